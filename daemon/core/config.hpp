@@ -1,0 +1,82 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+
+#include "daemon/core/profile.hpp"
+
+/// The configuration as the daemon uses it: every value checked, every default filled in.
+namespace dupwatch::core {
+
+using Milliseconds = std::chrono::milliseconds;
+
+struct ConnectionConfig {
+  /// libpq conninfo string or URI. May hold a password: never logged, never exported.
+  std::string dsn;
+  Milliseconds connect_timeout{10'000};
+  /// How long an unreachable server is retried before the first success; 0 = for ever.
+  Milliseconds startup_timeout{60'000};
+  /// Sets TCP_USER_TIMEOUT, so that a dead peer is noticed without waiting for the kernel's 15 minutes.
+  Milliseconds tcp_user_timeout{30'000};
+  Milliseconds backoff_min{100};
+  Milliseconds backoff_max{30'000};
+};
+
+enum class PluginChoice : std::uint8_t { kAuto, kWal2json, kPgoutput };
+
+struct SlotConfig {
+  std::string name = "dupwatch";
+  PluginChoice plugin = PluginChoice::kAuto;
+  std::string publication = "dupwatch";
+  /// A temporary slot retains no WAL once the daemon is gone; then every start begins without history.
+  bool temporary = false;
+  /// Create the slot when it does not exist; otherwise a missing slot stops the daemon.
+  bool create = true;
+};
+
+enum class Baseline : std::uint8_t { kAll, kActive, kNone };
+
+struct IndexConfig {
+  std::uint64_t memory_max_bytes = std::uint64_t{256} << 20U;
+  /// How long a run stays in the index after its terminal event.
+  Milliseconds run_grace{60'000};
+};
+
+struct FindingsConfig {
+  /// JSON lines, one per finding or change of one; empty = off. Synced to disk before its LSN is confirmed.
+  std::string file;
+  /// Log lines per minute and rule for findings that are not after_close; 0 = no limit.
+  std::uint32_t log_rate_max = 60;
+  /// Newest findings kept in memory for /api/findings.
+  std::uint32_t keep = 1000;
+};
+
+struct HttpConfig {
+  /// Empty host = HTTP off.
+  std::string host = "127.0.0.1";
+  /// 0 = any free port, which is logged.
+  std::uint16_t port = 9788;
+  [[nodiscard]] bool enabled() const noexcept { return !host.empty(); }
+};
+
+enum class LogFormat : std::uint8_t { kLogfmt, kJson };
+enum class LogLevel : std::uint8_t { kDebug, kInfo, kWarn, kError };
+
+struct LogConfig {
+  LogFormat format = LogFormat::kLogfmt;
+  LogLevel level = LogLevel::kInfo;
+};
+
+struct Config {
+  ConnectionConfig connection;
+  Profile profile = workflow_devkit_profile();
+  SlotConfig slot;
+  Baseline baseline = Baseline::kActive;
+  IndexConfig index;
+  FindingsConfig findings;
+  HttpConfig http;
+  LogConfig log;
+};
+
+}  // namespace dupwatch::core

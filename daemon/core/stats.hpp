@@ -1,0 +1,108 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "daemon/core/finding.hpp"
+#include "daemon/core/profile.hpp"
+#include "decoder/decoder.hpp"
+#include "decoder/lsn.hpp"
+
+/// What the daemon knows about itself, as plain values: the stream thread fills a snapshot in its own time and hands
+/// it to the web thread. Nothing here is touched per event but the counters.
+namespace dupwatch::core {
+
+/// Buckets of the commit-to-flag histogram, upper bounds in seconds.
+inline constexpr std::array<double, 14> kLatencyBounds = {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1,
+                                                          0.25,  0.5,    1,     2.5,  5,     10,   60};
+
+struct LatencyHistogram {
+  /// Not cumulative; the last bucket is +Inf.
+  std::array<std::uint64_t, kLatencyBounds.size() + 1> buckets{};
+  double sum_seconds = 0;
+  void observe(double seconds) noexcept;
+};
+
+/// Why a run left the index. Closed: metric labels.
+enum class Eviction : std::uint8_t { kRunEnded, kMemory };
+inline constexpr std::size_t kEvictions = 2;
+[[nodiscard]] std::string_view to_string(Eviction eviction) noexcept;
+
+/// Counters since the daemon's start.
+struct Counters {
+  /// Rows received, by index into Profile::types; the last place is for unlisted types.
+  std::array<std::uint64_t, Profile::kTypesMax + 1> events_by_type{};
+  std::uint64_t transactions = 0;
+  std::uint64_t received_bytes = 0;
+  std::uint64_t redeliveries = 0;
+  std::array<std::uint64_t, decoder::kDecodeErrorKinds> decode_errors{};
+  /// New findings by rule, after_close (0/1) and origin.
+  std::array<std::array<std::array<std::uint64_t, kOrigins>, 2>, kRules> findings{};
+  std::uint64_t finding_changes = 0;
+  std::uint64_t findings_log_suppressed = 0;
+  std::uint64_t read_backs = 0;
+  std::uint64_t read_back_runs = 0;
+  std::uint64_t read_back_rows = 0;
+  std::uint64_t read_back_failures = 0;
+  std::array<std::uint64_t, kEvictions> evictions{};
+  std::uint64_t status_updates = 0;
+  std::uint64_t truncates = 0;
+  LatencyHistogram commit_to_flag;
+};
+
+enum class StreamState : std::uint8_t { kConnecting, kStarting, kStreaming, kBackingOff, kStopping };
+inline constexpr std::size_t kStreamStates = 5;
+[[nodiscard]] std::string_view to_string(StreamState state) noexcept;
+
+enum class BaselineState : std::uint8_t { kNotNeeded, kRunning, kComplete, kFailed };
+inline constexpr std::size_t kBaselineStates = 4;
+[[nodiscard]] std::string_view to_string(BaselineState state) noexcept;
+
+/// Why the stream was left. Closed: metric labels.
+enum class Disconnect : std::uint8_t { kConnectFailed, kServerClosed, kNetwork, kError };
+inline constexpr std::size_t kDisconnects = 4;
+[[nodiscard]] std::string_view to_string(Disconnect reason) noexcept;
+
+struct StatusSnapshot {
+  Counters counters;
+  std::array<std::uint64_t, kDisconnects> disconnects{};
+  StreamState state = StreamState::kConnecting;
+  bool ready = false;
+  /// Why not ready, a sentence for people; empty when ready.
+  std::string not_ready_reason;
+  std::string slot_name;
+  std::string plugin;
+  std::string server_version;
+  std::string system_identifier;
+  std::uint32_t timeline = 0;
+  decoder::Lsn received_lsn;
+  decoder::Lsn confirmed_lsn;
+  /// The server's end of WAL as last heard, from frames and from the slot poll.
+  decoder::Lsn server_lsn;
+  /// Age of the newest judged commit while behind, 0 when caught up.
+  double lag_seconds = 0;
+  /// Unix time of the last byte from the walsender, 0 = none yet.
+  double last_message_unix_seconds = 0;
+  std::uint64_t index_runs = 0;
+  std::uint64_t index_rows = 0;
+  std::uint64_t index_bytes = 0;
+  std::uint64_t index_bytes_max = 0;
+  std::uint64_t read_back_pending_runs = 0;
+  /// Known findings, by rule and after_close.
+  std::array<std::array<std::uint64_t, 2>, kRules> open_findings{};
+  BaselineState baseline = BaselineState::kNotNeeded;
+  std::uint64_t baseline_rows = 0;
+  std::uint64_t baseline_runs = 0;
+  /// Estimated total of runs to judge, 0 = unknown.
+  std::uint64_t baseline_runs_total = 0;
+  /// From pg_replication_slots; negative = not known or unlimited.
+  std::int64_t slot_retained_bytes = -1;
+  std::int64_t slot_safe_bytes = -1;
+  std::string slot_wal_status;
+  /// The watched table and publication are still what they were at START_REPLICATION.
+  bool table_identity_ok = true;
+};
+
+}  // namespace dupwatch::core
