@@ -1,0 +1,116 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "daemon/core/config.hpp"
+#include "daemon/postgres/error.hpp"
+
+struct pg_conn;
+struct pg_result;
+
+namespace dupwatch::postgres {
+
+using Instant = std::chrono::steady_clock::time_point;
+
+/// How blocking-looking calls wait. The application implements it over its own poll loop, so that a wait can be
+/// interrupted by a signal and the process' liveness keeps being reported.
+class Waiter {
+ public:
+  enum class Outcome : std::uint8_t { kReady, kTimeout, kInterrupted };
+  Waiter() = default;
+  Waiter(const Waiter&) = delete;
+  Waiter& operator=(const Waiter&) = delete;
+  virtual ~Waiter() = default;
+  /// Waits for `events` (poll(2) bits) on `fd` until `deadline`; fd -1 = only the deadline.
+  [[nodiscard]] virtual Outcome wait(int fd, short events, Instant deadline) = 0;
+};
+
+/// Owns a PGresult.
+struct ResultDeleter {
+  void operator()(pg_result* result) const noexcept;
+};
+using Result = std::unique_ptr<pg_result, ResultDeleter>;
+
+/// Text value of a cell, nullopt for NULL. The view lives as long as the result.
+[[nodiscard]] std::optional<std::string_view> cell(const pg_result& result, int row, int column);
+[[nodiscard]] int row_count(const pg_result& result);
+
+/// One libpq connection, non-blocking. Not thread-safe.
+class Connection {
+ public:
+  enum class Kind : std::uint8_t { kSql, kReplication };
+  enum class Progress : std::uint8_t { kWantRead, kWantWrite, kReady, kFailed };
+  using Params = std::vector<std::optional<std::string>>;
+
+  /// Begins to connect (PQconnectStartParams). Sets application_name, TCP keepalives, tcp_user_timeout, TimeZone=UTC,
+  /// DateStyle=ISO, client_encoding=UTF8 unless the DSN says otherwise; `kSql` sessions are read only by default, with
+  /// lock_timeout and statement_timeout (see session_settings()).
+  Connection(const core::ConnectionConfig& config, Kind kind);
+  ~Connection();
+  Connection(Connection&& other) noexcept;
+  Connection& operator=(Connection&& other) noexcept;
+
+  /// Moves the connection attempt on; call again when the socket is ready for what it wants.
+  [[nodiscard]] Progress advance();
+  [[nodiscard]] int socket() const noexcept;
+  /// Why advance() failed or the connection broke, classified.
+  [[nodiscard]] Error error(Stage stage) const;
+  [[nodiscard]] bool broken() const noexcept;
+  /// E.g. 150018; 0 before the connection is ready.
+  [[nodiscard]] int server_version() const noexcept;
+  /// The server's parameter, e.g. "server_version"; empty when not reported.
+  [[nodiscard]] std::string parameter(const char* name) const;
+
+  /// Connects and waits; honours connect_timeout per attempt.
+  [[nodiscard]] static std::variant<Connection, Error> open(const core::ConnectionConfig& config, Kind kind,
+                                                            Waiter& waiter);
+
+  /// Sends one query and waits for its result, at most `timeout` (reason "interrupted" / "timeout" otherwise; the
+  /// connection is then unusable and must be dropped). On a replication connection params must be empty.
+  [[nodiscard]] std::variant<Result, Error> execute(const std::string& query, const Params& params, Waiter& waiter,
+                                                    std::chrono::milliseconds timeout, Stage stage = Stage::kQuery);
+
+  // Asynchronous use, by SqlClient and the stream.
+  [[nodiscard]] bool send(const std::string& query, const Params& params, bool single_row);
+  /// Writes what is buffered; true when nothing is left to write.
+  [[nodiscard]] bool flush();
+  /// Reads what the socket has. False: the connection broke.
+  [[nodiscard]] bool consume_input();
+  [[nodiscard]] bool busy() const;
+  /// Next result of the query in flight, null when it is complete. Only when not busy().
+  [[nodiscard]] Result next_result();
+
+  // CopyBoth. The buffer stays valid until the next call.
+  struct CopyData {
+    std::span<const std::byte> bytes;
+  };
+  struct WouldBlock {};
+  struct EndOfCopy {};
+  using CopyRead = std::variant<CopyData, WouldBlock, EndOfCopy, Error>;
+  [[nodiscard]] CopyRead read_copy();
+  /// False: the connection broke.
+  [[nodiscard]] bool write_copy(std::span<const char> bytes);
+  [[nodiscard]] bool end_copy();
+
+  [[nodiscard]] std::string quote_literal(std::string_view text) const;
+  [[nodiscard]] std::string quote_identifier(std::string_view text) const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+/// Error of a result, nullopt when it is one of success (tuples, command, copy-both, single tuple).
+[[nodiscard]] std::optional<Error> result_error(const pg_result& result, Stage stage);
+
+}  // namespace dupwatch::postgres

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace dupwatch::postgres {
+
+/// What to do about an error. Every error maps to exactly one.
+enum class Fault : std::uint8_t {
+  kTransient,      ///< heals by itself: retry with backoff
+  kNeedsOperator,  ///< a person must act: stop with exit code 3
+  kSlotLost,       ///< the slot can't deliver any more: the lost-slot policy decides
+};
+[[nodiscard]] std::string_view to_string(Fault fault) noexcept;
+
+/// An error of libpq or the server, with what a person should do about it.
+struct Error {
+  Fault fault = Fault::kTransient;
+  /// Stable slug for logs, metrics and tests, e.g. "wrong_password", "slot_in_use".
+  std::string reason;
+  /// Five characters; empty when no server answered.
+  std::string sqlstate;
+  /// The server's or libpq's words, one line, without password.
+  std::string message;
+  /// What mends it, a sentence, with the SQL where there is one.
+  std::string remedy;
+};
+
+/// Where the error came up: the same SQLSTATE can mean different things (42704 at START_REPLICATION is a missing slot,
+/// in the stream a missing publication).
+enum class Stage : std::uint8_t { kConnect, kQuery, kCreateSlot, kStartReplication, kStream };
+
+/// The one table from SQLSTATE and message class to fault, reason and remedy (texts differ by server version, so
+/// SQLSTATE decides first and prefixes only where it is ambiguous). Pure.
+[[nodiscard]] Error classify(Stage stage, std::string_view sqlstate, std::string_view message);
+
+}  // namespace dupwatch::postgres

@@ -1,0 +1,61 @@
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "daemon/core/backoff.hpp"
+#include "daemon/postgres/connection.hpp"
+
+namespace dupwatch::postgres {
+
+/// An asynchronous SQL connection for the poll loop: one query in flight, the others wait in order. Connects on first
+/// use, reconnects with backoff; rows are handed on one by one as they arrive, so a large answer costs no memory.
+/// Owned and called by one thread.
+class SqlClient {
+ public:
+  struct Query {
+    std::string text;
+    Connection::Params params;
+    /// Called per row; columns by position, text format.
+    std::function<void(const pg_result& result, int row)> on_row;
+    /// Called once, after the last row or with the error. A query that fails is not retried here: who submitted it
+    /// knows whether its rows may be seen twice.
+    std::function<void(std::optional<Error> error)> on_done;
+  };
+  /// At most this many queries wait; submit() then returns false.
+  static constexpr std::size_t kQueueMax = 64;
+
+  SqlClient(core::ConnectionConfig config, std::uint64_t seed);
+
+  [[nodiscard]] bool submit(Query query);
+  [[nodiscard]] std::size_t waiting() const noexcept;
+
+  /// For poll(2); -1 when there is nothing to wait for but the deadline.
+  [[nodiscard]] int socket() const noexcept;
+  [[nodiscard]] short events() const noexcept;
+  /// When turn() wants to be called even though the socket is silent (reconnect, connect timeout); max() = never.
+  [[nodiscard]] Instant deadline() const noexcept;
+  /// Does all that can be done without waiting. Callbacks run inside.
+  void turn(Instant now);
+  /// Last connection error, for status and log; cleared by a successful connection.
+  [[nodiscard]] const std::optional<Error>& trouble() const noexcept;
+
+ private:
+  void finish(std::optional<Error> error);
+
+  core::ConnectionConfig config_;
+  core::Backoff backoff_;
+  std::optional<Connection> connection_;
+  bool connected_ = false;
+  bool in_flight_ = false;
+  std::optional<Error> failed_;
+  std::optional<Error> trouble_;
+  short events_ = 0;
+  Instant retry_at_{};
+  Instant connect_deadline_{};
+  std::deque<Query> queue_;
+};
+
+}  // namespace dupwatch::postgres
