@@ -1,0 +1,37 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <variant>
+
+#include "daemon/core/config.hpp"
+#include "daemon/core/profile.hpp"
+#include "daemon/web/status_board.hpp"
+
+namespace dupwatch::web {
+
+/// Serves /metrics, /healthz, /readyz, /api/status, /api/findings and the page at / from a StatusBoard. Owns
+/// its threads, a fixed number; nothing a client does reaches the database or the stream.
+class HttpServer {
+ public:
+  /// The server, or a sentence saying why it can't listen (port in use, address not of this host). `config`
+  /// must be enabled(). `board` must outlive the server; `profile` is copied. Does not throw but bad_alloc.
+  [[nodiscard]] static std::variant<std::unique_ptr<HttpServer>, std::string> start(
+      const core::HttpConfig& config, StatusBoard& board, const core::Profile& profile);
+
+  HttpServer(const HttpServer&) = delete;
+  HttpServer& operator=(const HttpServer&) = delete;
+  /// Stops listening and waits for the requests under way.
+  ~HttpServer();
+
+  /// The port listened on, also where the configuration said 0.
+  [[nodiscard]] std::uint16_t port() const noexcept;
+
+ private:
+  class Impl;
+  explicit HttpServer(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace dupwatch::web
