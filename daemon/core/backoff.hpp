@@ -24,8 +24,8 @@ class Prng {
   std::uint64_t state_;
 };
 
-/// Exponential backoff with full jitter on the upper half: delay n lies in [d/2, d], d = min * 2^n, capped at max.
-/// Jitter keeps many sidecars from hitting a restarted primary in the same millisecond.
+/// Exponential backoff with full jitter on the upper half: delay n lies in [d/2, d], d = min * 2^n, capped at
+/// max. Jitter keeps many sidecars from hitting a restarted primary in the same millisecond.
 class Backoff {
  public:
   Backoff(std::chrono::milliseconds min, std::chrono::milliseconds max, std::uint64_t seed) noexcept
@@ -37,7 +37,8 @@ class Backoff {
     ceiling = std::min(ceiling, max_);
     ++attempt_;
     const auto half = ceiling / 2;
-    return half + std::chrono::milliseconds{random_.below(static_cast<std::uint64_t>((ceiling - half).count()) + 1)};
+    return half +
+           std::chrono::milliseconds{random_.below(static_cast<std::uint64_t>((ceiling - half).count()) + 1)};
   }
   void reset() noexcept { attempt_ = 0; }
   [[nodiscard]] std::uint32_t attempts() const noexcept { return attempt_; }

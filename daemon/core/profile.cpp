@@ -19,13 +19,12 @@ Profile workflow_devkit_profile() {
   const auto closing = [](std::string name, std::uint8_t group) {
     return EventType{.name = std::move(name), .unique = true, .closes = true, .group = group};
   };
-  // A legal repeat: one step_started per attempt, any number of hook_received, a cancelled run cancelled again.
+  // A legal repeat: one step_started per attempt, any number of hook_received, a cancelled run cancelled
+  // again.
   const auto repeatable = [](std::string name, std::uint8_t group = 0) {
     return EventType{.name = std::move(name), .group = group};
   };
-  const auto run_end = [](std::string name) {
-    return EventType{.name = std::move(name), .ends_run = true};
-  };
+  const auto run_end = [](std::string name) { return EventType{.name = std::move(name), .ends_run = true}; };
   Profile profile;
   profile.name = "workflow-devkit";
   profile.schema = "workflow";
@@ -35,14 +34,27 @@ Profile workflow_devkit_profile() {
   profile.identity_columns = {"correlation_id"};
   profile.type_column = "type";
   profile.types = {
-      once("step_created", kStep),      repeatable("step_started", kStep), repeatable("step_retrying", kStep),
-      closing("step_completed", kStep), closing("step_failed", kStep),     once("wait_created", kWait),
-      closing("wait_completed", kWait), once("hook_created", kHook),       repeatable("hook_received", kHook),
-      closing("hook_disposed", kHook),  repeatable("hook_conflict", kHook), once("run_created"),
-      repeatable("run_started"),        run_end("run_completed"),          run_end("run_failed"),
-      run_end("run_cancelled"),         once("attr_set"),                  repeatable("noop"),
+      once("step_created", kStep),
+      repeatable("step_started", kStep),
+      repeatable("step_retrying", kStep),
+      closing("step_completed", kStep),
+      closing("step_failed", kStep),
+      once("wait_created", kWait),
+      closing("wait_completed", kWait),
+      once("hook_created", kHook),
+      repeatable("hook_received", kHook),
+      closing("hook_disposed", kHook),
+      repeatable("hook_conflict", kHook),
+      once("run_created"),
+      repeatable("run_started"),
+      run_end("run_completed"),
+      run_end("run_failed"),
+      run_end("run_cancelled"),
+      once("attr_set"),
+      repeatable("noop"),
   };
-  // A step body writes attr_set without correlation id, dozens of times; only the workflow body's carries one.
+  // A step body writes attr_set without correlation id, dozens of times; only the workflow body's carries
+  // one.
   for (auto& type : profile.types) {
     if (type.name == "attr_set") type.unique_when_null = false;
   }

@@ -6,16 +6,18 @@
 #include <string_view>
 #include <vector>
 
-/// What the watched table means: which columns make an identity, which types admit no duplicate, what closes what.
+/// What the watched table means: which columns make an identity, which types admit no duplicate, what closes
+/// what.
 namespace dupwatch::core {
 
-/// One event type. Types of one `group` describe the same kind of entity (step, wait, hook); an event of a group is
-/// "after close" when an event of the same entity and group with `closes` has a smaller id.
+/// One event type. Types of one `group` describe the same kind of entity (step, wait, hook); an event of a
+/// group is "after close" when an event of the same entity and group with `closes` has a smaller id.
 struct EventType {
   std::string name;
   /// A second row of the same identity is a duplicate.
   bool unique = false;
-  /// With `unique`: also when all identity columns are NULL. False for attr_set, which a step body may repeat.
+  /// With `unique`: also when all identity columns are NULL. False for attr_set, which a step body may
+  /// repeat.
   bool unique_when_null = true;
   bool closes = false;
   bool ends_run = false;
@@ -53,13 +55,15 @@ struct Profile {
 
   static constexpr std::size_t kTypesMax = 64;
 
-  /// Index into `types`, nullopt for an unlisted type. Linear: the list is short and the first byte decides mostly.
+  /// Index into `types`, nullopt for an unlisted type. Linear: the list is short and the first byte decides
+  /// mostly.
   [[nodiscard]] std::optional<std::uint8_t> find_type(std::string_view type) const noexcept;
   /// schema.table as written in findings.
   [[nodiscard]] std::string qualified_name() const { return schema + "." + table; }
 };
 
-/// The event log of `workflow` / `@workflow/world-postgres`: types, entities and closings of all 4.x and 5.0 lines.
+/// The event log of `workflow` / `@workflow/world-postgres`: types, entities and closings of all 4.x and 5.0
+/// lines.
 [[nodiscard]] Profile workflow_devkit_profile();
 
 }  // namespace dupwatch::core

@@ -10,8 +10,8 @@
 #include "decoder/decoder.hpp"
 #include "decoder/lsn.hpp"
 
-/// What the daemon knows about itself, as plain values: the stream thread fills a snapshot in its own time and hands
-/// it to the web thread. Nothing here is touched per event but the counters.
+/// What the daemon knows about itself, as plain values: the stream thread fills a snapshot in its own time
+/// and hands it to the web thread. Nothing here is touched per event but the counters.
 namespace dupwatch::core {
 
 /// Buckets of the commit-to-flag histogram, upper bounds in seconds.
@@ -26,8 +26,8 @@ struct LatencyHistogram {
 };
 
 /// Why a run left the index. Closed: metric labels.
-enum class Eviction : std::uint8_t { kRunEnded, kMemory };
-inline constexpr std::size_t kEvictions = 2;
+enum class Eviction : std::uint8_t { kRunEnded, kMemory, kTruncate };
+inline constexpr std::size_t kEvictions = 3;
 [[nodiscard]] std::string_view to_string(Eviction eviction) noexcept;
 
 /// Counters since the daemon's start.

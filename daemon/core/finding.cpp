@@ -1,0 +1,160 @@
+#include "daemon/core/finding.hpp"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <iterator>
+
+namespace dupwatch::core {
+
+std::string_view to_string(Rule rule) noexcept {
+  switch (rule) {
+    case Rule::kDuplicate:
+      return "duplicate";
+  }
+  return "?";
+}
+
+std::string_view to_string(Origin origin) noexcept {
+  switch (origin) {
+    case Origin::kStream:
+      return "stream";
+    case Origin::kReadBack:
+      return "read_back";
+    case Origin::kBaseline:
+      return "baseline";
+  }
+  return "?";
+}
+
+std::string_view to_string(FindingChange change) noexcept {
+  switch (change) {
+    case FindingChange::kNew:
+      return "new";
+    case FindingChange::kChanged:
+      return "changed";
+  }
+  return "?";
+}
+
+std::optional<std::int64_t> Finding::commit_gap_micros() const noexcept {
+  if (!canonical.commit_time || !duplicate.commit_time) return std::nullopt;
+  return duplicate.commit_time->micros - canonical.commit_time->micros;
+}
+
+std::string finding_id_text(std::uint64_t id) {
+  return fmt::format("{:016x}", id);
+}
+
+std::string to_iso8601(decoder::Timestamp time) {
+  // Days to civil date after Howard Hinnant's algorithm; <chrono>'s calendar streams need a locale.
+  constexpr std::int64_t kMicrosPerDay = 86'400'000'000;
+  std::int64_t days = time.micros / kMicrosPerDay;
+  std::int64_t micros = time.micros % kMicrosPerDay;
+  if (micros < 0) {
+    micros += kMicrosPerDay;
+    --days;
+  }
+  const std::int64_t z = days + 719'468;
+  const std::int64_t era = (z >= 0 ? z : z - 146'096) / 146'097;
+  const std::int64_t doe = z - era * 146'097;
+  const std::int64_t yoe = (doe - doe / 1460 + doe / 36'524 - doe / 146'096) / 365;
+  const std::int64_t doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
+  const std::int64_t mp = (5 * doy + 2) / 153;
+  const std::int64_t day = doy - (153 * mp + 2) / 5 + 1;
+  const std::int64_t month = mp < 10 ? mp + 3 : mp - 9;
+  const std::int64_t year = yoe + era * 400 + (month <= 2 ? 1 : 0);
+  const std::int64_t seconds = micros / 1'000'000;
+  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:06}Z", year, month, day, seconds / 3600,
+                     seconds / 60 % 60, seconds % 60, micros % 1'000'000);
+}
+
+void append_json_string(std::string& out, std::string_view text) {
+  out += '"';
+  for (const char c : text) {
+    switch (c) {
+      case '"':
+        out += "\\\"";
+        break;
+      case '\\':
+        out += "\\\\";
+        break;
+      case '\n':
+        out += "\\n";
+        break;
+      case '\t':
+        out += "\\t";
+        break;
+      case '\r':
+        out += "\\r";
+        break;
+      default:
+        if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) {
+          fmt::format_to(std::back_inserter(out), "\\u{:04x}", static_cast<unsigned char>(c));
+        } else {
+          out += c;
+        }
+    }
+  }
+  out += '"';
+}
+
+namespace {
+
+void append_optional(std::string& out, const std::optional<std::string>& text) {
+  if (text) {
+    append_json_string(out, *text);
+  } else {
+    out += "null";
+  }
+}
+
+void append_row(std::string& out, std::string_view key, const RowEvidence& row) {
+  out += fmt::format(R"(,"{}":{{"id":)", key);
+  append_json_string(out, row.id);
+  out += row.xid ? fmt::format(R"(,"xid":{})", *row.xid) : R"(,"xid":null)";
+  out += row.commit_lsn ? fmt::format(R"(,"commit_lsn":"{}")", decoder::to_string(*row.commit_lsn))
+                        : R"(,"commit_lsn":null)";
+  out += row.commit_time ? fmt::format(R"(,"commit_time":"{}")", to_iso8601(*row.commit_time))
+                         : R"(,"commit_time":null)";
+  out += '}';
+}
+
+}  // namespace
+
+std::string to_json(const Finding& finding) {
+  std::string out =
+      fmt::format(R"({{"event":"finding","change":"{}","finding_id":"{}","rule":"{}","origin":"{}",)",
+                  to_string(finding.change), finding_id_text(finding.id), to_string(finding.rule),
+                  to_string(finding.origin));
+  out += fmt::format(R"("after_close":{},"table":)", finding.after_close);
+  append_json_string(out, finding.table);
+  out += R"(,"run_id":)";
+  append_json_string(out, finding.run_id);
+  // One identity column is the usual case and is written plainly; several come as an array in the profile's
+  // order.
+  out += R"(,"correlation_id":)";
+  if (finding.identity.size() == 1) {
+    append_optional(out, finding.identity[0]);
+  } else {
+    out += '[';
+    for (std::size_t i = 0; i < finding.identity.size(); ++i) {
+      if (i != 0) out += ',';
+      append_optional(out, finding.identity[i]);
+    }
+    out += ']';
+  }
+  out += R"(,"type":)";
+  append_json_string(out, finding.type);
+  append_row(out, "canonical", finding.canonical);
+  append_row(out, "duplicate", finding.duplicate);
+  out += R"(,"closing_id":)";
+  append_optional(out, finding.closing_id);
+  const auto gap = finding.commit_gap_micros();
+  out += gap ? fmt::format(R"(,"commit_gap_ms":{:.3f})", static_cast<double>(*gap) / 1000.0)
+             : R"(,"commit_gap_ms":null)";
+  out += fmt::format(R"(,"flagged_at":"{}"}})", to_iso8601(finding.flagged_at));
+  return out;
+}
+
+}  // namespace dupwatch::core

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <chrono>
+#include <optional>
+
+#include "decoder/lsn.hpp"
+
+namespace dupwatch::core {
+
+/// How long the watch has been behind the server: the age of the oldest sampled end of WAL that is not judged
+/// yet. A commit's own timestamp would be wrong here: after an idle hour the first new commit would look an
+/// hour late.
+class LagMeter {
+ public:
+  using Instant = std::chrono::steady_clock::time_point;
+
+  /// The server's flushed end of WAL was `tip` at `now`.
+  void sample(decoder::Lsn tip, Instant now) noexcept;
+  void judged(decoder::Lsn position) noexcept;
+  [[nodiscard]] std::chrono::duration<double> lag(Instant now) const noexcept;
+  [[nodiscard]] decoder::Lsn tip() const noexcept { return tip_; }
+  void reset() noexcept { *this = LagMeter{}; }
+
+ private:
+  struct Sample {
+    decoder::Lsn tip;
+    Instant at;
+  };
+  std::optional<Sample> unreached_;
+  std::optional<Sample> newest_;
+  decoder::Lsn tip_;
+};
+
+}  // namespace dupwatch::core

@@ -1,0 +1,36 @@
+#include "daemon/core/log_limiter.hpp"
+
+#include <utility>
+
+namespace dupwatch::core {
+
+namespace {
+constexpr std::chrono::minutes kWindow{1};
+}
+
+void LogLimiter::roll(Window& window, Instant now) const noexcept {
+  if (window.begun == Instant{} || now - window.begun >= kWindow) {
+    window.begun = now;
+    window.lines = 0;
+  }
+}
+
+bool LogLimiter::allow(Rule rule, bool after_close, Instant now) noexcept {
+  if (per_minute_ == 0 || after_close) return true;
+  auto& window = windows_[static_cast<std::size_t>(rule)];
+  roll(window, now);
+  if (window.lines < per_minute_) {
+    ++window.lines;
+    return true;
+  }
+  ++window.suppressed;
+  return false;
+}
+
+std::uint64_t LogLimiter::take_suppressed(Rule rule, Instant now) noexcept {
+  auto& window = windows_[static_cast<std::size_t>(rule)];
+  if (window.suppressed == 0 || now - window.begun < kWindow) return 0;
+  return std::exchange(window.suppressed, 0);
+}
+
+}  // namespace dupwatch::core

@@ -1,0 +1,35 @@
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <cstdint>
+
+#include "daemon/core/finding.hpp"
+
+namespace dupwatch::core {
+
+/// Keeps the log bounded under a storm of harmless findings: at most `per_minute` lines per rule and minute.
+/// A finding that is after_close always has its line.
+class LogLimiter {
+ public:
+  using Instant = std::chrono::steady_clock::time_point;
+  /// 0 = no limit.
+  explicit LogLimiter(std::uint32_t per_minute) noexcept : per_minute_(per_minute) {}
+
+  [[nodiscard]] bool allow(Rule rule, bool after_close, Instant now) noexcept;
+  /// Lines of a rule suppressed in the minute that ended; non-zero once per minute at most.
+  [[nodiscard]] std::uint64_t take_suppressed(Rule rule, Instant now) noexcept;
+
+ private:
+  struct Window {
+    Instant begun{};
+    std::uint32_t lines = 0;
+    std::uint64_t suppressed = 0;
+  };
+  void roll(Window& window, Instant now) const noexcept;
+
+  std::uint32_t per_minute_;
+  std::array<Window, kRules> windows_{};
+};
+
+}  // namespace dupwatch::core

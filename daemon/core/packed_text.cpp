@@ -1,0 +1,82 @@
+#include "daemon/core/packed_text.hpp"
+
+#include <array>
+
+namespace dupwatch::core {
+namespace {
+
+/// Ascending in ASCII, so that 128-bit order is byte order.
+constexpr std::string_view kAlphabet = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+constexpr std::uint8_t kNotInAlphabet = 0xFF;
+
+constexpr std::array<std::uint8_t, 256> make_values() {
+  std::array<std::uint8_t, 256> values{};
+  values.fill(kNotInAlphabet);
+  for (std::size_t i = 0; i < kAlphabet.size(); ++i) {
+    values[static_cast<unsigned char>(kAlphabet[i])] = static_cast<std::uint8_t>(i);
+  }
+  return values;
+}
+constexpr auto kValues = make_values();
+
+/// The finalizer of MurmurHash3: every input bit reaches every output bit.
+constexpr std::uint64_t mix(std::uint64_t x) noexcept {
+  x ^= x >> 33U;
+  x *= 0xFF51AFD7ED558CCDULL;
+  x ^= x >> 33U;
+  x *= 0xC4CEB9FE1A85EC53ULL;
+  return x ^ (x >> 33U);
+}
+
+}  // namespace
+
+Token TokenCodec::pack(std::string_view text) {
+  const Token spilled{.kind = Token::kSpilled};
+  if (text.size() < kBodyChars || text.size() > kBodyChars + kPrefixBytesMax) return spilled;
+  const auto prefix = text.substr(0, text.size() - kBodyChars);
+  const auto body = text.substr(prefix.size());
+  Token token;
+  // 26 digits hold 130 bits: a first digit above 7 does not fit.
+  if (body[0] > '7') return spilled;
+  for (const char c : body) {
+    const auto value = kValues[static_cast<unsigned char>(c)];
+    if (value == kNotInAlphabet) return spilled;
+    token.hi = (token.hi << 5U) | (token.lo >> 59U);
+    token.lo = (token.lo << 5U) | value;
+  }
+  std::size_t i = 0;
+  while (i < prefixes_.size() && prefixes_[i] != prefix) ++i;
+  if (i == prefixes_.size()) {
+    if (prefixes_.size() == kPrefixesMax) return spilled;
+    prefixes_.emplace_back(prefix);
+  }
+  token.kind = static_cast<std::uint8_t>(Token::kFirstPrefix + i);
+  return token;
+}
+
+void TokenCodec::unpack(const Token& token, std::string& out) const {
+  out += prefixes_[static_cast<std::size_t>(token.kind - Token::kFirstPrefix)];
+  std::array<char, kBodyChars> body{};
+  auto hi = token.hi;
+  auto lo = token.lo;
+  for (std::size_t i = kBodyChars; i-- > 0;) {
+    body[i] = kAlphabet[lo & 31U];
+    lo = (lo >> 5U) | (hi << 59U);
+    hi >>= 5U;
+  }
+  out.append(body.data(), body.size());
+}
+
+std::uint64_t hash_token(const Token& packed, std::uint64_t seed) noexcept {
+  return mix(packed.lo ^ mix(packed.hi ^ seed ^ (std::uint64_t{packed.kind} << 56U)));
+}
+
+std::uint64_t hash_text(std::string_view text, std::uint64_t seed) noexcept {
+  std::uint64_t hash = 0xCBF29CE484222325ULL ^ seed;
+  for (const char c : text) {
+    hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001B3ULL;
+  }
+  return mix(hash);
+}
+
+}  // namespace dupwatch::core

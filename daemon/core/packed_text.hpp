@@ -1,0 +1,53 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+/// Ids of the watched log are `prefix_` + 26 characters of Crockford's base 32 (ULIDs, and the zero-padded
+/// slot numbers of the 5.x line): 31 bytes of text that carry 128 bits. They are kept as those 128 bits plus
+/// a prefix number; every other string is kept as it is, so packing is exact for any input.
+namespace dupwatch::core {
+
+/// A packed or spilled string. Tokens of one TokenCodec compare equal exactly when their strings do, spilled
+/// ones with their text at hand.
+struct Token {
+  static constexpr std::uint8_t kNull = 0;
+  /// hi = offset, lo = length of the text in its owner's spill area.
+  static constexpr std::uint8_t kSpilled = 1;
+  /// As kSpilled; the text is an encoded tuple (several identity columns, or an unlisted type).
+  static constexpr std::uint8_t kSpilledTuple = 2;
+  static constexpr std::uint8_t kFirstPrefix = 3;
+
+  std::uint64_t hi = 0;
+  std::uint64_t lo = 0;
+  std::uint8_t kind = kNull;
+
+  [[nodiscard]] bool packed() const noexcept { return kind >= kFirstPrefix; }
+  [[nodiscard]] bool spilled() const noexcept { return kind == kSpilled || kind == kSpilledTuple; }
+};
+
+class TokenCodec {
+ public:
+  /// More prefixes than this are spilled: a handful exist in practice, and hostile ids must not slow the
+  /// lookup.
+  static constexpr std::size_t kPrefixesMax = 32;
+  static constexpr std::size_t kPrefixBytesMax = 16;
+  static constexpr std::size_t kBodyChars = 26;
+
+  /// The packed token, or one of kind kSpilled with hi = lo = 0 when the text can't be packed: the caller
+  /// stores it.
+  [[nodiscard]] Token pack(std::string_view text);
+  /// Appends the text of a packed token.
+  void unpack(const Token& token, std::string& out) const;
+
+ private:
+  std::vector<std::string> prefixes_;
+};
+
+/// Seeded 64-bit hash of a packed token or of a text; the seed keeps table lookups flat against chosen ids.
+[[nodiscard]] std::uint64_t hash_token(const Token& packed, std::uint64_t seed) noexcept;
+[[nodiscard]] std::uint64_t hash_text(std::string_view text, std::uint64_t seed) noexcept;
+
+}  // namespace dupwatch::core

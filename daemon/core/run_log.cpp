@@ -1,0 +1,170 @@
+#include "daemon/core/run_log.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <iterator>
+
+namespace dupwatch::core {
+namespace {
+
+constexpr std::size_t kTupleHeader = 9;
+
+std::vector<std::optional<std::string>> decode_tuple(std::string_view text) {
+  std::vector<std::optional<std::string>> values;
+  while (text.size() >= kTupleHeader) {
+    std::uint32_t length = 0;
+    std::from_chars(text.data() + 1, text.data() + kTupleHeader, length, 16);
+    if (text[0] == 'n') {
+      values.emplace_back(std::nullopt);
+    } else {
+      values.emplace_back(std::string(text.substr(kTupleHeader, length)));
+    }
+    text.remove_prefix(std::min(text.size(), kTupleHeader + length));
+  }
+  return values;
+}
+
+void complete(CommitInfo& known, const CommitInfo& other) noexcept {
+  if (known.xid == 0) known.xid = other.xid;
+  if (!known.lsn.valid()) known.lsn = other.lsn;
+  if (known.time.micros == 0) known.time = other.time;
+}
+
+}  // namespace
+
+void append_tuple_value(std::string& out, const decoder::Value& value) {
+  const bool null = value.kind != decoder::Value::Kind::kText;
+  fmt::format_to(std::back_inserter(out), "{}{:08x}", null ? 'n' : 't', null ? 0 : value.text.size());
+  if (!null) out += value.text;
+}
+
+RunLog::Added RunLog::add(const EventRow& event, TokenCodec& codec) {
+  const auto entity = find_or_add_entity(event, codec);
+  const auto id = codec.pack(event.id);
+  std::uint32_t last = kNone;
+  for (auto i = entities_[entity].first; i != kNone; i = rows_[i].next) {
+    if (rows_[i].type == event.type && same(rows_[i].id, id, event.id)) {
+      complete(rows_[i].commit, event.commit);
+      return {.row = i, .known = true};
+    }
+    last = i;
+  }
+  const auto index = static_cast<std::uint32_t>(rows_.size());
+  rows_.push_back(
+      Row{.id = store(id, event.id), .type = event.type, .entity = entity, .commit = event.commit});
+  // Appended at the end: the order of a chain is the order of arrival.
+  (last == kNone ? entities_[entity].first : rows_[last].next) = index;
+  return {.row = index, .known = false};
+}
+
+void RunLog::clear() {
+  rows_.clear();
+  entities_.clear();
+  entity_table_.clear();
+  spill_.clear();
+}
+
+std::uint32_t RunLog::find_or_add_entity(const EventRow& event, TokenCodec& codec) {
+  const bool tuple = event.identity.size() != 1 || event.type == kUnlistedType;
+  const bool null_identity = std::all_of(event.identity.begin(), event.identity.end(), [](const auto& value) {
+    return value.kind != decoder::Value::Kind::kText;
+  });
+  std::string encoded;  // stays empty, and off the heap, for the one-column profile
+  Token key;
+  std::string_view text;
+  if (tuple) {
+    for (const auto& value : event.identity) append_tuple_value(encoded, value);
+    if (event.type == kUnlistedType) append_tuple_value(encoded, decoder::Value::of(event.type_text));
+    text = encoded;
+    key.kind = Token::kSpilledTuple;
+  } else if (!null_identity) {
+    text = event.identity[0].text;
+    key = codec.pack(text);
+  }
+  const auto matches = [&](std::uint32_t i) { return same(entities_[i].key, key, text); };
+  std::size_t slot = 0;
+  if (entity_table_.empty()) {
+    for (std::uint32_t i = 0; i < entities_.size(); ++i) {
+      if (matches(i)) return i;
+    }
+  } else {
+    const auto mask = entity_table_.size() - 1;
+    slot = hash_of(key, text) & mask;
+    while (entity_table_[slot] != kNone) {
+      if (matches(entity_table_[slot])) return entity_table_[slot];
+      slot = (slot + 1) & mask;
+    }
+  }
+  const auto index = static_cast<std::uint32_t>(entities_.size());
+  entities_.push_back(Entity{.key = store(key, text), .null_identity = null_identity});
+  if (!entity_table_.empty()) entity_table_[slot] = index;
+  if (entities_.size() > kLinearMax && entities_.size() * 2 > entity_table_.size()) rehash_entities();
+  return index;
+}
+
+void RunLog::rehash_entities() {
+  std::size_t size = kLinearMax * 4;
+  while (size < entities_.size() * 4) size *= 2;
+  entity_table_.assign(size, kNone);
+  for (std::uint32_t i = 0; i < entities_.size(); ++i) {
+    auto slot = hash_of(entities_[i].key, spilled_text(entities_[i].key)) & (size - 1);
+    while (entity_table_[slot] != kNone) slot = (slot + 1) & (size - 1);
+    entity_table_[slot] = i;
+  }
+}
+
+std::uint64_t RunLog::hash_of(const Token& token, std::string_view text) const noexcept {
+  // A run's entities are few and its table dies with it; an unseeded hash does.
+  return token.spilled() ? hash_text(text, token.kind) : hash_token(token, 0);
+}
+
+std::string_view RunLog::spilled_text(const Token& token) const noexcept {
+  if (!token.spilled()) return {};
+  return std::string_view(spill_).substr(token.hi, token.lo);
+}
+
+Token RunLog::store(Token token, std::string_view text) {
+  if (!token.spilled()) return token;
+  token.hi = spill_.size();
+  token.lo = text.size();
+  spill_ += text;
+  return token;
+}
+
+bool RunLog::same(const Token& stored, const Token& wanted, std::string_view wanted_text) const noexcept {
+  if (stored.kind != wanted.kind) return false;
+  if (stored.spilled()) return spilled_text(stored) == wanted_text;
+  return stored.hi == wanted.hi && stored.lo == wanted.lo;
+}
+
+std::string RunLog::text(const Token& token, const TokenCodec& codec) const {
+  std::string out;
+  if (token.packed()) {
+    codec.unpack(token, out);
+  } else {
+    out = spilled_text(token);
+  }
+  return out;
+}
+
+bool RunLog::less(const Token& a, const Token& b, const TokenCodec& codec) const {
+  if (a.packed() && a.kind == b.kind) return a.hi != b.hi ? a.hi < b.hi : a.lo < b.lo;
+  return text(a, codec) < text(b, codec);
+}
+
+std::vector<std::optional<std::string>> RunLog::identity(const Entity& entity,
+                                                         const TokenCodec& codec) const {
+  if (entity.key.kind == Token::kSpilledTuple) return decode_tuple(spilled_text(entity.key));
+  if (entity.key.kind == Token::kNull) return {std::nullopt};
+  return {text(entity.key, codec)};
+}
+
+std::size_t RunLog::heap_bytes() const noexcept {
+  return rows_.capacity() * sizeof(Row) + entities_.capacity() * sizeof(Entity) +
+         entity_table_.capacity() * sizeof(std::uint32_t) +
+         (spill_.capacity() > std::string().capacity() ? spill_.capacity() + 1 : 0);
+}
+
+}  // namespace dupwatch::core

@@ -1,0 +1,99 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "daemon/core/packed_text.hpp"
+#include "daemon/core/profile.hpp"
+#include "decoder/change.hpp"
+
+namespace dupwatch::core {
+
+/// What is known of the transaction that committed a row; zero = unknown (a row read back from the table).
+struct CommitInfo {
+  decoder::Xid xid = 0;
+  decoder::Lsn lsn;
+  decoder::Timestamp time;
+};
+
+/// A tracked row as decoder or read-back deliver it; views are copied by RunLog::add.
+struct EventRow {
+  std::string_view run_id;
+  std::string_view id;
+  /// Index into Profile::types, or RunLog::kUnlistedType with `type_text`.
+  std::uint8_t type = 0;
+  std::string_view type_text;
+  std::span<const decoder::Value> identity;
+  CommitInfo commit;
+};
+
+/// The tracked rows of one run, grouped by entity (identity without the type). Grows only; O(1) per row plus
+/// a walk over the rows of its entity. Not thread-safe.
+class RunLog {
+ public:
+  static constexpr std::uint8_t kUnlistedType = 0xFF;
+  static constexpr std::uint32_t kNone = 0xFFFFFFFF;
+
+  struct Row {
+    Token id;
+    std::uint8_t type = 0;
+    std::uint32_t entity = 0;
+    std::uint32_t next = kNone;  ///< next row of the entity
+    CommitInfo commit;
+  };
+  struct Entity {
+    Token key;
+    std::uint32_t first = kNone;
+    /// All identity columns are NULL.
+    bool null_identity = false;
+  };
+
+  struct Added {
+    std::uint32_t row = kNone;
+    /// The same (run, id) was there already: a redelivery; its commit data was completed.
+    bool known = false;
+  };
+  Added add(const EventRow& event, TokenCodec& codec);
+  void clear();
+
+  [[nodiscard]] const Row& row(std::uint32_t index) const noexcept { return rows_[index]; }
+  [[nodiscard]] const Entity& entity(std::uint32_t index) const noexcept { return entities_[index]; }
+  [[nodiscard]] std::size_t rows() const noexcept { return rows_.size(); }
+  [[nodiscard]] std::size_t entities() const noexcept { return entities_.size(); }
+
+  [[nodiscard]] std::string text(const Token& token, const TokenCodec& codec) const;
+  /// Byte order of the two ids' texts, as replay reads the log.
+  [[nodiscard]] bool less(const Token& a, const Token& b, const TokenCodec& codec) const;
+  /// Values of the identity columns, and the type's text when it is unlisted.
+  [[nodiscard]] std::vector<std::optional<std::string>> identity(const Entity& entity,
+                                                                 const TokenCodec& codec) const;
+  /// Bytes on the heap.
+  [[nodiscard]] std::size_t heap_bytes() const noexcept;
+
+ private:
+  [[nodiscard]] std::string_view spilled_text(const Token& token) const noexcept;
+  [[nodiscard]] Token store(Token token, std::string_view text);
+  [[nodiscard]] bool same(const Token& stored, const Token& wanted,
+                          std::string_view wanted_text) const noexcept;
+  [[nodiscard]] std::uint32_t find_or_add_entity(const EventRow& event, TokenCodec& codec);
+  void rehash_entities();
+  [[nodiscard]] std::uint64_t hash_of(const Token& token, std::string_view text) const noexcept;
+
+  /// Below this, a linear search beats the hash table.
+  static constexpr std::size_t kLinearMax = 8;
+
+  std::vector<Row> rows_;
+  std::vector<Entity> entities_;
+  std::vector<std::uint32_t>
+      entity_table_;  ///< open addressing, kNone = free; empty up to kLinearMax entities
+  std::string spill_;
+};
+
+/// Encodes several nullable values as one string, injectively: 'n' or 't' + 8 hex digits of length + bytes.
+void append_tuple_value(std::string& out, const decoder::Value& value);
+
+}  // namespace dupwatch::core

@@ -1,0 +1,68 @@
+#include "daemon/core/stats.hpp"
+
+namespace dupwatch::core {
+
+void LatencyHistogram::observe(double seconds) noexcept {
+  std::size_t i = 0;
+  while (i < kLatencyBounds.size() && seconds > kLatencyBounds[i]) ++i;
+  ++buckets[i];
+  sum_seconds += seconds;
+}
+
+std::string_view to_string(Eviction eviction) noexcept {
+  switch (eviction) {
+    case Eviction::kRunEnded:
+      return "run_ended";
+    case Eviction::kMemory:
+      return "memory";
+    case Eviction::kTruncate:
+      return "truncate";
+  }
+  return "?";
+}
+
+std::string_view to_string(StreamState state) noexcept {
+  switch (state) {
+    case StreamState::kConnecting:
+      return "connecting";
+    case StreamState::kStarting:
+      return "starting";
+    case StreamState::kStreaming:
+      return "streaming";
+    case StreamState::kBackingOff:
+      return "backing_off";
+    case StreamState::kStopping:
+      return "stopping";
+  }
+  return "?";
+}
+
+std::string_view to_string(BaselineState state) noexcept {
+  switch (state) {
+    case BaselineState::kNotNeeded:
+      return "not_needed";
+    case BaselineState::kRunning:
+      return "running";
+    case BaselineState::kComplete:
+      return "complete";
+    case BaselineState::kFailed:
+      return "failed";
+  }
+  return "?";
+}
+
+std::string_view to_string(Disconnect reason) noexcept {
+  switch (reason) {
+    case Disconnect::kConnectFailed:
+      return "connect_failed";
+    case Disconnect::kServerClosed:
+      return "server_closed";
+    case Disconnect::kNetwork:
+      return "network";
+    case Disconnect::kError:
+      return "error";
+  }
+  return "?";
+}
+
+}  // namespace dupwatch::core

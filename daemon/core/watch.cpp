@@ -1,0 +1,256 @@
+#include "daemon/core/watch.hpp"
+
+#include <algorithm>
+#include <utility>
+#include <variant>
+
+#include "decoder/frame.hpp"
+
+namespace dupwatch::core {
+namespace {
+
+// Places in Row::values, as watched_tables() orders them.
+constexpr std::size_t kRunColumn = 0;
+constexpr std::size_t kIdColumn = 1;
+constexpr std::size_t kTypeColumn = 2;
+
+bool has_text(const decoder::Value& value) noexcept {
+  return value.kind == decoder::Value::Kind::kText;
+}
+
+}  // namespace
+
+Watch::Watch(const Config& config, std::uint64_t seed)
+    : profile_(config.profile),
+      index_(config.index.memory_max_bytes, config.index.run_grace, seed),
+      rule_(profile_, index_.codec()) {}
+
+std::vector<decoder::WatchedTable> Watch::watched_tables(const Profile& profile) {
+  decoder::WatchedTable table{.schema = profile.schema, .name = profile.table, .columns = {}};
+  table.columns = {profile.run_column, profile.id_column};
+  if (!profile.type_column.empty()) table.columns.push_back(profile.type_column);
+  table.columns.insert(table.columns.end(), profile.identity_columns.begin(), profile.identity_columns.end());
+  return {std::move(table)};
+}
+
+void Watch::stream_started(decoder::Plugin plugin, decoder::Lsn from) {
+  decoder_ = decoder::make_decoder(plugin, watched_tables(profile_));
+  confirm_.stream_started(from);
+  received_ = from;
+  reply_requested_ = false;
+}
+
+void Watch::receive(std::span<const std::byte> copy_data, Instant now) {
+  now_ = now;
+  counters_.received_bytes += copy_data.size();
+  const auto frame = decoder::decode_frame(copy_data);
+  if (const auto* data = std::get_if<decoder::XLogData>(&frame)) {
+    // A Relation message carries 0/0: the position never goes back.
+    received_ = std::max(received_, data->wal_start);
+    if (const auto error = decoder_->decode(data->payload, data->wal_start, *this)) {
+      ++counters_.decode_errors[static_cast<std::size_t>(error->kind)];
+      notice(Notice::Kind::kDecodeError, std::string(label(error->kind)) + " at byte " +
+                                             std::to_string(error->offset) + ": " + error->detail);
+    }
+  } else if (const auto* keepalive = std::get_if<decoder::Keepalive>(&frame)) {
+    received_ = std::max(received_, keepalive->wal_end);
+    confirm_.keepalive(keepalive->wal_end);
+    reply_requested_ = reply_requested_ || keepalive->reply_requested;
+  } else if (const auto* error = std::get_if<decoder::DecodeError>(&frame)) {
+    ++counters_.decode_errors[static_cast<std::size_t>(error->kind)];
+    notice(Notice::Kind::kDecodeError, "frame: " + error->detail);
+  }
+}
+
+bool Watch::may_read() const noexcept {
+  // Pending runs can't be evicted, so memory over its bound with read-backs outstanding waits for them.
+  const auto pending = pending_runs();
+  return pending < kPendingRunsMax && (pending == 0 || !index_.over_bound());
+}
+
+bool Watch::take_reply_request() noexcept {
+  return std::exchange(reply_requested_, false);
+}
+
+void Watch::on_begin(const decoder::Begin& begin) {
+  transaction_ = begin;
+  confirm_.begin();
+}
+
+void Watch::on_commit(const decoder::Commit& commit) {
+  ++counters_.transactions;
+  std::uint64_t read_back = 0;
+  if (!collecting_.empty()) {
+    read_back = collecting_number_;
+  } else if (!in_flight_.empty()) {
+    read_back = collecting_number_ - 1;
+  }
+  confirm_.commit(commit.end_lsn, read_back);
+}
+
+Watch::ListedType Watch::classify(std::string_view type) const noexcept {
+  const auto index = profile_.find_type(type);
+  if (!index) return {.index = std::nullopt, .tracked = profile_.unlisted_unique};
+  const auto& listed = profile_.types[*index];
+  return {.index = index, .tracked = listed.tracked(), .ends_run = listed.ends_run};
+}
+
+void Watch::on_insert(const decoder::Row& row) {
+  const bool typed = !profile_.type_column.empty();
+  const auto& run = row.values[kRunColumn];
+  const auto& id = row.values[kIdColumn];
+  const auto type = typed ? row.values[kTypeColumn].text : std::string_view{};
+  const auto listed = classify(type);
+  ++counters_.events_by_type[listed.index ? *listed.index : Profile::kTypesMax];
+  if (!listed.tracked && !listed.ends_run) return;
+  if (!has_text(run) || !has_text(id)) {
+    notice(Notice::Kind::kUnidentifiable,
+           "a row without " + (has_text(run) ? profile_.id_column : profile_.run_column));
+    return;
+  }
+  if (listed.ends_run) {
+    if (const auto handle = index_.find(run.text); handle != RunIndex::kNone) index_.end_run(handle, now_);
+  }
+  if (!listed.tracked) return;
+  add_streamed(EventRow{
+      .run_id = run.text,
+      .id = id.text,
+      .type = listed.index.value_or(RunLog::kUnlistedType),
+      .type_text = type,
+      .identity = row.values.subspan(typed ? kTypeColumn + 1 : kTypeColumn),
+      .commit = {.xid = transaction_.xid, .lsn = transaction_.commit_lsn, .time = transaction_.commit_time}});
+}
+
+void Watch::add_streamed(const EventRow& row) {
+  const auto handle = find_or_request(row.run_id);
+  const auto added = index_.add_row(handle, row);
+  if (added.known) {
+    ++counters_.redeliveries;
+    return;
+  }
+  if (index_.run(handle).pending_batch != 0) return;  // judged when the read-back is in
+  rule_.judge_row(index_.run(handle).log, added.row, verdicts_);
+  report_verdicts(handle, Origin::kStream);
+  if (index_.over_bound()) index_.evict(now_);
+}
+
+RunIndex::Handle Watch::find_or_request(std::string_view run_id) {
+  auto handle = index_.find(run_id);
+  if (handle == RunIndex::kNone) {
+    handle = index_.insert_pending(run_id, collecting_number_);
+    collecting_.push_back(handle);
+  } else {
+    index_.touch(handle);
+  }
+  return handle;
+}
+
+std::optional<ReadBack> Watch::next_read_back() {
+  if (read_back_sent_) return std::nullopt;
+  if (in_flight_.empty()) {
+    if (collecting_.empty()) return std::nullopt;
+    in_flight_ = std::exchange(collecting_, {});
+    ++collecting_number_;
+  }
+  read_back_sent_ = true;
+  ReadBack batch{.number = collecting_number_ - 1, .run_ids = {}};
+  batch.run_ids.reserve(in_flight_.size());
+  for (const auto handle : in_flight_) batch.run_ids.push_back(index_.run_id(handle));
+  ++counters_.read_backs;
+  counters_.read_back_runs += in_flight_.size();
+  return batch;
+}
+
+void Watch::read_back_row(std::string_view run_id, std::string_view id, std::string_view type,
+                          std::span<const decoder::Value> identity, const CommitInfo& commit, Instant now) {
+  ++counters_.read_back_rows;
+  const auto handle = index_.find(run_id);
+  if (handle == RunIndex::kNone) return;  // not asked for: the server's answer can't make us hold a run
+  const auto listed = classify(type);
+  if (listed.ends_run) index_.end_run(handle, now);
+  if (!listed.tracked) return;
+  (void)index_.add_row(handle, EventRow{.run_id = run_id,
+                                        .id = id,
+                                        .type = listed.index.value_or(RunLog::kUnlistedType),
+                                        .type_text = type,
+                                        .identity = identity,
+                                        .commit = commit});
+}
+
+void Watch::read_back_done() {
+  for (const auto handle : in_flight_) {
+    index_.complete(handle);
+    rule_.judge_run(index_.run(handle).log, verdicts_);
+    report_verdicts(handle, Origin::kReadBack);
+  }
+  in_flight_.clear();
+  read_back_sent_ = false;
+  confirm_.read_back_done(collecting_number_ - 1);
+  index_.evict(now_);
+}
+
+void Watch::read_back_failed() noexcept {
+  ++counters_.read_back_failures;
+  read_back_sent_ = false;
+}
+
+void Watch::report_verdicts(RunIndex::Handle run, Origin origin) {
+  if (verdicts_.empty()) return;
+  const auto run_id = index_.run_id(run);
+  for (const auto& verdict : verdicts_) {
+    report(rule_.describe(index_.run(run).log, verdict, run_id, origin));
+  }
+  verdicts_.clear();
+}
+
+void Watch::report(Finding finding) {
+  // A row that came through the stream while its run was read back was flagged because of the stream.
+  if (finding.origin == Origin::kReadBack && finding.duplicate.commit_lsn) finding.origin = Origin::kStream;
+  if (!reported_.admit(finding)) return;
+  if (finding.change == FindingChange::kNew) {
+    ++counters_.findings[static_cast<std::size_t>(finding.rule)][finding.after_close ? 1 : 0]
+                        [static_cast<std::size_t>(finding.origin)];
+  } else {
+    ++counters_.finding_changes;
+  }
+  findings_.push_back(std::move(finding));
+}
+
+void Watch::baseline_finding(Finding finding) {
+  report(std::move(finding));
+}
+
+std::vector<Finding> Watch::take_findings() {
+  confirm_.findings_taken();
+  return std::exchange(findings_, {});
+}
+
+std::vector<Notice> Watch::take_notices() {
+  return std::exchange(notices_, {});
+}
+
+void Watch::notice(Notice::Kind kind, std::string detail) {
+  if (notices_.size() < kNoticesMax) {
+    notices_.push_back(Notice{.kind = kind, .lsn = received_, .detail = std::move(detail)});
+  }
+}
+
+// The publication publishes inserts alone and wal2json is asked for inserts and truncates; a foreign
+// publication may send more. Neither an update nor a delete can make a second row of an identity appear.
+void Watch::on_update(const decoder::Row& /*row*/) {}
+void Watch::on_delete(const decoder::Row& /*row*/) {}
+
+void Watch::on_truncate(std::size_t /*table*/) {
+  ++counters_.truncates;
+  index_.clear_complete();
+  notice(Notice::Kind::kTruncated, profile_.qualified_name());
+}
+
+void Watch::on_message(const decoder::Message& /*message*/) {}
+
+void Watch::on_relation(std::size_t /*table*/, std::uint32_t relation_oid, std::string_view missing) {
+  relation_oid_ = relation_oid;
+  if (!missing.empty()) notice(Notice::Kind::kColumnsMissing, std::string(missing));
+}
+
+}  // namespace dupwatch::core

@@ -1,0 +1,145 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "daemon/core/config.hpp"
+#include "daemon/core/confirm_rule.hpp"
+#include "daemon/core/duplicate_rule.hpp"
+#include "daemon/core/reported_findings.hpp"
+#include "daemon/core/run_index.hpp"
+#include "daemon/core/stats.hpp"
+#include "decoder/decoder.hpp"
+
+namespace dupwatch::core {
+
+/// A batch of runs to read back from the table.
+struct ReadBack {
+  std::uint64_t number = 0;
+  std::vector<std::string> run_ids;
+};
+
+/// Something the operator should read in the log; bounded per take, so that a storm stays a few lines.
+struct Notice {
+  enum class Kind : std::uint8_t { kDecodeError, kUnidentifiable, kTruncated, kColumnsMissing };
+  Kind kind = Kind::kDecodeError;
+  decoder::Lsn lsn;
+  std::string detail;
+};
+
+/// The core of the daemon: (CopyData, read-back rows, now) in; findings, read-back requests and the position
+/// to confirm out. No I/O and no clock of its own, so the simulator runs the same code. Single-threaded.
+///
+/// An event of a run that is not in the index makes the run pending: its rows are collected, the run is read
+/// back from the table, then the whole run is judged. Rows that the read-back saw and the stream delivers
+/// later are redeliveries. Until then the transaction holds the confirmed position.
+class Watch final : private decoder::ChangeSink {
+ public:
+  /// At most this many runs wait for a read-back; then may_read() is false and the walsender is left waiting.
+  static constexpr std::size_t kPendingRunsMax = 2048;
+  static constexpr std::size_t kNoticesMax = 8;
+
+  /// `config` must outlive the watch. `seed` varies hash tables, nothing else.
+  Watch(const Config& config, std::uint64_t seed);
+
+  /// The tables and columns a decoder must deliver: run, id, type (if any), identity columns.
+  [[nodiscard]] static std::vector<decoder::WatchedTable> watched_tables(const Profile& profile);
+
+  void stream_started(decoder::Plugin plugin, decoder::Lsn from);
+  /// One CopyData message. Never fails: what can't be decoded is counted and noticed.
+  void receive(std::span<const std::byte> copy_data, Instant now);
+  /// False while pending work is at its bound: stop reading the socket, go on sending status.
+  [[nodiscard]] bool may_read() const noexcept;
+  /// The server asked for an immediate status update; cleared by the call.
+  [[nodiscard]] bool take_reply_request() noexcept;
+
+  /// The next batch to read back; nullopt while one is in flight or none is needed.
+  [[nodiscard]] std::optional<ReadBack> next_read_back();
+  /// A row of the batch in flight. `type` is empty for a table without types.
+  void read_back_row(std::string_view run_id, std::string_view id, std::string_view type,
+                     std::span<const decoder::Value> identity, const CommitInfo& commit, Instant now);
+  void read_back_done();
+  /// The batch in flight is offered again; rows it delivered are redeliveries then.
+  void read_back_failed() noexcept;
+
+  /// A finding of the baseline scan, judged from a snapshot.
+  void baseline_finding(Finding finding);
+
+  /// Findings since the last call, in order. Everything up to ConfirmRule::judged() is in what was taken.
+  [[nodiscard]] std::vector<Finding> take_findings();
+  [[nodiscard]] bool has_findings() const noexcept { return !findings_.empty(); }
+  /// All findings ever taken are durable.
+  void findings_durable() noexcept { confirm_.findings_durable(); }
+  [[nodiscard]] std::vector<Notice> take_notices();
+
+  void evict(Instant now) { index_.evict(now); }
+  [[nodiscard]] Instant next_expiry() const noexcept { return index_.next_expiry(); }
+
+  [[nodiscard]] decoder::Lsn received() const noexcept { return received_; }
+  [[nodiscard]] decoder::Lsn judged() const noexcept { return confirm_.judged(); }
+  [[nodiscard]] decoder::Lsn confirmed() const noexcept { return confirm_.confirmed(); }
+  [[nodiscard]] std::size_t pending_runs() const noexcept { return collecting_.size() + in_flight_.size(); }
+  [[nodiscard]] const RunIndex& index() const noexcept { return index_; }
+  [[nodiscard]] const Counters& counters() const noexcept { return counters_; }
+  [[nodiscard]] Counters& counters() noexcept { return counters_; }
+  [[nodiscard]] const ReportedFindings& reported() const noexcept { return reported_; }
+  /// pg_class oid as last described by pgoutput, 0 = not yet.
+  [[nodiscard]] std::uint32_t relation_oid() const noexcept { return relation_oid_; }
+
+ private:
+  void on_begin(const decoder::Begin& begin) override;
+  void on_commit(const decoder::Commit& commit) override;
+  void on_insert(const decoder::Row& row) override;
+  void on_update(const decoder::Row& row) override;
+  void on_delete(const decoder::Row& row) override;
+  void on_truncate(std::size_t table) override;
+  void on_message(const decoder::Message& message) override;
+  void on_relation(std::size_t table, std::uint32_t relation_oid, std::string_view missing) override;
+
+  struct ListedType {
+    std::optional<std::uint8_t> index;
+    bool tracked = false;
+    bool ends_run = false;
+  };
+  [[nodiscard]] ListedType classify(std::string_view type) const noexcept;
+  void add_streamed(const EventRow& row);
+  /// Reports what the rule said of this run, and forgets it.
+  void report_verdicts(RunIndex::Handle run, Origin origin);
+  void report(Finding finding);
+  [[nodiscard]] RunIndex::Handle find_or_request(std::string_view run_id);
+  void notice(Notice::Kind kind, std::string detail);
+
+  const Profile& profile_;
+  RunIndex index_;
+  DuplicateRule rule_;
+  ReportedFindings reported_;
+  ConfirmRule confirm_;
+  std::unique_ptr<decoder::Decoder> decoder_;
+  Counters counters_;
+
+  // The stream.
+  decoder::Lsn received_;
+  decoder::Begin transaction_;
+  Instant now_{};
+  bool reply_requested_ = false;
+  std::uint32_t relation_oid_ = 0;
+  std::vector<Notice> notices_;
+
+  // Read-backs: one batch in flight, the next one collects.
+  std::uint64_t collecting_number_ = 1;
+  std::vector<RunIndex::Handle> collecting_;
+  std::vector<RunIndex::Handle> in_flight_;
+  bool read_back_sent_ = false;
+
+  std::vector<DuplicateRule::Verdict> verdicts_;
+  std::vector<Finding> findings_;
+};
+
+}  // namespace dupwatch::core
