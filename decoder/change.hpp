@@ -8,8 +8,8 @@
 
 #include "decoder/lsn.hpp"
 
-/// What an output plugin says, in one vocabulary for all plugins. Every view points into the decoder's input or
-/// scratch memory and is valid only during the call that receives it.
+/// What an output plugin says, in one vocabulary for all plugins. Every view points into the decoder's input
+/// or scratch memory and is valid only during the call that receives it.
 namespace dupwatch::decoder {
 
 /// Microseconds since 1970-01-01 00:00 UTC.
@@ -43,8 +43,8 @@ struct TableName {
   friend bool operator==(const TableName&, const TableName&) = default;
 };
 
-/// One column of a row. `absent` covers what the plugin did not send: an unchanged TOAST value, or a column outside
-/// the publication's list.
+/// One column of a row. `absent` covers what the plugin did not send: an unchanged TOAST value, or a column
+/// outside the publication's list.
 struct Value {
   enum class Kind : std::uint8_t { kAbsent, kNull, kText };
   Kind kind = Kind::kAbsent;

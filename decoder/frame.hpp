@@ -33,10 +33,10 @@ using Frame = std::variant<XLogData, Keepalive, DecodeError>;
 /// Views into `copy_data`.
 [[nodiscard]] Frame decode_frame(std::span<const std::byte> copy_data);
 
-/// 'r': the standby status update. All three positions are set to `confirmed` by us: what is not durably judged is
-/// neither written nor flushed.
+/// 'r': the standby status update. All three positions are set to `confirmed` by us: what is not durably
+/// judged is neither written nor flushed.
 inline constexpr std::size_t kStatusUpdateBytes = 34;
 [[nodiscard]] std::array<char, kStatusUpdateBytes> encode_status_update(Lsn confirmed, Timestamp now,
-                                                                       bool reply_requested) noexcept;
+                                                                        bool reply_requested) noexcept;
 
 }  // namespace dupwatch::decoder

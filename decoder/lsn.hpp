@@ -25,7 +25,8 @@ struct Lsn {
 /// Postgres' text form, e.g. "16/B374D848".
 [[nodiscard]] std::string to_string(Lsn lsn);
 
-/// Reads the text form: one or two groups of 1 to 8 hexadecimal digits around one slash; anything else is nullopt.
+/// Reads the text form: two groups of 1 to 8 hexadecimal digits, a slash between them; anything else is
+/// nullopt.
 [[nodiscard]] std::optional<Lsn> parse_lsn(std::string_view text) noexcept;
 
 }  // namespace dupwatch::decoder
