@@ -1,0 +1,104 @@
+#include "daemon/config/config_file.hpp"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <cerrno>
+#include <cstdio>
+#include <memory>
+#include <system_error>
+#include <utility>
+
+#include "daemon/config/document.hpp"
+#include "daemon/config/keys.hpp"
+#include "daemon/config/profile_section.hpp"
+#include "daemon/config/values.hpp"
+
+namespace dupwatch::config {
+namespace {
+
+struct CloseFile {
+  void operator()(std::FILE* file) const noexcept { std::fclose(file); }
+};
+
+/// The file's text, at most one byte more than is allowed, or the errno.
+[[nodiscard]] std::variant<std::string, int> read_file(const std::string& path) {
+  const std::unique_ptr<std::FILE, CloseFile> file{std::fopen(path.c_str(), "re")};
+  if (!file) return errno;
+  std::string text(kConfigBytesMax + 1, '\0');
+  text.resize(std::fread(text.data(), 1, text.size(), file.get()));
+  // Opening a directory works, reading it does not.
+  if (std::ferror(file.get()) != 0) return errno;
+  return text;
+}
+
+template <class T>
+void override_with(const std::optional<std::string>& text, std::string_view option, T& target,
+                   const auto& parse, bool secret, std::vector<ConfigProblem>& problems) {
+  if (!text) return;
+  auto parsed = parse(*text);
+  if (auto* refusal = std::get_if<Refusal>(&parsed)) {
+    ConfigProblem problem;
+    problem.file = "command line";
+    problem.key = option;
+    if (!secret) problem.found = in_quotes(*text);
+    problem.expected = std::move(refusal->expected);
+    problem.remedy = std::move(refusal->remedy);
+    problems.push_back(std::move(problem));
+    return;
+  }
+  target = static_cast<T>(std::get<0>(std::move(parsed)));
+}
+
+}  // namespace
+
+ConfigResult parse_config(std::string_view text, std::string_view file_name, const Environment& env) {
+  Problems problems{file_name};
+  const auto root = read_document(text, problems);
+  Draft draft;
+  read_keys(root, env, draft, problems);
+  // A profile made of refused values would only repeat the complaint.
+  if (problems.empty()) draft.config.profile = build_profile(draft, problems);
+  if (!problems.empty()) return std::move(problems).take();
+  return std::move(draft.config);
+}
+
+ConfigResult load_config_file(const std::string& path, const Environment& env) {
+  const auto text = read_file(path);
+  if (const auto* error = std::get_if<int>(&text)) {
+    Problems problems{path};
+    problems.add({}, "", std::generic_category().message(*error), "a readable configuration file",
+                 "check the path given with --config and its permissions");
+    return std::move(problems).take();
+  }
+  return parse_config(std::get<std::string>(text), path, env);
+}
+
+void apply_overrides(core::Config& config, const Overrides& overrides, std::vector<ConfigProblem>& problems) {
+  override_with(overrides.dsn, "--dsn", config.connection.dsn, parse_dsn, true, problems);
+  override_with(overrides.slot, "--slot", config.slot.name, parse_slot_name, false, problems);
+  override_with(overrides.plugin, "--plugin", config.slot.plugin, parse_plugin, false, problems);
+  override_with(overrides.publication, "--publication", config.slot.publication, parse_identifier, false,
+                problems);
+}
+
+std::string format_problem(const ConfigProblem& problem) {
+  std::string line = problem.file;
+  if (problem.line > 0) line += fmt::format(":{}:{}", problem.line, problem.column);
+  line += ':';
+  if (!problem.key.empty()) line += fmt::format(" {}:", problem.key);
+  if (!problem.found.empty()) line += fmt::format(" found {}", problem.found);
+  if (!problem.expected.empty()) {
+    line += fmt::format("{} expected {}", problem.found.empty() ? "" : ",", problem.expected);
+  }
+  if (!problem.remedy.empty()) line += fmt::format("; {}", problem.remedy);
+  return line;
+}
+
+std::vector<std::string_view> known_keys() {
+  std::vector<std::string_view> keys;
+  for (const auto& key : key_table()) keys.push_back(key.path);
+  return keys;
+}
+
+}  // namespace dupwatch::config

@@ -1,0 +1,201 @@
+#include "daemon/config/keys.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+#include "daemon/config/reader.hpp"
+
+namespace dupwatch::config {
+namespace {
+
+using core::Milliseconds;
+using std::chrono::hours;
+using std::chrono::minutes;
+using std::chrono::seconds;
+
+constexpr std::array<std::string_view, 2> kProfiles = {"workflow-devkit", "generic"};
+// Each in the order of its enum.
+constexpr std::array<std::string_view, 3> kBaselines = {"all", "active", "none"};
+constexpr std::array<std::string_view, 2> kLogFormats = {"logfmt", "json"};
+constexpr std::array<std::string_view, 4> kLogLevels = {"debug", "info", "warn", "error"};
+
+constexpr std::size_t kIdentityColumnsMax = 4;
+
+/// parse_duration and the like with their range bound.
+[[nodiscard]] auto duration(Milliseconds min, Milliseconds max) {
+  return [=](std::string_view text) { return parse_duration(text, {min, max}); };
+}
+[[nodiscard]] auto number(std::uint64_t min, std::uint64_t max) {
+  return [=](std::string_view text) { return parse_number(text, {min, max}); };
+}
+[[nodiscard]] auto bytes(std::uint64_t min, std::uint64_t max) {
+  return [=](std::string_view text) { return parse_bytes(text, {min, max}); };
+}
+
+template <class T>
+void place(std::optional<Placed<T>>& target, std::optional<T> value, const Reader& reader) {
+  if (value) target = Placed<T>{*std::move(value), reader.place()};
+}
+
+using R = const Reader&;
+
+constexpr auto kKeys = std::to_array<KeySpec>({
+    {"connection"},
+    {"connection.dsn", [](R r, Draft& d) { r.into(d.config.connection.dsn, parse_dsn); }, true},
+    // libpq counts whole seconds and takes 1 for 2.
+    {"connection.connect_timeout",
+     [](R r, Draft& d) { r.into(d.config.connection.connect_timeout, duration(seconds{1}, minutes{10})); }},
+    {"connection.startup_timeout",
+     [](R r, Draft& d) { r.into(d.config.connection.startup_timeout, duration(seconds{0}, hours{24})); }},
+    {"connection.tcp_user_timeout",
+     [](R r, Draft& d) { r.into(d.config.connection.tcp_user_timeout, duration(seconds{0}, hours{1})); }},
+    {"connection.backoff_min",
+     [](R r, Draft& d) {
+       r.into(d.config.connection.backoff_min, duration(Milliseconds{10}, minutes{1}));
+       d.backoff_place = r.place();
+     }},
+    {"connection.backoff_max",
+     [](R r, Draft& d) {
+       r.into(d.config.connection.backoff_max, duration(Milliseconds{10}, hours{1}));
+       d.backoff_place = r.place();
+     }},
+    {"profile",
+     [](R r, Draft& d) {
+       std::size_t index = d.generic ? 1 : 0;
+       r.choice(index, kProfiles);
+       d.generic = index == 1;
+       d.profile_place = r.place();
+     }},
+    {"table"},
+    {"table.name", [](R r, Draft& d) { place(d.table.name, r.read(parse_table_name), r); }},
+    {"table.run_column", [](R r, Draft& d) { place(d.table.run_column, r.read(parse_identifier), r); }},
+    {"table.id_column", [](R r, Draft& d) { place(d.table.id_column, r.read(parse_identifier), r); }},
+    {"table.identity_columns",
+     [](R r, Draft& d) {
+       place(d.table.identity_columns, r.list(parse_identifier, {1, kIdentityColumnsMax}), r);
+     }},
+    {"table.type_column", [](R r, Draft& d) { place(d.table.type_column, r.read(parse_identifier), r); }},
+    {"table.types",
+     [](R r, Draft& d) { place(d.table.types, r.list(parse_type_name, {1, core::Profile::kTypesMax}), r); }},
+    {"table.closing",
+     [](R r, Draft& d) {
+       place(d.table.closing, r.map_of_lists(parse_type_name, core::Profile::kTypesMax), r);
+     }},
+    {"table.run_end_types",
+     [](R r, Draft& d) {
+       place(d.table.run_end_types, r.list(parse_type_name, {1, core::Profile::kTypesMax}), r);
+     }},
+    {"slot"},
+    {"slot.name", [](R r, Draft& d) { r.into(d.config.slot.name, parse_slot_name); }},
+    {"slot.plugin", [](R r, Draft& d) { r.into(d.config.slot.plugin, parse_plugin); }},
+    {"slot.publication", [](R r, Draft& d) { r.into(d.config.slot.publication, parse_identifier); }},
+    {"slot.temporary", [](R r, Draft& d) { r.into(d.config.slot.temporary, parse_bool); }},
+    {"slot.create", [](R r, Draft& d) { r.into(d.config.slot.create, parse_bool); }},
+    {"baseline", [](R r, Draft& d) { r.choice(d.config.baseline, kBaselines); }},
+    {"index"},
+    {"index.memory_max",
+     [](R r, Draft& d) {
+       r.into(d.config.index.memory_max_bytes, bytes(std::uint64_t{64} << 10U, std::uint64_t{1024} << 30U));
+     }},
+    {"index.run_grace",
+     [](R r, Draft& d) { r.into(d.config.index.run_grace, duration(seconds{0}, hours{24})); }},
+    {"findings"},
+    {"findings.file", [](R r, Draft& d) { r.into(d.config.findings.file, parse_path); }},
+    {"findings.log_rate_max",
+     [](R r, Draft& d) { r.into(d.config.findings.log_rate_max, number(0, 1'000'000)); }},
+    {"findings.keep", [](R r, Draft& d) { r.into(d.config.findings.keep, number(1, 100'000)); }},
+    {"http"},
+    {"http.listen", [](R r, Draft& d) { r.into(d.config.http, parse_listen); }},
+    {"log"},
+    {"log.format", [](R r, Draft& d) { r.choice(d.config.log.format, kLogFormats); }},
+    {"log.level", [](R r, Draft& d) { r.choice(d.config.log.level, kLogLevels); }},
+});
+
+[[nodiscard]] std::string_view section_of(std::string_view path) noexcept {
+  const auto dot = path.find('.');
+  return dot == std::string_view::npos ? std::string_view{} : path.substr(0, dot);
+}
+
+[[nodiscard]] std::string_view leaf_of(std::string_view path) noexcept {
+  const auto dot = path.find('.');
+  return dot == std::string_view::npos ? path : path.substr(dot + 1);
+}
+
+/// Keys that may stand in `section` ("" = the top level), without the section's name.
+[[nodiscard]] std::vector<std::string_view> names_in(std::string_view section) {
+  std::vector<std::string_view> names;
+  for (const auto& key : kKeys) {
+    if (section_of(key.path) == section) names.push_back(leaf_of(key.path));
+  }
+  return names;
+}
+
+void report_unknown(const Node& entry, std::string_view section, Problems& problems) {
+  const auto names = names_in(section);
+  auto remedy = did_you_mean(entry.key, names);
+  if (remedy.empty()) {
+    // The right key in the wrong place.
+    const auto elsewhere =
+        std::ranges::find_if(kKeys, [&](const KeySpec& k) { return leaf_of(k.path) == entry.key; });
+    if (elsewhere != kKeys.end()) remedy = fmt::format("did you mean {}?", elsewhere->path);
+  }
+  problems.add(entry.key_place, std::string{section}, "the unknown key " + in_quotes(entry.key),
+               fmt::format("one of {}", fmt::join(names, ", ")), std::move(remedy));
+}
+
+void read_section(const Node& map, std::string_view section, const Environment& env, Draft& draft,
+                  Problems& problems);
+
+void read_entry(const Node& entry, std::string_view section, const Environment& env, Draft& draft,
+                Problems& problems) {
+  const auto path = section.empty() ? entry.key : fmt::format("{}.{}", section, entry.key);
+  const auto key = std::ranges::find(kKeys, path, &KeySpec::path);
+  // The leaf must match as well: a top-level key "slot.name" is not the key name of the section slot.
+  if (key == kKeys.end() || leaf_of(key->path) != entry.key) {
+    report_unknown(entry, section, problems);
+    return;
+  }
+  if (key->read != nullptr) {
+    key->read(Reader{entry, path, key->secret, env, problems}, draft);
+    return;
+  }
+  if (path == "table") draft.table.place = entry.key_place;
+  // A section whose keys are all commented out.
+  if (entry.kind == Node::Kind::kNull) return;
+  if (entry.kind == Node::Kind::kMap) {
+    read_section(entry, key->path, env, draft, problems);
+    return;
+  }
+  problems.add(entry.place, path, entry.kind == Node::Kind::kList ? "a list" : "a single value",
+               "a map of keys", "indent its keys below it");
+}
+
+void read_section(const Node& map, std::string_view section, const Environment& env, Draft& draft,
+                  Problems& problems) {
+  for (const auto& entry : map.items) read_entry(entry, section, env, draft, problems);
+}
+
+}  // namespace
+
+std::span<const KeySpec> key_table() noexcept {
+  return kKeys;
+}
+
+void read_keys(const Node& root, const Environment& env, Draft& draft, Problems& problems) {
+  if (root.kind == Node::Kind::kNull) return;
+  if (root.kind != Node::Kind::kMap) {
+    problems.add(root.place, "", root.kind == Node::Kind::kList ? "a list" : "a single value",
+                 "a map of keys", "write key: value");
+    return;
+  }
+  read_section(root, "", env, draft, problems);
+  const auto& connection = draft.config.connection;
+  if (connection.backoff_max < connection.backoff_min) {
+    problems.add(draft.backoff_place, "connection.backoff_max", "less than connection.backoff_min",
+                 "at least connection.backoff_min");
+  }
+}
+
+}  // namespace dupwatch::config

@@ -1,0 +1,63 @@
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "daemon/config/document.hpp"
+#include "daemon/config/values.hpp"
+#include "daemon/core/config.hpp"
+
+/// The table of keys: the one place that says which exist, where each goes and what it may hold.
+namespace dupwatch::config {
+
+template <class T>
+struct Placed {
+  T value{};
+  Place place;
+};
+
+/// The section `table` as written, before it is known for which profile.
+struct TableSection {
+  Place place;
+  std::optional<Placed<QualifiedName>> name;
+  std::optional<Placed<std::string>> run_column;
+  std::optional<Placed<std::string>> id_column;
+  std::optional<Placed<std::vector<std::string>>> identity_columns;
+  std::optional<Placed<std::string>> type_column;
+  std::optional<Placed<std::vector<std::string>>> types;
+  /// Closing type -> the types it closes, in the order of the file.
+  std::optional<Placed<std::vector<std::pair<std::string, std::vector<std::string>>>>> closing;
+  std::optional<Placed<std::vector<std::string>>> run_end_types;
+};
+
+struct Draft {
+  core::Config config;
+  bool generic = false;
+  Place profile_place;
+  TableSection table;
+  Place backoff_place;
+};
+
+/// One value of the file on its way into the draft: expands ${ENV}, checks, reports. Every method leaves its
+/// target alone when the value is refused.
+class Reader;
+
+struct KeySpec {
+  std::string_view path;
+  /// nullptr for a section.
+  void (*read)(const Reader& reader, Draft& draft) = nullptr;
+  /// The value is never shown.
+  bool secret = false;
+};
+
+/// In the order of the reference file, each section before its keys.
+[[nodiscard]] std::span<const KeySpec> key_table() noexcept;
+
+/// Reads `root` into `draft` through the table.
+void read_keys(const Node& root, const Environment& env, Draft& draft, Problems& problems);
+
+}  // namespace dupwatch::config

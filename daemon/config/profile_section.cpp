@@ -1,0 +1,165 @@
+#include "daemon/config/profile_section.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <iterator>
+
+namespace dupwatch::config {
+namespace {
+
+/// The event types of a generic table, found or added by name.
+class TypeList {
+ public:
+  explicit TypeList(bool unique_by_default) : unique_by_default_(unique_by_default) {}
+
+  core::EventType& named(const std::string& name) {
+    const auto found = std::ranges::find(types_, name, &core::EventType::name);
+    if (found != types_.end()) return *found;
+    return types_.emplace_back(core::EventType{.name = name, .unique = unique_by_default_});
+  }
+
+  /// Puts both into one group; groups that meet become one.
+  void join(const std::string& a, const std::string& b) {
+    const auto from = named(b).group;
+    auto& first = named(a);
+    if (first.group == 0) first.group = ++groups_;
+    const auto into = first.group;
+    if (from == 0) {
+      named(b).group = into;
+      return;
+    }
+    for (auto& type : types_) {
+      if (type.group == from) type.group = into;
+    }
+  }
+
+  [[nodiscard]] std::size_t size() const noexcept { return types_.size(); }
+
+  [[nodiscard]] std::vector<core::EventType> take() && { return std::move(types_); }
+
+ private:
+  bool unique_by_default_;
+  std::vector<core::EventType> types_;
+  // Every join adds at most one group and at least one name; names are checked against kTypesMax while
+  // joining.
+  std::uint8_t groups_ = 0;
+};
+
+[[nodiscard]] core::Profile devkit_profile(const TableSection& table, Problems& problems) {
+  auto profile = core::workflow_devkit_profile();
+  const auto refuse = [&](std::string_view key, const auto& value) {
+    if (!value) return;
+    problems.add(value->place, fmt::format("table.{}", key), "a value",
+                 "only table.name with profile workflow-devkit", "remove it, or set profile: generic");
+  };
+  refuse("run_column", table.run_column);
+  refuse("id_column", table.id_column);
+  refuse("identity_columns", table.identity_columns);
+  refuse("type_column", table.type_column);
+  refuse("types", table.types);
+  refuse("closing", table.closing);
+  refuse("run_end_types", table.run_end_types);
+  if (table.name) {
+    profile.schema = table.name->value.schema;
+    profile.table = table.name->value.name;
+    // The engine keeps both tables in one schema.
+    profile.runs->schema = profile.schema;
+  }
+  return profile;
+}
+
+void require(bool present, std::string_view key, const Draft& draft, Problems& problems) {
+  if (present) return;
+  const auto place = draft.table.place.line > 0 ? draft.table.place : draft.profile_place;
+  problems.add(place, fmt::format("table.{}", key), "nothing", "a value, profile generic needs it",
+               "config/generic.yaml is an example");
+}
+
+/// A column in two roles is a mistake in each combination: with the id in the identity no two rows are equal,
+/// and the run or the type in it says nothing.
+void check_columns_differ(const TableSection& table, Problems& problems) {
+  std::vector<Placed<std::string>> columns;
+  for (const auto* column : {&table.run_column, &table.id_column, &table.type_column}) {
+    if (*column) columns.push_back(**column);
+  }
+  if (table.identity_columns) {
+    for (const auto& name : table.identity_columns->value)
+      columns.push_back({name, table.identity_columns->place});
+  }
+  for (auto it = columns.begin(); it != columns.end(); ++it) {
+    const auto first =
+        std::ranges::find_if(columns.begin(), it, [&](const auto& c) { return c.value == it->value; });
+    if (first == it) continue;
+    problems.add(it->place, "table", fmt::format("the column {} in two roles", in_quotes(it->value)),
+                 "run_column, id_column, type_column and identity_columns to differ");
+  }
+}
+
+[[nodiscard]] bool check_type_count(const TypeList& types, Place place, Problems& problems) {
+  if (types.size() <= core::Profile::kTypesMax) return true;
+  problems.add(
+      place, "table",
+      fmt::format("more than {} event types in types, closing and run_end_types", core::Profile::kTypesMax),
+      fmt::format("at most {}", core::Profile::kTypesMax));
+  return false;
+}
+
+[[nodiscard]] std::vector<core::EventType> generic_types(const TableSection& table, Problems& problems) {
+  TypeList types{!table.types};
+  if (table.types) {
+    for (const auto& name : table.types->value) types.named(name).unique = true;
+  }
+  if (table.closing) {
+    for (const auto& [closing, closed] : table.closing->value) {
+      types.named(closing).closes = true;
+      for (const auto& name : closed) {
+        if (name == closing) {
+          problems.add(table.closing->place, "table.closing", in_quotes(name) + " closing itself",
+                       "other types");
+        }
+        types.join(closing, name);
+        if (!check_type_count(types, table.closing->place, problems)) return {};
+      }
+    }
+  }
+  if (table.run_end_types) {
+    for (const auto& name : table.run_end_types->value) types.named(name).ends_run = true;
+    if (!check_type_count(types, table.run_end_types->place, problems)) return {};
+  }
+  return std::move(types).take();
+}
+
+[[nodiscard]] core::Profile generic_profile(const Draft& draft, Problems& problems) {
+  const auto& table = draft.table;
+  require(table.name.has_value(), "name", draft, problems);
+  require(table.run_column.has_value(), "run_column", draft, problems);
+  require(table.id_column.has_value(), "id_column", draft, problems);
+  require(table.identity_columns.has_value(), "identity_columns", draft, problems);
+  if (!table.type_column && (table.types || table.closing || table.run_end_types)) {
+    require(false, "type_column", draft, problems);
+  }
+  check_columns_differ(table, problems);
+  core::Profile profile;
+  profile.name = "generic";
+  profile.types = generic_types(table, problems);
+  profile.unlisted_unique = !table.types;
+  if (table.name) {
+    profile.schema = table.name->value.schema;
+    profile.table = table.name->value.name;
+  }
+  if (table.run_column) profile.run_column = table.run_column->value;
+  if (table.id_column) profile.id_column = table.id_column->value;
+  if (table.identity_columns) profile.identity_columns = table.identity_columns->value;
+  if (table.type_column) profile.type_column = table.type_column->value;
+  return profile;
+}
+
+}  // namespace
+
+core::Profile build_profile(const Draft& draft, Problems& problems) {
+  return draft.generic ? generic_profile(draft, problems) : devkit_profile(draft.table, problems);
+}
+
+}  // namespace dupwatch::config
