@@ -1,5 +1,6 @@
 // One process of a race (started by race.mjs). It writes through the package's own storage API and meets the other
 // processes through the parent.
+import { File } from 'node:buffer';
 import { randomBytes } from 'node:crypto';
 import { createRequire } from 'node:module';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -10,6 +11,8 @@ import { playRun } from './run.mjs';
 const options = JSON.parse(process.argv[2]);
 const me = options.index;
 
+// The package's HTTP client expects this global, which Node 18 has only in node:buffer.
+globalThis.File ??= File;
 const require = createRequire(new URL(`./${options.world}/package.json`, import.meta.url));
 const { createWorld } = await import(pathToFileURL(require.resolve('@workflow/world-postgres')));
 const { Pool } = require('pg');
