@@ -99,7 +99,7 @@ void RunIndex::evict(Instant now) {
 }
 
 void RunIndex::clear_complete() {
-  while (oldest_ != kNone) evict_run(oldest_, Eviction::kTruncate);
+  while (oldest_ != kNone) evict_run(oldest_, Eviction::kInvalidated);
 }
 
 std::string RunIndex::run_id(Handle handle) const {

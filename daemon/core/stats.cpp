@@ -15,8 +15,8 @@ std::string_view to_string(Eviction eviction) noexcept {
       return "run_ended";
     case Eviction::kMemory:
       return "memory";
-    case Eviction::kTruncate:
-      return "truncate";
+    case Eviction::kInvalidated:
+      return "invalidated";
   }
   return "?";
 }

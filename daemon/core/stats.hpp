@@ -26,7 +26,7 @@ struct LatencyHistogram {
 };
 
 /// Why a run left the index. Closed: metric labels.
-enum class Eviction : std::uint8_t { kRunEnded, kMemory, kTruncate };
+enum class Eviction : std::uint8_t { kRunEnded, kMemory, kInvalidated };
 inline constexpr std::size_t kEvictions = 3;
 [[nodiscard]] std::string_view to_string(Eviction eviction) noexcept;
 

@@ -80,6 +80,8 @@ class Watch final : private decoder::ChangeSink {
   [[nodiscard]] std::vector<Notice> take_notices();
 
   void evict(Instant now) { index_.evict(now); }
+  /// Another server or timeline may lack rows that are in memory.
+  void forget_runs() { index_.clear_complete(); }
   [[nodiscard]] Instant next_expiry() const noexcept { return index_.next_expiry(); }
 
   [[nodiscard]] decoder::Lsn received() const noexcept { return received_; }

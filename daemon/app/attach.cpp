@@ -1,0 +1,184 @@
+#include "daemon/app/attach.hpp"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "daemon/postgres/scan_queries.hpp"
+
+namespace dupwatch::app {
+namespace {
+
+using postgres::Connection;
+using postgres::Error;
+using postgres::Fault;
+
+Error operator_error(std::string reason, std::string message, std::string remedy) {
+  return Error{.fault = Fault::kNeedsOperator,
+               .reason = std::move(reason),
+               .sqlstate = {},
+               .message = std::move(message),
+               .remedy = std::move(remedy)};
+}
+
+/// The value, or remembers the error and gives a default; `error` is checked once after a group of questions.
+template <class T>
+T value_or_error(std::variant<T, Error> answer, std::optional<Error>& error) {
+  if (auto* failed = std::get_if<Error>(&answer)) {
+    if (!error) error = std::move(*failed);
+    return T{};
+  }
+  return std::get<T>(std::move(answer));
+}
+
+std::optional<Error> table_problem(const core::Config& config,
+                                   const std::optional<postgres::TableIdentity>& table) {
+  const auto name = config.profile.qualified_name();
+  if (!table) {
+    return operator_error("table_missing", fmt::format("table {} does not exist in this database", name),
+                          "check dbname in connection.dsn and table.name, and run the engine's migrations");
+  }
+  if (!table->missing_columns.empty()) {
+    return operator_error("column_missing",
+                          fmt::format("table {} has no column {}", name, table->missing_columns.front()),
+                          "correct the table section of the configuration");
+  }
+  return std::nullopt;
+}
+
+std::optional<Error> publication_problem(const core::Config& config, bool exists,
+                                         const postgres::TableIdentity& table) {
+  if (!exists) {
+    return operator_error("publication_missing",
+                          fmt::format("publication {} does not exist", config.slot.publication),
+                          "run the SQL of `dupwatch setup --print-sql`, or set slot.plugin: wal2json");
+  }
+  if (!table.published) {
+    return operator_error("table_not_published",
+                          fmt::format("publication {} does not hold table {}", config.slot.publication,
+                                      config.profile.qualified_name()),
+                          "run the SQL of `dupwatch setup --print-sql`");
+  }
+  return std::nullopt;
+}
+
+std::optional<Error> slot_problem(const core::Config& config, const std::optional<postgres::SlotRow>& slot,
+                                  decoder::Plugin plugin, const std::string& database) {
+  if (!slot) {
+    if (config.slot.create) return std::nullopt;
+    return operator_error("slot_missing", fmt::format("replication slot {} does not exist", config.slot.name),
+                          "set slot.create: true, or create it");
+  }
+  if (slot->slot_type != "logical" || slot->plugin != to_string(plugin)) {
+    return operator_error(
+        "slot_wrong_plugin",
+        fmt::format("replication slot {} is of plugin {}, wanted {}", config.slot.name,
+                    slot->plugin.empty() ? "none (physical)" : slot->plugin, to_string(plugin)),
+        "set slot.plugin: auto or another slot.name, or drop the slot with `dupwatch drop`");
+  }
+  if (slot->database != database) {
+    return operator_error(
+        "slot_wrong_database",
+        fmt::format("replication slot {} belongs to database {}", config.slot.name, slot->database),
+        "set another slot.name for this database");
+  }
+  if (slot->wal_status == "lost") {
+    return Error{.fault = Fault::kSlotLost,
+                 .reason = "slot_lost",
+                 .sqlstate = {},
+                 .message = fmt::format("replication slot {} is lost: the server removed WAL it needed",
+                                        config.slot.name),
+                 .remedy = "drop it with `dupwatch drop`, raise max_slot_wal_keep_size, start again"};
+  }
+  return std::nullopt;
+}
+
+/// Everything that SQL can tell before the slot is touched.
+std::optional<Error> look_over(const core::Config& config, Connection& sql, postgres::Waiter& waiter,
+                               Attachment& out, std::optional<postgres::SlotRow>& slot) {
+  std::optional<Error> error;
+  const auto table =
+      value_or_error(postgres::find_table(sql, config.profile, config.slot.publication, waiter), error);
+  if (error) return error;
+  if (auto problem = table_problem(config, table)) return problem;
+  out.table = *table;
+  if (!value_or_error(postgres::has_select(sql, config.profile, waiter), error) && !error) {
+    return operator_error("no_select_right",
+                          fmt::format("no right to SELECT from {}", config.profile.qualified_name()),
+                          "run the SQL of `dupwatch setup --print-sql` as its owner");
+  }
+  slot = value_or_error(postgres::find_slot(sql, config.slot.name, waiter), error);
+  if (error) return error;
+  out.plugin = value_or_error(postgres::resolve_plugin(sql, config.slot, slot, waiter), error);
+  if (error) return error;
+  if (out.plugin == decoder::Plugin::kPgoutput) {
+    const bool exists =
+        value_or_error(postgres::publication_exists(sql, config.slot.publication, waiter), error);
+    if (!error) error = publication_problem(config, exists, out.table);
+    if (error) return error;
+  }
+  out.wal_sender_timeout =
+      std::chrono::milliseconds{value_or_error(postgres::wal_sender_timeout(sql, waiter), error)};
+  out.xmin = value_or_error(postgres::has_select_on_xmin(sql, config.profile, waiter), error);
+  out.commit_time = value_or_error(postgres::tracks_commit_time(sql, waiter), error);
+  out.runs_table = config.profile.runs.has_value() &&
+                   value_or_error(postgres::can_read_runs(sql, *config.profile.runs, waiter), error);
+  out.server_version = sql.parameter("server_version");
+  return error;
+}
+
+/// Creating a slot waits for every transaction that has written; the operator is told whose.
+void name_blockers(Connection& sql, postgres::Waiter& waiter, Log& log) {
+  const auto open = postgres::open_transactions(sql, 0, waiter);
+  const auto* transactions = std::get_if<std::vector<postgres::OpenTransaction>>(&open);
+  if (transactions == nullptr || transactions->empty()) return;
+  log.warn(
+      "creating the slot waits for open transactions",
+      {{"oldest", transactions->front().description}, {"open", std::to_string(transactions->size()), true}});
+}
+
+}  // namespace
+
+std::variant<Attachment, Error> attach(const core::Config& config, postgres::Waiter& waiter, Log& log) {
+  auto sql = Connection::open(config.connection, Connection::Kind::kSql, waiter);
+  if (auto* error = std::get_if<Error>(&sql)) return std::move(*error);
+  auto replication = Connection::open(config.connection, Connection::Kind::kReplication, waiter);
+  if (auto* error = std::get_if<Error>(&replication)) return std::move(*error);
+
+  Attachment out{.replication = std::get<Connection>(std::move(replication))};
+  auto system = postgres::identify_system(out.replication, waiter);
+  if (auto* error = std::get_if<Error>(&system)) return std::move(*error);
+  out.system = std::get<postgres::SystemIdentity>(std::move(system));
+
+  std::optional<postgres::SlotRow> slot;
+  if (auto error = look_over(config, std::get<Connection>(sql), waiter, out, slot)) return std::move(*error);
+  if (auto error = slot_problem(config, slot, out.plugin, out.system.database)) return std::move(*error);
+  if (slot) {
+    out.from = slot->confirmed_flush.value_or(decoder::Lsn{});
+    return out;
+  }
+  log.info("creating the replication slot",
+           {{"slot", config.slot.name}, {"plugin", std::string(to_string(out.plugin))}});
+  auto created = postgres::create_slot(out.replication, config.slot, out.plugin, waiter,
+                                       [&] { name_blockers(std::get<Connection>(sql), waiter, log); });
+  if (auto* error = std::get_if<Error>(&created)) return std::move(*error);
+  out.created = std::get<postgres::CreatedSlot>(std::move(created));
+  out.from = out.created->consistent_point;
+  return out;
+}
+
+void drop_created_slot(const core::Config& config, postgres::Waiter& waiter, Log& log) {
+  auto sql = Connection::open(config.connection, Connection::Kind::kSql, waiter);
+  std::optional<Error> error;
+  if (auto* failed = std::get_if<Error>(&sql)) {
+    error = std::move(*failed);
+  } else {
+    error = postgres::drop_slot(std::get<Connection>(sql), config.slot.name, waiter);
+  }
+  if (error) {
+    log.error("cannot drop the slot that was just created: it will retain WAL",
+              {{"slot", config.slot.name}, {"error", error->message}, {"remedy", "run `dupwatch drop`"}});
+  }
+}
+
+}  // namespace dupwatch::app

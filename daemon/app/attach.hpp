@@ -1,0 +1,41 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <variant>
+
+#include "daemon/app/log.hpp"
+#include "daemon/core/config.hpp"
+#include "daemon/postgres/catalog.hpp"
+
+namespace dupwatch::app {
+
+/// A server that was looked over and a slot that is ready to stream.
+struct Attachment {
+  postgres::Connection replication;
+  postgres::SystemIdentity system{};
+  std::string server_version{};
+  decoder::Plugin plugin = decoder::Plugin::kWal2json;
+  postgres::TableIdentity table{};
+  /// 0 = the server never gives up on us.
+  std::chrono::milliseconds wal_sender_timeout{0};
+  /// How existing rows are read.
+  bool commit_time = false;
+  bool xmin = false;
+  /// The profile's runs table exists and may be read.
+  bool runs_table = false;
+  decoder::Lsn from{};
+  /// Set when this attachment made the slot; then nothing else has run on `replication` and the snapshot is
+  /// valid.
+  std::optional<postgres::CreatedSlot> created{};
+};
+
+/// Connects, checks everything that would make a stream silent or a slot useless, and only then creates the
+/// slot if it is missing. An error leaves no slot behind.
+[[nodiscard]] std::variant<Attachment, postgres::Error> attach(const core::Config& config,
+                                                               postgres::Waiter& waiter, Log& log);
+
+/// Drops the slot that `attach` created, on a connection of its own; failures are logged.
+void drop_created_slot(const core::Config& config, postgres::Waiter& waiter, Log& log);
+
+}  // namespace dupwatch::app

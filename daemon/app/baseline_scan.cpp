@@ -1,0 +1,192 @@
+#include "daemon/app/baseline_scan.hpp"
+
+#include <poll.h>
+
+#include <charconv>
+#include <utility>
+
+#include "daemon/app/clock.hpp"
+#include "daemon/app/loop_waiter.hpp"
+#include "daemon/app/table_row.hpp"
+
+namespace dupwatch::app {
+namespace {
+
+using postgres::Connection;
+using postgres::Error;
+using postgres::Result;
+
+// A scan may sort the whole table before its first row comes.
+constexpr std::chrono::hours kQueryTimeout{24};
+constexpr std::chrono::seconds kShortTimeout{30};
+
+std::optional<Error> run(Connection& sql, const std::string& query, postgres::Waiter& waiter) {
+  const auto result = sql.execute(query, {}, waiter, kQueryTimeout);
+  if (const auto* error = std::get_if<Error>(&result)) return *error;
+  return std::nullopt;
+}
+
+}  // namespace
+
+BaselineScan::BaselineScan(const core::Config& config, Task task, EventFd& wake)
+    : config_(config), task_(std::move(task)), wake_(wake), rule_(config.profile, codec_), thread_([this] {
+        work();
+      }) {}
+
+BaselineScan::~BaselineScan() {
+  stop_ = true;
+  stop_fd_.signal();
+  room_.notify_all();
+  thread_.join();
+}
+
+bool BaselineScan::wait_for_snapshot(postgres::Waiter& waiter) {
+  const auto outcome = waiter.wait(snapshot_fd_.fd(), POLLIN, steady_now() + kShortTimeout);
+  return outcome == postgres::Waiter::Outcome::kReady && state() != core::BaselineState::kFailed;
+}
+
+std::vector<core::Finding> BaselineScan::take_findings() {
+  const std::lock_guard lock(mutex_);
+  room_.notify_all();
+  return std::exchange(mailbox_, {});
+}
+
+std::optional<Error> BaselineScan::error() const {
+  const std::lock_guard lock(mutex_);
+  return error_;
+}
+
+void BaselineScan::work() {
+  LoopWaiter waiter(stop_fd_.fd(), [] {});
+  auto error = scan(waiter);
+  {
+    const std::lock_guard lock(mutex_);
+    error_ = error;
+  }
+  state_ = error || stopped() ? core::BaselineState::kFailed : core::BaselineState::kComplete;
+  snapshot_fd_.signal();
+  wake_.signal();
+}
+
+std::optional<Error> BaselineScan::scan(postgres::Waiter& waiter) {
+  auto opened = Connection::open(config_.connection, Connection::Kind::kSql, waiter);
+  if (auto* error = std::get_if<Error>(&opened)) return *error;
+  auto& sql = std::get<Connection>(opened);
+  if (auto error = begin(sql, waiter)) return error;
+  snapshot_fd_.signal();
+  const bool open_runs = task_.scope == core::Baseline::kActive && task_.runs_table;
+  if (auto error = open_runs ? scan_open_runs(sql, waiter) : scan_table(sql, waiter)) return error;
+  return run(sql, "COMMIT", waiter);
+}
+
+std::optional<Error> BaselineScan::begin(Connection& sql, postgres::Waiter& waiter) {
+  if (auto error = run(sql, "SET statement_timeout = 0", waiter)) return error;
+  if (auto error = run(sql, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", waiter)) return error;
+  if (task_.snapshot.empty()) return std::nullopt;
+  return run(sql, "SET TRANSACTION SNAPSHOT " + sql.quote_literal(task_.snapshot), waiter);
+}
+
+std::optional<Error> BaselineScan::each_fetch(
+    Connection& sql, postgres::Waiter& waiter, const std::string& cursor_query,
+    const std::function<std::optional<Error>(const pg_result&)>& use) {
+  if (auto error = run(sql, "DECLARE dupwatch_baseline NO SCROLL CURSOR FOR " + cursor_query, waiter))
+    return error;
+  while (!stopped()) {
+    const auto fetched = sql.execute("FETCH FORWARD 2000 FROM dupwatch_baseline", {}, waiter, kQueryTimeout);
+    if (const auto* error = std::get_if<Error>(&fetched)) return *error;
+    const auto& result = *std::get<Result>(fetched);
+    if (postgres::row_count(result) == 0) break;
+    if (auto error = use(result)) return error;
+  }
+  return run(sql, "CLOSE dupwatch_baseline", waiter);
+}
+
+std::optional<Error> BaselineScan::scan_open_runs(Connection& sql, postgres::Waiter& waiter) {
+  const auto total =
+      sql.execute(postgres::open_runs_count_query(*config_.profile.runs), {}, waiter, kQueryTimeout);
+  if (const auto* error = std::get_if<Error>(&total)) return *error;
+  if (const auto count = postgres::cell(*std::get<Result>(total), 0, 0)) {
+    std::uint64_t value = 0;
+    std::from_chars(count->data(), count->data() + count->size(), value);
+    runs_total_ = value;
+  }
+  // 100 runs of the engine's 25,000 events at most, 150 bytes a row in libpq: a batch stays below 400 MB in
+  // the worst case, and in the usual one (a few dozen events a run) below 1 MB.
+  constexpr int kRunsPerQuery = 100;
+  return each_fetch(sql, waiter, postgres::open_runs_query(*config_.profile.runs), [&](const pg_result& ids) {
+    for (int first = 0; first < postgres::row_count(ids) && !stopped(); first += kRunsPerQuery) {
+      std::vector<std::string> batch;
+      for (int i = first; i < postgres::row_count(ids) && i < first + kRunsPerQuery; ++i) {
+        batch.emplace_back(postgres::cell(ids, i, 0).value_or(std::string_view{}));
+      }
+      const auto rows = sql.execute(task_.read_back.text,
+                                    postgres::read_back_params(config_.profile, task_.read_back, batch),
+                                    waiter, kQueryTimeout);
+      if (const auto* error = std::get_if<Error>(&rows)) return std::optional(*error);
+      std::unordered_map<std::string, core::RunLog> logs;
+      const auto& result = *std::get<Result>(rows);
+      for (int i = 0; i < postgres::row_count(result); ++i) {
+        add_row(logs[std::string(postgres::cell(result, i, 0).value_or(std::string_view{}))], result, i);
+      }
+      for (const auto& [run_id, log] : logs) judge(log, run_id);
+      runs_ += batch.size();
+    }
+    return std::optional<Error>{};
+  });
+}
+
+std::optional<Error> BaselineScan::scan_table(Connection& sql, postgres::Waiter& waiter) {
+  const auto query = postgres::table_scan_query(config_.profile, task_.scope == core::Baseline::kActive,
+                                                task_.commit_time, task_.xmin);
+  core::RunLog log;
+  std::string run_id;
+  const auto finish_run = [&] {
+    if (log.rows() == 0) return;
+    judge(log, run_id);
+    log.clear();
+    ++runs_;
+  };
+  auto error = each_fetch(sql, waiter, query, [&](const pg_result& result) {
+    for (int i = 0; i < postgres::row_count(result); ++i) {
+      const auto run = postgres::cell(result, i, 0).value_or(std::string_view{});
+      if (run != run_id) {
+        finish_run();
+        run_id = run;
+      }
+      add_row(log, result, i);
+    }
+    return std::optional<Error>{};
+  });
+  if (!error) finish_run();
+  return error;
+}
+
+void BaselineScan::add_row(core::RunLog& log, const pg_result& result, int index) {
+  ++rows_;
+  const TableRow row(config_.profile, result, index);
+  const auto type = config_.profile.find_type(row.type());
+  const bool tracked = type ? config_.profile.types[*type].tracked() : config_.profile.unlisted_unique;
+  if (!tracked || row.run_id().empty()) return;
+  (void)log.add(core::EventRow{.run_id = row.run_id(),
+                               .id = row.id(),
+                               .type = type.value_or(core::RunLog::kUnlistedType),
+                               .type_text = row.type(),
+                               .identity = row.identity(),
+                               .commit = row.commit()},
+                codec_);
+}
+
+void BaselineScan::judge(const core::RunLog& log, std::string_view run_id) {
+  verdicts_.clear();
+  rule_.judge_run(log, verdicts_);
+  if (verdicts_.empty()) return;
+  std::unique_lock lock(mutex_);
+  for (const auto& verdict : verdicts_) {
+    room_.wait(lock, [this] { return mailbox_.size() < kMailboxMax || stopped(); });
+    mailbox_.push_back(rule_.describe(log, verdict, run_id, core::Origin::kBaseline));
+    if (mailbox_.size() == kMailboxMax) wake_.signal();
+  }
+  wake_.signal();
+}
+
+}  // namespace dupwatch::app

@@ -1,0 +1,236 @@
+#include "daemon/app/daemon.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace dupwatch::app {
+namespace {
+
+using postgres::Error;
+using postgres::Fault;
+
+// A stream that held this long was healthy: the next failure starts the backoff anew.
+constexpr std::chrono::seconds kHealthyStream{10};
+// A predecessor that was killed leaves its walsender until the server notices; a slot that stays in use
+// longer belongs to somebody.
+constexpr std::chrono::seconds kSlotInUseDefault{60};
+
+postgres::ReadBackQuery read_back_query_for(const Attachment& attachment, const core::Profile& profile) {
+  return postgres::read_back_query(profile, attachment.commit_time, attachment.table.run_type,
+                                   attachment.xmin);
+}
+
+core::Disconnect disconnect_kind(const Error& error, bool streamed) {
+  if (!streamed) return core::Disconnect::kConnectFailed;
+  if (error.reason == "server_closed") return core::Disconnect::kServerClosed;
+  return error.sqlstate.empty() ? core::Disconnect::kNetwork : core::Disconnect::kError;
+}
+
+}  // namespace
+
+Daemon::Daemon(core::Config config, StopSignals& stop, Log& log)
+    : config_(std::move(config)),
+      stop_(stop),
+      log_(log),
+      seed_(random_seed()),
+      board_(config_.findings.keep),
+      sink_(config_.findings, log, board_),
+      watch_(config_, seed_),
+      sql_(config_.connection, seed_ + 1),
+      read_backs_(config_, watch_, sql_, log, seed_ + 2),
+      monitor_(config_, sql_, lag_, log),
+      waiter_(stop.fd(), [this] { turn(steady_now()); }),
+      backoff_(config_.connection.backoff_min, config_.connection.backoff_max, seed_ + 3) {}
+
+ExitCode Daemon::run() {
+  started_ = steady_now();
+  if (const auto problem = sink_.open()) {
+    log_.error(*problem,
+               {{"reason", "findings_file"}, {"remedy", "correct findings.file"}, {"exit_code", "2", true}});
+    return ExitCode::kUsage;
+  }
+  publish(started_);
+  if (config_.http.enabled()) {
+    auto server = web::HttpServer::start(config_.http, board_, config_.profile);
+    if (const auto* problem = std::get_if<std::string>(&server)) {
+      log_.error(*problem,
+                 {{"reason", "http_listen"}, {"remedy", "correct http.listen"}, {"exit_code", "2", true}});
+      return ExitCode::kUsage;
+    }
+    http_ = std::get<std::unique_ptr<web::HttpServer>>(std::move(server));
+    log_.info("listening", {{"event", "listening"},
+                            {"address", fmt::format("http://{}:{}", config_.http.host, http_->port())}});
+  }
+  for (;;) {
+    const auto error = attach_and_stream();
+    if (!error || error->reason == "interrupted") break;
+    last_error_ = error;
+    count_disconnect(*error);
+    if (const auto code = judge_error(*error); code != ExitCode::kClean) return code;
+    if (!pause(*error)) break;
+  }
+  state_ = core::StreamState::kStopping;
+  const int signal = stop_.take();
+  log_.info("stopped", {{"event", "stopped"},
+                        {"signal", std::to_string(signal), true},
+                        {"confirmed_lsn", decoder::to_string(watch_.confirmed())}});
+  return ExitCode::kClean;
+}
+
+std::optional<Error> Daemon::attach_and_stream() {
+  state_ = core::StreamState::kConnecting;
+  auto attached = attach(config_, waiter_, log_);
+  if (auto* error = std::get_if<Error>(&attached)) return std::move(*error);
+  auto& attachment = std::get<Attachment>(attached);
+  state_ = core::StreamState::kStarting;
+  if (auto error = start_stream(attachment)) {
+    if (attachment.created && !config_.slot.temporary) drop_created_slot(config_, waiter_, log_);
+    return error;
+  }
+  state_ = core::StreamState::kStreaming;
+  stream_.emplace(StreamLoop::Parts{.watch = watch_,
+                                    .sql = sql_,
+                                    .read_backs = read_backs_,
+                                    .sink = sink_,
+                                    .log = log_,
+                                    .stop_fd = stop_.fd(),
+                                    .wake = wake_,
+                                    .turn = [this](Instant now) { turn(now); },
+                                    .turn_deadline = [this] { return turn_deadline(); }},
+                  attachment.replication, attachment.wal_sender_timeout);
+  auto error = stream_->run();
+  if (steady_now() - stream_->facts().started >= kHealthyStream) backoff_.reset();
+  stream_.reset();
+  return error;
+}
+
+std::optional<Error> Daemon::start_stream(Attachment& attachment) {
+  note_server(attachment);
+  read_backs_.configure(read_back_query_for(attachment, config_.profile));
+  start_baseline(attachment);
+  // The exported snapshot is gone with the next command on this connection.
+  if (attachment.created && baseline_ && !baseline_->wait_for_snapshot(waiter_)) {
+    const auto error = baseline_->error();
+    baseline_.reset();
+    return error.value_or(Error{.fault = Fault::kTransient,
+                                .reason = "snapshot",
+                                .sqlstate = {},
+                                .message = "the slot's snapshot was not taken over in time",
+                                .remedy = {}});
+  }
+  const auto tables = core::Watch::watched_tables(config_.profile);
+  const auto options = decoder::start_options(attachment.plugin, tables, config_.slot.publication);
+  if (auto error = postgres::start_replication(attachment.replication, config_.slot.name, attachment.from,
+                                               options, waiter_)) {
+    return error;
+  }
+  watch_.stream_started(attachment.plugin, attachment.from);
+  lag_.reset();
+  monitor_.started(attachment.plugin, attachment.table, steady_now());
+  catch_up_target_ = attachment.system.wal_position;
+  ever_attached_ = true;
+  slot_in_use_since_.reset();
+  last_error_.reset();
+  log_.info("streaming", {{"event", "streaming"},
+                          {"slot", config_.slot.name},
+                          {"plugin", plugin_},
+                          {"from", decoder::to_string(attachment.from)},
+                          {"server_version", server_version_},
+                          {"system_identifier", system_.system_identifier},
+                          {"timeline", std::to_string(system_.timeline), true}});
+  return std::nullopt;
+}
+
+void Daemon::note_server(const Attachment& attachment) {
+  const bool other_history =
+      ever_attached_ && (attachment.system.system_identifier != system_.system_identifier ||
+                         attachment.system.timeline != system_.timeline);
+  const bool slot_moved_on = ever_attached_ && attachment.from > watch_.confirmed();
+  if (other_history || slot_moved_on) {
+    // Rows in memory may not exist in this history; they are read back when an event needs them.
+    watch_.forget_runs();
+    log_.error(other_history
+                   ? "another server or timeline answers: commits around the change may not have been seen"
+                   : "the slot is ahead of what was confirmed: commits in between were not seen",
+               {{"reason", "coverage_gap"},
+                {"confirmed_lsn", decoder::to_string(watch_.confirmed())},
+                {"from", decoder::to_string(attachment.from)},
+                {"timeline", std::to_string(attachment.system.timeline), true},
+                {"remedy", "restart with baseline: all after dropping the slot, to judge all rows again"}});
+  }
+  system_ = attachment.system;
+  plugin_ = to_string(attachment.plugin);
+  server_version_ = attachment.server_version;
+}
+
+void Daemon::start_baseline(const Attachment& attachment) {
+  if (baseline_ &&
+      (baseline_->state() == core::BaselineState::kRunning ||
+       baseline_->state() == core::BaselineState::kComplete) &&
+      !attachment.created) {
+    return;  // once per process is enough; a new slot begins a new history
+  }
+  baseline_.reset();
+  baseline_told_ = false;
+  if (config_.baseline == core::Baseline::kNone) return;
+  // Open runs are few and found by their state, so they are judged at every start: that also completes a
+  // first scan that was killed. Reading the whole log is for the first start alone.
+  if (!attachment.created && !(config_.baseline == core::Baseline::kActive && attachment.runs_table)) {
+    log_.info("rows from before this start are not judged again", {{"baseline", "first start only"}});
+    return;
+  }
+  baseline_ = std::make_unique<BaselineScan>(
+      config_,
+      BaselineScan::Task{.scope = config_.baseline,
+                         .snapshot = attachment.created ? attachment.created->snapshot : std::string{},
+                         .runs_table = attachment.runs_table,
+                         .commit_time = attachment.commit_time,
+                         .xmin = attachment.xmin,
+                         .read_back = read_back_query_for(attachment, config_.profile)},
+      wake_);
+}
+
+ExitCode Daemon::judge_error(const Error& error) {
+  const auto now = steady_now();
+  auto code = ExitCode::kClean;
+  const auto patience = config_.connection.startup_timeout;
+  if (error.reason == "slot_in_use") {
+    if (!slot_in_use_since_) slot_in_use_since_ = now;
+    const auto bound = patience.count() == 0 ? std::chrono::milliseconds{kSlotInUseDefault} : patience;
+    if (now - *slot_in_use_since_ >= bound) code = ExitCode::kOperator;
+  } else if (error.fault != Fault::kTransient) {
+    code = ExitCode::kOperator;
+  } else if (!ever_attached_ && patience.count() != 0 && now - started_ >= patience) {
+    code = ExitCode::kTemporary;
+  }
+  if (code == ExitCode::kClean) return code;
+  log_.error(error.message, {{"reason", error.reason},
+                             {"sqlstate", error.sqlstate},
+                             {"remedy", error.remedy},
+                             {"exit_code", std::to_string(value(code)), true}});
+  return code;
+}
+
+bool Daemon::pause(const Error& error) {
+  state_ = core::StreamState::kBackingOff;
+  auto delay = backoff_.next();
+  if (const auto patience = config_.connection.startup_timeout; !ever_attached_ && patience.count() != 0) {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(started_ + patience - steady_now());
+    delay = std::clamp(left, std::chrono::milliseconds{1}, delay);
+  }
+  log_.warn(error.message, {{"event", "disconnected"},
+                            {"reason", error.reason},
+                            {"sqlstate", error.sqlstate},
+                            {"remedy", error.remedy},
+                            {"retry_in_ms", std::to_string(delay.count()), true}});
+  return waiter_.wait(-1, 0, steady_now() + delay) != postgres::Waiter::Outcome::kInterrupted;
+}
+
+void Daemon::count_disconnect(const Error& error) {
+  const bool streamed = state_ == core::StreamState::kStreaming;
+  ++disconnects_[static_cast<std::size_t>(disconnect_kind(error, streamed))];
+}
+
+}  // namespace dupwatch::app

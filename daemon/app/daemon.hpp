@@ -1,0 +1,88 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <optional>
+
+#include "daemon/app/attach.hpp"
+#include "daemon/app/baseline_scan.hpp"
+#include "daemon/app/clock.hpp"
+#include "daemon/app/event_fd.hpp"
+#include "daemon/app/exit_code.hpp"
+#include "daemon/app/finding_sink.hpp"
+#include "daemon/app/log.hpp"
+#include "daemon/app/loop_waiter.hpp"
+#include "daemon/app/read_back_pump.hpp"
+#include "daemon/app/slot_monitor.hpp"
+#include "daemon/app/stream_loop.hpp"
+#include "daemon/core/backoff.hpp"
+#include "daemon/core/config.hpp"
+#include "daemon/core/lag_meter.hpp"
+#include "daemon/core/watch.hpp"
+#include "daemon/postgres/sql_client.hpp"
+#include "daemon/web/http_server.hpp"
+#include "daemon/web/status_board.hpp"
+
+namespace dupwatch::app {
+
+/// `dupwatch run`: attach, stream, and again after what heals. The loop thread owns everything but the web
+/// server's threads and the baseline scan's, which meet it through StatusBoard and the scan's mailbox.
+class Daemon {
+ public:
+  Daemon(core::Config config, StopSignals& stop, Log& log);
+
+  /// Runs until SIGTERM or SIGINT (kClean) or until only a person can help.
+  [[nodiscard]] ExitCode run();
+
+ private:
+  /// One connection's life; nullopt = stop was requested.
+  [[nodiscard]] std::optional<postgres::Error> attach_and_stream();
+  [[nodiscard]] std::optional<postgres::Error> start_stream(Attachment& attachment);
+  void start_baseline(const Attachment& attachment);
+  void note_server(const Attachment& attachment);
+  /// kClean = try again after a pause.
+  [[nodiscard]] ExitCode judge_error(const postgres::Error& error);
+  [[nodiscard]] bool pause(const postgres::Error& error);
+
+  void turn(Instant now);
+  [[nodiscard]] Instant turn_deadline() const;
+  void collect_baseline();
+  void publish(Instant now);
+  [[nodiscard]] core::StatusSnapshot snapshot(Instant now) const;
+  [[nodiscard]] std::string not_ready_reason(Instant now) const;
+  void count_disconnect(const postgres::Error& error);
+
+  const core::Config config_;
+  StopSignals& stop_;
+  Log& log_;
+  const std::uint64_t seed_;
+  web::StatusBoard board_;
+  FindingSink sink_;
+  core::Watch watch_;
+  core::LagMeter lag_;
+  postgres::SqlClient sql_;
+  ReadBackPump read_backs_;
+  SlotMonitor monitor_;
+  EventFd wake_;
+  LoopWaiter waiter_;
+  core::Backoff backoff_;
+  std::unique_ptr<BaselineScan> baseline_;
+  bool baseline_told_ = false;
+  std::optional<StreamLoop> stream_;
+  std::unique_ptr<web::HttpServer> http_;
+
+  core::StreamState state_ = core::StreamState::kConnecting;
+  std::array<std::uint64_t, core::kDisconnects> disconnects_{};
+  std::optional<postgres::Error> last_error_;
+  std::string plugin_;
+  std::string server_version_;
+  postgres::SystemIdentity system_;
+  decoder::Lsn catch_up_target_;
+  bool ever_attached_ = false;
+  Instant started_{};
+  std::optional<Instant> slot_in_use_since_;
+  Instant next_publish_{};
+};
+
+}  // namespace dupwatch::app

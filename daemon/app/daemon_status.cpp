@@ -1,0 +1,137 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "daemon/app/daemon.hpp"
+
+/// What the daemon does once a turn beside the stream: liveness, the baseline's mailbox, the published
+/// status.
+namespace dupwatch::app {
+namespace {
+
+constexpr std::chrono::milliseconds kPublishInterval{250};
+// A server that has sent nothing for so long may be gone; the stream is not cut for it, since a walsender
+// that decodes a large transaction is silent too, but it is not called ready.
+constexpr std::chrono::seconds kSilenceMax{30};
+constexpr std::chrono::seconds kLagMax{30};
+
+}  // namespace
+
+void Daemon::turn(Instant now) {
+  board_.beat(now);
+  if (state_ == core::StreamState::kStreaming) monitor_.tick(now);
+  lag_.judged(watch_.judged());
+  sink_.tick(now);
+  collect_baseline();
+  if (now >= next_publish_) publish(now);
+}
+
+Instant Daemon::turn_deadline() const {
+  return std::min(next_publish_, monitor_.deadline());
+}
+
+void Daemon::collect_baseline() {
+  if (!baseline_) return;
+  for (auto& finding : baseline_->take_findings()) watch_.baseline_finding(std::move(finding));
+  const auto state = baseline_->state();
+  if (state == core::BaselineState::kRunning) {
+    log_.progress(
+        fmt::format("judging existing runs: {}{} ({} rows)", baseline_->runs(),
+                    baseline_->runs_total() != 0 ? fmt::format(" of {}", baseline_->runs_total()) : "",
+                    baseline_->rows()));
+    return;
+  }
+  if (baseline_told_) return;
+  baseline_told_ = true;
+  log_.progress({});
+  // The scan's last findings are in the mailbox before its state changes; they were taken above or come next
+  // turn.
+  for (auto& finding : baseline_->take_findings()) watch_.baseline_finding(std::move(finding));
+  const Log::Fields counts{{"event", "baseline"},
+                           {"state", std::string(to_string(state))},
+                           {"runs", std::to_string(baseline_->runs()), true},
+                           {"rows", std::to_string(baseline_->rows()), true}};
+  if (const auto error = baseline_->error()) {
+    auto fields = counts;
+    fields.push_back({"reason", error->reason});
+    fields.push_back({"error", error->message});
+    fields.push_back({"remedy", error->remedy});
+    log_.error("existing rows could not all be judged; the next start tries again", fields);
+  } else {
+    log_.info("existing rows are judged", counts);
+  }
+}
+
+std::string Daemon::not_ready_reason(Instant now) const {
+  if (state_ != core::StreamState::kStreaming || !stream_) {
+    const auto state = to_string(state_);
+    return last_error_ ? fmt::format("not streaming ({}): {}", state, last_error_->message)
+                       : fmt::format("not streaming ({})", state);
+  }
+  if (!monitor_.table_trouble().empty()) return monitor_.table_trouble();
+  if (now - stream_->facts().last_received > kSilenceMax) return "the server has sent nothing for 30 s";
+  if (watch_.judged() < catch_up_target_) {
+    return fmt::format("catching up: {} bytes of WAL to judge",
+                       decoder::bytes_between(watch_.judged(), catch_up_target_));
+  }
+  if (read_backs_.trouble()) return "runs can't be read back: " + read_backs_.trouble()->message;
+  if (sql_.trouble()) return "no SQL connection: " + sql_.trouble()->message;
+  if (!sink_.accepts()) return "findings can't be written";
+  if (lag_.lag(now) > kLagMax) return fmt::format("behind the server for {:.0f} s", lag_.lag(now).count());
+  if (baseline_ && baseline_->state() == core::BaselineState::kRunning) return "judging existing runs";
+  if (baseline_ && baseline_->state() == core::BaselineState::kFailed)
+    return "existing rows could not all be judged";
+  return {};
+}
+
+core::StatusSnapshot Daemon::snapshot(Instant now) const {
+  core::StatusSnapshot out;
+  out.counters = watch_.counters();
+  out.counters.evictions = watch_.index().evictions();
+  out.counters.findings_log_suppressed = sink_.log_suppressed();
+  out.counters.commit_to_flag = sink_.commit_to_flag();
+  out.disconnects = disconnects_;
+  out.state = state_;
+  out.not_ready_reason = not_ready_reason(now);
+  out.ready = out.not_ready_reason.empty();
+  out.slot_name = config_.slot.name;
+  out.plugin = plugin_;
+  out.server_version = server_version_;
+  out.system_identifier = system_.system_identifier;
+  out.timeline = system_.timeline;
+  out.received_lsn = watch_.received();
+  out.confirmed_lsn = watch_.confirmed();
+  out.server_lsn = std::max(lag_.tip(), watch_.received());
+  out.lag_seconds = lag_.lag(now).count();
+  if (stream_ && stream_->facts().received_any) {
+    const std::chrono::duration<double> age = now - stream_->facts().last_received;
+    out.last_message_unix_seconds = static_cast<double>(wall_now().micros) / 1e6 - age.count();
+  }
+  out.index_runs = watch_.index().size();
+  out.index_rows = watch_.index().rows();
+  out.index_bytes = watch_.index().bytes();
+  out.index_bytes_max = watch_.index().bytes_max();
+  out.read_back_pending_runs = watch_.pending_runs();
+  out.open_findings = watch_.reported().open();
+  if (baseline_) {
+    out.baseline = baseline_->state();
+    out.baseline_rows = baseline_->rows();
+    out.baseline_runs = baseline_->runs();
+    out.baseline_runs_total = baseline_->runs_total();
+  }
+  if (const auto& slot = monitor_.slot()) {
+    out.slot_retained_bytes = slot->retained_bytes;
+    out.slot_safe_bytes = slot->safe_wal_size.value_or(-1);
+    out.slot_wal_status = slot->wal_status;
+  }
+  out.table_identity_ok = monitor_.table_trouble().empty();
+  return out;
+}
+
+void Daemon::publish(Instant now) {
+  next_publish_ = now + kPublishInterval;
+  board_.publish(snapshot(now));
+}
+
+}  // namespace dupwatch::app

@@ -1,0 +1,117 @@
+#include "daemon/app/finding_sink.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+namespace dupwatch::app {
+namespace {
+
+constexpr std::chrono::seconds kComplaintInterval{10};
+
+/// A crash in the middle of a write leaves a torn last line: it gets its newline, so that the next one is
+/// whole.
+bool ends_in_mid_line(int fd) {
+  struct stat info {};
+  if (fstat(fd, &info) != 0 || info.st_size == 0) return false;
+  char last = '\n';
+  return pread(fd, &last, 1, info.st_size - 1) == 1 && last != '\n';
+}
+
+}  // namespace
+
+FindingSink::FindingSink(const core::FindingsConfig& config, Log& log, web::StatusBoard& board)
+    : config_(config), log_(log), board_(board), limiter_(config.log_rate_max) {}
+
+FindingSink::~FindingSink() {
+  if (fd_ >= 0) close(fd_);
+}
+
+std::optional<std::string> FindingSink::open() {
+  if (config_.file.empty()) return std::nullopt;
+  fd_ = ::open(config_.file.c_str(), O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
+  if (fd_ < 0) return fmt::format("findings.file {}: {}", config_.file, std::strerror(errno));
+  if (ends_in_mid_line(fd_)) unwritten_ = "\n";
+  return std::nullopt;
+}
+
+void FindingSink::report(std::vector<core::Finding> findings, Instant now) {
+  for (auto& finding : findings) {
+    finding.flagged_at = wall_now();
+    measure(finding);
+    if (fd_ >= 0) {
+      unwritten_ += core::to_json(finding);
+      unwritten_ += '\n';
+    }
+    if (limiter_.allow(finding.rule, finding.after_close, now)) {
+      log_.finding(finding);
+    } else {
+      ++log_suppressed_;
+    }
+    board_.add(std::move(finding));
+  }
+  write_out(now);
+}
+
+void FindingSink::measure(const core::Finding& finding) {
+  if (finding.change != core::FindingChange::kNew || finding.origin != core::Origin::kStream) return;
+  const auto last =
+      std::max(finding.duplicate.commit_time, finding.canonical.commit_time);  // nullopt is less
+  if (!last) return;
+  // Two clocks: a server ahead of us by more than the latency must not count as negative time.
+  commit_to_flag_.observe(std::max(0.0, static_cast<double>(finding.flagged_at.micros - last->micros) / 1e6));
+}
+
+void FindingSink::write_out(Instant now) {
+  while (!unwritten_.empty()) {
+    const auto written = write(fd_, unwritten_.data(), unwritten_.size());
+    if (written < 0) {
+      if (errno == EINTR) continue;
+      complain("cannot write a finding", errno, now);
+      return;
+    }
+    unsynced_ = true;
+    unwritten_.erase(0, static_cast<std::size_t>(written));
+  }
+}
+
+bool FindingSink::make_durable(Instant now) {
+  write_out(now);
+  if (!unwritten_.empty()) return false;
+  if (!unsynced_) return true;
+  if (fdatasync(fd_) != 0 && errno != EINVAL && errno != EROFS) {  // EINVAL: a pipe or terminal has no disk
+    complain("cannot sync the findings file", errno, now);
+    return false;
+  }
+  unsynced_ = false;
+  return true;
+}
+
+void FindingSink::complain(const char* what, int error, Instant now) {
+  if (now < next_complaint_) return;
+  next_complaint_ = now + kComplaintInterval;
+  log_.error(
+      what,
+      {{"file", config_.file},
+       {"reason", "findings_file"},
+       {"error", std::strerror(error)},
+       {"remedy", "make room or repair the file; the slot's position is held until the finding is written"}});
+}
+
+void FindingSink::tick(Instant now) {
+  const auto suppressed = limiter_.take_suppressed(core::Rule::kDuplicate, now);
+  if (suppressed == 0) return;
+  log_.warn("findings suppressed in the log",
+            {{"event", "findings_suppressed"},
+             {"rule", std::string(core::to_string(core::Rule::kDuplicate))},
+             {"suppressed", std::to_string(suppressed), true},
+             {"remedy", "see findings.file or /api/findings for all of them"}});
+}
+
+}  // namespace dupwatch::app

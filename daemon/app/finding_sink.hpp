@@ -1,0 +1,64 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "daemon/app/clock.hpp"
+#include "daemon/app/log.hpp"
+#include "daemon/core/config.hpp"
+#include "daemon/core/finding.hpp"
+#include "daemon/core/log_limiter.hpp"
+#include "daemon/core/stats.hpp"
+#include "daemon/web/status_board.hpp"
+
+namespace dupwatch::app {
+
+/// Where findings go: the findings file (every one, durable before its position is confirmed), the log (rate
+/// limited), the board behind /api/findings. Owned by the loop thread.
+class FindingSink {
+ public:
+  /// Unwritten lines kept while the file refuses them; above this the stream is not read any further.
+  static constexpr std::size_t kUnwrittenBytesMax = std::size_t{4} << 20U;
+
+  FindingSink(const core::FindingsConfig& config, Log& log, web::StatusBoard& board);
+  ~FindingSink();
+  FindingSink(const FindingSink&) = delete;
+  FindingSink& operator=(const FindingSink&) = delete;
+
+  /// Opens the findings file; the reason when it can't be opened.
+  [[nodiscard]] std::optional<std::string> open();
+
+  /// Tells of the findings at once.
+  void report(std::vector<core::Finding> findings, Instant now);
+  /// Makes everything reported so far durable. False: the disk refused; try again later and confirm nothing
+  /// meanwhile.
+  [[nodiscard]] bool make_durable(Instant now);
+  /// Writes the "suppressed" line of the log when its minute is over.
+  void tick(Instant now);
+
+  /// False while too much waits for the disk.
+  [[nodiscard]] bool accepts() const noexcept { return unwritten_.size() < kUnwrittenBytesMax; }
+  [[nodiscard]] std::uint64_t log_suppressed() const noexcept { return log_suppressed_; }
+  /// From the later of the two commits to the flag, new findings of the stream.
+  [[nodiscard]] const core::LatencyHistogram& commit_to_flag() const noexcept { return commit_to_flag_; }
+
+ private:
+  void measure(const core::Finding& finding);
+  void write_out(Instant now);
+  void complain(const char* what, int error, Instant now);
+
+  core::FindingsConfig config_;
+  Log& log_;
+  web::StatusBoard& board_;
+  core::LogLimiter limiter_;
+  int fd_ = -1;
+  std::string unwritten_;
+  bool unsynced_ = false;
+  std::uint64_t log_suppressed_ = 0;
+  core::LatencyHistogram commit_to_flag_;
+  Instant next_complaint_{};
+};
+
+}  // namespace dupwatch::app

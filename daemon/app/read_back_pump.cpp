@@ -1,0 +1,63 @@
+#include "daemon/app/read_back_pump.hpp"
+
+#include <utility>
+
+#include "daemon/app/table_row.hpp"
+
+namespace dupwatch::app {
+namespace {
+
+constexpr std::chrono::milliseconds kRetryMin{50};
+constexpr std::chrono::milliseconds kRetryMax{5'000};
+
+}  // namespace
+
+ReadBackPump::ReadBackPump(const core::Config& config, core::Watch& watch, postgres::SqlClient& sql, Log& log,
+                           std::uint64_t seed)
+    : config_(config), watch_(watch), sql_(sql), log_(log), backoff_(kRetryMin, kRetryMax, seed) {}
+
+void ReadBackPump::pump(Instant now) {
+  if (in_flight_ || (retry_at_ != Instant::max() && now < retry_at_)) return;
+  auto batch = watch_.next_read_back();
+  if (!batch) return;
+  retry_at_ = Instant::max();
+  postgres::SqlClient::Query query;
+  query.text = query_.text;
+  query.params = postgres::read_back_params(config_.profile, query_, batch->run_ids);
+  query.on_row = [this](const pg_result& result, int index) {
+    const TableRow row(config_.profile, result, index);
+    watch_.read_back_row(row.run_id(), row.id(), row.type(), row.identity(), row.commit(), steady_now());
+  };
+  query.on_done = [this](std::optional<postgres::Error> error) { finished(std::move(error)); };
+  in_flight_ = true;
+  // The queue holds the monitor's two queries beside this one; a refusal means that its bound is wrong.
+  if (!sql_.submit(std::move(query))) {
+    finished(postgres::Error{.fault = postgres::Fault::kTransient,
+                             .reason = "queue_full",
+                             .sqlstate = {},
+                             .message = "too many queries wait",
+                             .remedy = {}});
+  }
+}
+
+void ReadBackPump::finished(std::optional<postgres::Error> error) {
+  in_flight_ = false;
+  if (!error) {
+    backoff_.reset();
+    trouble_.reset();
+    watch_.read_back_done();
+    return;
+  }
+  watch_.read_back_failed();
+  const auto delay = backoff_.next();
+  retry_at_ = steady_now() + delay;
+  log_.warn("cannot read runs back; retrying, the slot's position is held meanwhile",
+            {{"reason", error->reason},
+             {"sqlstate", error->sqlstate},
+             {"error", error->message},
+             {"remedy", error->remedy},
+             {"retry_in_ms", std::to_string(delay.count()), true}});
+  trouble_ = std::move(error);
+}
+
+}  // namespace dupwatch::app

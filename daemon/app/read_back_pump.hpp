@@ -1,0 +1,45 @@
+#pragma once
+
+#include <optional>
+#include <utility>
+
+#include "daemon/app/clock.hpp"
+#include "daemon/app/log.hpp"
+#include "daemon/core/backoff.hpp"
+#include "daemon/core/watch.hpp"
+#include "daemon/postgres/scan_queries.hpp"
+#include "daemon/postgres/sql_client.hpp"
+
+namespace dupwatch::app {
+
+/// Fetches the runs that the watch asks for, one batch at a time, and asks again after a failure: the
+/// transactions that wait for it hold the slot's position meanwhile. Owned by the loop thread.
+class ReadBackPump {
+ public:
+  ReadBackPump(const core::Config& config, core::Watch& watch, postgres::SqlClient& sql, Log& log,
+               std::uint64_t seed);
+
+  /// What the current server can tell; call before the first pump() and after each reconnect.
+  void configure(postgres::ReadBackQuery query) { query_ = std::move(query); }
+  /// Submits the next batch if there is one and its retry time has come.
+  void pump(Instant now);
+  /// When pump() wants to be called again; max() = when the watch has something new.
+  [[nodiscard]] Instant deadline() const noexcept { return retry_at_; }
+  /// The last batch failed for this reason and is being retried.
+  [[nodiscard]] const std::optional<postgres::Error>& trouble() const noexcept { return trouble_; }
+
+ private:
+  void finished(std::optional<postgres::Error> error);
+
+  const core::Config& config_;
+  core::Watch& watch_;
+  postgres::SqlClient& sql_;
+  Log& log_;
+  core::Backoff backoff_;
+  postgres::ReadBackQuery query_;
+  bool in_flight_ = false;
+  Instant retry_at_ = Instant::max();
+  std::optional<postgres::Error> trouble_;
+};
+
+}  // namespace dupwatch::app

@@ -1,0 +1,15 @@
+#include <fmt/format.h>
+
+#include <cstdio>
+
+#include "daemon/app/commands.hpp"
+#include "daemon/postgres/preflight.hpp"
+
+namespace dupwatch::app {
+
+ExitCode setup_command(const core::Config& config, bool uninstall) {
+  fmt::print("{}", uninstall ? postgres::teardown_sql(config) : postgres::setup_sql(config));
+  return ExitCode::kClean;
+}
+
+}  // namespace dupwatch::app

@@ -1,0 +1,183 @@
+#include "daemon/app/stream_loop.hpp"
+
+#include <poll.h>
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "daemon/app/loop_waiter.hpp"
+#include "decoder/frame.hpp"
+
+namespace dupwatch::app {
+namespace {
+
+using postgres::Connection;
+using postgres::Error;
+using postgres::Fault;
+
+// Frequent enough that a crash repeats little work and an idle slot stays at the tip; 34 bytes each.
+constexpr std::chrono::milliseconds kStatusIntervalMax{1'000};
+constexpr std::chrono::milliseconds kStatusIntervalMin{100};
+// Messages between two looks at the clock: some 2 ms of work at the measured rates.
+constexpr int kMessagesPerTurn = 512;
+// A silent server is asked for a sign of life this often; the answer carries its end of WAL.
+constexpr std::chrono::seconds kProbeInterval{5};
+constexpr std::chrono::milliseconds kSleepMax{250};
+constexpr std::chrono::seconds kFinishTimeout{2};
+
+Error server_closed() {
+  return Error{.fault = Fault::kTransient,
+               .reason = "server_closed",
+               .sqlstate = {},
+               .message = "the server ended the stream (shutdown)",
+               .remedy = {}};
+}
+
+}  // namespace
+
+std::chrono::milliseconds StreamLoop::status_interval(std::chrono::milliseconds wal_sender_timeout) {
+  // A third: one lost or late update still leaves the server two before it gives up.
+  if (wal_sender_timeout.count() == 0) return kStatusIntervalMax;
+  return std::clamp(wal_sender_timeout / 3, kStatusIntervalMin, kStatusIntervalMax);
+}
+
+StreamLoop::StreamLoop(Parts parts, Connection& replication, std::chrono::milliseconds wal_sender_timeout)
+    : parts_(std::move(parts)),
+      replication_(replication),
+      status_interval_(status_interval(wal_sender_timeout)) {}
+
+std::optional<Error> StreamLoop::run() {
+  facts_.started = steady_now();
+  facts_.last_received = facts_.started;
+  next_probe_ = facts_.started + kProbeInterval;
+  for (;;) {
+    if (wait(steady_now()) == Wake::kStop) {
+      finish();
+      return std::nullopt;
+    }
+    const auto now = steady_now();
+    if (may_read()) {
+      if (auto error = read_stream(now)) {
+        report(steady_now());
+        return error;
+      }
+      report(now);
+    }
+    parts_.sql.turn(now);
+    parts_.turn(now);
+    report(now);
+    parts_.read_backs.pump(now);
+    parts_.watch.evict(now);
+    const bool asked = parts_.watch.take_reply_request();
+    if (asked || now >= next_status_) {
+      const bool probe = now >= next_probe_;
+      if (probe) next_probe_ = now + kProbeInterval;
+      if (!send_status(now, probe)) return replication_.error(postgres::Stage::kStream);
+    }
+    if (unflushed_) unflushed_ = !replication_.flush();
+  }
+}
+
+bool StreamLoop::may_read() const {
+  return parts_.watch.may_read() && parts_.sink.accepts();
+}
+
+StreamLoop::Wake StreamLoop::wait(Instant now) {
+  const bool reading = may_read();
+  auto deadline = std::min({next_status_, parts_.sql.deadline(), parts_.read_backs.deadline(),
+                            parts_.turn_deadline(), parts_.watch.next_expiry()});
+  if (reading && buffered_) deadline = now;
+  const auto stream_events = static_cast<short>((reading ? POLLIN : 0) | (unflushed_ ? POLLOUT : 0));
+  std::array<pollfd, 4> fds{{{.fd = parts_.stop_fd, .events = POLLIN, .revents = 0},
+                             {.fd = replication_.socket(), .events = stream_events, .revents = 0},
+                             {.fd = parts_.sql.socket(), .events = parts_.sql.events(), .revents = 0},
+                             {.fd = parts_.wake.fd(), .events = POLLIN, .revents = 0}}};
+  (void)poll(fds.data(), fds.size(), poll_timeout(now, deadline, kSleepMax));
+  if (fds[1].revents != 0) buffered_ = true;
+  if (fds[3].revents != 0) parts_.wake.clear();
+  return fds[0].revents != 0 ? Wake::kStop : Wake::kGoOn;
+}
+
+std::optional<Error> StreamLoop::read_stream(Instant now) {
+  if (!buffered_) return std::nullopt;
+  // What a broken connection delivered before it broke is still read; the error comes from read_copy().
+  (void)replication_.consume_input();
+  for (int i = 0; i < kMessagesPerTurn && may_read(); ++i) {
+    auto read = replication_.read_copy();
+    if (const auto* data = std::get_if<Connection::CopyData>(&read)) {
+      facts_.last_received = now;
+      facts_.received_any = true;
+      next_probe_ = now + kProbeInterval;
+      parts_.watch.receive(data->bytes, now);
+    } else if (std::holds_alternative<Connection::WouldBlock>(read)) {
+      buffered_ = false;
+      return std::nullopt;
+    } else if (std::holds_alternative<Connection::EndOfCopy>(read)) {
+      return server_closed();
+    } else {
+      return std::get<Error>(std::move(read));
+    }
+  }
+  return std::nullopt;  // more is buffered: the next turn goes on at once
+}
+
+void StreamLoop::report(Instant now) {
+  leave_notices();
+  if (parts_.watch.has_findings()) parts_.sink.report(parts_.watch.take_findings(), now);
+}
+
+bool StreamLoop::send_status(Instant now, bool reply_requested) {
+  // Everything judged up to here is in what was taken; the position moves only if all of it is on disk.
+  parts_.sink.report(parts_.watch.take_findings(), now);
+  if (parts_.sink.make_durable(now)) parts_.watch.findings_durable();
+  next_status_ = now + status_interval_;
+  const auto update = decoder::encode_status_update(parts_.watch.confirmed(), wall_now(), reply_requested);
+  if (!replication_.write_copy(update)) return false;
+  unflushed_ = !replication_.flush();
+  ++parts_.watch.counters().status_updates;
+  return true;
+}
+
+void StreamLoop::leave_notices() {
+  for (const auto& notice : parts_.watch.take_notices()) {
+    const Log::Fields fields{{"lsn", decoder::to_string(notice.lsn)}, {"detail", notice.detail}};
+    switch (notice.kind) {
+      case core::Notice::Kind::kDecodeError:
+        parts_.log.error("cannot decode a message of the stream: its event was not checked", fields);
+        break;
+      case core::Notice::Kind::kUnidentifiable:
+        parts_.log.error("a row of the watched table has no run or no id: it was not checked", fields);
+        break;
+      case core::Notice::Kind::kTruncated:
+        parts_.log.warn("the watched table was truncated", fields);
+        break;
+      case core::Notice::Kind::kColumnsMissing:
+        parts_.log.error("the watched table lost a column: its events can't be checked", fields);
+        break;
+    }
+  }
+}
+
+void StreamLoop::finish() {
+  const auto deadline = steady_now() + kFinishTimeout;
+  report(steady_now());
+  if (!send_status(steady_now(), false) || !replication_.end_copy()) return;
+  // The server answers CopyDone with its own once it has read our last position; then nothing was lost on the
+  // way.
+  while (steady_now() < deadline) {
+    const bool flushed = replication_.flush();
+    pollfd fd{.fd = replication_.socket(),
+              .events = static_cast<short>(flushed ? POLLIN : POLLIN | POLLOUT),
+              .revents = 0};
+    (void)poll(&fd, 1, poll_timeout(steady_now(), deadline, kSleepMax));
+    if (!replication_.consume_input()) return;
+    for (;;) {
+      const auto read = replication_.read_copy();
+      if (std::holds_alternative<Connection::WouldBlock>(read)) break;
+      if (!std::holds_alternative<Connection::CopyData>(read)) return;
+    }
+  }
+}
+
+}  // namespace dupwatch::app

@@ -1,0 +1,33 @@
+#include "daemon/app/table_row.hpp"
+
+#include <charconv>
+#include <optional>
+
+namespace dupwatch::app {
+namespace {
+
+template <class T>
+T number(std::optional<std::string_view> text) {
+  T value{};
+  if (text) std::from_chars(text->data(), text->data() + text->size(), value);
+  return value;
+}
+
+}  // namespace
+
+TableRow::TableRow(const core::Profile& profile, const pg_result& result, int row) {
+  int column = 0;
+  const auto next = [&] { return postgres::cell(result, row, column++); };
+  run_id_ = next().value_or(std::string_view{});
+  id_ = next().value_or(std::string_view{});
+  type_ = next().value_or(std::string_view{});
+  identity_size_ = profile.identity_columns.size();
+  for (std::size_t i = 0; i < identity_size_; ++i) {
+    const auto value = next();
+    identity_[i] = value ? decoder::Value::of(*value) : decoder::Value::null();
+  }
+  commit_.xid = number<decoder::Xid>(next());
+  commit_.time.micros = number<std::int64_t>(next());
+}
+
+}  // namespace dupwatch::app

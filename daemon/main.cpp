@@ -1,0 +1,125 @@
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+#include <exception>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "daemon/app/commands.hpp"
+#include "daemon/config/config_file.hpp"
+#include "daemon/web/build_info.hpp"
+
+namespace {
+
+using dupwatch::app::ExitCode;
+
+constexpr const char* kFooter =
+    "Exit codes: 0 clean; 1 findings (check: a line failed); 2 usage or configuration;\n"
+    "3 an operator must act; 4 temporary failure.\n"
+    "Passwords: PGPASSFILE, a service file, or ${ENV} in the configuration; never on the command line.";
+
+struct Options {
+  std::string config_file;
+  dupwatch::config::Overrides overrides;
+  bool json = false;
+  bool print_sql = false;
+  bool uninstall = false;
+};
+
+std::optional<std::string> environment(std::string_view name) {
+  const char* value = std::getenv(std::string(name).c_str());  // NOLINT(concurrency-mt-unsafe): no thread yet
+  return value == nullptr ? std::nullopt : std::optional<std::string>(value);
+}
+
+/// A DSN may hold a password in spite of all advice: what `ps` shows is overwritten.
+void hide_dsn(int argc, char** argv) {
+  for (int i = 1; i < argc; ++i) {
+    const std::string_view arg = argv[i];
+    char* value = nullptr;
+    if (arg == "--dsn" && i + 1 < argc) value = argv[i + 1];
+    if (arg.starts_with("--dsn=")) value = argv[i] + 6;
+    if (value != nullptr) std::memset(value, '*', std::strlen(value));
+  }
+}
+
+void add_common(CLI::App& command, Options& options) {
+  command.add_option("--config", options.config_file, "Configuration file (YAML)")->type_name("FILE");
+  command.add_option("--dsn", options.overrides.dsn, "libpq connection string or URI");
+  command.add_option("--slot", options.overrides.slot, "Replication slot")->type_name("NAME");
+  command.add_option("--plugin", options.overrides.plugin, "auto, wal2json or pgoutput")->type_name("PLUGIN");
+  command.add_option("--publication", options.overrides.publication, "Publication for pgoutput")
+      ->type_name("NAME");
+}
+
+/// The configuration, or nullopt after telling every problem.
+std::optional<dupwatch::core::Config> load(const Options& options) {
+  dupwatch::core::Config config;
+  std::vector<dupwatch::config::ConfigProblem> problems;
+  if (!options.config_file.empty()) {
+    auto loaded = dupwatch::config::load_config_file(options.config_file, environment);
+    if (auto* found = std::get_if<std::vector<dupwatch::config::ConfigProblem>>(&loaded)) {
+      problems = std::move(*found);
+    } else {
+      config = std::get<dupwatch::core::Config>(std::move(loaded));
+    }
+  }
+  dupwatch::config::apply_overrides(config, options.overrides, problems);
+  for (const auto& problem : problems) {
+    std::fputs((dupwatch::config::format_problem(problem) + "\n").c_str(), stderr);
+  }
+  if (!problems.empty()) return std::nullopt;
+  return config;
+}
+
+ExitCode dispatch(const CLI::App& app, const Options& options) {
+  const auto config = load(options);
+  if (!config) return ExitCode::kUsage;
+  if (app.got_subcommand("run")) return dupwatch::app::run_command(*config);
+  if (app.got_subcommand("check")) return dupwatch::app::check_command(*config, options.json);
+  if (app.got_subcommand("drop")) return dupwatch::app::drop_command(*config, options.json);
+  return dupwatch::app::setup_command(*config, options.uninstall);
+}
+
+int main_checked(int argc, char** argv) {
+  CLI::App app{"dupwatch flags duplicate events of a durable-workflow log in Postgres as they commit.",
+               "dupwatch"};
+  const auto info = dupwatch::web::build_info();
+  app.set_version_flag("--version", "dupwatch " + std::string(info.version) + " (" +
+                                        std::string(info.revision) + ", " + std::string(info.compiler) + ")");
+  app.footer(kFooter);
+  app.require_subcommand(1);
+  Options options;
+  auto* run = app.add_subcommand("run", "Watch until SIGTERM");
+  auto* check =
+      app.add_subcommand("check", "Preflight: what must be mended before run, with the SQL that mends it");
+  auto* setup = app.add_subcommand("setup", "Print the SQL a DBA runs: role, grants, publication");
+  auto* drop = app.add_subcommand("drop", "Drop the replication slot, so that it retains no WAL");
+  for (auto* command : {run, check, setup, drop}) add_common(*command, options);
+  for (auto* command : {check, drop})
+    command->add_flag("--json", options.json, "One JSON document on stdout");
+  setup->add_flag("--print-sql", options.print_sql, "Print the SQL; dupwatch never runs it itself")
+      ->required();
+  setup->add_flag("--uninstall", options.uninstall, "Print the SQL that undoes the setup");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    // --help and --version come this way too, with code 0.
+    return app.exit(error) == 0 ? value(ExitCode::kClean) : value(ExitCode::kUsage);
+  }
+  hide_dsn(argc, argv);
+  return value(dispatch(app, options));
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    return main_checked(argc, argv);
+  } catch (const std::exception& error) {
+    std::fputs((std::string("dupwatch: ") + error.what() + "\n").c_str(), stderr);
+    return dupwatch::app::value(ExitCode::kTemporary);
+  }
+}
