@@ -1,8 +1,12 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
+#include <span>
 #include <string>
+#include <utility>
+#include <variant>
 #include <vector>
 
 #include "daemon/core/config.hpp"
@@ -39,66 +43,120 @@ struct SlotRow {
   std::optional<std::int64_t> safe_wal_size;
   /// WAL bytes the slot holds back: current position minus restart_lsn.
   std::int64_t retained_bytes = 0;
+  /// The server's flushed (on a standby: received) end of WAL when the row was read.
+  decoder::Lsn server_end;
 };
 /// nullopt inside: no such slot.
-[[nodiscard]] Expected<std::optional<SlotRow>> find_slot(Connection& sql, const std::string& name, Waiter& waiter);
+[[nodiscard]] Expected<std::optional<SlotRow>> find_slot(Connection& sql, const std::string& name,
+                                                         Waiter& waiter);
 /// The statement behind find_slot, for the asynchronous poll; $1 = slot name.
 [[nodiscard]] std::string slot_query();
 [[nodiscard]] SlotRow read_slot_row(const pg_result& result, int row);
 
-/// The watched table as the catalogue has it now. Any difference between two reads is a change that can silence a
-/// stream (rename under wal2json, drop and re-create under pgoutput).
+/// The watched table as the catalogue has it now. Any difference between two reads is a change that can
+/// silence a stream (rename under wal2json, drop and re-create under pgoutput).
 struct TableIdentity {
   std::uint32_t oid = 0;
   /// Watched columns that the table lacks.
   std::vector<std::string> missing_columns;
   /// The table is a member of the configured publication (directly, by schema, or FOR ALL TABLES).
   bool published = false;
+  /// Parent of partitions: the stream names the leaves under wal2json.
+  bool partitioned = false;
+  /// The run column's type without length, e.g. "character varying", "uuid"; empty when the column is
+  /// missing.
+  std::string run_type;
   friend bool operator==(const TableIdentity&, const TableIdentity&) = default;
 };
 /// nullopt inside: no such table (or view, or sequence).
 [[nodiscard]] Expected<std::optional<TableIdentity>> find_table(Connection& sql, const core::Profile& profile,
-                                                                const std::string& publication, Waiter& waiter);
+                                                                const std::string& publication,
+                                                                Waiter& waiter);
 /// The statement behind find_table for the asynchronous check, with its parameters.
 [[nodiscard]] std::string table_query();
-[[nodiscard]] Connection::Params table_query_params(const core::Profile& profile, const std::string& publication);
+[[nodiscard]] Connection::Params table_query_params(const core::Profile& profile,
+                                                    const std::string& publication);
 [[nodiscard]] TableIdentity read_table_identity(const pg_result& result, int row);
 
 [[nodiscard]] Expected<bool> publication_exists(Connection& sql, const std::string& name, Waiter& waiter);
+/// SELECT on every watched column, and USAGE on the schema; false also when the table is missing.
 [[nodiscard]] Expected<bool> has_select(Connection& sql, const core::Profile& profile, Waiter& waiter);
+/// SELECT on the system column xmin: a grant on columns covers it only when it names it.
+[[nodiscard]] Expected<bool> has_select_on_xmin(Connection& sql, const core::Profile& profile,
+                                                Waiter& waiter);
 /// wal_sender_timeout in milliseconds, 0 = off.
 [[nodiscard]] Expected<std::int64_t> wal_sender_timeout(Connection& sql, Waiter& waiter);
 /// track_commit_timestamp = on: read-backs can then say when a row committed.
 [[nodiscard]] Expected<bool> tracks_commit_time(Connection& sql, Waiter& waiter);
+
+/// A transaction that has written: the creation of a slot waits for all that were open when it began.
+struct OpenTransaction {
+  /// 0: a prepared transaction, which no process owns.
+  std::int64_t pid = 0;
+  /// nullopt: hidden from roles without pg_read_all_stats.
+  std::optional<std::int64_t> age_seconds;
+  /// E.g. `pid 4711, 312 s, idle in transaction, role app, application "psql", query since 2026-...`.
+  std::string description;
+};
+/// The oldest first, at most ten; those whose age is hidden count as old.
+[[nodiscard]] Expected<std::vector<OpenTransaction>> open_transactions(Connection& sql,
+                                                                       std::int64_t min_age_seconds,
+                                                                       Waiter& waiter);
 
 struct CreatedSlot {
   decoder::Lsn consistent_point;
   /// Name to give to SET TRANSACTION SNAPSHOT; valid until the replication connection runs its next command.
   std::string snapshot;
 };
-/// CREATE_REPLICATION_SLOT with an exported snapshot, in the syntax of the server's version. Slot creation waits for
-/// running transactions: `on_wait` is called every few seconds with the oldest one's description.
+/// CREATE_REPLICATION_SLOT with an exported snapshot, in the syntax of the server's version. Slot creation
+/// waits for the transactions that have written and are open: at most lock_timeout for each (60 s), then
+/// reason "slot_creation_blocked" and nothing is left on the server. `on_wait` is called about every five
+/// seconds, e.g. to log open_transactions() by way of another connection. After an error the connection must
+/// be dropped.
 [[nodiscard]] Expected<CreatedSlot> create_slot(Connection& replication, const core::SlotConfig& slot,
-                                                decoder::Plugin plugin, Waiter& waiter);
+                                                decoder::Plugin plugin, Waiter& waiter,
+                                                const std::function<void()>& on_wait = {});
+enum class SnapshotUse : std::uint8_t { kExport, kNothing };
+/// The command behind create_slot; reason "invalid_slot_name" is the caller's to avoid (see valid_slot_name).
+[[nodiscard]] std::string create_slot_command(int server_version, std::string_view name,
+                                              std::string_view plugin, bool temporary, SnapshotUse snapshot);
+/// 1 to 63 of a-z, 0-9 and underscore, as Postgres demands.
+[[nodiscard]] bool valid_slot_name(std::string_view name) noexcept;
+/// Does not wait for a session that streams from the slot: reason "slot_in_use".
 [[nodiscard]] std::optional<Error> drop_slot(Connection& sql, const std::string& name, Waiter& waiter);
 
-/// START_REPLICATION SLOT ... LOGICAL; leaves the connection in CopyBoth.
-[[nodiscard]] std::optional<Error> start_replication(Connection& replication, const std::string& slot,
-                                                     decoder::Lsn from,
-                                                     std::span<const std::pair<std::string, std::string>> options,
-                                                     Waiter& waiter);
+/// START_REPLICATION SLOT ... LOGICAL; leaves the connection in CopyBoth. `options` are not yet quoted.
+[[nodiscard]] std::optional<Error> start_replication(
+    Connection& replication, const std::string& slot, decoder::Lsn from,
+    std::span<const std::pair<std::string, std::string>> options, Waiter& waiter);
+
+/// As sent by start_replication.
+[[nodiscard]] std::string start_replication_command(
+    std::string_view slot, decoder::Lsn from, std::span<const std::pair<std::string, std::string>> options);
 
 /// plugin: auto takes an existing slot's plugin, else pgoutput when the publication exists, else wal2json.
 [[nodiscard]] Expected<decoder::Plugin> resolve_plugin(Connection& sql, const core::SlotConfig& slot,
-                                                       const std::optional<SlotRow>& existing, Waiter& waiter);
+                                                       const std::optional<SlotRow>& existing,
+                                                       Waiter& waiter);
 
-/// SELECT of one run batch's tracked rows: run, id, type, identity columns..., xmin, commit time (NULL without
-/// track_commit_timestamp). $1 = run ids (text[]), $2 = tracked types (text[]) when the profile lists types.
+/// run, id, type (when there is one) and the identity columns: what dupwatch reads of the watched table.
+[[nodiscard]] std::vector<std::string> watched_columns(const core::Profile& profile);
+
+/// SELECT of one run batch's tracked rows: run, id, type, identity columns..., xmin, commit time in
+/// microseconds since 1970 (NULL without track_commit_timestamp). Values come in the type's own text form, as
+/// in the stream. $1 = run ids (array_literal), $2 = tracked types (array_literal) when has_types.
 struct ReadBackQuery {
   std::string text;
   bool has_types = false;
 };
-[[nodiscard]] ReadBackQuery read_back_query(const core::Profile& profile, bool commit_time);
+/// `run_type` is TableIdentity::run_type: only with the column's own type can the index on it be used.
+/// Without `xmin` (has_select_on_xmin) both xmin and commit time are NULL.
+[[nodiscard]] ReadBackQuery read_back_query(const core::Profile& profile, bool commit_time,
+                                            std::string_view run_type = "text", bool xmin = true);
+/// The select list and FROM of it, alias e: shared with the scans of the whole table.
+[[nodiscard]] std::string event_select(const core::Profile& profile, bool commit_time, bool xmin);
+/// The types that $2 lists: those kept in the index, and those that end a run.
+[[nodiscard]] std::vector<std::string> tracked_types(const core::Profile& profile);
 /// A text[] literal for $n: quotes and backslashes escaped.
 [[nodiscard]] std::string array_literal(std::span<const std::string> items);
 

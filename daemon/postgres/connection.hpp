@@ -22,8 +22,8 @@ namespace dupwatch::postgres {
 
 using Instant = std::chrono::steady_clock::time_point;
 
-/// How blocking-looking calls wait. The application implements it over its own poll loop, so that a wait can be
-/// interrupted by a signal and the process' liveness keeps being reported.
+/// How blocking-looking calls wait. The application implements it over its own poll loop, so that a wait can
+/// be interrupted by a signal and the process' liveness keeps being reported.
 class Waiter {
  public:
   enum class Outcome : std::uint8_t { kReady, kTimeout, kInterrupted };
@@ -52,22 +52,35 @@ class Connection {
   enum class Progress : std::uint8_t { kWantRead, kWantWrite, kReady, kFailed };
   using Params = std::vector<std::optional<std::string>>;
 
-  /// Begins to connect (PQconnectStartParams). Sets application_name, TCP keepalives, tcp_user_timeout, TimeZone=UTC,
-  /// DateStyle=ISO, client_encoding=UTF8 unless the DSN says otherwise; `kSql` sessions are read only by default, with
-  /// lock_timeout and statement_timeout (see session_settings()).
+  /// Begins to connect (PQconnectStartParams). Sets application_name, TCP keepalives, tcp_user_timeout,
+  /// TimeZone=UTC, DateStyle=ISO, client_encoding=UTF8, search_path=pg_catalog; `kSql` sessions are read only
+  /// by default. Limits (keepalives, lock_timeout, statement_timeout) yield to what the DSN, its service or
+  /// the environment sets. A host name is looked up inside, which blocks as long as the name service does.
   Connection(const core::ConnectionConfig& config, Kind kind);
   ~Connection();
   Connection(Connection&& other) noexcept;
   Connection& operator=(Connection&& other) noexcept;
 
-  /// Moves the connection attempt on; call again when the socket is ready for what it wants.
+  /// Moves the connection attempt on; call again when the socket is ready for what it wants. Calling early is
+  /// harmless.
   [[nodiscard]] Progress advance();
+  /// Grows by one whenever advance() turns to another server address: each has host_timeout() from then on.
+  [[nodiscard]] std::uint32_t attempt() const noexcept;
+  /// Time one address gets to accept the session, 0 = no limit. libpq leaves it to the caller of a
+  /// non-blocking connection to keep it.
+  [[nodiscard]] std::chrono::milliseconds host_timeout() const noexcept;
+  /// The present host's time is up: goes on with the other hosts of the DSN. False: there is none left, and
+  /// error() says "connection_timeout".
+  [[nodiscard]] bool next_host();
+  /// May change with every advance().
   [[nodiscard]] int socket() const noexcept;
   /// Why advance() failed or the connection broke, classified.
   [[nodiscard]] Error error(Stage stage) const;
   [[nodiscard]] bool broken() const noexcept;
   /// E.g. 150018; 0 before the connection is ready.
   [[nodiscard]] int server_version() const noexcept;
+  /// The newest warning of the server since the last call, e.g. of Postgres 18 about a missing publication.
+  [[nodiscard]] std::optional<std::string> take_notice();
   /// The server's parameter, e.g. "server_version"; empty when not reported.
   [[nodiscard]] std::string parameter(const char* name) const;
 
@@ -75,22 +88,28 @@ class Connection {
   [[nodiscard]] static std::variant<Connection, Error> open(const core::ConnectionConfig& config, Kind kind,
                                                             Waiter& waiter);
 
-  /// Sends one query and waits for its result, at most `timeout` (reason "interrupted" / "timeout" otherwise; the
-  /// connection is then unusable and must be dropped). On a replication connection params must be empty.
-  [[nodiscard]] std::variant<Result, Error> execute(const std::string& query, const Params& params, Waiter& waiter,
-                                                    std::chrono::milliseconds timeout, Stage stage = Stage::kQuery);
+  /// Sends one query and waits for its result, at most `timeout` (reason "interrupted" / "timeout" otherwise;
+  /// the connection is then unusable and must be dropped). On a replication connection params must be empty.
+  [[nodiscard]] std::variant<Result, Error> execute(const std::string& query, const Params& params,
+                                                    Waiter& waiter, std::chrono::milliseconds timeout,
+                                                    Stage stage = Stage::kQuery);
+  /// Asks the server to cancel what this session runs; blocks for a new connection to the same address. For
+  /// commands that go on when their client is gone, such as the creation of a slot.
+  void cancel() noexcept;
 
   // Asynchronous use, by SqlClient and the stream.
   [[nodiscard]] bool send(const std::string& query, const Params& params, bool single_row);
-  /// Writes what is buffered; true when nothing is left to write.
+  /// Writes what is buffered; true when nothing is left to write (also when the connection broke: see
+  /// broken()).
   [[nodiscard]] bool flush();
-  /// Reads what the socket has. False: the connection broke.
+  /// Reads what the socket has. False: the connection broke; what was received before can still be read.
   [[nodiscard]] bool consume_input();
   [[nodiscard]] bool busy() const;
   /// Next result of the query in flight, null when it is complete. Only when not busy().
   [[nodiscard]] Result next_result();
 
-  // CopyBoth. The buffer stays valid until the next call.
+  // CopyBoth. The buffer stays valid until the next call. EndOfCopy: the server ended the stream in good
+  // order, which is what a fast shutdown does, or it answered end_copy().
   struct CopyData {
     std::span<const std::byte> bytes;
   };
@@ -98,8 +117,9 @@ class Connection {
   struct EndOfCopy {};
   using CopyRead = std::variant<CopyData, WouldBlock, EndOfCopy, Error>;
   [[nodiscard]] CopyRead read_copy();
-  /// False: the connection broke.
+  /// Never waits: what the socket does not take is written by flush(). False: the connection broke.
   [[nodiscard]] bool write_copy(std::span<const char> bytes);
+  /// Says that nothing more comes from us; read_copy() then runs to EndOfCopy. False: the connection broke.
   [[nodiscard]] bool end_copy();
 
   [[nodiscard]] std::string quote_literal(std::string_view text) const;
@@ -107,6 +127,7 @@ class Connection {
 
  private:
   struct State;
+  [[nodiscard]] CopyRead end_of_copy();
   std::unique_ptr<State> state_;
 };
 

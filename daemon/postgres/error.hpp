@@ -27,12 +27,20 @@ struct Error {
   std::string remedy;
 };
 
-/// Where the error came up: the same SQLSTATE can mean different things (42704 at START_REPLICATION is a missing slot,
-/// in the stream a missing publication).
+/// Where the error came up: the same SQLSTATE can mean different things (42704 at START_REPLICATION is a
+/// missing slot, in the stream a missing publication).
 enum class Stage : std::uint8_t { kConnect, kQuery, kCreateSlot, kStartReplication, kStream };
 
-/// The one table from SQLSTATE and message class to fault, reason and remedy (texts differ by server version, so
-/// SQLSTATE decides first and prefixes only where it is ambiguous). Pure.
+/// libpq's or the server's text as one line, without the source position and SQLSTATE that PQERRORS_VERBOSE
+/// adds.
+[[nodiscard]] std::string one_line(std::string_view text);
+
+/// The SQLSTATE in a start-up message of PQERRORS_VERBOSE ("FATAL:  28P01: ..."), whatever language the words
+/// are in; the last one when several hosts were tried; empty without one.
+[[nodiscard]] std::string find_sqlstate(std::string_view text);
+
+/// The one table from SQLSTATE and message class to fault, reason and remedy (texts differ by server version,
+/// so SQLSTATE decides first and prefixes only where it is ambiguous). Pure.
 [[nodiscard]] Error classify(Stage stage, std::string_view sqlstate, std::string_view message);
 
 }  // namespace dupwatch::postgres

@@ -31,13 +31,14 @@ struct CheckReport {
   [[nodiscard]] bool failed() const noexcept;
 };
 
-/// The preflight: reachable, not a pooler, version, wal_level, plugin (probe with a temporary slot), role rights, slot
-/// and sender headroom, max_slot_wal_keep_size, publication shape, table and columns, SELECT right, unique index and
-/// its WHERE, primary key, old transactions that block slot creation, existing slot's state. Leaves nothing behind.
+/// The preflight: reachable, not a pooler, version, wal_level, plugin (probe with a temporary slot), role
+/// rights, slot and sender headroom, max_slot_wal_keep_size, publication shape, table and columns, SELECT
+/// right, unique index and its WHERE, primary key, old transactions that block slot creation, existing slot's
+/// state. Leaves nothing behind.
 [[nodiscard]] CheckReport run_checks(const core::Config& config, Waiter& waiter);
 
-/// SQL a DBA runs: role, grants, publication (insert only, column list; row filter and its trade-off as a comment).
-/// `drop` undoes it.
+/// SQL a DBA runs: role, grants, publication (insert only, column list; row filter and its trade-off as a
+/// comment). `drop` undoes it.
 [[nodiscard]] std::string setup_sql(const core::Config& config);
 [[nodiscard]] std::string teardown_sql(const core::Config& config);
 

@@ -10,9 +10,9 @@
 
 namespace dupwatch::postgres {
 
-/// An asynchronous SQL connection for the poll loop: one query in flight, the others wait in order. Connects on first
-/// use, reconnects with backoff; rows are handed on one by one as they arrive, so a large answer costs no memory.
-/// Owned and called by one thread.
+/// An asynchronous SQL connection for the poll loop: one query in flight, the others wait in order. Connects
+/// on first use, reconnects with backoff; rows are handed on one by one as they arrive, so a large answer
+/// costs no memory. Owned and called by one thread.
 class SqlClient {
  public:
   struct Query {
@@ -20,9 +20,12 @@ class SqlClient {
     Connection::Params params;
     /// Called per row; columns by position, text format.
     std::function<void(const pg_result& result, int row)> on_row;
-    /// Called once, after the last row or with the error. A query that fails is not retried here: who submitted it
-    /// knows whether its rows may be seen twice.
+    /// Called once, after the last row or with the error. A query that fails is not retried here: who
+    /// submitted it knows whether its rows may be seen twice.
     std::function<void(std::optional<Error> error)> on_done;
+    /// A server that sends nothing for so long is given up (reason "timeout"): a hung server keeps its socket
+    /// open. Well above the session's statement_timeout, which ends a slow query in better order.
+    std::chrono::milliseconds silence_max{60'000};
   };
   /// At most this many queries wait; submit() then returns false.
   static constexpr std::size_t kQueueMax = 64;
@@ -32,17 +35,24 @@ class SqlClient {
   [[nodiscard]] bool submit(Query query);
   [[nodiscard]] std::size_t waiting() const noexcept;
 
-  /// For poll(2); -1 when there is nothing to wait for but the deadline.
+  /// May change with every turn(). For poll(2); -1 when there is nothing to wait for but the deadline.
   [[nodiscard]] int socket() const noexcept;
   [[nodiscard]] short events() const noexcept;
-  /// When turn() wants to be called even though the socket is silent (reconnect, connect timeout); max() = never.
+  /// When turn() wants to be called even though the socket is silent (reconnect, connect timeout); max() =
+  /// never.
   [[nodiscard]] Instant deadline() const noexcept;
   /// Does all that can be done without waiting. Callbacks run inside.
   void turn(Instant now);
-  /// Last connection error, for status and log; cleared by a successful connection.
+  /// Last connection error, for status and log; cleared by a successful connection. Attempts go on whatever
+  /// its fault: queries stay queued, and only a query that was in flight fails.
   [[nodiscard]] const std::optional<Error>& trouble() const noexcept;
 
  private:
+  void connect(Instant now);
+  void advance(Instant now);
+  void work(Instant now);
+  void send_next(Instant now);
+  void drop(Instant now, Error error);
   void finish(std::optional<Error> error);
 
   core::ConnectionConfig config_;
@@ -54,7 +64,9 @@ class SqlClient {
   std::optional<Error> trouble_;
   short events_ = 0;
   Instant retry_at_{};
-  Instant connect_deadline_{};
+  /// Of the present host while connecting, of the answer while a query is in flight.
+  Instant deadline_ = Instant::max();
+  std::uint32_t attempt_ = 0;
   std::deque<Query> queue_;
 };
 

@@ -1,0 +1,70 @@
+#include <algorithm>
+
+#include "daemon/postgres/catalog.hpp"
+#include "daemon/postgres/quoting.hpp"
+
+namespace dupwatch::postgres {
+
+std::vector<std::string> watched_columns(const core::Profile& profile) {
+  std::vector<std::string> columns{profile.run_column, profile.id_column};
+  if (!profile.type_column.empty()) columns.push_back(profile.type_column);
+  for (const auto& column : profile.identity_columns) {
+    if (std::find(columns.begin(), columns.end(), column) == columns.end()) columns.push_back(column);
+  }
+  return columns;
+}
+
+std::vector<std::string> tracked_types(const core::Profile& profile) {
+  std::vector<std::string> types;
+  for (const auto& type : profile.types) {
+    if (type.tracked() || type.ends_run) types.push_back(type.name);
+  }
+  return types;
+}
+
+std::string event_select(const core::Profile& profile, bool commit_time, bool xmin) {
+  const auto column = [](const std::string& name) { return "e." + quote_identifier(name); };
+  // No casts: the text protocol then gives what the type's output function gives, which is what the stream
+  // sends.
+  std::string text = "SELECT " + column(profile.run_column) + ", " + column(profile.id_column) + ", " +
+                     (profile.type_column.empty() ? std::string{"''"} : column(profile.type_column));
+  for (const auto& name : profile.identity_columns) text += ", " + column(name);
+  text += xmin ? ", e.xmin" : ", NULL";
+  // Transaction ids below 3 are marks of bootstrapped rows; the server raises an error for them.
+  text += xmin && commit_time
+              ? ", CASE WHEN e.xmin::text::bigint >= 3 THEN"
+                " (extract(epoch FROM pg_xact_commit_timestamp(e.xmin)) * 1000000)::bigint END"
+              : ", NULL";
+  return text + " FROM " + qualified(profile.schema, profile.table) + " AS e";
+}
+
+ReadBackQuery read_back_query(const core::Profile& profile, bool commit_time, std::string_view run_type,
+                              bool xmin) {
+  ReadBackQuery query;
+  query.has_types = !profile.unlisted_unique && !profile.type_column.empty();
+  // The character types compare as text, without the length that a cast to their own name would cut a value
+  // to.
+  const bool text_like = run_type.empty() || run_type == "text" || run_type == "character varying";
+  query.text = event_select(profile, commit_time, xmin) + " WHERE e." + quote_identifier(profile.run_column) +
+               " = ANY ($1::" + (text_like ? std::string{"text"} : std::string{run_type}) + "[])";
+  if (query.has_types)
+    query.text += " AND e." + quote_identifier(profile.type_column) + "::text = ANY ($2::text[])";
+  return query;
+}
+
+std::string array_literal(std::span<const std::string> items) {
+  std::string literal = "{";
+  for (const auto& item : items) {
+    if (literal.size() > 1) literal += ',';
+    literal += '"';
+    for (const char c : item) {
+      if (c == '"' || c == '\\') literal += '\\';
+      literal += c;
+    }
+    literal += '"';
+  }
+  literal += '}';
+  return literal;
+}
+
+}  // namespace dupwatch::postgres

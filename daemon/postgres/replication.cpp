@@ -1,0 +1,113 @@
+#include <algorithm>
+#include <charconv>
+
+#include "daemon/postgres/ask.hpp"
+#include "daemon/postgres/catalog.hpp"
+#include "daemon/postgres/quoting.hpp"
+
+namespace dupwatch::postgres {
+namespace {
+
+constexpr std::chrono::seconds kWaitSlice{5};
+// lock_timeout bounds the wait for one transaction; this bounds the sum over all of them.
+constexpr std::chrono::minutes kCreateTimeout{30};
+
+/// Wakes up in between to report that the wait goes on.
+class ReportingWaiter final : public Waiter {
+ public:
+  ReportingWaiter(Waiter& inner, const std::function<void()>& report) : inner_(inner), report_(report) {}
+
+  Outcome wait(int fd, short events, Instant deadline) override {
+    for (;;) {
+      const auto now = std::chrono::steady_clock::now();
+      const auto slice = std::min(deadline, now + kWaitSlice);
+      const auto outcome = inner_.wait(fd, events, slice);
+      if (outcome != Outcome::kTimeout || slice == deadline) return outcome;
+      if (report_) report_();
+    }
+  }
+
+ private:
+  Waiter& inner_;
+  const std::function<void()>& report_;
+};
+
+}  // namespace
+
+bool valid_slot_name(std::string_view name) noexcept {
+  return !name.empty() && name.size() <= 63 && std::all_of(name.begin(), name.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
+  });
+}
+
+Expected<SystemIdentity> identify_system(Connection& replication, Waiter& waiter) {
+  auto answer = ask(replication, "IDENTIFY_SYSTEM", {}, waiter);
+  if (auto* error = std::get_if<Error>(&answer)) return std::move(*error);
+  const auto& result = *std::get<Result>(answer);
+  SystemIdentity identity;
+  identity.system_identifier = cell(result, 0, 0).value_or("");
+  identity.timeline = static_cast<std::uint32_t>(to_int64(cell(result, 0, 1)));
+  identity.wal_position = decoder::parse_lsn(cell(result, 0, 2).value_or("")).value_or(decoder::Lsn{});
+  identity.database = cell(result, 0, 3).value_or("");
+  return identity;
+}
+
+std::string create_slot_command(int server_version, std::string_view name, std::string_view plugin,
+                                bool temporary, SnapshotUse snapshot) {
+  std::string command = "CREATE_REPLICATION_SLOT " + quote_identifier(name);
+  if (temporary) command += " TEMPORARY";
+  command += " LOGICAL " + quote_identifier(plugin);
+  const bool exported = snapshot == SnapshotUse::kExport;
+  // Postgres 15 put the options into parentheses; older servers know only the keywords.
+  if (server_version >= 150000)
+    return command + (exported ? " (SNAPSHOT 'export')" : " (SNAPSHOT 'nothing')");
+  return command + (exported ? " EXPORT_SNAPSHOT" : " NOEXPORT_SNAPSHOT");
+}
+
+Expected<CreatedSlot> create_slot(Connection& replication, const core::SlotConfig& slot,
+                                  decoder::Plugin plugin, Waiter& waiter,
+                                  const std::function<void()>& on_wait) {
+  if (!valid_slot_name(slot.name)) {
+    return Error{Fault::kNeedsOperator, "invalid_slot_name", "",
+                 "slot.name \"" + slot.name + "\" is not legal",
+                 "Use lower-case letters, digits and underscores, at most 63."};
+  }
+  ReportingWaiter reporting{waiter, on_wait};
+  const auto command = create_slot_command(replication.server_version(), slot.name,
+                                           decoder::to_string(plugin), slot.temporary, SnapshotUse::kExport);
+  auto answer = replication.execute(command, {}, reporting, kCreateTimeout, Stage::kCreateSlot);
+  if (auto* error = std::get_if<Error>(&answer)) {
+    // A walsender that waits for a transaction does not notice that its client is gone, and its half-made
+    // slot holds WAL back: tell it.
+    if (error->reason == "interrupted" || error->reason == "timeout") replication.cancel();
+    return std::move(*error);
+  }
+  const auto& result = *std::get<Result>(answer);
+  CreatedSlot created;
+  created.consistent_point = decoder::parse_lsn(cell(result, 0, 1).value_or("")).value_or(decoder::Lsn{});
+  created.snapshot = cell(result, 0, 2).value_or("");
+  return created;
+}
+
+std::string start_replication_command(std::string_view slot, decoder::Lsn from,
+                                      std::span<const std::pair<std::string, std::string>> options) {
+  auto command = "START_REPLICATION SLOT " + quote_identifier(slot) + " LOGICAL " + decoder::to_string(from);
+  if (options.empty()) return command;
+  return command + " (" +
+         quoted_list(options,
+                     [](const auto& option) {
+                       return quote_identifier(option.first) + ' ' + quote_option(option.second);
+                     }) +
+         ')';
+}
+
+std::optional<Error> start_replication(Connection& replication, const std::string& slot, decoder::Lsn from,
+                                       std::span<const std::pair<std::string, std::string>> options,
+                                       Waiter& waiter) {
+  auto answer = replication.execute(start_replication_command(slot, from, options), {}, waiter,
+                                    kAnswerTimeout, Stage::kStartReplication);
+  if (auto* error = std::get_if<Error>(&answer)) return std::move(*error);
+  return std::nullopt;
+}
+
+}  // namespace dupwatch::postgres

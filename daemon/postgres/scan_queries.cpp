@@ -1,0 +1,67 @@
+#include "daemon/postgres/scan_queries.hpp"
+
+#include <vector>
+
+#include "daemon/postgres/ask.hpp"
+#include "daemon/postgres/quoting.hpp"
+
+namespace dupwatch::postgres {
+namespace {
+
+std::string literal_array(std::span<const std::string> items) {
+  return "ARRAY[" + quoted_list(items, quote_literal) + "]::text[]";
+}
+
+std::string open_runs_from(const core::RunsTable& runs) {
+  return " FROM " + qualified(runs.schema, runs.name) + " WHERE " + quote_identifier(runs.status_column) +
+         "::text = ANY (" + literal_array(runs.open_states) + ")";
+}
+
+}  // namespace
+
+Connection::Params read_back_params(const core::Profile& profile, const ReadBackQuery& query,
+                                    std::span<const std::string> run_ids) {
+  Connection::Params params{array_literal(run_ids)};
+  if (query.has_types) params.emplace_back(array_literal(tracked_types(profile)));
+  return params;
+}
+
+Expected<bool> can_read_runs(Connection& sql, const core::RunsTable& runs, Waiter& waiter) {
+  return ask_bool(sql,
+                  "SELECT has_schema_privilege(n.oid, 'USAGE') AND has_column_privilege(c.oid, $3, 'SELECT')"
+                  " AND has_column_privilege(c.oid, $4, 'SELECT')"
+                  " FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
+                  " WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind IN ('r', 'p', 'v')"
+                  " AND (SELECT count(*) FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid"
+                  " AND a.attname IN ($3, $4) AND NOT a.attisdropped) = 2",
+                  {runs.schema, runs.name, runs.id_column, runs.status_column}, waiter);
+}
+
+std::string open_runs_query(const core::RunsTable& runs) {
+  return "SELECT " + quote_identifier(runs.id_column) + open_runs_from(runs);
+}
+
+std::string open_runs_count_query(const core::RunsTable& runs) {
+  return "SELECT count(*)" + open_runs_from(runs);
+}
+
+std::string table_scan_query(const core::Profile& profile, bool open_only, bool commit_time, bool xmin) {
+  const auto column = [](const std::string& name) { return "e." + quote_identifier(name); };
+  std::vector<std::string> ends;
+  for (const auto& type : profile.types) {
+    if (type.ends_run) ends.push_back(type.name);
+  }
+  std::string query = event_select(profile, commit_time, xmin) + " WHERE true";
+  if (!profile.unlisted_unique && !profile.type_column.empty()) {
+    query += " AND " + column(profile.type_column) + "::text = ANY (" +
+             literal_array(tracked_types(profile)) + ")";
+  }
+  if (open_only && !ends.empty()) {
+    query += " AND NOT EXISTS (SELECT FROM " + qualified(profile.schema, profile.table) + " t WHERE t." +
+             quote_identifier(profile.run_column) + " = " + column(profile.run_column) + " AND t." +
+             quote_identifier(profile.type_column) + "::text = ANY (" + literal_array(ends) + "))";
+  }
+  return query + " ORDER BY " + column(profile.run_column);
+}
+
+}  // namespace dupwatch::postgres

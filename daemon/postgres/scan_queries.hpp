@@ -1,0 +1,27 @@
+#pragma once
+
+#include <span>
+#include <string>
+
+#include "daemon/core/profile.hpp"
+#include "daemon/postgres/catalog.hpp"
+
+/// Statements that read existing rows: all of the log, or the open runs of it.
+namespace dupwatch::postgres {
+
+/// Parameters of read_back_query for these runs.
+[[nodiscard]] Connection::Params read_back_params(const core::Profile& profile, const ReadBackQuery& query,
+                                                  std::span<const std::string> run_ids);
+
+/// The runs table exists and its two columns may be read.
+[[nodiscard]] Expected<bool> can_read_runs(Connection& sql, const core::RunsTable& runs, Waiter& waiter);
+/// Ids of runs in an open state.
+[[nodiscard]] std::string open_runs_query(const core::RunsTable& runs);
+[[nodiscard]] std::string open_runs_count_query(const core::RunsTable& runs);
+
+/// The tracked rows of the whole table, ordered by run; with `open_only` of the runs without a run-end event.
+/// Literals instead of parameters, because a cursor is declared for it.
+[[nodiscard]] std::string table_scan_query(const core::Profile& profile, bool open_only, bool commit_time,
+                                           bool xmin);
+
+}  // namespace dupwatch::postgres
