@@ -78,17 +78,19 @@ after(async () => {
   await cluster?.destroy();
 });
 
-async function record(told) {
-  const folder = path.join(root, 'tests', 'golden');
+/** Writes NAME.PLUGIN.stream, NAME.changes and the list of tables for tests/unit/decoder/golden_test.cpp. */
+async function record(name, told, over = {}) {
+  if (!process.env.UPDATE_GOLDEN) return;
+  const file = (ending) => path.join(root, 'tests', 'golden', ending);
   const [{ version }] = (await client.query("SELECT current_setting('server_version') AS version")).rows;
-  const plugins = { wal2json: spawnSync('dpkg-query', ['-W', '-f', '${Version}', 'postgresql-15-wal2json'], { encoding: 'utf8' }).stdout, pgoutput: version };
+  const wal2json = spawnSync('dpkg-query', ['-W', '-f', '${Version}', 'postgresql-15-wal2json'], { encoding: 'utf8' }).stdout;
   for (const plugin of PLUGINS) {
-    const header = `# Recorded by tests/integration/differential.test.mjs with UPDATE_GOLDEN=1.\n# Server ${version}, ${plugin} ${plugins[plugin]}\n`;
-    fs.writeFileSync(path.join(folder, `${plugin}.stream`), header + (await peek(plugin)));
+    const header = `# Recorded by tests/integration/differential.test.mjs with UPDATE_GOLDEN=1.\n# Server ${version}, ${plugin} ${{ wal2json, pgoutput: version }[plugin]}\n`;
+    fs.writeFileSync(file(`${name}.${plugin}.stream`), header + (await peek(plugin, over[plugin])));
   }
-  const tables = TABLES.map((words) => words.map((word) => JSON.stringify(word)).join(' ')).join('\n');
-  fs.writeFileSync(path.join(folder, 'tables'), `${tables}\n`);
-  fs.writeFileSync(path.join(folder, 'changes'), told.wal2json);
+  const quoted = (word) => `"${word.replaceAll(/[\\"]/g, '\\$&')}"`;
+  fs.writeFileSync(file('tables'), TABLES.map((words) => `table ${words.map(quoted).join(' ')}\n`).join(''));
+  fs.writeFileSync(file(`${name}.changes`), told.wal2json);
 }
 
 test('both plugins give equal changes for every kind of value and for DDL in mid-stream', async () => {
@@ -101,7 +103,7 @@ test('both plugins give equal changes for every kind of value and for DDL in mid
   assert.equal(told.wal2json.match(/^message /gm).length, 4);
   assert.equal(told.wal2json.match(/^error missing_column$/gm).length, 2);
   assert.doesNotMatch(told.wal2json, /^(update|delete) |^error (?!missing_column)|rolled_back/m);
-  if (process.env.UPDATE_GOLDEN) await record(told);
+  await record('inserts', told);
 });
 
 test('updates and deletes are equal too where they are asked for', async () => {
@@ -109,6 +111,7 @@ test('updates and deletes are equal too where they are asked for', async () => {
   assertSame(told);
   assert.match(told.wal2json, /^update 3 "t1-moved" absent$/m); // unchanged TOAST
   assert.match(told.wal2json, /^delete 0 absent "e-deleted" absent absent$/m);
+  await record('all', told, ALL_ACTIONS);
 });
 
 test('the time zone of the session changes nothing but the text of timestamptz values', async () => {
