@@ -98,6 +98,7 @@ export class Daemon {
   async start({ ready = true, args = [], env = {}, timeoutMs = 60_000 } = {}) {
     this.child = spawn(binary(), ['run', '--config', this.configFile, ...args], {
       env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'],
+      detached: true, // A Ctrl-C is for this process, which then ends the daemon in its own time.
     });
     this.httpBase = undefined;
     const child = this.child;

@@ -34,6 +34,12 @@ const live = new Set();
 process.on('exit', () => {
   for (const cluster of live) cluster.destroyNow();
 });
+// A signal ends node without the exit handlers, unless somebody handles it. Who has a handler of his own decides.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
+  process.on(signal, () => {
+    if (process.listenerCount(signal) === 1) process.exit(1);
+  });
+}
 
 /** A TCP port of the loopback interface that is free at this moment. */
 export function freePort() {
