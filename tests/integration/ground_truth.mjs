@@ -21,7 +21,7 @@ export const WORKFLOW_DEVKIT = {
   },
 };
 
-const list = (values) => (values.length ? values.map((value) => `'${value}'`).join(', ') : 'NULL');
+const list = (values) => values.map((value) => `'${value}'`).join(', ');
 
 // Values are compared byte for byte and NULL equals NULL, as in the index; ids are text there.
 function truthSql(rules, where) {
@@ -31,7 +31,7 @@ function truthSql(rules, where) {
   const withoutNull = rules.typesWithoutNull ?? [];
   const duplicable = [
     rules.types ? `type IN (${list(rules.types)})` : 'true',
-    `NOT (type IS NOT NULL AND type IN (${list(withoutNull)}) AND key0 IS NULL)`,
+    withoutNull.length ? `NOT (type IN (${list(withoutNull)}) AND key0 IS NULL)` : 'true',
   ].join(' AND ');
   const pairs = Object.entries(rules.closing ?? {}).flatMap(([closing, opened]) => opened.map((type) => `('${closing}', '${type}')`));
   const sameKey = keyNames.map((name) => `c.${name} IS NOT DISTINCT FROM d.${name}`).join(' AND ');

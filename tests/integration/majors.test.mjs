@@ -1,0 +1,39 @@
+// A compact tour on every server major and plugin: rows from before, the stream, a stop, rows from meanwhile, drop.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { runCommand } from './daemon.mjs';
+import { assertTruth, daemonFor, race, serverWithSchema, slots } from './scene.mjs';
+
+const TOUR = [
+  { major: 15, plugin: 'wal2json' }, { major: 15, plugin: 'pgoutput' },
+  { major: 16, plugin: 'pgoutput' }, { major: 17, plugin: 'pgoutput' }, { major: 18, plugin: 'pgoutput' },
+];
+
+for (const { major, plugin } of TOUR) {
+  test(`Postgres ${major}, ${plugin}`, async (t) => {
+    const cluster = await serverWithSchema(t, { major });
+    await race(cluster, { runs: 30, late: 0.2, seed: 1 });
+    const daemon = await daemonFor(t, cluster, { slot: { plugin }, baseline: 'all' });
+    await daemon.start();
+    const before = await assertTruth(daemon, { atLeast: 20 });
+
+    await race(cluster, { runs: 30, late: 0.2, seed: 2 });
+    const streamed = await assertTruth(daemon, { atLeast: before.expected + 20 });
+    const status = await daemon.status();
+    assert.ok(String(status.server_version).startsWith(String(major)), `server_version ${status.server_version}`);
+    assert.equal(status.plugin, plugin);
+    assert.equal(status.slot, 'dupwatch');
+
+    assert.deepEqual(await daemon.stop(), { code: 0, signal: null });
+    await race(cluster, { runs: 30, late: 0.2, seed: 3 });
+    await daemon.start();
+    await assertTruth(daemon, { atLeast: streamed.expected + 20 });
+
+    const check = await runCommand(['check', '--json', '--config', daemon.configFile]);
+    assert.equal(check.code, 0, `${check.stdout}${check.stderr}`);
+    await daemon.stop();
+    const dropped = await runCommand(['drop', '--config', daemon.configFile]);
+    assert.equal(dropped.code, 0, dropped.stderr);
+    assert.deepEqual(await slots(cluster), []);
+  });
+}

@@ -1,0 +1,68 @@
+// Package versions with a unique index: healthy runs give no finding, and what the index does not cover is found.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { assertTruth, daemonFor, eventId, insertEvents, race, serverWithSchema } from './scene.mjs';
+
+const RUN = 'wrun_01K00000000000000000000001';
+
+// Shapes that no released index covers: terminals, NULL correlation ids, disposals.
+function uncovered(run) {
+  return [
+    { run, type: 'run_created' }, { run, type: 'run_created' },
+    { run, type: 'step_created', correlation: 'step_A' },
+    { run, type: 'step_completed', correlation: 'step_A' }, { run, type: 'step_completed', correlation: 'step_A' },
+    { run, type: 'step_created', correlation: 'step_B' },
+    { run, type: 'step_failed', correlation: 'step_B' }, { run, type: 'step_failed', correlation: 'step_B' },
+    { run, type: 'wait_created', correlation: 'wait_C' },
+    { run, type: 'wait_completed', correlation: 'wait_C' }, { run, type: 'wait_completed', correlation: 'wait_C' },
+    { run, type: 'hook_created', correlation: 'hook_D' },
+    { run, type: 'hook_disposed', correlation: 'hook_D' }, { run, type: 'hook_disposed', correlation: 'hook_D' },
+  ];
+}
+
+// Everything that repeats legally, and one terminal of each kind, which are two identities.
+function legal(run) {
+  const twice = (event) => [event, event];
+  return [
+    ...twice({ run, type: 'run_started' }), ...twice({ run, type: 'run_cancelled' }), ...twice({ run, type: 'noop' }),
+    ...twice({ run, type: 'step_started', correlation: 'step_E' }), ...twice({ run, type: 'step_retrying', correlation: 'step_E' }),
+    ...twice({ run, type: 'hook_received', correlation: 'hook_F' }), ...twice({ run, type: 'hook_conflict', correlation: 'hook_F' }),
+    ...twice({ run, type: 'attr_set' }),
+    { run, type: 'step_completed', correlation: 'step_E' }, { run, type: 'step_failed', correlation: 'step_E' },
+    // The same correlation ids in another run are other identities.
+    { run: `${run}x`, type: 'step_created', correlation: 'step_A' }, { run: `${run}x`, type: 'step_completed', correlation: 'step_A' },
+  ];
+}
+
+// With the index gone: creations before and after the close, the smaller id committed last, three rows of one.
+async function insertCovered(cluster, run) {
+  const event = (type, correlation, order) => ({ run, type, correlation, id: eventId(order) });
+  await insertEvents(cluster, [event('step_created', 'step_G', 1)]);
+  await insertEvents(cluster, [event('step_created', 'step_G', 2), event('step_completed', 'step_G', 3)]);
+  await insertEvents(cluster, [event('step_created', 'step_G', 4)]);
+  await insertEvents(cluster, [event('hook_created', 'hook_H', 6), event('hook_disposed', 'hook_H', 7)]);
+  await insertEvents(cluster, [event('hook_created', 'hook_H', 5)]);
+  await insertEvents(cluster, [event('wait_created', 'wait_I', 8), event('wait_created', 'wait_I', 9)]);
+  await insertEvents(cluster, [event('attr_set', '01KATTR', 10), event('attr_set', '01KATTR', 11)]);
+}
+
+for (const { world, runs } of [{ world: '4.3.7', runs: 80 }, { world: '5.0.0-beta.27', runs: 15 }]) {
+  for (const plugin of ['wal2json', 'pgoutput']) {
+    test(`@workflow/world-postgres ${world}, ${plugin}`, async (t) => {
+      const cluster = await serverWithSchema(t, { world });
+      const daemon = await daemonFor(t, cluster, { slot: { plugin } });
+      await daemon.start();
+      const written = await race(cluster, { world, runs, processes: 2, late: 0.2, second: 0 });
+      assert.ok(written.lostRaces > runs, 'the processes did not race');
+      assert.deepEqual(await assertTruth(daemon, { atLeast: 0 }).then((result) => [result.expected, result.found]), [0, 0]);
+
+      await insertEvents(cluster, uncovered(RUN));
+      await insertEvents(cluster, legal(`${RUN}_legal`));
+      assert.equal((await assertTruth(daemon)).found, 5);
+
+      await cluster.query('DROP INDEX workflow.workflow_events_entity_creation_unique');
+      await insertCovered(cluster, `${RUN}_open`);
+      assert.equal((await assertTruth(daemon)).found, 10);
+    });
+  }
+}
