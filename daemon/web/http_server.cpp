@@ -1,0 +1,228 @@
+#include "daemon/web/http_server.hpp"
+
+#include <arpa/inet.h>
+#include <civetweb.h>
+#include <fmt/format.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <exception>
+#include <mutex>
+#include <thread>
+#include <utility>
+
+#include "daemon/web/routes.hpp"
+
+namespace dupwatch::web {
+namespace {
+
+/// civetweb's global state, made by the first server and given back by the last. Its own counter is not
+/// thread-safe.
+class Library {
+ public:
+  Library() {
+    const std::lock_guard lock{mutex()};
+    mg_init_library(MG_FEATURES_DEFAULT);
+  }
+  Library(const Library&) = delete;
+  Library& operator=(const Library&) = delete;
+  ~Library() {
+    const std::lock_guard lock{mutex()};
+    mg_exit_library();
+  }
+
+ private:
+  static std::mutex& mutex() {
+    static std::mutex instance;
+    return instance;
+  }
+};
+
+/// Opens and closes a connection. Failure is fine: then nobody listens any more.
+void knock(const std::string& host, std::uint16_t port) noexcept {
+  sockaddr_in v4{};
+  sockaddr_in6 v6{};
+  v4.sin_family = AF_INET;
+  v4.sin_port = htons(port);
+  v6.sin6_family = AF_INET6;
+  v6.sin6_port = htons(port);
+  const bool is_v4 = inet_pton(AF_INET, host.c_str(), &v4.sin_addr) == 1;
+  if (!is_v4 && inet_pton(AF_INET6, host.c_str(), &v6.sin6_addr) != 1) return;
+  const int fd = socket(is_v4 ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (fd < 0) return;
+  if (is_v4) {
+    (void)connect(fd, reinterpret_cast<const sockaddr*>(&v4), sizeof v4);
+  } else {
+    (void)connect(fd, reinterpret_cast<const sockaddr*>(&v6), sizeof v6);
+  }
+  close(fd);
+}
+
+/// The system's words out of civetweb's "cannot bind to 127.0.0.1:80: 13 (Permission denied)".
+[[nodiscard]] std::string_view system_message(std::string_view text) noexcept {
+  const auto open = text.rfind('(');
+  if (open == std::string_view::npos || !text.ends_with(')')) return text;
+  return text.substr(open + 1, text.size() - open - 2);
+}
+
+/// Why the server being started by this thread could not; mg_start2 itself says only "failed to setup server
+/// ports".
+thread_local std::string* start_failure = nullptr;
+
+int on_log(const mg_connection* /*connection*/, const char* message) {
+  if (start_failure != nullptr && start_failure->empty()) *start_failure = message;
+  // Non-zero: nothing goes to civetweb's own log.
+  return 1;
+}
+
+void send(mg_connection* connection, const Response& response, bool with_body) {
+  mg_response_header_start(connection, response.status);
+  const auto add = [&](const char* name, std::string_view value) {
+    mg_response_header_add(connection, name, value.data(), static_cast<int>(value.size()));
+  };
+  add("Content-Type", response.content_type);
+  add("Content-Length", fmt::format("{}", response.body.size()));
+  if (response.status == 405) add("Allow", kAllowedMethods);
+  add("Cache-Control", "no-store");
+  add("X-Content-Type-Options", "nosniff");
+  add("Content-Security-Policy",
+      "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; base-uri 'none'; "
+      "form-action 'none'; frame-ancestors 'none'");
+  add("Cross-Origin-Resource-Policy", "same-origin");
+  add("Referrer-Policy", "no-referrer");
+  mg_response_header_send(connection);
+  if (with_body) mg_write(connection, response.body.data(), response.body.size());
+}
+
+[[nodiscard]] std::string_view view_of(const char* text) noexcept {
+  return text == nullptr ? "" : text;
+}
+
+/// civetweb's own refusals (malformed request, timeout) with our headers.
+int on_error(mg_connection* connection, int status, const char* /*message*/) {
+  Response response;
+  response.status = status;
+  response.body = fmt::format("{}\n", mg_get_response_code_text(connection, status));
+  send(connection, response, true);
+  return 0;
+}
+
+}  // namespace
+
+class HttpServer::Impl {
+ public:
+  Impl(const StatusBoard& board, core::Profile profile) : board_(board), profile_(std::move(profile)) {}
+
+  Impl(const Impl&) = delete;
+  Impl& operator=(const Impl&) = delete;
+
+  /// civetweb's accepting thread looks at its stop flag every 2 s or after a connection; this gives it
+  /// connections.
+  ~Impl() {
+    if (context_ == nullptr) return;
+    std::atomic<bool> stopped = false;
+    std::thread stopper{[&] {
+      mg_stop(context_);
+      stopped = true;
+    }};
+    while (!stopped) {
+      knock(host_, port_);
+      std::this_thread::sleep_for(std::chrono::milliseconds{10});
+    }
+    stopper.join();
+  }
+
+  /// Empty when it listens.
+  [[nodiscard]] std::string listen(const core::HttpConfig& config) {
+    const bool ipv6 = config.host.find(':') != std::string::npos;
+    const auto address = fmt::format(fmt::runtime(ipv6 ? "[{}]:{}" : "{}:{}"), config.host, config.port);
+    if (ipv6 && mg_check_feature(MG_FEATURES_IPV6) == 0) {
+      return fmt::format("cannot listen on {}: the installed civetweb was built without IPv6", address);
+    }
+    // One request per connection: with a thread per connection, four idle ones of browsers would otherwise
+    // keep the probes waiting. The queue holds what the four threads do not take at once.
+    std::array<const char*, 15> options = {"listening_ports",
+                                           address.c_str(),
+                                           "num_threads",
+                                           "4",
+                                           "request_timeout_ms",
+                                           "5000",
+                                           "tcp_nodelay",
+                                           "1",
+                                           "enable_keep_alive",
+                                           "no",
+                                           "max_request_size",
+                                           "8192",
+                                           "access_control_allow_origin",
+                                           "",
+                                           nullptr};
+    mg_callbacks callbacks{};
+    callbacks.begin_request = &Impl::on_request;
+    callbacks.http_error = &on_error;
+    callbacks.log_message = &on_log;
+    callbacks.log_access = &on_log;
+    std::array<char, 256> text{};
+    mg_error_data error{.code = nullptr, .text = text.data(), .text_buffer_size = text.size()};
+    mg_init_data init{.callbacks = &callbacks, .user_data = this, .configuration_options = options.data()};
+    std::string reason;
+    start_failure = &reason;
+    context_ = mg_start2(&init, &error);
+    start_failure = nullptr;
+    if (context_ == nullptr) {
+      return fmt::format("cannot listen on {}: {}", address,
+                         reason.empty() ? std::string_view{text.data()} : system_message(reason));
+    }
+    mg_server_port bound{};
+    if (mg_get_server_ports(context_, 1, &bound) != 1) return fmt::format("cannot listen on {}", address);
+    host_ = config.host;
+    port_ = static_cast<std::uint16_t>(bound.port);
+    return {};
+  }
+
+  [[nodiscard]] std::uint16_t port() const noexcept { return port_; }
+
+ private:
+  static int on_request(mg_connection* connection) {
+    const auto* info = mg_get_request_info(connection);
+    const auto& self = *static_cast<const Impl*>(info->user_data);
+    const Request request{.method = view_of(info->request_method),
+                          .path = view_of(info->local_uri),
+                          .query = view_of(info->query_string)};
+    Response response;
+    // No exception may pass through civetweb's C frames.
+    try {
+      response = respond(request, self.board_, self.profile_, StatusBoard::Clock::now());
+    } catch (const std::exception&) {
+      response.status = 500;
+    }
+    send(connection, response, request.method != "HEAD");
+    return response.status;
+  }
+
+  Library library_;
+  const StatusBoard& board_;
+  const core::Profile profile_;
+  std::string host_;
+  std::uint16_t port_ = 0;
+  mg_context* context_ = nullptr;
+};
+
+HttpServer::HttpServer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+HttpServer::~HttpServer() = default;
+
+std::uint16_t HttpServer::port() const noexcept {
+  return impl_->port();
+}
+
+std::variant<std::unique_ptr<HttpServer>, std::string> HttpServer::start(const core::HttpConfig& config,
+                                                                         StatusBoard& board,
+                                                                         const core::Profile& profile) {
+  auto impl = std::make_unique<Impl>(board, profile);
+  if (auto reason = impl->listen(config); !reason.empty()) return reason;
+  return std::unique_ptr<HttpServer>{new HttpServer{std::move(impl)}};
+}
+
+}  // namespace dupwatch::web

@@ -1,0 +1,126 @@
+#include "daemon/web/json.hpp"
+
+#include <fmt/format.h>
+
+#include <cmath>
+
+#include "daemon/core/finding.hpp"
+#include "daemon/web/build_info.hpp"
+#include "decoder/lsn.hpp"
+
+namespace dupwatch::web {
+namespace {
+
+/// Writes one object, comma and quoting included. Numbers are written as such, text escaped.
+class ObjectWriter {
+ public:
+  explicit ObjectWriter(std::string& out) : out_(out) { out_ += '{'; }
+  void close() { out_ += '}'; }
+
+  void text(std::string_view key, std::string_view value) {
+    name(key);
+    core::append_json_string(out_, value);
+  }
+  void raw(std::string_view key, std::string_view value) {
+    name(key);
+    out_ += value;
+  }
+  void number(std::string_view key, std::uint64_t value) { raw(key, fmt::format("{}", value)); }
+  void decimal(std::string_view key, double value) {
+    raw(key, std::isfinite(value) ? fmt::format("{:.6f}", value) : "null");
+  }
+  void boolean(std::string_view key, bool value) { raw(key, value ? "true" : "false"); }
+  /// null when it is not valid.
+  void lsn(std::string_view key, decoder::Lsn value) {
+    if (value.valid()) {
+      text(key, decoder::to_string(value));
+    } else {
+      raw(key, "null");
+    }
+  }
+  void name(std::string_view key) {
+    if (!first_) out_ += ',';
+    first_ = false;
+    core::append_json_string(out_, key);
+    out_ += ':';
+  }
+
+ private:
+  std::string& out_;
+  bool first_ = true;
+};
+
+void append_baseline(std::string& out, const core::StatusSnapshot& status) {
+  ObjectWriter baseline{out};
+  baseline.text("state", to_string(status.baseline));
+  baseline.number("rows", status.baseline_rows);
+  baseline.number("runs", status.baseline_runs);
+  if (status.baseline_runs_total > 0) {
+    baseline.number("runs_total", status.baseline_runs_total);
+  } else {
+    baseline.raw("runs_total", "null");
+  }
+  baseline.close();
+}
+
+}  // namespace
+
+std::string status_json(const core::StatusSnapshot& status, const Verdict& verdict) {
+  const auto findings = count_findings(status);
+  std::string out;
+  ObjectWriter object{out};
+  object.text("verdict", verdict.sentence);
+  object.text("level", to_string(verdict.level));
+  object.text("state", to_string(status.state));
+  object.boolean("ready", status.ready);
+  object.text("reason", status.ready ? std::string_view{} : status.not_ready_reason);
+  object.text("slot", status.slot_name);
+  object.text("plugin", status.plugin);
+  object.text("server_version", status.server_version);
+  // Text: 64 bits do not fit a JavaScript number.
+  object.text("system_identifier", status.system_identifier);
+  object.number("timeline", status.timeline);
+  object.lsn("confirmed_lsn", status.confirmed_lsn);
+  object.lsn("received_lsn", status.received_lsn);
+  object.lsn("server_lsn", status.server_lsn);
+  object.number("lag_bytes", status.confirmed_lsn.valid()
+                                 ? decoder::bytes_between(status.confirmed_lsn, status.server_lsn)
+                                 : std::uint64_t{0});
+  object.decimal("lag_seconds", status.lag_seconds);
+  object.number("runs", status.index_runs);
+  object.number("rows", status.index_rows);
+  object.number("index_bytes", status.index_bytes);
+  object.number("index_bytes_max", status.index_bytes_max);
+  object.number("findings", findings.all);
+  object.number("findings_after_close", findings.after_close);
+  object.boolean("table_identity_ok", status.table_identity_ok);
+  object.name("baseline");
+  append_baseline(out, status);
+  object.text("version", build_info().version);
+  object.close();
+  return out;
+}
+
+std::string findings_json(const StatusBoard& board, std::size_t limit) {
+  // The total first: a finding that comes in between may be missing from it, but never from both.
+  const auto total = board.findings_total();
+  std::string out = R"({"findings":[)";
+  bool first = true;
+  for (const auto& finding : board.findings(limit)) {
+    if (!first) out += ',';
+    first = false;
+    out += core::to_json(*finding);
+  }
+  out += fmt::format(R"(],"total":{}}})", total);
+  return out;
+}
+
+std::string error_json(std::string_view message) {
+  std::string out;
+  ObjectWriter object{out};
+  object.text("error", message);
+  object.close();
+  return out;
+}
+
+}  // namespace dupwatch::web

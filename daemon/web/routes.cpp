@@ -1,0 +1,92 @@
+#include "daemon/web/routes.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <optional>
+
+#include "daemon/web/exposition.hpp"
+#include "daemon/web/json.hpp"
+#include "daemon/web/page.hpp"
+#include "daemon/web/verdict.hpp"
+
+namespace dupwatch::web {
+namespace {
+
+constexpr std::string_view kJson = "application/json; charset=utf-8";
+constexpr std::size_t kLimitDefault = 100;
+
+/// The parameter `limit` of `query`; nullopt when it is not a whole number from 1 to `max`, or given twice.
+[[nodiscard]] std::optional<std::size_t> limit_of(std::string_view query, std::size_t max) {
+  constexpr std::string_view kName = "limit=";
+  std::optional<std::size_t> limit;
+  while (!query.empty()) {
+    const auto end = std::min(query.find('&'), query.size());
+    const auto parameter = query.substr(0, end);
+    query.remove_prefix(std::min(end + 1, query.size()));
+    if (!parameter.starts_with(kName)) continue;
+    const auto digits = parameter.substr(kName.size());
+    std::size_t value = 0;
+    const auto* last = digits.data() + digits.size();
+    const auto [rest, error] = std::from_chars(digits.data(), last, value);
+    if (limit || error != std::errc{} || rest != last || value < 1 || value > max) return std::nullopt;
+    limit = value;
+  }
+  return limit.value_or(std::min(kLimitDefault, max));
+}
+
+[[nodiscard]] Response findings(const Request& request, const StatusBoard& board) {
+  const auto limit = limit_of(request.query, board.keep());
+  if (!limit) {
+    return {400, kJson, error_json(fmt::format("limit must be one whole number from 1 to {}", board.keep()))};
+  }
+  return {200, kJson, findings_json(board, *limit)};
+}
+
+[[nodiscard]] Response readiness(const StatusBoard& board) {
+  const auto status = board.snapshot();
+  Response response;
+  response.status = status->ready ? 200 : 503;
+  response.body = status->ready ? "ready\n" : status->not_ready_reason + "\n";
+  return response;
+}
+
+[[nodiscard]] Response health(bool alive) {
+  Response response;
+  response.status = alive ? 200 : 503;
+  response.body = alive ? "ok\n" : "the event loop does not turn\n";
+  return response;
+}
+
+[[nodiscard]] Response plain(int status, std::string_view text) {
+  Response response;
+  response.status = status;
+  response.body = text;
+  return response;
+}
+
+}  // namespace
+
+Response respond(const Request& request, const StatusBoard& board, const core::Profile& profile,
+                 StatusBoard::Clock::time_point now) {
+  if (request.method != "GET" && request.method != "HEAD") return plain(405, "GET or HEAD only\n");
+  const auto path = request.path;
+  if (path == "/metrics") return {200, kMetricsContentType, render_metrics(*board.snapshot(), profile)};
+  const bool alive = board.alive(now);
+  if (path == "/healthz") return health(alive);
+  if (path == "/readyz") return readiness(board);
+  if (path == "/api/findings") return findings(request, board);
+  if (path == "/api/status") {
+    const auto status = board.snapshot();
+    return {200, kJson, status_json(*status, judge(*status, alive))};
+  }
+  if (path == "/") {
+    return {200, "text/html; charset=utf-8", render_page(board, judge(*board.snapshot(), alive))};
+  }
+  if (path == "/app.js") return {200, "text/javascript; charset=utf-8", std::string{page_script()}};
+  if (path == "/app.css") return {200, "text/css; charset=utf-8", std::string{page_style()}};
+  return plain(404, "not found\n");
+}
+
+}  // namespace dupwatch::web

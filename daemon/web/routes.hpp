@@ -1,0 +1,33 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "daemon/core/profile.hpp"
+#include "daemon/web/status_board.hpp"
+
+/// What each path answers, as a function of the board and the time: no sockets, so that tests call it
+/// directly.
+namespace dupwatch::web {
+
+struct Request {
+  std::string_view method;
+  /// Decoded, without the query.
+  std::string_view path;
+  /// What follows the '?', undecoded.
+  std::string_view query;
+};
+
+struct Response {
+  int status = 200;
+  std::string_view content_type = "text/plain; charset=utf-8";
+  std::string body;
+};
+
+[[nodiscard]] Response respond(const Request& request, const StatusBoard& board, const core::Profile& profile,
+                               StatusBoard::Clock::time_point now);
+
+/// Value of Allow for status 405.
+inline constexpr std::string_view kAllowedMethods = "GET, HEAD";
+
+}  // namespace dupwatch::web

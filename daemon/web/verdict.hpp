@@ -1,0 +1,31 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "daemon/core/stats.hpp"
+
+namespace dupwatch::web {
+
+/// The state of affairs in one sentence, worst first: a daemon that is not watching must never look like a
+/// clean log.
+struct Verdict {
+  enum class Level : std::uint8_t { kOk, kDuplicates, kAfterClose, kBlind };
+  Level level = Level::kBlind;
+  std::string sentence;
+};
+
+/// `alive` = the event loop turns.
+[[nodiscard]] Verdict judge(const core::StatusSnapshot& status, bool alive);
+
+[[nodiscard]] std::string_view to_string(Verdict::Level level) noexcept;
+
+/// Known findings of all rules.
+struct FindingCounts {
+  std::uint64_t all = 0;
+  std::uint64_t after_close = 0;
+};
+[[nodiscard]] FindingCounts count_findings(const core::StatusSnapshot& status) noexcept;
+
+}  // namespace dupwatch::web

@@ -1,0 +1,192 @@
+#include "daemon/web/http_server.hpp"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <thread>
+#include <vector>
+
+#include "tests/unit/web/http_client.hpp"
+#include "tests/unit/web/samples.hpp"
+
+namespace dupwatch::web {
+namespace {
+
+std::unique_ptr<HttpServer> started(StatusBoard& board, const std::string& host = "127.0.0.1") {
+  auto result = HttpServer::start({.host = host, .port = 0}, board, core::workflow_devkit_profile());
+  if (const auto* reason = std::get_if<std::string>(&result)) {
+    ADD_FAILURE() << *reason;
+    return nullptr;
+  }
+  return std::get<0>(std::move(result));
+}
+
+class Server : public testing::Test {
+ protected:
+  void SetUp() override {
+    board_.publish(streaming());
+    board_.beat(StatusBoard::Clock::now());
+    server_ = started(board_);
+    ASSERT_NE(server_, nullptr);
+    ASSERT_NE(server_->port(), 0);
+  }
+
+  StatusBoard board_{100};
+  std::unique_ptr<HttpServer> server_;
+};
+
+TEST_F(Server, ServesMetricsWithTheVersionedType) {
+  const auto answer = call(server_->port(), "GET", "/metrics");
+  EXPECT_EQ(answer.status, 200);
+  EXPECT_EQ(answer.headers.at("content-type"), "text/plain; version=0.0.4; charset=utf-8");
+  EXPECT_EQ(answer.headers.at("content-length"), std::to_string(answer.body.size()));
+  EXPECT_NE(answer.body.find("# TYPE dupwatch_commit_to_flag_seconds histogram\n"), std::string::npos);
+}
+
+TEST_F(Server, EveryAnswerCarriesTheSecurityHeaders) {
+  for (const auto* target : {"/", "/metrics", "/api/status", "/nothing", "/api/findings?limit=0"}) {
+    const auto answer = call(server_->port(), "GET", target);
+    EXPECT_EQ(answer.headers.at("x-content-type-options"), "nosniff") << target;
+    EXPECT_EQ(answer.headers.at("content-security-policy").find("default-src 'none'"), 0U) << target;
+    EXPECT_EQ(answer.headers.at("cache-control"), "no-store") << target;
+    EXPECT_EQ(answer.headers.at("connection"), "close") << target;
+    EXPECT_EQ(answer.headers.count("access-control-allow-origin"), 0U) << target;
+  }
+}
+
+TEST_F(Server, HeadHasTheHeadersAlone) {
+  const auto get = call(server_->port(), "GET", "/api/status");
+  const auto head = call(server_->port(), "HEAD", "/api/status");
+  EXPECT_EQ(head.status, 200);
+  EXPECT_EQ(head.body, "");
+  EXPECT_EQ(head.headers.at("content-length"), get.headers.at("content-length"));
+}
+
+TEST_F(Server, OtherMethodsAreRefusedWithAllow) {
+  for (const auto* method : {"POST", "PUT", "DELETE", "OPTIONS"}) {
+    const auto answer = call(server_->port(), method, "/metrics");
+    EXPECT_EQ(answer.status, 405) << method;
+    EXPECT_EQ(answer.headers.at("allow"), "GET, HEAD") << method;
+  }
+}
+
+TEST_F(Server, PassesTheQueryOn) {
+  EXPECT_EQ(call(server_->port(), "GET", "/api/findings?limit=1").status, 200);
+  EXPECT_EQ(call(server_->port(), "GET", "/api/findings?limit=101").status, 400);
+}
+
+TEST_F(Server, CrossOriginPreflightGetsNoPermission) {
+  const auto answer =
+      exchange(server_->port(),
+               "OPTIONS /api/status HTTP/1.1\r\nHost: localhost\r\nOrigin: https://example.com\r\n"
+               "Access-Control-Request-Method: GET\r\n\r\n");
+  EXPECT_EQ(answer.status, 405);
+  EXPECT_EQ(answer.headers.count("access-control-allow-origin"), 0U);
+}
+
+TEST_F(Server, MalformedRequestsDoNotHurtTheNext) {
+  for (const auto* request :
+       {"\r\n\r\n", "GET\r\n\r\n", "GET / HTTP/9.9\r\n\r\n", "GET /%zz HTTP/1.1\r\n\r\n",
+        "\x16\x03\x01\r\n\r\n", "GET /../../etc/passwd HTTP/1.1\r\nHost: x\r\n\r\n",
+        "GET http://other/metrics HTTP/1.1\r\nHost: x\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: x\r\nContent-Length: -5\r\n\r\n"}) {
+    const auto answer = exchange(server_->port(), request);
+    EXPECT_NE(answer.status, 500) << request;
+    EXPECT_EQ(answer.body.find("root:"), std::string::npos) << request;
+  }
+  const auto huge =
+      exchange(server_->port(), "GET /" + std::string(20'000, 'a') + " HTTP/1.1\r\nHost: x\r\n\r\n");
+  EXPECT_NE(huge.status, 200);
+  EXPECT_EQ(call(server_->port(), "GET", "/healthz").status, 200);
+}
+
+TEST_F(Server, ServesManyClientsWhileTheBoardChanges) {
+  constexpr int kClients = 8;
+  constexpr int kRequests = 100;
+  std::atomic<bool> done = false;
+  std::thread writer{[&] {
+    for (std::uint64_t id = 1; !done; ++id) {
+      board_.add(finding(id));
+      board_.publish(streaming());
+      board_.beat(StatusBoard::Clock::now());
+      std::this_thread::sleep_for(std::chrono::microseconds{200});
+    }
+  }};
+  std::atomic<int> ok = 0;
+  std::vector<std::thread> clients;
+  for (int client = 0; client < kClients; ++client) {
+    clients.emplace_back([&, client] {
+      constexpr const char* kTargets[] = {"/metrics", "/healthz", "/api/status", "/api/findings?limit=5",
+                                          "/"};
+      for (int i = 0; i < kRequests; ++i) {
+        if (call(server_->port(), "GET", kTargets[(client + i) % 5]).status == 200) ++ok;
+      }
+    });
+  }
+  for (auto& client : clients) client.join();
+  done = true;
+  writer.join();
+  EXPECT_EQ(ok, kClients * kRequests);
+}
+
+TEST_F(Server, StopsAtOnce) {
+  const auto begin = StatusBoard::Clock::now();
+  server_.reset();
+  EXPECT_LT(StatusBoard::Clock::now() - begin, std::chrono::seconds{1});
+}
+
+TEST_F(Server, SilentClientsDoNotKeepItFromStopping) {
+  const auto port = server_->port();
+  std::vector<std::thread> silent;
+  for (int i = 0; i < 2; ++i) silent.emplace_back([port] { (void)exchange(port, "GET / HT"); });
+  std::this_thread::sleep_for(std::chrono::milliseconds{50});
+  const auto begin = StatusBoard::Clock::now();
+  server_.reset();
+  EXPECT_LT(StatusBoard::Clock::now() - begin, std::chrono::seconds{8});
+  for (auto& client : silent) client.join();
+}
+
+TEST_F(Server, APortInUseIsAnErrorThatNamesIt) {
+  const core::HttpConfig taken{.host = "127.0.0.1", .port = server_->port()};
+  const auto result = HttpServer::start(taken, board_, core::workflow_devkit_profile());
+  const auto* reason = std::get_if<std::string>(&result);
+  ASSERT_NE(reason, nullptr);
+  EXPECT_EQ(*reason,
+            "cannot listen on 127.0.0.1:" + std::to_string(server_->port()) + ": Address already in use");
+  EXPECT_EQ(call(server_->port(), "GET", "/healthz").status, 200);
+}
+
+TEST(HttpServer, AnAddressOfAnotherHostIsAnError) {
+  StatusBoard board{1};
+  const auto result = HttpServer::start({.host = "192.0.2.1", .port = 0}, board, {});
+  ASSERT_TRUE(std::holds_alternative<std::string>(result));
+  EXPECT_EQ(std::get<std::string>(result), "cannot listen on 192.0.2.1:0: Cannot assign requested address");
+}
+
+TEST(HttpServer, ListensOnIpv6OrSaysWhyNot) {
+  StatusBoard board{1};
+  auto result = HttpServer::start({.host = "::1", .port = 0}, board, {});
+  // Debian 12 builds civetweb without IPv6; then it says so.
+  if (const auto* reason = std::get_if<std::string>(&result)) {
+    EXPECT_EQ(*reason, "cannot listen on [::1]:0: the installed civetweb was built without IPv6");
+    return;
+  }
+  const auto server = std::get<0>(std::move(result));
+  EXPECT_EQ(call(server->port(), "GET", "/readyz", true).status, 503);
+  EXPECT_EQ(call(server->port(), "GET", "/readyz", false).status, 0);
+}
+
+TEST(HttpServer, TwoServersLiveSideBySideAndStopInAnyOrder) {
+  StatusBoard board{1};
+  auto first = started(board);
+  auto second = started(board);
+  ASSERT_TRUE(first && second);
+  first.reset();
+  EXPECT_EQ(call(second->port(), "GET", "/readyz").status, 503);
+  second.reset();
+  auto third = started(board);
+  EXPECT_EQ(call(third->port(), "GET", "/readyz").status, 503);
+}
+
+}  // namespace
+}  // namespace dupwatch::web

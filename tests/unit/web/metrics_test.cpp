@@ -1,0 +1,212 @@
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <fstream>
+#include <map>
+#include <set>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "daemon/web/exposition.hpp"
+#include "daemon/web/metric_table.hpp"
+#include "tests/unit/web/samples.hpp"
+
+namespace dupwatch::web {
+namespace {
+
+/// Series with its labels, as written -> value.
+using Samples = std::map<std::string, double>;
+
+Samples samples(const std::string& text) {
+  Samples out;
+  std::istringstream lines{text};
+  for (std::string line; std::getline(lines, line);) {
+    if (line.empty() || line.front() == '#') continue;
+    const auto space = line.rfind(' ');
+    const auto series = line.substr(0, space);
+    EXPECT_TRUE(out.emplace(series, std::strtod(line.c_str() + space + 1, nullptr)).second)
+        << "twice in one exposition: " << series;
+  }
+  return out;
+}
+
+std::string family(const std::string& series) {
+  auto name = series.substr(0, series.find('{'));
+  for (const std::string_view suffix : {"_bucket", "_sum", "_count"}) {
+    if (name.starts_with("dupwatch_commit_to_flag_seconds") && name.ends_with(suffix)) {
+      name.resize(name.size() - suffix.size());
+    }
+  }
+  return name;
+}
+
+/// "a,b" of name{a="x",b="y"}; values of these tests hold no comma.
+std::string label_names(const std::string& series) {
+  const auto brace = series.find('{');
+  std::string names;
+  if (brace == std::string::npos) return names;
+  std::istringstream pairs{series.substr(brace + 1, series.size() - brace - 2)};
+  for (std::string pair; std::getline(pairs, pair, ',');) {
+    const auto name = pair.substr(0, pair.find('='));
+    if (name != "le") names += (names.empty() ? "" : ",") + name;
+  }
+  return names;
+}
+
+core::Profile widest_profile() {
+  core::Profile profile;
+  for (std::size_t i = 0; i < core::Profile::kTypesMax; ++i) {
+    profile.types.push_back({.name = "t" + std::to_string(i)});
+  }
+  return profile;
+}
+
+core::StatusSnapshot everything_known() {
+  auto status = streaming();
+  status.slot_retained_bytes = 0;
+  status.slot_safe_bytes = 0;
+  return status;
+}
+
+TEST(Metrics, EverySeriesIsThereAtZeroBeforeAnythingHappened) {
+  const auto all = samples(render_metrics(core::StatusSnapshot{}, core::workflow_devkit_profile()));
+  std::set<std::string> families;
+  for (const auto& [series, value] : all) {
+    families.insert(family(series));
+    const bool one = series.starts_with("dupwatch_build_info") ||
+                     series == "dupwatch_stream_state{state=\"connecting\"}" ||
+                     series == "dupwatch_baseline_state{state=\"not_needed\"}" ||
+                     series == "dupwatch_table_identity_ok" || series.starts_with("process_");
+    if (!one) {
+      EXPECT_EQ(value, 0) << series;
+    }
+  }
+  for (const auto& metric : metric_table()) {
+    const bool absent_until_known =
+        metric.name == "dupwatch_slot_retained_wal_bytes" || metric.name == "dupwatch_slot_safe_wal_bytes";
+    EXPECT_EQ(families.contains(std::string{metric.name}), !absent_until_known) << metric.name;
+  }
+  EXPECT_EQ(all.count("dupwatch_events_received_total{event_type=\"step_created\"}"), 1U);
+  EXPECT_EQ(all.count("dupwatch_events_received_total{event_type=\"other\"}"), 1U);
+  EXPECT_EQ(all.count("dupwatch_findings_total{rule=\"duplicate\",after_close=\"true\",origin=\"stream\"}"),
+            1U);
+  EXPECT_EQ(all.count("dupwatch_open_findings{rule=\"duplicate\",after_close=\"false\"}"), 1U);
+  EXPECT_EQ(all.count("dupwatch_decode_errors_total{reason=\"truncated\"}"), 1U);
+}
+
+TEST(Metrics, LabelsAndSeriesStayWithinTheTable) {
+  std::map<std::string, std::size_t> counts;
+  std::map<std::string, std::set<std::string>> labels;
+  for (const auto& [series, value] : samples(render_metrics(everything_known(), widest_profile()))) {
+    ++counts[family(series)];
+    labels[family(series)].insert(label_names(series));
+  }
+  std::size_t budget = 0;
+  for (const auto& metric : metric_table()) {
+    const std::string name{metric.name};
+    EXPECT_EQ(counts[name], metric.series_max) << name;
+    EXPECT_EQ(labels[name], std::set<std::string>{std::string{metric.labels}}) << name;
+    budget += metric.series_max;
+    counts.erase(name);
+  }
+  EXPECT_TRUE(counts.empty()) << "exported but not in the table: " << counts.begin()->first;
+  EXPECT_LT(budget, 350U);
+}
+
+TEST(Metrics, NamesFollowPrometheusPractice) {
+  std::set<std::string_view> names;
+  for (const auto& metric : metric_table()) {
+    const auto name = metric.name;
+    EXPECT_TRUE(names.insert(name).second) << name;
+    EXPECT_TRUE(name.starts_with("dupwatch_") || name.starts_with("process_")) << name;
+    EXPECT_EQ(name.ends_with("_total"), metric.type == MetricType::kCounter) << name;
+    const bool seconds = metric.unit == "seconds" || metric.unit == "unix time";
+    EXPECT_EQ(name.ends_with("_seconds") || name.ends_with("_seconds_total"), seconds) << name;
+    EXPECT_EQ(name.ends_with("_bytes") || name.ends_with("_bytes_total"), metric.unit == "bytes") << name;
+    EXPECT_FALSE(metric.help.empty()) << name;
+    EXPECT_FALSE(metric.help.ends_with('.')) << name;
+    for (const auto* reserved : {"type", "job", "instance", "cluster", "env", "service"}) {
+      EXPECT_EQ(("," + std::string{metric.labels} + ",").find("," + std::string{reserved} + ","),
+                std::string::npos)
+          << name;
+    }
+  }
+}
+
+TEST(Metrics, ValuesComeFromTheSnapshot) {
+  auto status = everything_known();
+  status.counters.events_by_type[0] = 3;
+  status.counters.events_by_type[core::Profile::kTypesMax] = 4;
+  status.counters.findings[0][1][1] = 5;
+  status.open_findings[0][0] = 6;
+  status.counters.commit_to_flag.observe(0.002);
+  status.counters.commit_to_flag.observe(100);
+  status.slot_wal_status = "extended";
+  status.slot_safe_bytes = 7;
+  const auto all = samples(render_metrics(status, core::workflow_devkit_profile()));
+  EXPECT_EQ(all.at("dupwatch_events_received_total{event_type=\"step_created\"}"), 3);
+  EXPECT_EQ(all.at("dupwatch_events_received_total{event_type=\"other\"}"), 4);
+  EXPECT_EQ(all.at("dupwatch_findings_total{rule=\"duplicate\",after_close=\"true\",origin=\"read_back\"}"),
+            5);
+  EXPECT_EQ(all.at("dupwatch_open_findings{rule=\"duplicate\",after_close=\"false\"}"), 6);
+  EXPECT_EQ(all.at("dupwatch_commit_to_flag_seconds_bucket{le=\"0.001\"}"), 0);
+  EXPECT_EQ(all.at("dupwatch_commit_to_flag_seconds_bucket{le=\"0.0025\"}"), 1);
+  EXPECT_EQ(all.at("dupwatch_commit_to_flag_seconds_bucket{le=\"60\"}"), 1);
+  EXPECT_EQ(all.at("dupwatch_commit_to_flag_seconds_bucket{le=\"+Inf\"}"), 2);
+  EXPECT_EQ(all.at("dupwatch_commit_to_flag_seconds_count"), 2);
+  EXPECT_DOUBLE_EQ(all.at("dupwatch_commit_to_flag_seconds_sum"), 100.002);
+  EXPECT_EQ(all.at("dupwatch_slot_wal_status{slot_name=\"dupwatch\",wal_status=\"extended\"}"), 1);
+  EXPECT_EQ(all.at("dupwatch_slot_wal_status{slot_name=\"dupwatch\",wal_status=\"lost\"}"), 0);
+  EXPECT_EQ(all.at("dupwatch_slot_safe_wal_bytes{slot_name=\"dupwatch\"}"), 7);
+  EXPECT_EQ(all.at("dupwatch_stream_lag_bytes"), 32);
+  EXPECT_EQ(all.at("dupwatch_stream_connected"), 1);
+  EXPECT_EQ(all.at("dupwatch_stream_state{state=\"streaming\"}"), 1);
+}
+
+TEST(Metrics, AConfiguredTypeNamedOtherSharesTheSeriesOfUnlistedTypes) {
+  core::Profile profile;
+  profile.types = {{.name = "a"}, {.name = "other"}};
+  auto status = streaming();
+  status.counters.events_by_type[1] = 2;
+  status.counters.events_by_type[core::Profile::kTypesMax] = 3;
+  const auto all = samples(render_metrics(status, profile));
+  EXPECT_EQ(all.at("dupwatch_events_received_total{event_type=\"other\"}"), 5);
+}
+
+TEST(Metrics, LabelValuesAreEscaped) {
+  core::Profile profile;
+  profile.types = {{.name = "a\"b\\c"}};
+  const auto text = render_metrics(streaming(), profile);
+  EXPECT_NE(text.find("dupwatch_events_received_total{event_type=\"a\\\"b\\\\c\"} 0\n"), std::string::npos);
+}
+
+TEST(Metrics, LagIsZeroBeforeTheFirstConfirmation) {
+  auto status = streaming();
+  status.confirmed_lsn = {};
+  EXPECT_EQ(samples(render_metrics(status, {})).at("dupwatch_stream_lag_bytes"), 0);
+}
+
+TEST(Metrics, TheProcessIsMeasured) {
+  const auto all = samples(render_metrics(streaming(), {}));
+  EXPECT_GT(all.at("process_resident_memory_bytes"), 1e6);
+  EXPECT_GE(all.at("process_virtual_memory_bytes"), all.at("process_resident_memory_bytes"));
+  EXPECT_GE(all.at("process_open_fds"), 3);
+  EXPECT_GE(all.at("process_max_fds"), all.at("process_open_fds"));
+  EXPECT_GE(all.at("process_cpu_seconds_total"), 0);
+  const auto now = std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
+  EXPECT_LE(all.at("process_start_time_seconds"), now + 1);
+  EXPECT_GT(all.at("process_start_time_seconds"), now - 3600);
+}
+
+TEST(MetricsPage, IsWhatTheTableGives) {
+  const std::string path = std::string{DUPWATCH_SOURCE_DIR} + "/config/METRICS.md";
+  if (std::getenv("UPDATE_GOLDEN") != nullptr) std::ofstream{path} << describe_metrics();
+  std::ifstream file{path};
+  const std::string on_disk{std::istreambuf_iterator<char>{file}, {}};
+  EXPECT_EQ(on_disk, describe_metrics()) << "UPDATE_GOLDEN=1 rewrites " << path;
+}
+
+}  // namespace
+}  // namespace dupwatch::web

@@ -1,0 +1,155 @@
+#include "daemon/web/routes.hpp"
+
+#include <gtest/gtest.h>
+
+#include "daemon/web/verdict.hpp"
+#include "tests/unit/web/samples.hpp"
+
+namespace dupwatch::web {
+namespace {
+
+constexpr StatusBoard::Clock::time_point kNow{std::chrono::seconds{1000}};
+
+class Routes : public testing::Test {
+ protected:
+  Response get(std::string_view path, std::string_view query = "", std::string_view method = "GET") {
+    return respond({.method = method, .path = path, .query = query}, board_, profile_, kNow);
+  }
+
+  core::Profile profile_ = core::workflow_devkit_profile();
+  StatusBoard board_{250};
+};
+
+TEST_F(Routes, HealthFollowsTheEventLoop) {
+  EXPECT_EQ(get("/healthz").status, 503);
+  board_.beat(kNow - std::chrono::seconds{9});
+  EXPECT_EQ(get("/healthz").status, 200);
+  EXPECT_EQ(get("/healthz").body, "ok\n");
+  board_.beat(kNow - std::chrono::seconds{11});
+  EXPECT_EQ(get("/healthz").status, 503);
+}
+
+TEST_F(Routes, ReadinessSaysWhyNot) {
+  EXPECT_EQ(get("/readyz").status, 503);
+  EXPECT_EQ(get("/readyz").body, "starting\n");
+  auto status = streaming();
+  status.ready = false;
+  status.not_ready_reason = "the slot is held by another connection";
+  board_.publish(status);
+  EXPECT_EQ(get("/readyz").body, "the slot is held by another connection\n");
+  board_.publish(streaming());
+  EXPECT_EQ(get("/readyz").status, 200);
+}
+
+TEST_F(Routes, StatusIsOneObject) {
+  board_.beat(kNow);
+  auto status = streaming();
+  status.open_findings[0] = {2, 1};
+  status.server_version = "15.14 (\"Debian\")\n";
+  board_.publish(status);
+  EXPECT_EQ(
+      get("/api/status").body,
+      R"({"verdict":"Watching. 3 duplicate events found, 1 of them after a closing event: replay of these )"
+      R"(runs by a 4.x engine fails.","level":"after_close","state":"streaming","ready":true,"reason":"",)"
+      R"("slot":"dupwatch","plugin":"pgoutput","server_version":"15.14 (\"Debian\")\n",)"
+      R"("system_identifier":"7576531234567890123","timeline":1,"confirmed_lsn":"1/0","received_lsn":"1/10",)"
+      R"("server_lsn":"1/20","lag_bytes":32,"lag_seconds":0.000000,"runs":0,"rows":0,"index_bytes":0,)"
+      R"("index_bytes_max":0,"findings":3,"findings_after_close":1,"table_identity_ok":true,)"
+      R"("baseline":{"state":"not_needed","rows":0,"runs":0,"runs_total":null},"version":"0.1.0"})");
+}
+
+TEST_F(Routes, UnknownPositionsAreNull) {
+  EXPECT_NE(get("/api/status").body.find(R"("confirmed_lsn":null)"), std::string::npos);
+}
+
+TEST_F(Routes, FindingsAreTheNewestFirstWithTheTotal) {
+  EXPECT_EQ(get("/api/findings").body, R"({"findings":[],"total":0})");
+  for (std::uint64_t id = 1; id <= 150; ++id) board_.add(finding(id));
+  const auto count = [&](std::string_view query) {
+    const auto body = get("/api/findings", query).body;
+    std::size_t found = 0;
+    for (auto at = body.find("\"finding_id\""); at != std::string::npos;
+         at = body.find("\"finding_id\"", at + 1)) {
+      ++found;
+    }
+    return found;
+  };
+  EXPECT_EQ(count(""), 100U);
+  EXPECT_EQ(count("limit=1"), 1U);
+  EXPECT_EQ(count("limit=250"), 150U);
+  EXPECT_EQ(count("other=1&limit=7&x"), 7U);
+  const auto body = get("/api/findings", "limit=2").body;
+  EXPECT_LT(body.find("run_150"), body.find("run_149"));
+  EXPECT_TRUE(body.ends_with(R"(],"total":150})")) << body;
+}
+
+TEST_F(Routes, ABadLimitIsRefused) {
+  for (const auto* query : {"limit=0", "limit=251", "limit=", "limit=-1", "limit=+1", "limit=1x", "limit= 1",
+                            "limit=1.0", "limit=99999999999999999999", "limit=%31", "limit=1&limit=2"}) {
+    const auto response = get("/api/findings", query);
+    EXPECT_EQ(response.status, 400) << query;
+    EXPECT_EQ(response.body, R"({"error":"limit must be one whole number from 1 to 250"})") << query;
+  }
+}
+
+TEST_F(Routes, OnlyGetAndHeadAreAllowed) {
+  for (const auto* method : {"POST", "PUT", "DELETE", "OPTIONS", "PATCH", "get", ""}) {
+    EXPECT_EQ(get("/metrics", "", method).status, 405) << method;
+  }
+  EXPECT_EQ(get("/metrics", "", "HEAD").status, 200);
+}
+
+TEST_F(Routes, EverythingElseIsNotFound) {
+  for (const auto* path :
+       {"", "/metrics/", "/Metrics", "/api", "/api/", "/../etc/passwd", "/index.html", "//"}) {
+    EXPECT_EQ(get(path).status, 404) << path;
+  }
+}
+
+TEST_F(Routes, ThePageEscapesWhatTheDatabaseSays) {
+  auto hostile = finding(1);
+  hostile.run_id = "<script>alert(1)</script>";
+  hostile.identity = {"\"'&", std::nullopt};
+  hostile.after_close = true;
+  board_.add(hostile);
+  auto status = streaming();
+  status.ready = false;
+  status.not_ready_reason = "<b>";
+  board_.publish(status);
+  board_.beat(kNow);
+  const auto page = get("/").body;
+  EXPECT_EQ(page.find("<script>alert"), std::string::npos);
+  EXPECT_NE(page.find("&lt;script&gt;alert(1)&lt;/script&gt;"), std::string::npos);
+  EXPECT_NE(page.find("&quot;&#39;&amp;, NULL"), std::string::npos);
+  EXPECT_NE(page.find("Not watching: &lt;b&gt;."), std::string::npos);
+  EXPECT_NE(page.find("<tr class=\"after_close\">"), std::string::npos);
+}
+
+TEST_F(Routes, ThePageLoadsNothingButItsOwnFiles) {
+  const auto page = get("/").body;
+  EXPECT_EQ(page.find("http"), std::string::npos);
+  EXPECT_EQ(page.find("style="), std::string::npos);
+  EXPECT_EQ(page.find("onclick"), std::string::npos);
+  EXPECT_NE(page.find("<script src=\"app.js\" defer></script>"), std::string::npos);
+  EXPECT_EQ(get("/app.js").content_type, "text/javascript; charset=utf-8");
+  EXPECT_EQ(get("/app.js").body.find("innerHTML"), std::string::npos);
+  EXPECT_EQ(get("/app.css").status, 200);
+}
+
+TEST(Verdict, BlindnessComesFirst) {
+  auto status = streaming();
+  EXPECT_EQ(judge(status, true).sentence, "Watching. No duplicate events found.");
+  EXPECT_EQ(judge(status, true).level, Verdict::Level::kOk);
+  status.open_findings[0] = {1, 0};
+  EXPECT_EQ(judge(status, true).sentence, "Watching. 1 duplicate event found, none after a closing event.");
+  EXPECT_EQ(judge(status, true).level, Verdict::Level::kDuplicates);
+  EXPECT_EQ(judge(status, false).level, Verdict::Level::kBlind);
+  status.ready = false;
+  status.not_ready_reason = "the server does not answer";
+  EXPECT_EQ(judge(status, true).level, Verdict::Level::kBlind);
+  EXPECT_EQ(judge(status, true).sentence,
+            "Not watching: the server does not answer. 1 duplicate event known so far.");
+}
+
+}  // namespace
+}  // namespace dupwatch::web
