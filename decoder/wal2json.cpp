@@ -8,6 +8,7 @@
 #include <cstring>
 #include <new>
 
+#include "decoder/json_extent.hpp"
 #include "decoder/timestamp.hpp"
 #include "decoder/watched.hpp"
 
@@ -20,46 +21,6 @@ using std::string_view;
 /// Buffers that one payload of a huge row has grown are given back above this size.
 constexpr std::size_t kRetainedBytesMax = std::size_t{16} << 20U;
 constexpr std::size_t kCapacityMin = std::size_t{16} << 10U;
-
-constexpr bool is_json_space(char c) noexcept {
-  return c == ' ' || c == '\t' || c == '\n' || c == '\r';
-}
-
-/// How the brackets of a text that should be one JSON object stand. simdjson reports most damage as
-/// "incomplete"; this finds out, on the error path alone, which kind it was.
-struct Extent {
-  enum class Kind : std::uint8_t { kOpen, kClosed, kTrailing, kNoObject };
-  Kind kind = Kind::kOpen;
-  std::size_t offset = 0;
-};
-
-Extent measure_object(string_view text) noexcept {
-  std::size_t i = 0;
-  while (i < text.size() && is_json_space(text[i])) ++i;
-  if (i == text.size()) return {Extent::Kind::kOpen, i};
-  if (text[i] != '{') return {Extent::Kind::kNoObject, i};
-  std::size_t depth = 0;
-  bool in_string = false;
-  for (; i < text.size(); ++i) {
-    const char c = text[i];
-    if (in_string) {
-      if (c == '\\') {
-        ++i;
-      } else if (c == '"') {
-        in_string = false;
-      }
-    } else if (c == '"') {
-      in_string = true;
-    } else if (c == '{' || c == '[') {
-      ++depth;
-    } else if ((c == '}' || c == ']') && --depth == 0) {
-      ++i;
-      while (i < text.size() && is_json_space(text[i])) ++i;
-      return {i == text.size() ? Extent::Kind::kClosed : Extent::Kind::kTrailing, i};
-    }
-  }
-  return {Extent::Kind::kOpen, text.size()};
-}
 
 /// What one payload says, before it is checked for completeness. A view without data is a field that is
 /// missing or null.
@@ -154,15 +115,15 @@ void Wal2jsonDecoder::release() noexcept {
 }
 
 DecodeResult Wal2jsonDecoder::json_error(simdjson::error_code code) const {
-  const auto extent = measure_object({buffer_.get(), size_});
+  const auto extent = measure_json_object({buffer_.get(), size_});
   switch (extent.kind) {
-    case Extent::Kind::kOpen:
+    case JsonExtent::Kind::kOpen:
       return DecodeError{DecodeErrorKind::kTruncated, extent.offset, "the JSON object is not closed"};
-    case Extent::Kind::kTrailing:
+    case JsonExtent::Kind::kTrailing:
       return DecodeError{DecodeErrorKind::kTrailing, extent.offset, "bytes after the JSON object"};
-    case Extent::Kind::kNoObject:
+    case JsonExtent::Kind::kNoObject:
       return DecodeError{DecodeErrorKind::kMalformed, extent.offset, "not a JSON object"};
-    case Extent::Kind::kClosed:
+    case JsonExtent::Kind::kClosed:
       break;
   }
   return DecodeError{DecodeErrorKind::kMalformed, 0, simdjson::error_message(code)};
@@ -187,8 +148,8 @@ DecodeResult Wal2jsonDecoder::read_payload(Fields& fields) {
   }
   if (const auto code = document_.get_object().get(object)) return json_error(code);
   for (auto result : object) {
-    ondemand::field field;
-    if (const auto code = std::move(result).get(field)) return json_error(code);
+    if (const auto code = result.error()) return json_error(code);
+    ondemand::field field = result.value_unsafe();
     if (auto error = read_field(fields, field)) return error;
   }
   if (document_.current_location().error() != simdjson::OUT_OF_BOUNDS)
@@ -238,7 +199,7 @@ DecodeResult Wal2jsonDecoder::read_columns(Fields& fields, ondemand::value value
     return malformed(token, "the columns are not an array");
   for (auto result : columns) {
     ondemand::object column;
-    if (const auto code = std::move(result).get_object().get(column)) return json_error(code);
+    if (const auto code = result.get_object().get(column)) return json_error(code);
     if (auto error = read_column(fields, column)) return error;
   }
   return {};
@@ -248,8 +209,8 @@ DecodeResult Wal2jsonDecoder::read_column(const Fields& fields, ondemand::object
   std::optional<std::size_t> index;
   bool named = false;
   for (auto result : column) {
-    ondemand::field field;
-    if (const auto code = std::move(result).get(field)) return json_error(code);
+    if (const auto code = result.error()) return json_error(code);
+    ondemand::field field = result.value_unsafe();
     const auto key = field.key();
     if (key == "name") {
       string_view name;
