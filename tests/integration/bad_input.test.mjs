@@ -100,7 +100,7 @@ cases('table and slot', {}, [
     name: 'slot missing where creating is forbidden', config: () => ({ slot: { create: false } }), reason: 'slot_missing', code: OPERATOR,
   },
   {
-    name: 'slot in use', config: () => ({}), reason: 'slot_in_use', code: TEMPORARY,
+    name: 'slot in use', config: () => ({}), reason: 'slot_in_use', code: OPERATOR,
     async prepare(cluster, t) {
       const first = new Daemon(cluster);
       t.after(async () => {

@@ -125,10 +125,7 @@ export class Daemon {
       for (const line of lines) {
         const parsed = parseLogLine(line) ?? {};
         this.lines.push({ ...parsed, text: line });
-        const address = /(?:127\.0\.0\.1|localhost):(\d+)/.exec(line);
-        if (address && /http/i.test(line) && Number(address[1]) !== this.cluster.port && address[1] !== '0') {
-          this.httpBase ??= `http://127.0.0.1:${address[1]}`;
-        }
+        if (parsed.event === 'listening') this.httpBase = parsed.address;
       }
       for (const watcher of this.watchers) watcher();
     });
