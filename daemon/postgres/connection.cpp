@@ -145,6 +145,10 @@ int Connection::server_version() const noexcept {
   return state_->conn ? PQserverVersion(state_->conn.get()) : 0;
 }
 
+int Connection::backend_pid() const noexcept {
+  return state_->conn ? PQbackendPID(state_->conn.get()) : 0;
+}
+
 std::optional<std::string> Connection::take_notice() {
   return std::exchange(state_->notice, std::nullopt);
 }

@@ -79,6 +79,8 @@ class Connection {
   [[nodiscard]] bool broken() const noexcept;
   /// E.g. 150018; 0 before the connection is ready.
   [[nodiscard]] int server_version() const noexcept;
+  /// Process id of the server's session as it was told at start-up; a pooler tells one of its own.
+  [[nodiscard]] int backend_pid() const noexcept;
   /// The newest warning of the server since the last call, e.g. of Postgres 18 about a missing publication.
   [[nodiscard]] std::optional<std::string> take_notice();
   /// The server's parameter, e.g. "server_version"; empty when not reported.

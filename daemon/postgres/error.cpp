@@ -196,9 +196,11 @@ constexpr auto kRows = std::to_array<Row>({
      "connection.dsn."},
     {kSlot, "58P01", "pg_logical", kTransient, "server_spill_file", kHeals},
     {kSlot, "58P01", "", kOperator, "plugin_missing",
-     "The output plugin is not installed on the server: apt install postgresql-<major>-wal2json, or set "
-     "slot.plugin to "
-     "pgoutput, which every server has."},
+     "The output plugin is not installed on the server. Install it (apt install "
+     "postgresql-<major>-wal2json), or use "
+     "pgoutput, which every server has: dupwatch setup --print-sql | psql creates its publication, and "
+     "slot.plugin "
+     "auto or pgoutput takes it."},
     {kSlot, "42883", "", kOperator, "plugin_missing",
      "The library is not an output plugin: set slot.plugin to wal2json or pgoutput."},
     {kStart | kStream, "22023", "", kOperator, "slot_wrong_plugin", kOtherPlugin},

@@ -1,0 +1,156 @@
+#include <fmt/format.h>
+
+#include "daemon/postgres/ask.hpp"
+#include "daemon/postgres/checks.hpp"
+#include "daemon/postgres/quoting.hpp"
+#include "daemon/postgres/scan_queries.hpp"
+#include "daemon/postgres/setup.hpp"
+
+namespace dupwatch::postgres {
+namespace {
+
+std::string identity_text(const core::Profile& profile) {
+  return "(" + quoted_list(unique_columns(profile), [](const std::string& name) { return name; }) + ")";
+}
+
+// The engine's own cure first. A bare unique index is never recommended: the writers of 4.1.1 take its error
+// for a failure of the run.
+std::string unique_index_cure(const core::Profile& profile) {
+  if (profile.name != "workflow-devkit") {
+    return "If the application handles SQLSTATE 23505: a unique index over these columns (NULLS NOT DISTINCT "
+           "on Postgres "
+           "15 and later, built CONCURRENTLY, after the existing duplicates are gone).";
+  }
+  return "Upgrade @workflow/world-postgres to 4.1.2 or later: its migration adds "
+         "workflow_events_entity_creation_unique "
+         "and its writers expect the conflict. Look at the existing duplicates first: the migration deletes "
+         "all but the "
+         "physically first row, which need not be the canonical one. Where the upgrade must wait, a BEFORE "
+         "INSERT guard "
+         "that takes pg_advisory_xact_lock on the identity prevents them. Do not add a unique index to 4.1.1 "
+         "by hand.";
+}
+
+}  // namespace
+
+void check_table(CheckContext& context) {
+  const auto& profile = context.config.profile;
+  auto found = context.take(
+      "table", find_table(context.sql, profile, context.config.slot.publication, context.waiter));
+  if (!found) return;
+  context.table = std::move(*found);
+  if (!context.table) {
+    context.add("table", Verdict::kFail, profile.qualified_name() + " does not exist in this database",
+                "Run the engine's migrations, or correct table.name and dbname in connection.dsn.");
+    return;
+  }
+  const auto& table = *context.table;
+  context.add(
+      "table", table.partitioned ? Verdict::kWarn : Verdict::kPass,
+      profile.qualified_name() +
+          (table.partitioned ? " is partitioned: wal2json names the partitions" : " exists"),
+      table.partitioned ? "Use pgoutput with a publication that has publish_via_partition_root = true." : "");
+  if (!table.missing_columns.empty()) {
+    context.add("columns", Verdict::kFail, "missing: " + quoted_list(table.missing_columns, quote_identifier),
+                "Correct table.run_column, id_column, identity_columns and type_column.");
+    return;
+  }
+  context.add("columns", Verdict::kPass,
+              quoted_list(watched_columns(profile), [](const auto& name) { return name; }));
+}
+
+void check_rights(CheckContext& context) {
+  const auto& profile = context.config.profile;
+  if (!context.table || !context.table->missing_columns.empty()) return;
+  const auto grants = grant_statements(context.config);
+  const auto readable = context.take("select_right", has_select(context.sql, profile, context.waiter));
+  if (!readable) return;
+  if (!*readable) {
+    context.add("select_right", Verdict::kFail, "the watched columns may not be read", grants);
+    return;
+  }
+  context.add("select_right", Verdict::kPass, "the watched columns may be read");
+  const auto xmin = context.take("xmin_right", has_select_on_xmin(context.sql, profile, context.waiter));
+  if (!xmin) return;
+  context.add(
+      "xmin_right", *xmin ? Verdict::kPass : Verdict::kWarn,
+      *xmin ? "the transaction ids of rows may be read"
+            : "the transaction ids of rows may not be read: findings on rows that are read back lack them",
+      *xmin ? std::string{} : grants);
+  if (!profile.runs || context.config.baseline != core::Baseline::kActive) return;
+  const auto runs = context.take("runs_right", can_read_runs(context.sql, *profile.runs, context.waiter));
+  if (!runs) return;
+  context.add("runs_right", *runs ? Verdict::kPass : Verdict::kWarn,
+              profile.runs->schema + "." + profile.runs->name +
+                  (*runs ? " may be read"
+                         : " may not be read: the first start looks for open runs in the log itself"),
+              *runs ? std::string{} : grants);
+}
+
+void check_unique_index(CheckContext& context) {
+  const auto& profile = context.config.profile;
+  if (!context.table || !context.table->missing_columns.empty()) return;
+  const auto answer = context.query(
+      "unique_index",
+      "SELECT quote_ident(x.relname), i.indisvalid AND i.indisready, pg_get_expr(i.indpred, i.indrelid),"
+      " coalesce((to_jsonb(i) ->> 'indnullsnotdistinct')::bool, false), quote_ident(n.nspname)"
+      " FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid"
+      " JOIN pg_catalog.pg_namespace n ON n.oid = x.relnamespace,"
+      " LATERAL (SELECT array_agg(a.attname::text) AS names FROM unnest(i.indkey::int2[]) WITH ORDINALITY "
+      "k(attnum, place)"
+      " JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum"
+      " WHERE k.place <= i.indnkeyatts) c"
+      " WHERE i.indrelid = $1::oid AND i.indisunique AND i.indexprs IS NULL"
+      " AND c.names @> $2::text[] AND c.names <@ $2::text[] ORDER BY 2 DESC",
+      {std::to_string(context.table->oid), array_literal(unique_columns(profile))});
+  if (!answer) return;
+  if (row_count(*answer) == 0) {
+    context.add("unique_index", Verdict::kWarn,
+                "none on " + identity_text(profile) + ": duplicates can commit", unique_index_cure(profile));
+    return;
+  }
+  const auto name = text_cell(*answer, 0, 0);
+  if (cell(*answer, 0, 1) != "t") {
+    context.add("unique_index", Verdict::kWarn,
+                name + " is invalid: its build failed, so duplicates can commit",
+                "DROP INDEX CONCURRENTLY " + text_cell(*answer, 0, 4) + "." + name +
+                    "; remove the duplicates, then run the engine's migration again.");
+    return;
+  }
+  const auto where = text_cell(*answer, 0, 2);
+  const bool nulls_equal = cell(*answer, 0, 3) == "t";
+  context.add("unique_index", Verdict::kPass,
+              name + " prevents duplicates of " + identity_text(profile) +
+                  (where.empty() ? "" : " WHERE " + where) +
+                  (nulls_equal ? "" : "; rows with NULL in it are not covered"));
+}
+
+void check_primary_key(CheckContext& context) {
+  const auto& profile = context.config.profile;
+  if (!context.table || !context.table->missing_columns.empty()) return;
+  const auto answer =
+      context.query("primary_key",
+                    "SELECT string_agg(a.attname, ',' ORDER BY k.place) FROM pg_catalog.pg_index i, "
+                    "unnest(i.indkey::int2[])"
+                    " WITH ORDINALITY k(attnum, place) JOIN pg_catalog.pg_attribute a ON a.attrelid = "
+                    "$1::oid AND a.attnum = k.attnum"
+                    " WHERE i.indrelid = $1::oid AND i.indisprimary AND k.place <= i.indnkeyatts",
+                    {std::to_string(context.table->oid)});
+  if (!answer) return;
+  const auto key = text_cell(*answer, 0, 0);
+  const bool devkit = profile.name == "workflow-devkit";
+  if (key == profile.id_column) {
+    context.add("primary_key", Verdict::kPass, "(" + key + ")" + (devkit ? ": engine 4.x, ids by time" : ""));
+  } else if (key == profile.run_column + "," + profile.id_column) {
+    context.add("primary_key", Verdict::kPass,
+                "(" + key + ")" + (devkit ? ": engine 5.x, ids by place in the run" : ""));
+  } else {
+    context.add("primary_key", Verdict::kWarn,
+                key.empty()
+                    ? "none: two rows may have one id, and look like one row delivered twice"
+                    : "(" + key + "): rows are told apart by run and id, which it may not keep unique",
+                "Set table.id_column to a column that is unique within a run.");
+  }
+}
+
+}  // namespace dupwatch::postgres

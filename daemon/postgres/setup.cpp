@@ -1,0 +1,250 @@
+#include "daemon/postgres/setup.hpp"
+
+#include <fmt/format.h>
+
+#include "daemon/postgres/catalog.hpp"
+#include "daemon/postgres/dsn.hpp"
+#include "daemon/postgres/preflight.hpp"
+#include "daemon/postgres/quoting.hpp"
+
+namespace dupwatch::postgres {
+namespace {
+
+// Marks the roles that `setup` made, so that undoing it can't drop one that was there before.
+constexpr std::string_view kRoleMark = "made by dupwatch setup";
+
+/// A DO block whose tag does not occur in its body, whatever the names in it are.
+std::string do_block(const std::string& body) {
+  std::string tag = "dupwatch";
+  while (body.find('$' + tag + '$') != std::string::npos) tag += '_';
+  return fmt::format("DO ${0}$\nBEGIN\n{1}END\n${0}$;\n", tag, body);
+}
+
+/// Comment text from the configuration: one line, whatever is in it.
+std::string comment_text(const std::string& text) {
+  return one_line(text);
+}
+
+std::string role_section(const std::string& role) {
+  return "\n-- 1. The role. REPLICATION lets it read every row of every table of the cluster through a slot, "
+         "whatever\n"
+         "-- else it is granted: guard its login like the superuser's. No password is set here, so that none "
+         "ends up in\n"
+         "-- a file or log: set one in psql with \\password, or let it log in by certificate or peer.\n" +
+         do_block(fmt::format(
+             "  IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = {0}) THEN\n"
+             "    CREATE ROLE {1} LOGIN;\n"
+             "    COMMENT ON ROLE {1} IS {2};\n"
+             "  END IF;\n"
+             "  -- Amazon RDS and Aurora keep REPLICATION to themselves and give this role instead.\n"
+             "  IF EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = 'rds_replication') THEN\n"
+             "    GRANT rds_replication TO {1};\n"
+             "  ELSIF NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = {0} AND (rolreplication OR "
+             "rolsuper))"
+             " THEN\n"
+             "    ALTER ROLE {1} REPLICATION;\n"
+             "  END IF;\n",
+             quote_literal(role), quote_identifier(role), quote_literal(kRoleMark)));
+}
+
+std::string runs_condition(const core::RunsTable& runs) {
+  return fmt::format(
+      "EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
+      " WHERE n.nspname = {} AND c.relname = {})",
+      quote_literal(runs.schema), quote_literal(runs.name));
+}
+
+std::string event_columns(const core::Profile& profile) {
+  // A grant on columns covers a system column only when it names it.
+  return quoted_list(watched_columns(profile), quote_identifier) + ", xmin";
+}
+
+std::string runs_columns(const core::RunsTable& runs) {
+  return quote_identifier(runs.id_column) + ", " + quote_identifier(runs.status_column);
+}
+
+std::string grants_section(const core::Profile& profile, const std::string& role) {
+  const auto who = quote_identifier(role);
+  auto sql =
+      "\n-- 2. Reading. After a restart dupwatch reads the keys of events back, never a payload; xmin, the "
+      "transaction\n"
+      "-- that wrote a row, is named because a grant on columns leaves system columns out.\n" +
+      do_block(
+          fmt::format("  EXECUTE format('GRANT CONNECT ON DATABASE %I TO %I', current_database(), {});\n",
+                      quote_literal(role))) +
+      fmt::format("GRANT USAGE ON SCHEMA {} TO {};\n", quote_identifier(profile.schema), who) +
+      fmt::format("GRANT SELECT ({}) ON {} TO {};\n", event_columns(profile),
+                  qualified(profile.schema, profile.table), who);
+  if (!profile.runs) return sql;
+  const auto& runs = *profile.runs;
+  return sql + "-- Which runs are open: two columns, so that the first start need not read the whole log.\n" +
+         do_block(fmt::format(
+             "  IF {} THEN\n    GRANT USAGE ON SCHEMA {} TO {};\n    GRANT SELECT ({}) ON {} TO {};\n"
+             "  END IF;\n",
+             runs_condition(runs), quote_identifier(runs.schema), who, runs_columns(runs),
+             qualified(runs.schema, runs.name), who));
+}
+
+std::string publication_section(const core::Config& config) {
+  if (config.slot.plugin == core::PluginChoice::kWal2json) {
+    return "\n-- 3. No publication: slot.plugin is wal2json, which needs none.\n";
+  }
+  const auto& profile = config.profile;
+  const auto name = quote_identifier(config.slot.publication);
+  auto sql =
+      "\n-- 3. The publication, for the output plugin pgoutput. Inserts only: publishing updates or deletes "
+      "would make the\n"
+      "-- application's own UPDATE and DELETE fail whenever the replica identity is not among the columns.\n"
+      "-- The price: while a column is listed it can't be dropped or change its type. A migration that does "
+      "so has to\n"
+      "-- drop the publication before and run this again after; dupwatch tells when it is gone.\n" +
+      do_block(fmt::format(
+          "  IF EXISTS (SELECT FROM pg_catalog.pg_publication WHERE pubname = {}) THEN\n"
+          "    RAISE NOTICE 'the publication exists and is left as it is; dupwatch check judges its shape';\n"
+          "  ELSIF current_setting('server_version_num')::int >= 150000 THEN\n"
+          "    EXECUTE {};\n"
+          "  ELSE\n"
+          "    -- Postgres 14 knows no column lists: whole rows are sent.\n"
+          "    EXECUTE {};\n"
+          "  END IF;\n",
+          quote_literal(config.slot.publication), quote_literal(create_publication_statement(config, true)),
+          quote_literal(create_publication_statement(config, false))));
+  const auto filter = row_filter(config);
+  if (filter.empty()) return sql;
+  return sql + fmt::format(
+                   "-- Optional, Postgres 15 and later: a row filter also leaves out the rows that dupwatch "
+                   "only counts (such\n"
+                   "-- as step_started). It saves stream and walsender time; the price is that column {} "
+                   "can't change\n"
+                   "-- its type while the filter is there.\n"
+                   "-- ALTER PUBLICATION {} SET TABLE {} {};\n",
+                   comment_text(quote_identifier(profile.type_column)), comment_text(name),
+                   comment_text(published_table(config)), comment_text(filter));
+}
+
+constexpr std::string_view kServerSection =
+    "\n-- 4. The server, for a superuser to decide (as comments, because they count for every database).\n"
+    "-- Logical decoding, needs a restart:\n"
+    "--   ALTER SYSTEM SET wal_level = 'logical';\n"
+    "-- A bound on the WAL that a slot may hold back while its reader is down. Beyond it the slot is lost "
+    "and dupwatch\n"
+    "-- says so, instead of the disk running full:\n"
+    "--   ALTER SYSTEM SET max_slot_wal_keep_size = '10GB'; SELECT pg_reload_conf();\n"
+    "-- The slot itself is created by dupwatch run, and dropped by dupwatch drop.\n";
+
+}  // namespace
+
+std::vector<std::string> unique_columns(const core::Profile& profile) {
+  std::vector<std::string> columns{profile.run_column};
+  columns.insert(columns.end(), profile.identity_columns.begin(), profile.identity_columns.end());
+  if (!profile.type_column.empty()) columns.push_back(profile.type_column);
+  return columns;
+}
+
+std::vector<std::string> needed_types(const core::Profile& profile) {
+  std::vector<std::string> types;
+  if (profile.unlisted_unique) return types;
+  for (const auto& type : profile.types) {
+    if (type.tracked() || type.ends_run) types.push_back(type.name);
+  }
+  return types;
+}
+
+std::string dsn_role(const core::Config& config) {
+  if (config.connection.dsn.empty()) return "dupwatch";
+  const auto parsed = Dsn::parse(config.connection.dsn);
+  const auto* dsn = std::get_if<Dsn>(&parsed);
+  const auto user = dsn == nullptr ? std::string{} : dsn->value("user");
+  return user.empty() ? "dupwatch" : user;
+}
+
+std::string grant_statements(const core::Config& config) {
+  const auto& profile = config.profile;
+  const auto who = quote_identifier(dsn_role(config));
+  auto sql = fmt::format("GRANT USAGE ON SCHEMA {} TO {}; GRANT SELECT ({}) ON {} TO {};",
+                         quote_identifier(profile.schema), who, event_columns(profile),
+                         qualified(profile.schema, profile.table), who);
+  if (profile.runs) {
+    sql += fmt::format(" GRANT SELECT ({}) ON {} TO {};", runs_columns(*profile.runs),
+                       qualified(profile.runs->schema, profile.runs->name), who);
+  }
+  return sql;
+}
+
+std::string published_table(const core::Config& config) {
+  const auto& profile = config.profile;
+  return qualified(profile.schema, profile.table) + " (" +
+         quoted_list(watched_columns(profile), quote_identifier) + ")";
+}
+
+std::string row_filter(const core::Config& config) {
+  const auto types = needed_types(config.profile);
+  if (types.empty() || config.profile.type_column.empty()) return {};
+  // The cast is needed: on a varchar column the server takes IN for a call it does not allow in a filter.
+  return fmt::format(" WHERE ({}::text IN ({}))", quote_identifier(config.profile.type_column),
+                     quoted_list(types, quote_literal));
+}
+
+std::string create_publication_statement(const core::Config& config, bool with_columns) {
+  const auto& profile = config.profile;
+  return fmt::format(
+      "CREATE PUBLICATION {} FOR TABLE {} WITH (publish = 'insert', publish_via_partition_root = true);",
+      quote_identifier(config.slot.publication),
+      with_columns ? published_table(config) : qualified(profile.schema, profile.table));
+}
+
+std::string setup_sql(const core::Config& config) {
+  const auto role = dsn_role(config);
+  return fmt::format(
+             "-- dupwatch: what it needs to watch {}. May be run again. Run it in the table's database, as a "
+             "superuser or\n"
+             "-- as the table's owner with the right to create roles and publications:\n"
+             "--   dupwatch setup --print-sql | psql -v ON_ERROR_STOP=1 -d ...\n",
+             comment_text(config.profile.qualified_name())) +
+         role_section(role) + grants_section(config.profile, role) + publication_section(config) +
+         std::string{kServerSection};
+}
+
+std::string teardown_sql(const core::Config& config) {
+  const auto& profile = config.profile;
+  const auto role = dsn_role(config);
+  const auto who = quote_identifier(role);
+  const auto revoke = [&](const std::string& schema, const std::string& table, const std::string& columns) {
+    return fmt::format(
+        "  IF EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = "
+        "c.relnamespace"
+        " WHERE n.nspname = {} AND c.relname = {}) THEN\n"
+        "    REVOKE SELECT ({}) ON {} FROM {};\n    REVOKE USAGE ON SCHEMA {} FROM {};\n  END IF;\n",
+        quote_literal(schema), quote_literal(table), columns, qualified(schema, table), who,
+        quote_identifier(schema), who);
+  };
+  auto revokes = revoke(profile.schema, profile.table, event_columns(profile));
+  if (profile.runs) {
+    revokes += revoke(profile.runs->schema, profile.runs->name, runs_columns(*profile.runs));
+  }
+  // A role that was there before may need its rights for other work, so only one that setup has made loses
+  // them. Two blocks: a role that can't be dropped must not bring its rights back.
+  const auto made_by_setup = fmt::format(
+      "EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = {} AND"
+      " pg_catalog.shobj_description(oid, 'pg_authid') = {})",
+      quote_literal(role), quote_literal(kRoleMark));
+  return fmt::format(
+             "-- dupwatch: undoes dupwatch setup. Stop dupwatch first; a slot that is in use is left "
+             "alone.\n\n"
+             "SELECT pg_catalog.pg_drop_replication_slot(slot_name) FROM pg_catalog.pg_replication_slots"
+             " WHERE slot_name = {} AND NOT active;\nDROP PUBLICATION IF EXISTS {};\n",
+             quote_literal(config.slot.name), quote_identifier(config.slot.publication)) +
+         do_block(fmt::format(
+             "  IF NOT {} THEN\n"
+             "    RAISE NOTICE 'the role was not made by setup: it keeps its rights';\n"
+             "    RETURN;\n  END IF;\n{}"
+             "  EXECUTE format('REVOKE CONNECT ON DATABASE %I FROM %I', current_database(), {});\n",
+             made_by_setup, revokes, quote_literal(role))) +
+         do_block(
+             fmt::format("  IF {} THEN\n    DROP ROLE {};\n  END IF;\n"
+                         "EXCEPTION WHEN dependent_objects_still_exist THEN\n"
+                         "  RAISE NOTICE 'the role is kept: other objects or databases still need it';\n",
+                         made_by_setup, who));
+}
+
+}  // namespace dupwatch::postgres
