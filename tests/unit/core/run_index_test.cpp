@@ -1,0 +1,360 @@
+#include "daemon/core/run_index.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <deque>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "daemon/core/backoff.hpp"
+#include "tests/unit/core/event_rows.hpp"
+
+namespace dupwatch::core {
+namespace {
+
+using namespace std::chrono_literals;
+using oracle::Event;
+
+constexpr std::uint64_t kRoomy = std::uint64_t{1} << 30U;
+/// Of the table before any run is in it.
+constexpr std::uint64_t kEmptyTableBytes = 1024 * 8;
+
+Instant at(std::chrono::milliseconds time) {
+  return Instant{} + std::chrono::hours{1} + time;
+}
+
+class RunIndexTest : public ::testing::Test {
+ protected:
+  RunIndex::Handle add_complete(const std::string& run_id) {
+    const auto handle = index.insert_pending(run_id, 1);
+    add_row(handle, run_id, ulid("wevt_", 1));
+    index.complete(handle);
+    return handle;
+  }
+  void add_row(RunIndex::Handle handle, const std::string& run_id, const std::string& id) {
+    const std::vector<decoder::Value> identity = {decoder::Value::of("c")};
+    (void)index.add_row(
+        handle,
+        EventRow{.run_id = run_id, .id = id, .type = 0, .type_text = {}, .identity = identity, .commit = {}});
+  }
+  RunIndex index{kRoomy, 10s, 42};
+};
+
+TEST_F(RunIndexTest, FindsRunsWhoseIdsCanAndCannotBePacked) {
+  const std::vector<std::string> ids = {
+      ulid("wrun_", 1), ulid("wrun_", 2), "", "short", ulid("xrun_", 1), "wrun_01jz00000000000000000000aa"};
+  std::vector<RunIndex::Handle> handles;
+  for (const auto& id : ids) {
+    EXPECT_EQ(index.find(id), RunIndex::kNone);
+    handles.push_back(index.insert_pending(id, 1));
+  }
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    EXPECT_EQ(index.find(ids[i]), handles[i]);
+    EXPECT_EQ(index.run_id(handles[i]), ids[i]);
+  }
+  EXPECT_EQ(index.size(), ids.size());
+}
+
+TEST_F(RunIndexTest, AnEndedRunLeavesAfterItsGraceAndNotBefore) {
+  const auto handle = add_complete("r");
+  EXPECT_EQ(index.next_expiry(), Instant::max());
+  index.end_run(handle, at(0s));
+  index.end_run(handle, at(5s));  // a second terminal event does not prolong it
+  EXPECT_EQ(index.next_expiry(), at(10s));
+  index.evict(at(9999ms));
+  EXPECT_EQ(index.find("r"), handle);
+  index.evict(at(10s));
+  EXPECT_EQ(index.find("r"), RunIndex::kNone);
+  EXPECT_EQ(index.next_expiry(), Instant::max());
+  EXPECT_EQ(index.evictions()[static_cast<std::size_t>(Eviction::kRunEnded)], 1U);
+  EXPECT_EQ(index.rows(), 0U);
+}
+
+TEST_F(RunIndexTest, AnEndedRunThatIsPendingStaysAndGetsANewGrace) {
+  const auto handle = index.insert_pending("r", 1);
+  index.end_run(handle, at(0s));
+  index.evict(at(10s));
+  EXPECT_EQ(index.find("r"), handle);
+  EXPECT_EQ(index.next_expiry(), at(20s));
+  index.complete(handle);
+  index.evict(at(20s));
+  EXPECT_EQ(index.find("r"), RunIndex::kNone);
+}
+
+TEST_F(RunIndexTest, TheEndOfARunThatLeftDoesNotEndTheRunThatTookItsPlace) {
+  const auto ended = add_complete("ended");
+  index.end_run(ended, at(0s));
+  index.clear_complete();
+  const auto next = add_complete("next");
+  EXPECT_EQ(next, ended) << "the place is used again";
+  index.evict(at(10s));
+  EXPECT_EQ(index.find("next"), next);
+  EXPECT_FALSE(index.run(next).ended);
+  EXPECT_EQ(index.run(next).log.rows(), 1U);
+}
+
+TEST_F(RunIndexTest, ClearForgetsCompleteRunsAndKeepsPendingOnes) {
+  (void)add_complete("a");
+  (void)add_complete("b");
+  const auto pending = index.insert_pending("c", 1);
+  index.clear_complete();
+  EXPECT_EQ(index.find("a"), RunIndex::kNone);
+  EXPECT_EQ(index.find("b"), RunIndex::kNone);
+  EXPECT_EQ(index.find("c"), pending);
+  EXPECT_EQ(index.evictions()[static_cast<std::size_t>(Eviction::kInvalidated)], 2U);
+}
+
+TEST(RunIndexBound, TheLeastRecentlyUsedRunGoesFirstAndPendingOnesNever) {
+  RunIndex index(kEmptyTableBytes + 8 * 300, 10s, 1);
+  const auto pending = index.insert_pending("pending", 1);
+  std::vector<std::string> names;
+  for (char c = 'a'; !index.over_bound(); ++c) {
+    names.emplace_back(1, c);
+    index.complete(index.insert_pending(names.back(), 1));
+  }
+  ASSERT_GE(names.size(), 4U);
+  index.touch(index.find(names[0]));
+  index.evict(at(0s));
+  EXPECT_FALSE(index.over_bound());
+  EXPECT_NE(index.find(names[0]), RunIndex::kNone);
+  EXPECT_EQ(index.find(names[1]), RunIndex::kNone);
+  EXPECT_NE(index.find(names[2]), RunIndex::kNone);
+  EXPECT_EQ(index.find("pending"), pending);
+}
+
+/// The same in maps of strings. Each run mirrors its RunLog, so that memory can be recomputed.
+class Model {
+ public:
+  Model(std::uint64_t bytes_max, std::chrono::milliseconds grace) : bytes_max_(bytes_max), grace_(grace) {}
+
+  struct Run {
+    std::uint64_t serial = 0;
+    std::uint64_t last_use = 0;
+    std::uint64_t id_bytes = 0;
+    bool pending = true;
+    bool ended = false;
+    RunLog log;
+    std::set<std::string> ids;
+    [[nodiscard]] std::uint64_t bytes() const { return sizeof(RunIndex::Run) + id_bytes + log.heap_bytes(); }
+  };
+  std::map<std::string, Run> runs;
+
+  void insert(const std::string& run_id) {
+    if ((runs.size() + 1) * 4 > slots_ * 3) slots_ *= 2;
+    auto& run = runs[run_id];
+    run.serial = ++serials_;
+    if (!codec_.pack(run_id).packed()) run.id_bytes = run_id.size();
+  }
+  bool add(const std::string& run_id, const Event& event, const Profile& profile) {
+    auto& run = runs.at(run_id);
+    (void)add_event(run.log, codec_, profile, event);
+    return run.ids.insert(event.id).second;
+  }
+  void complete(const std::string& run_id) {
+    runs.at(run_id).pending = false;
+    use(run_id);
+  }
+  void touch(const std::string& run_id) {
+    if (!runs.at(run_id).pending) use(run_id);
+  }
+  void end(const std::string& run_id, Instant now) {
+    auto& run = runs.at(run_id);
+    if (!run.ended) ended_.push_back({now + grace_, run_id, run.serial});
+    run.ended = true;
+  }
+  void evict(Instant now) {
+    while (!ended_.empty() && ended_.front().expires <= now) {
+      const auto entry = ended_.front();
+      ended_.pop_front();
+      const auto found = runs.find(entry.run_id);
+      if (found == runs.end() || found->second.serial != entry.serial) continue;
+      if (found->second.pending) {
+        ended_.push_back({now + grace_, entry.run_id, entry.serial});
+      } else {
+        remove(entry.run_id);
+      }
+    }
+    auto bytes_now = bytes();
+    while (bytes_now > bytes_max_ && !used_.empty()) {
+      const auto oldest = used_.begin()->second;
+      bytes_now -= runs.at(oldest).bytes();
+      remove(oldest);
+    }
+  }
+  [[nodiscard]] std::uint64_t bytes() const {
+    std::uint64_t bytes = slots_ * 8 + ended_.size() * 16;
+    for (const auto& [run_id, run] : runs) bytes += run.bytes();
+    return bytes;
+  }
+  [[nodiscard]] std::uint64_t rows() const {
+    std::uint64_t rows = 0;
+    for (const auto& [run_id, run] : runs) rows += run.ids.size();
+    return rows;
+  }
+  [[nodiscard]] Instant next_expiry() const {
+    return ended_.empty() ? Instant::max() : ended_.front().expires;
+  }
+  /// Complete runs, the least recently used first.
+  [[nodiscard]] const std::map<std::uint64_t, std::string>& used() const { return used_; }
+
+ private:
+  struct Ended {
+    Instant expires;
+    std::string run_id;
+    std::uint64_t serial;
+  };
+  void use(const std::string& run_id) {
+    auto& run = runs.at(run_id);
+    used_.erase(run.last_use);
+    run.last_use = ++uses_;
+    used_[run.last_use] = run_id;
+  }
+  void remove(const std::string& run_id) {
+    used_.erase(runs.at(run_id).last_use);
+    runs.erase(run_id);
+  }
+
+  std::uint64_t bytes_max_;
+  std::chrono::milliseconds grace_;
+  TokenCodec codec_;
+  std::uint64_t slots_ = 1024;
+  std::uint64_t serials_ = 0;
+  std::uint64_t uses_ = 0;
+  std::map<std::uint64_t, std::string> used_;
+  std::deque<Ended> ended_;
+};
+
+/// Random operations on a few thousand run ids, so that the table is as full as it gets, its chains wrap
+/// around its end, and every removal has entries to move back.
+class RandomOperations {
+ public:
+  RandomOperations(std::uint64_t seed, std::uint64_t bytes_max, std::size_t names)
+      : random_(seed), index_(bytes_max, 500ms, seed), model_(bytes_max, 500ms) {
+    for (std::size_t n = 0; n < names; ++n) {
+      names_.push_back(n % 5 == 4 ? "odd run " + std::to_string(n) : ulid("wrun_", n));
+    }
+  }
+
+  void step() {
+    const auto& run_id = names_[random_.below(names_.size())];
+    const auto handle = index_.find(run_id);
+    const auto found = model_.runs.find(run_id);
+    ASSERT_EQ(handle == RunIndex::kNone, found == model_.runs.end()) << run_id;
+    now_ += std::chrono::milliseconds{random_.below(3)};
+    if (handle == RunIndex::kNone) {
+      const auto inserted = index_.insert_pending(run_id, 1);
+      model_.insert(run_id);
+      ASSERT_EQ(index_.run_id(inserted), run_id);
+      return;
+    }
+    ASSERT_EQ(index_.run(handle).pending_batch != 0, found->second.pending);
+    const auto choice = random_.below(100);
+    if (choice < 40) {
+      add_row(handle, run_id);
+    } else if (choice < 70 && found->second.pending) {
+      index_.complete(handle);
+      model_.complete(run_id);
+    } else if (choice < 85) {
+      index_.touch(handle);
+      model_.touch(run_id);
+    } else if (choice < 90) {
+      index_.end_run(handle, now_);
+      model_.end(run_id, now_);
+    } else {
+      index_.evict(now_);
+      model_.evict(now_);
+      // What stays above the bound is pending.
+      ASSERT_TRUE(!index_.over_bound() || model_.used().empty());
+    }
+  }
+
+  void expect_equal() {
+    ASSERT_EQ(index_.size(), model_.runs.size());
+    ASSERT_EQ(index_.rows(), model_.rows());
+    ASSERT_EQ(index_.bytes(), model_.bytes());
+    ASSERT_EQ(index_.next_expiry(), model_.next_expiry());
+    for (const auto& run_id : names_) {
+      const auto handle = index_.find(run_id);
+      const auto found = model_.runs.find(run_id);
+      ASSERT_EQ(handle == RunIndex::kNone, found == model_.runs.end()) << run_id;
+      if (handle == RunIndex::kNone) continue;
+      ASSERT_EQ(index_.run_id(handle), run_id);
+      ASSERT_EQ(index_.run(handle).log.rows(), found->second.ids.size());
+      ASSERT_EQ(index_.run(handle).ended, found->second.ended);
+    }
+  }
+
+  /// Evicts one run after the other: the order must be the model's.
+  void expect_same_order_of_use() {
+    while (!model_.used().empty()) {
+      const std::string oldest = model_.used().begin()->second;
+      const auto handle = index_.find(oldest);
+      ASSERT_NE(handle, RunIndex::kNone);
+      ASSERT_EQ(index_.run(handle).older, RunIndex::kNone) << oldest << " is not the oldest";
+      index_.end_run(handle, now_);
+      model_.end(oldest, now_);
+      now_ += 501ms;
+      index_.evict(now_);
+      model_.evict(now_);
+      ASSERT_EQ(index_.size(), model_.runs.size());
+    }
+  }
+
+ private:
+  void add_row(RunIndex::Handle handle, const std::string& run_id) {
+    // One id is one row: its identity follows from it.
+    Event row{run_id, ulid("wevt_", random_.below(20)), {std::nullopt}, "step_created"};
+    if (row.id.back() < '5') row.identity = {"a spilled text"};
+    const auto identity = values_of(row.identity);
+    const auto added = index_.add_row(handle, EventRow{.run_id = row.run_id,
+                                                       .id = row.id,
+                                                       .type = 0,
+                                                       .type_text = {},
+                                                       .identity = identity,
+                                                       .commit = {}});
+    ASSERT_EQ(!added.known, model_.add(run_id, row, profile_));
+  }
+
+  const Profile profile_ = workflow_devkit_profile();
+  Prng random_;
+  RunIndex index_;
+  Model model_;
+  std::vector<std::string> names_;
+  Instant now_ = at(0s);
+};
+
+void expect_like_the_model(std::uint64_t bytes_max, std::size_t names) {
+  for (std::uint64_t seed = 1; seed <= 4; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    RandomOperations operations(seed, bytes_max, names);
+    for (int round = 0; round < 10; ++round) {
+      for (int i = 0; i < 1000; ++i) {
+        operations.step();
+        if (::testing::Test::HasFatalFailure()) return;
+      }
+      operations.expect_equal();
+      if (::testing::Test::HasFatalFailure()) return;
+    }
+    operations.expect_same_order_of_use();
+    if (::testing::Test::HasFatalFailure()) return;
+  }
+}
+
+TEST(RunIndexModel, BehavesLikeTheMapsWithRoomForAll) {
+  expect_like_the_model(kRoomy, 760);
+}
+
+TEST(RunIndexModel, BehavesLikeTheMapsUnderMemoryPressure) {
+  expect_like_the_model(kEmptyTableBytes + 150'000, 1500);
+}
+
+TEST(RunIndexModel, BehavesLikeTheMapsWithNoRoomAtAll) {
+  expect_like_the_model(0, 300);
+}
+
+}  // namespace
+}  // namespace dupwatch::core

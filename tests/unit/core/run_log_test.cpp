@@ -1,0 +1,153 @@
+#include "daemon/core/run_log.hpp"
+
+#include <gtest/gtest.h>
+#include <rapidcheck/gtest.h>
+
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "tests/unit/core/event_rows.hpp"
+
+namespace dupwatch::core {
+namespace {
+
+using oracle::Event;
+
+class RunLogTest : public ::testing::Test {
+ protected:
+  RunLog::Added add(const std::string& id, std::optional<std::string> correlation,
+                    const std::string& type = "step_created", const CommitInfo& commit = {}) {
+    return add_event(log, codec, profile, Event{"r", id, {std::move(correlation)}, type}, commit);
+  }
+  const Profile profile = workflow_devkit_profile();
+  TokenCodec codec;
+  RunLog log;
+};
+
+TEST_F(RunLogTest, ARowSeenBeforeIsKnownAndCompletesItsCommitData) {
+  const auto first = add(ulid("wevt_", 1), "c");
+  EXPECT_FALSE(first.known);
+  const CommitInfo commit{.xid = 7, .lsn = decoder::Lsn{0x10}, .time = decoder::Timestamp{5}};
+  const auto again = add(ulid("wevt_", 1), "c", "step_created", commit);
+  EXPECT_TRUE(again.known);
+  EXPECT_EQ(again.row, first.row);
+  EXPECT_EQ(log.rows(), 1U);
+  EXPECT_EQ(log.row(first.row).commit.xid, 7U);
+  EXPECT_EQ(log.row(first.row).commit.lsn, decoder::Lsn{0x10});
+  EXPECT_EQ(log.row(first.row).commit.time.micros, 5);
+}
+
+TEST_F(RunLogTest, WhatIsKnownOfACommitIsNotOverwritten) {
+  const auto first = add("e", "c", "step_created", {.xid = 7, .lsn = decoder::Lsn{1}, .time = {5}});
+  EXPECT_TRUE(add("e", "c", "step_created", {.xid = 8, .lsn = decoder::Lsn{2}, .time = {6}}).known);
+  EXPECT_TRUE(add("e", "c").known);
+  EXPECT_EQ(log.row(first.row).commit.xid, 7U);
+  EXPECT_EQ(log.row(first.row).commit.lsn, decoder::Lsn{1});
+  EXPECT_EQ(log.row(first.row).commit.time.micros, 5);
+}
+
+TEST_F(RunLogTest, NullIsAnIdentityOfItsOwnAndNotTheEmptyText) {
+  const auto null = add("a", std::nullopt);
+  const auto empty = add("b", "");
+  const auto other_null = add("c", std::nullopt);
+  EXPECT_EQ(log.entities(), 2U);
+  EXPECT_EQ(log.row(null.row).entity, log.row(other_null.row).entity);
+  EXPECT_NE(log.row(null.row).entity, log.row(empty.row).entity);
+  EXPECT_TRUE(log.entity(log.row(null.row).entity).null_identity);
+  EXPECT_FALSE(log.entity(log.row(empty.row).entity).null_identity);
+}
+
+TEST_F(RunLogTest, ClearForgetsEverything) {
+  for (std::uint64_t n = 0; n < 100; ++n) (void)add(ulid("wevt_", n), ulid("step_", n));
+  log.clear();
+  EXPECT_EQ(log.rows(), 0U);
+  EXPECT_EQ(log.entities(), 0U);
+  EXPECT_FALSE(add(ulid("wevt_", 5), ulid("step_", 5)).known);
+}
+
+TEST_F(RunLogTest, AnEmptyLogIsOffTheHeap) {
+  EXPECT_EQ(log.heap_bytes(), 0U);
+  (void)add("e", "c");
+  EXPECT_GE(log.heap_bytes(), sizeof(RunLog::Row) + sizeof(RunLog::Entity));
+}
+
+/// Few short values, so that they meet; and the border cases of the encodings.
+rc::Gen<std::string> some_text() {
+  return rc::gen::oneOf(rc::gen::element<std::string>("", "n00000000", "t00000000", "\0", "a", "b", "01"),
+                        rc::gen::map(rc::gen::inRange(0, 40),
+                                     [](int n) { return ulid("step_", static_cast<std::uint64_t>(n)); }),
+                        rc::gen::arbitrary<std::string>());
+}
+
+rc::Gen<std::vector<std::optional<std::string>>> some_identity(std::size_t columns) {
+  return rc::gen::container<std::vector<std::optional<std::string>>>(
+      columns, rc::gen::map(rc::gen::pair(rc::gen::inRange(0, 4), some_text()), [](const auto& pair) {
+        return pair.first == 0 ? std::nullopt : std::optional(pair.second);
+      }));
+}
+
+/// Grouping, identity and row texts against maps of strings; enough entities for the hash table to grow.
+void expect_grouped_like_a_map(const Profile& profile, const std::vector<std::string>& types) {
+  TokenCodec codec;
+  RunLog log;
+  const auto columns = profile.identity_columns.size();
+  std::map<std::vector<std::optional<std::string>>, std::uint32_t> entity_of;
+  std::map<std::string, std::uint32_t> row_of;
+  const auto count = *rc::gen::inRange<std::size_t>(0, 300);
+  for (std::size_t n = 0; n < count; ++n) {
+    const Event event{"r", ulid("wevt_", n), *some_identity(columns), *rc::gen::elementOf(types)};
+    const auto added = add_event(log, codec, profile, event);
+    RC_ASSERT(!added.known);
+    row_of[event.id] = added.row;
+    auto key = event.identity;
+    // An unlisted type is part of the entity; a value that no identity has keeps the two sorts apart.
+    if (!profile.find_type(event.type)) key.emplace_back(event.type);
+    const auto [place, fresh] = entity_of.emplace(key, log.row(added.row).entity);
+    RC_ASSERT(place->second == log.row(added.row).entity);
+    RC_ASSERT(entity_of.size() == log.entities());
+    RC_ASSERT(log.identity(log.entity(place->second), codec) == key);
+    RC_ASSERT(add_event(log, codec, profile, event).known);
+  }
+  RC_ASSERT(log.rows() == count);
+  for (const auto& [id, row] : row_of) RC_ASSERT(log.text(log.row(row).id, codec) == id);
+}
+
+RC_GTEST_PROP(RunLog, GroupsRowsByTheirCorrelationId, ()) {
+  expect_grouped_like_a_map(workflow_devkit_profile(), {"step_created", "step_completed", "run_created"});
+}
+
+RC_GTEST_PROP(RunLog, GroupsRowsBySeveralIdentityColumnsAndUnlistedTypes, ()) {
+  expect_grouped_like_a_map(orders_profile(), {"opened", "closed", "shipped", "", "t00000000"});
+}
+
+RC_GTEST_PROP(RunLog, OrdersIdsOfAnyShapeByTheirBytes, ()) {
+  TokenCodec codec;
+  RunLog log;
+  const auto profile = workflow_devkit_profile();
+  const auto id = rc::gen::oneOf(some_text(), rc::gen::map(rc::gen::inRange(0, 3), [](int n) {
+                                   return slot_id(static_cast<std::uint64_t>(n));
+                                 }));
+  const auto a = *id;
+  const auto b = *id;
+  const auto row_a = add_event(log, codec, profile, Event{"r", a, {"c"}, "step_created"}).row;
+  const auto row_b = add_event(log, codec, profile, Event{"r", b, {"c"}, "step_created"}).row;
+  RC_ASSERT((row_a == row_b) == (a == b));
+  RC_ASSERT(log.less(log.row(row_a).id, log.row(row_b).id, codec) == (a < b));
+  RC_ASSERT(log.less(log.row(row_b).id, log.row(row_a).id, codec) == (b < a));
+}
+
+RC_GTEST_PROP(AppendTupleValue, EncodesInjectively, ()) {
+  const auto a = *some_identity(*rc::gen::inRange<std::size_t>(1, 5));
+  const auto b = *some_identity(*rc::gen::inRange<std::size_t>(1, 5));
+  const auto encode = [](const std::vector<std::optional<std::string>>& identity) {
+    std::string out;
+    for (const auto& value : values_of(identity)) append_tuple_value(out, value);
+    return out;
+  };
+  RC_ASSERT((encode(a) == encode(b)) == (a == b));
+}
+
+}  // namespace
+}  // namespace dupwatch::core
