@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <iterator>
 
@@ -69,10 +70,52 @@ std::string to_iso8601(decoder::Timestamp time) {
                      seconds / 60 % 60, seconds % 60, micros % 1'000'000);
 }
 
+namespace {
+
+/// Bytes of the UTF-8 character that `text` starts with; 0 when it starts with none.
+std::size_t utf8_character(std::string_view text) noexcept {
+  const auto byte = [&](std::size_t i) {
+    return i < text.size() ? static_cast<unsigned char>(text[i]) : std::uint8_t{0};
+  };
+  const auto lead = byte(0);
+  if (lead < 0x80) return 1;
+  std::size_t size = 0;
+  // The second byte's range rules out overlong forms, surrogates and what lies above U+10FFFF (Unicode,
+  // table 3-7).
+  unsigned second_min = 0x80;
+  unsigned second_max = 0xBF;
+  if (lead >= 0xC2 && lead <= 0xDF) {
+    size = 2;
+  } else if (lead >= 0xE0 && lead <= 0xEF) {
+    size = 3;
+    if (lead == 0xE0) second_min = 0xA0;
+    if (lead == 0xED) second_max = 0x9F;
+  } else if (lead >= 0xF0 && lead <= 0xF4) {
+    size = 4;
+    if (lead == 0xF0) second_min = 0x90;
+    if (lead == 0xF4) second_max = 0x8F;
+  } else {
+    return 0;
+  }
+  if (byte(1) < second_min || byte(1) > second_max) return 0;
+  for (std::size_t i = 2; i < size; ++i) {
+    if ((byte(i) & 0xC0U) != 0x80) return 0;
+  }
+  return size;
+}
+
+}  // namespace
+
 void append_json_string(std::string& out, std::string_view text) {
   out += '"';
-  for (const char c : text) {
-    switch (c) {
+  for (std::size_t i = 0; i < text.size();) {
+    const auto size = utf8_character(text.substr(i));
+    // A database of encoding SQL_ASCII may hold any bytes; a JSON reader would refuse the whole record.
+    if (size == 0) out += "\\ufffd";
+    if (size > 1) out += text.substr(i, size);
+    i += std::max<std::size_t>(size, 1);
+    if (size != 1) continue;
+    switch (const char c = text[i - 1]; c) {
       case '"':
         out += "\\\"";
         break;

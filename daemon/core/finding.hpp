@@ -68,7 +68,8 @@ struct Finding {
 /// log.
 [[nodiscard]] std::string to_json(const Finding& finding);
 
-/// JSON string literal incl. quotes; control characters escaped, so that a line stays a line.
+/// JSON string literal incl. quotes; control characters escaped, so that a line stays a line. Every byte that
+/// is not part of a UTF-8 character becomes U+FFFD.
 void append_json_string(std::string& out, std::string_view text);
 
 }  // namespace dupwatch::core
