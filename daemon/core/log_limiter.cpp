@@ -12,6 +12,7 @@ void LogLimiter::roll(Window& window, Instant now) const noexcept {
   if (window.begun == Instant{} || now - window.begun >= kWindow) {
     window.begun = now;
     window.lines = 0;
+    window.suppressed_before += std::exchange(window.suppressed, 0);
   }
 }
 
@@ -29,8 +30,8 @@ bool LogLimiter::allow(Rule rule, bool after_close, Instant now) noexcept {
 
 std::uint64_t LogLimiter::take_suppressed(Rule rule, Instant now) noexcept {
   auto& window = windows_[static_cast<std::size_t>(rule)];
-  if (window.suppressed == 0 || now - window.begun < kWindow) return 0;
-  return std::exchange(window.suppressed, 0);
+  roll(window, now);
+  return std::exchange(window.suppressed_before, 0);
 }
 
 }  // namespace dupwatch::core

@@ -17,7 +17,8 @@ class LogLimiter {
   explicit LogLimiter(std::uint32_t per_minute) noexcept : per_minute_(per_minute) {}
 
   [[nodiscard]] bool allow(Rule rule, bool after_close, Instant now) noexcept;
-  /// Lines of a rule suppressed in the minute that ended; non-zero once per minute at most.
+  /// Lines of a rule suppressed in minutes that have ended and not told yet; non-zero once per minute at
+  /// most.
   [[nodiscard]] std::uint64_t take_suppressed(Rule rule, Instant now) noexcept;
 
  private:
@@ -25,6 +26,7 @@ class LogLimiter {
     Instant begun{};
     std::uint32_t lines = 0;
     std::uint64_t suppressed = 0;
+    std::uint64_t suppressed_before = 0;
   };
   void roll(Window& window, Instant now) const noexcept;
 

@@ -1,0 +1,63 @@
+#include "daemon/core/log_limiter.hpp"
+
+#include <gtest/gtest.h>
+
+namespace dupwatch::core {
+namespace {
+
+using namespace std::chrono_literals;
+
+LogLimiter::Instant at(std::chrono::milliseconds time) {
+  return LogLimiter::Instant{} + 1h + time;
+}
+
+int allowed(LogLimiter& limiter, int lines, std::chrono::milliseconds time, bool after_close = false) {
+  int count = 0;
+  for (int i = 0; i < lines; ++i) count += limiter.allow(Rule::kDuplicate, after_close, at(time)) ? 1 : 0;
+  return count;
+}
+
+TEST(LogLimiter, AllowsSoManyLinesPerMinute) {
+  LogLimiter limiter(3);
+  EXPECT_EQ(allowed(limiter, 10, 0s), 3);
+  EXPECT_EQ(allowed(limiter, 10, 59s), 0);
+  EXPECT_EQ(allowed(limiter, 10, 60s), 3);
+}
+
+TEST(LogLimiter, AFindingThatIsAfterCloseAlwaysHasItsLineAndTakesNoOthers) {
+  LogLimiter limiter(3);
+  EXPECT_EQ(allowed(limiter, 100, 0s, /*after_close=*/true), 100);
+  EXPECT_EQ(allowed(limiter, 10, 0s), 3);
+}
+
+TEST(LogLimiter, ZeroIsNoLimit) {
+  LogLimiter limiter(0);
+  EXPECT_EQ(allowed(limiter, 1000, 0s), 1000);
+  EXPECT_EQ(limiter.take_suppressed(Rule::kDuplicate, at(2min)), 0U);
+}
+
+TEST(LogLimiter, TellsOfSuppressedLinesOnceWhenTheirMinuteIsOver) {
+  LogLimiter limiter(3);
+  (void)allowed(limiter, 10, 0s);
+  EXPECT_EQ(limiter.take_suppressed(Rule::kDuplicate, at(59s)), 0U);
+  EXPECT_EQ(limiter.take_suppressed(Rule::kDuplicate, at(60s)), 7U);
+  EXPECT_EQ(limiter.take_suppressed(Rule::kDuplicate, at(61s)), 0U);
+}
+
+TEST(LogLimiter, TellsOfSuppressedLinesAlthoughTheStormGoesOn) {
+  LogLimiter limiter(1);
+  std::uint64_t suppressed = 0;
+  std::uint64_t refused = 0;
+  // Each turn first logs findings and then asks, so that the new minute always begins with a line.
+  for (auto time = 0s; time < 300s; time += 1s) {
+    refused += static_cast<std::uint64_t>(10 - allowed(limiter, 10, time));
+    suppressed += limiter.take_suppressed(Rule::kDuplicate, at(time));
+  }
+  EXPECT_GE(suppressed, refused * 3 / 5);
+  EXPECT_LE(suppressed, refused);
+  suppressed += limiter.take_suppressed(Rule::kDuplicate, at(400s));
+  EXPECT_EQ(suppressed, refused);
+}
+
+}  // namespace
+}  // namespace dupwatch::core
