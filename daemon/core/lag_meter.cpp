@@ -6,21 +6,23 @@ namespace dupwatch::core {
 
 void LagMeter::sample(decoder::Lsn tip, Instant now) noexcept {
   tip_ = std::max(tip_, tip);
-  newest_ = Sample{.tip = tip, .at = now};
-  if (!unreached_) unreached_ = newest_;
+  if (tip <= judged_ || (!unreached_.empty() && tip <= unreached_.back().tip)) return;
+  unreached_.push_back(Sample{.tip = tip, .at = now});
+  if (unreached_.size() <= kSamplesMax) return;
+  std::size_t kept = 0;
+  for (std::size_t i = 0; i < unreached_.size(); i += 2) unreached_[kept++] = unreached_[i];
+  unreached_.resize(kept);
 }
 
 void LagMeter::judged(decoder::Lsn position) noexcept {
   tip_ = std::max(tip_, position);
-  if (unreached_ && position >= unreached_->tip) {
-    unreached_.reset();
-    if (newest_ && position < newest_->tip) unreached_ = newest_;
-  }
+  judged_ = position;
+  while (!unreached_.empty() && unreached_.front().tip <= position) unreached_.pop_front();
 }
 
 std::chrono::duration<double> LagMeter::lag(Instant now) const noexcept {
-  if (!unreached_ || now <= unreached_->at) return {};
-  return now - unreached_->at;
+  if (unreached_.empty() || now <= unreached_.front().at) return {};
+  return now - unreached_.front().at;
 }
 
 }  // namespace dupwatch::core

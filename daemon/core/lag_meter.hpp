@@ -1,7 +1,8 @@
 #pragma once
 
 #include <chrono>
-#include <optional>
+#include <cstddef>
+#include <deque>
 
 #include "decoder/lsn.hpp"
 
@@ -26,8 +27,12 @@ class LagMeter {
     decoder::Lsn tip;
     Instant at;
   };
-  std::optional<Sample> unreached_;
-  std::optional<Sample> newest_;
+  /// Beyond this every second sample is given up: a very long lag is then told a little too short.
+  static constexpr std::size_t kSamplesMax = 256;
+
+  /// Ascending in tip and time.
+  std::deque<Sample> unreached_;
+  decoder::Lsn judged_;
   decoder::Lsn tip_;
 };
 
