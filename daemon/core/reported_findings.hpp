@@ -19,8 +19,8 @@ class ReportedFindings {
   explicit ReportedFindings(std::size_t findings_max = kFindingsMax) : findings_max_(findings_max) {}
 
   /// True when the finding is new or says more than its last report; sets finding.change. What was reported
-  /// can only get worse (see DuplicateRule), so an older snapshot's view is merged in, never reported
-  /// backwards.
+  /// can only get worse (see DuplicateRule), so the view of an older snapshot is merged with what is known,
+  /// in `finding` as well: the last record of a finding is always its worst state.
   [[nodiscard]] bool admit(Finding& finding);
   /// Findings known, by rule and after_close.
   [[nodiscard]] const std::array<std::array<std::uint64_t, 2>, kRules>& open() const noexcept {
@@ -32,7 +32,9 @@ class ReportedFindings {
     Rule rule = Rule::kDuplicate;
     bool after_close = false;
     std::string canonical_id;
+    std::string closing_id;  ///< with after_close
   };
+  static void close(State& state, const Finding& finding);
   [[nodiscard]] std::uint64_t& count(const State& state) noexcept;
   void forget_oldest();
 
