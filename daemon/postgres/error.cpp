@@ -279,6 +279,10 @@ constexpr auto kRows = std::to_array<Row>({
     {kAny, "0A", "", kOperator, "unsupported", "See the server's words."},
 });
 
+// For what no row knows.
+constexpr std::string_view kUnknown = "unknown";
+constexpr std::string_view kServerError = "server_error";
+
 bool fits(const Row& row, Stages stage, std::string_view sqlstate, std::string_view message) {
   if ((row.stages & stage) == 0) return false;
   // A row without state speaks of libpq's own words, unless it has the words of a server that any state may
@@ -371,9 +375,17 @@ Error classify(Stage stage, std::string_view sqlstate, std::string_view message)
   }
   // Unknown trouble is retried: stopping for what would have healed leaves the log unwatched.
   error.fault = Fault::kTransient;
-  error.reason = sqlstate.empty() ? "unknown" : "server_error";
+  error.reason = sqlstate.empty() ? kUnknown : kServerError;
   error.remedy = "See the server's words and its log; dupwatch tries again.";
   return error;
+}
+
+std::vector<std::string_view> known_reasons() {
+  std::vector<std::string_view> reasons{kUnknown, kServerError};
+  for (const auto& row : kRows) reasons.push_back(row.reason);
+  std::sort(reasons.begin(), reasons.end());
+  reasons.erase(std::unique(reasons.begin(), reasons.end()), reasons.end());
+  return reasons;
 }
 
 }  // namespace dupwatch::postgres

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace dupwatch::postgres {
 
@@ -42,5 +43,8 @@ enum class Stage : std::uint8_t { kConnect, kQuery, kCreateSlot, kStartReplicati
 /// The one table from SQLSTATE and message class to fault, reason and remedy (texts differ by server version,
 /// so SQLSTATE decides first and prefixes only where it is ambiguous). Pure.
 [[nodiscard]] Error classify(Stage stage, std::string_view sqlstate, std::string_view message);
+
+/// Every reason that classify() can give, in no order, each once.
+[[nodiscard]] std::vector<std::string_view> known_reasons();
 
 }  // namespace dupwatch::postgres

@@ -1,0 +1,98 @@
+#include "daemon/postgres/quoting.hpp"
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "daemon/core/profile.hpp"
+#include "daemon/postgres/catalog.hpp"
+
+namespace dupwatch::postgres {
+namespace {
+
+TEST(Quoting, DoublesWhatWouldEndTheText) {
+  EXPECT_EQ(quote_identifier("plain"), "\"plain\"");
+  EXPECT_EQ(quote_identifier("a\"b"), "\"a\"\"b\"");
+  EXPECT_EQ(quote_literal("it's"), "'it''s'");
+  EXPECT_EQ(quote_literal("a\\b'c"), "E'a\\\\b''c'");
+  EXPECT_EQ(qualified("S", "t.x"), "\"S\".\"t.x\"");
+}
+
+TEST(Quoting, AnOptionKeepsItsBackslashes) {
+  // wal2json's add-tables escapes by backslash, and the replication grammar has no E''.
+  EXPECT_EQ(quote_option("a\\.b'c"), "'a\\.b''c'");
+}
+
+TEST(ArrayLiteral, EscapesQuotesAndBackslashes) {
+  EXPECT_EQ(array_literal({}), "{}");
+  const std::vector<std::string> items{"a", "", "x,y", "q\"uote", "back\\slash", "{brace}", "NULL"};
+  EXPECT_EQ(array_literal(items), R"({"a","","x,y","q\"uote","back\\slash","{brace}","NULL"})");
+}
+
+TEST(SlotName, FollowsTheServersRule) {
+  EXPECT_TRUE(valid_slot_name("dupwatch_1"));
+  EXPECT_TRUE(valid_slot_name(std::string(63, 'a')));
+  for (const auto* name : {"", "Dup", "a-b", "a b", "a\"b", "\xc3\xa4"})
+    EXPECT_FALSE(valid_slot_name(name)) << name;
+  EXPECT_FALSE(valid_slot_name(std::string(64, 'a')));
+}
+
+TEST(CreateSlotCommand, SpeaksTheSyntaxOfTheServer) {
+  EXPECT_EQ(create_slot_command(150000, "s", "wal2json", false, SnapshotUse::kExport),
+            "CREATE_REPLICATION_SLOT \"s\" LOGICAL \"wal2json\" (SNAPSHOT 'export')");
+  EXPECT_EQ(create_slot_command(180004, "s", "pgoutput", true, SnapshotUse::kNothing),
+            "CREATE_REPLICATION_SLOT \"s\" TEMPORARY LOGICAL \"pgoutput\" (SNAPSHOT 'nothing')");
+  EXPECT_EQ(create_slot_command(140018, "s", "pgoutput", true, SnapshotUse::kExport),
+            "CREATE_REPLICATION_SLOT \"s\" TEMPORARY LOGICAL \"pgoutput\" EXPORT_SNAPSHOT");
+  EXPECT_EQ(create_slot_command(140018, "s", "pgoutput", false, SnapshotUse::kNothing),
+            "CREATE_REPLICATION_SLOT \"s\" LOGICAL \"pgoutput\" NOEXPORT_SNAPSHOT");
+}
+
+TEST(StartReplicationCommand, QuotesNamesAndValues) {
+  const std::vector<std::pair<std::string, std::string>> options{{"proto_version", "1"},
+                                                                 {"publication_names", "\"o'clock\""}};
+  EXPECT_EQ(start_replication_command("s", decoder::Lsn{0x1600000028}, options),
+            "START_REPLICATION SLOT \"s\" LOGICAL 16/28 (\"proto_version\" '1', \"publication_names\" "
+            "'\"o''clock\"')");
+  EXPECT_EQ(start_replication_command("s", {}, {}), "START_REPLICATION SLOT \"s\" LOGICAL 0/0");
+}
+
+core::Profile orders() {
+  core::Profile profile;
+  profile.schema = "shop";
+  profile.table = "Order\"s";
+  profile.run_column = "order";
+  profile.id_column = "id";
+  profile.identity_columns = {"line", "id"};
+  profile.unlisted_unique = true;
+  return profile;
+}
+
+TEST(ReadBackQuery, SelectsTrackedTypesOfTheEventLog) {
+  const auto query = read_back_query(core::workflow_devkit_profile(), true, "character varying");
+  EXPECT_TRUE(query.has_types);
+  EXPECT_EQ(query.text,
+            "SELECT e.\"run_id\", e.\"id\", e.\"type\", e.\"correlation_id\", e.xmin, CASE WHEN "
+            "e.xmin::text::bigint >= 3"
+            " THEN (extract(epoch FROM pg_xact_commit_timestamp(e.xmin)) * 1000000)::bigint END"
+            " FROM \"workflow\".\"workflow_events\" AS e WHERE e.\"run_id\" = ANY ($1::text[])"
+            " AND e.\"type\"::text = ANY ($2::text[])");
+}
+
+TEST(ReadBackQuery, SelectsEveryRowWhereAnyTypeCounts) {
+  const auto query = read_back_query(orders(), true, "bigint", false);
+  EXPECT_FALSE(query.has_types);
+  EXPECT_EQ(
+      query.text,
+      "SELECT e.\"order\", e.\"id\", '', e.\"line\", e.\"id\", NULL, NULL FROM \"shop\".\"Order\"\"s\" AS e"
+      " WHERE e.\"order\" = ANY ($1::bigint[])");
+}
+
+TEST(WatchedColumns, NamesEachColumnOnce) {
+  EXPECT_EQ(watched_columns(orders()), (std::vector<std::string>{"order", "id", "line"}));
+}
+
+}  // namespace
+}  // namespace dupwatch::postgres

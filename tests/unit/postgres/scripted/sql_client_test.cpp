@@ -1,0 +1,259 @@
+#include "daemon/postgres/sql_client.hpp"
+
+#include <gtest/gtest.h>
+#include <libpq-fe.h>
+#include <poll.h>
+
+#include <string>
+#include <vector>
+
+#include "scripted_libpq.hpp"
+
+namespace dupwatch::scripted {
+namespace {
+
+using namespace std::chrono_literals;
+using postgres::Error;
+using postgres::Instant;
+using postgres::SqlClient;
+
+const Instant kStart = Instant{} + 1h;
+
+core::ConnectionConfig config() {
+  core::ConnectionConfig connection;
+  connection.dsn = "host=db.example";
+  connection.backoff_min = 100ms;
+  connection.backoff_max = 1s;
+  return connection;
+}
+
+/// Outcomes of queries, in order: "ok" or the reason.
+struct Log {
+  std::vector<std::string> rows;
+  std::vector<std::string> done;
+
+  SqlClient::Query query(std::string text) {
+    SqlClient::Query query;
+    query.text = std::move(text);
+    query.on_row = [this](const pg_result& result, int row) {
+      rows.emplace_back(*postgres::cell(result, row, 0));
+    };
+    query.on_done = [this](std::optional<Error> error) { done.push_back(error ? error->reason : "ok"); };
+    return query;
+  }
+};
+
+void send(Script& script) {
+  script.then({.function = "PQsendQuery", .returns = 1})
+      .then({.function = "PQsetSingleRowMode", .returns = 1});
+  script.then({.function = "PQflush"});
+}
+
+/// A turn of a connected client up to where results are looked for.
+void read(Script& script, bool alive = true) {
+  script.then({.function = "PQflush"});
+  script.then({.function = "PQconsumeInput",
+               .returns = alive ? 1 : 0,
+               .error = alive ? "" : "server closed the connection unexpectedly\n",
+               .breaks = !alive});
+}
+
+/// The end of a turn: nothing more to read.
+void wait(Script& script) {
+  script.then({.function = "PQisBusy", .returns = 1}).then({.function = "PQflush"});
+}
+
+TEST(SqlClient, DoesNothingWithoutAQuery) {
+  Script script;
+  SqlClient client{config(), 1};
+  client.turn(kStart);
+  EXPECT_EQ(client.socket(), -1);
+  EXPECT_EQ(client.deadline(), Instant::max());
+}
+
+TEST(SqlClient, HandsOnRowsAsTheyComeAndRunsQueriesInOrder) {
+  Script script;
+  Log log;
+  SqlClient client{config(), 1};
+  ASSERT_TRUE(client.submit(log.query("first")));
+  ASSERT_TRUE(client.submit(log.query("second")));
+  EXPECT_EQ(client.waiting(), 2U);
+
+  script.connects();
+  send(script);
+  read(script);
+  script.then({.function = "PQisBusy"}).then({.function = "PQgetResult", .result = tuples({{"a"}}, true)});
+  wait(script);
+  client.turn(kStart);
+  EXPECT_EQ(log.rows, (std::vector<std::string>{"a"}));
+  EXPECT_TRUE(log.done.empty());
+  EXPECT_EQ(client.events(), POLLIN);
+
+  read(script);
+  script.then({.function = "PQisBusy"}).then({.function = "PQgetResult", .result = tuples({{"b"}}, true)});
+  script.then({.function = "PQisBusy"}).then({.function = "PQgetResult", .result = tuples({})});
+  script.then({.function = "PQisBusy"}).then({.function = "PQgetResult"});
+  send(script);
+  wait(script);
+  client.turn(kStart);
+  EXPECT_EQ(log.rows, (std::vector<std::string>{"a", "b"}));
+  EXPECT_EQ(log.done, (std::vector<std::string>{"ok"}));
+  EXPECT_EQ(script.sent(), (std::vector<std::string>{"first", "second"}));
+  EXPECT_EQ(client.waiting(), 1U);
+}
+
+TEST(SqlClient, ACallbackMaySubmitTheNextQuery) {
+  Script script;
+  Log log;
+  SqlClient client{config(), 1};
+  auto query = log.query("first");
+  query.on_done = [&](std::optional<Error>) { ASSERT_TRUE(client.submit(log.query("second"))); };
+  ASSERT_TRUE(client.submit(std::move(query)));
+  script.connects();
+  send(script);
+  read(script);
+  script.then({.function = "PQisBusy"}).then({.function = "PQgetResult", .result = command_ok()});
+  script.then({.function = "PQisBusy"}).then({.function = "PQgetResult"});
+  send(script);
+  wait(script);
+  client.turn(kStart);
+  EXPECT_EQ(script.sent().back(), "second");
+}
+
+TEST(SqlClient, AFailedQueryLeavesTheConnectionInUse) {
+  Script script;
+  Log log;
+  SqlClient client{config(), 1};
+  ASSERT_TRUE(client.submit(log.query("bad")));
+  script.connects();
+  send(script);
+  read(script);
+  script.then({.function = "PQisBusy"})
+      .then({.function = "PQgetResult", .result = failure("42P01", "no table")});
+  script.then({.function = "PQisBusy"}).then({.function = "PQgetResult"});
+  script.then({.function = "PQflush"});
+  client.turn(kStart);
+  EXPECT_EQ(log.done, (std::vector<std::string>{"table_missing"}));
+  EXPECT_FALSE(client.trouble().has_value());
+  EXPECT_EQ(client.deadline(), Instant::max());
+}
+
+TEST(SqlClient, ARefusedConnectionIsTriedAgainAfterTheBackoffAndKeepsItsQueries) {
+  Script script;
+  Log log;
+  SqlClient client{config(), 1};
+  ASSERT_TRUE(client.submit(log.query("q")));
+  script.then({.function = "PQconnectStartParams"});
+  script.then({.function = "PQconnectPoll",
+               .returns = PGRES_POLLING_FAILED,
+               .error = "Connection refused\n",
+               .breaks = true});
+  client.turn(kStart);
+  ASSERT_TRUE(client.trouble().has_value());
+  EXPECT_EQ(client.trouble()->reason, "connection_refused");
+  EXPECT_TRUE(log.done.empty());
+  EXPECT_GE(client.deadline(), kStart + 50ms);
+  EXPECT_LE(client.deadline(), kStart + 100ms);
+  client.turn(kStart + 10ms);
+
+  script.connects();
+  send(script);
+  read(script);
+  wait(script);
+  client.turn(kStart + 100ms);
+  EXPECT_FALSE(client.trouble().has_value());
+}
+
+TEST(SqlClient, AConnectionThatBreaksFailsTheQueryInFlightOnly) {
+  Script script;
+  Log log;
+  SqlClient client{config(), 1};
+  ASSERT_TRUE(client.submit(log.query("first")));
+  ASSERT_TRUE(client.submit(log.query("second")));
+  script.connects();
+  send(script);
+  read(script, false);
+  script.then({.function = "PQisBusy", .returns = 1});
+  client.turn(kStart);
+  EXPECT_EQ(log.done, (std::vector<std::string>{"server_closed"}));
+  EXPECT_EQ(client.waiting(), 1U);
+  EXPECT_EQ(client.socket(), -1);
+}
+
+TEST(SqlClient, TheServersReasonComesBeforeTheClosedSocket) {
+  Script script;
+  Log log;
+  SqlClient client{config(), 1};
+  ASSERT_TRUE(client.submit(log.query("q")));
+  script.connects();
+  send(script);
+  read(script, false);
+  script.then({.function = "PQisBusy"})
+      .then({.function = "PQgetResult", .result = failure("57P01", "shutting down")});
+  script.then({.function = "PQisBusy", .returns = 1});
+  client.turn(kStart);
+  EXPECT_EQ(log.done, (std::vector<std::string>{"terminated"}));
+}
+
+TEST(SqlClient, AnIdleConnectionThatEndsIsNoTrouble) {
+  Script script;
+  Log log;
+  SqlClient client{config(), 1};
+  ASSERT_TRUE(client.submit(log.query("q")));
+  script.connects();
+  send(script);
+  read(script);
+  script.then({.function = "PQisBusy"}).then({.function = "PQgetResult", .result = command_ok()});
+  script.then({.function = "PQisBusy"}).then({.function = "PQgetResult"});
+  script.then({.function = "PQflush"});
+  client.turn(kStart);
+  read(script, false);
+  client.turn(kStart + 1s);
+  EXPECT_FALSE(client.trouble().has_value());
+  ASSERT_TRUE(client.submit(log.query("next")));
+  EXPECT_LE(client.deadline(), kStart + 1s);
+}
+
+TEST(SqlClient, AHungServerIsGivenUp) {
+  Script script;
+  Log log;
+  SqlClient client{config(), 1};
+  auto query = log.query("q");
+  query.silence_max = 5s;
+  ASSERT_TRUE(client.submit(std::move(query)));
+  script.connects();
+  send(script);
+  read(script);
+  wait(script);
+  client.turn(kStart);
+  EXPECT_EQ(client.deadline(), kStart + 5s);
+  read(script);
+  wait(script);
+  client.turn(kStart + 5s);
+  EXPECT_EQ(log.done, (std::vector<std::string>{"timeout"}));
+}
+
+TEST(SqlClient, AHostThatDoesNotAnswerIsGivenUpAfterConnectTimeout) {
+  Script script;
+  Log log;
+  SqlClient client{config(), 1};
+  ASSERT_TRUE(client.submit(log.query("q")));
+  script.then({.function = "PQconnectStartParams"});
+  script.then({.function = "PQconnectPoll", .returns = PGRES_POLLING_READING});
+  client.turn(kStart);
+  EXPECT_EQ(client.deadline(), kStart + 10s);
+  client.turn(kStart + 10s);
+  ASSERT_TRUE(client.trouble().has_value());
+  EXPECT_EQ(client.trouble()->reason, "connection_timeout");
+}
+
+TEST(SqlClient, TheQueueIsBounded) {
+  Script script;
+  Log log;
+  SqlClient client{config(), 1};
+  for (std::size_t i = 0; i < SqlClient::kQueueMax; ++i) ASSERT_TRUE(client.submit(log.query("q")));
+  EXPECT_FALSE(client.submit(log.query("one too many")));
+}
+
+}  // namespace
+}  // namespace dupwatch::scripted
