@@ -9,8 +9,10 @@
 #include <array>
 #include <atomic>
 #include <chrono>
+#include <ctime>
 #include <exception>
 #include <mutex>
+#include <string>
 #include <thread>
 #include <utility>
 
@@ -78,13 +80,27 @@ int on_log(const mg_connection* /*connection*/, const char* message) {
   return 1;
 }
 
+/// Value of the header Date.
+[[nodiscard]] std::string http_date(std::chrono::system_clock::time_point now) {
+  const auto seconds = std::chrono::system_clock::to_time_t(now);
+  std::tm utc{};
+  gmtime_r(&seconds, &utc);
+  std::array<char, 32> text{};
+  return {text.data(), std::strftime(text.data(), text.size(), "%a, %d %b %Y %H:%M:%S GMT", &utc)};
+}
+
+/// Written here and not with mg_response_header_*: that formats the date in gmtime()'s one buffer for all
+/// threads.
 void send(mg_connection* connection, const Response& response, bool with_body) {
-  mg_response_header_start(connection, response.status);
-  const auto add = [&](const char* name, std::string_view value) {
-    mg_response_header_add(connection, name, value.data(), static_cast<int>(value.size()));
+  auto text = fmt::format("HTTP/1.1 {} {}\r\n", response.status,
+                          mg_get_response_code_text(connection, response.status));
+  const auto add = [&](std::string_view name, std::string_view value) {
+    text += fmt::format("{}: {}\r\n", name, value);
   };
+  add("Date", http_date(std::chrono::system_clock::now()));
+  add("Connection", "close");
   add("Content-Type", response.content_type);
-  add("Content-Length", fmt::format("{}", response.body.size()));
+  add("Content-Length", std::to_string(response.body.size()));
   if (response.status == 405) add("Allow", kAllowedMethods);
   add("Cache-Control", "no-store");
   add("X-Content-Type-Options", "nosniff");
@@ -93,8 +109,9 @@ void send(mg_connection* connection, const Response& response, bool with_body) {
       "form-action 'none'; frame-ancestors 'none'");
   add("Cross-Origin-Resource-Policy", "same-origin");
   add("Referrer-Policy", "no-referrer");
-  mg_response_header_send(connection);
-  if (with_body) mg_write(connection, response.body.data(), response.body.size());
+  text += "\r\n";
+  if (with_body) text += response.body;
+  mg_write(connection, text.data(), text.size());
 }
 
 [[nodiscard]] std::string_view view_of(const char* text) noexcept {
@@ -103,10 +120,14 @@ void send(mg_connection* connection, const Response& response, bool with_body) {
 
 /// civetweb's own refusals (malformed request, timeout) with our headers.
 int on_error(mg_connection* connection, int status, const char* /*message*/) {
-  Response response;
-  response.status = status;
-  response.body = fmt::format("{}\n", mg_get_response_code_text(connection, status));
-  send(connection, response, true);
+  try {
+    Response response;
+    response.status = status;
+    response.body = fmt::format("{}\n", mg_get_response_code_text(connection, status));
+    send(connection, response, true);
+  } catch (const std::exception&) {
+    // As for on_request: nothing is sent.
+  }
   return 0;
 }
 
@@ -163,7 +184,7 @@ class HttpServer::Impl {
     callbacks.begin_request = &Impl::on_request;
     callbacks.http_error = &on_error;
     callbacks.log_message = &on_log;
-    callbacks.log_access = &on_log;
+    // No log_access: for it civetweb calls localtime(), which is not thread-safe.
     std::array<char, 256> text{};
     mg_error_data error{.code = nullptr, .text = text.data(), .text_buffer_size = text.size()};
     mg_init_data init{.callbacks = &callbacks, .user_data = this, .configuration_options = options.data()};
@@ -191,15 +212,15 @@ class HttpServer::Impl {
     const Request request{.method = view_of(info->request_method),
                           .path = view_of(info->local_uri),
                           .query = view_of(info->query_string)};
-    Response response;
-    // No exception may pass through civetweb's C frames.
+    // No exception may pass through civetweb's C frames; the client of a failed allocation sees a closed
+    // connection.
     try {
-      response = respond(request, self.board_, self.profile_, StatusBoard::Clock::now());
+      const auto response = respond(request, self.board_, self.profile_, StatusBoard::Clock::now());
+      send(connection, response, request.method != "HEAD");
+      return response.status;
     } catch (const std::exception&) {
-      response.status = 500;
+      return 500;
     }
-    send(connection, response, request.method != "HEAD");
-    return response.status;
   }
 
   Library library_;
