@@ -4,8 +4,8 @@
 
 #include <array>
 #include <cerrno>
-#include <cstdio>
-#include <memory>
+#include <filesystem>
+#include <fstream>
 #include <system_error>
 #include <utility>
 
@@ -17,18 +17,17 @@
 namespace dupwatch::config {
 namespace {
 
-struct CloseFile {
-  void operator()(std::FILE* file) const noexcept { std::fclose(file); }
-};
-
 /// The file's text, at most one byte more than is allowed, or the errno.
 [[nodiscard]] std::variant<std::string, int> read_file(const std::string& path) {
-  const std::unique_ptr<std::FILE, CloseFile> file{std::fopen(path.c_str(), "re")};
+  // Opening a directory works, reading it does not.
+  if (std::error_code error; std::filesystem::is_directory(path, error)) return EISDIR;
+  errno = 0;
+  std::ifstream file{path, std::ios::binary};
   if (!file) return errno;
   std::string text(kConfigBytesMax + 1, '\0');
-  text.resize(std::fread(text.data(), 1, text.size(), file.get()));
-  // Opening a directory works, reading it does not.
-  if (std::ferror(file.get()) != 0) return errno;
+  file.read(text.data(), static_cast<std::streamsize>(text.size()));
+  if (file.bad()) return EIO;
+  text.resize(static_cast<std::size_t>(file.gcount()));
   return text;
 }
 

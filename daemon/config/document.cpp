@@ -61,7 +61,7 @@ struct Stop {};
 class TreeBuilder final : public YAML::EventHandler {
  public:
   explicit TreeBuilder(Problems& problems) : problems_(problems) {}
-  [[nodiscard]] Node take_root() { return std::move(root_); }
+  [[nodiscard]] ConfigNode take_root() { return std::move(root_); }
 
   void OnDocumentStart(const YAML::Mark& mark) override {
     if (documents_++ > 0) stop(mark, "a second document", "one document per file", "remove the line ---");
@@ -73,29 +73,29 @@ class TreeBuilder final : public YAML::EventHandler {
   void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
                 const std::string& value) override {
     auto node = leaf(mark, tag, anchor);
-    node.kind = Node::Kind::kScalar;
+    node.kind = ConfigNode::Kind::kScalar;
     node.text = value;
     add(std::move(node));
   }
 
   void OnSequenceStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
                        YAML::EmitterStyle::value /*style*/) override {
-    open(leaf(mark, tag, anchor), Node::Kind::kList, mark);
+    open(leaf(mark, tag, anchor), ConfigNode::Kind::kList, mark);
   }
   void OnSequenceEnd() override { close(); }
   void OnMapStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
                   YAML::EmitterStyle::value /*style*/) override {
-    open(leaf(mark, tag, anchor), Node::Kind::kMap, mark);
+    open(leaf(mark, tag, anchor), ConfigNode::Kind::kMap, mark);
   }
   void OnMapEnd() override { close(); }
 
  private:
   struct Frame {
-    Node node;
+    ConfigNode node;
     /// Dotted key of this map or list.
     std::string path;
     /// Of a map: the key whose value comes next.
-    std::optional<Node> key;
+    std::optional<ConfigNode> key;
   };
 
   [[noreturn]] void stop(const YAML::Mark& mark, std::string found, std::string expected,
@@ -109,7 +109,7 @@ class TreeBuilder final : public YAML::EventHandler {
 
   /// Checks what all nodes have in common. Quoted scalars carry the tag "!", plain ones "?", lists and maps
   /// "?".
-  [[nodiscard]] Node leaf(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor) {
+  [[nodiscard]] ConfigNode leaf(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor) {
     if (anchor != YAML::NullAnchor) refuse_alias(mark);
     if (!tag.empty() && tag != "?" && tag != "!") {
       stop(mark, "a YAML tag (!...)", "plain values", "quote the value if the ! belongs to it");
@@ -118,13 +118,13 @@ class TreeBuilder final : public YAML::EventHandler {
       stop(mark, fmt::format("more than {} values", kNodesMax), "a configuration file",
            "is this the right file?");
     }
-    Node node;
+    ConfigNode node;
     node.place = place_of(mark);
     return node;
   }
 
-  void open(Node node, Node::Kind kind, const YAML::Mark& mark) {
-    if (!open_.empty() && open_.back().node.kind == Node::Kind::kMap && !open_.back().key) {
+  void open(ConfigNode node, ConfigNode::Kind kind, const YAML::Mark& mark) {
+    if (!open_.empty() && open_.back().node.kind == ConfigNode::Kind::kMap && !open_.back().key) {
       stop(mark, "a list or map as a key", "a name", "quote the key");
     }
     if (open_.size() == kDepthMax) {
@@ -147,20 +147,20 @@ class TreeBuilder final : public YAML::EventHandler {
     return frame.path.empty() ? frame.key->text : frame.path + "." + frame.key->text;
   }
 
-  void add(Node node) {
+  void add(ConfigNode node) {
     if (open_.empty()) {
       root_ = std::move(node);
       return;
     }
     auto& parent = open_.back();
-    if (parent.node.kind == Node::Kind::kMap) {
+    if (parent.node.kind == ConfigNode::Kind::kMap) {
       if (!parent.key) {
         parent.key = std::move(node);
         return;
       }
       node.key = parent.key->text;
       node.key_place = parent.key->place;
-      const auto first = std::ranges::find(parent.node.items, node.key, &Node::key);
+      const auto first = std::ranges::find(parent.node.items, node.key, &ConfigNode::key);
       if (first != parent.node.items.end()) {
         problems_.add(node.key_place, printable(child_path(parent)), "the key a second time", "each key once",
                       fmt::format("it stands on line {} already", first->key_place.line));
@@ -179,7 +179,7 @@ class TreeBuilder final : public YAML::EventHandler {
 
   Problems& problems_;
   std::vector<Frame> open_;
-  Node root_;
+  ConfigNode root_;
   std::size_t nodes_ = 0;
   std::size_t documents_ = 0;
 };
@@ -208,7 +208,7 @@ class TreeBuilder final : public YAML::EventHandler {
 
 }  // namespace
 
-Node read_document(std::string_view text, Problems& problems) {
+ConfigNode read_document(std::string_view text, Problems& problems) {
   if (text.size() > kConfigBytesMax) {
     problems.add({}, "", "more than 1 MiB", "a configuration file", "is this the right file?");
     return {};

@@ -16,14 +16,14 @@ struct Place {
   int column = 0;
 };
 
-struct Node {
+struct ConfigNode {
   enum class Kind : std::uint8_t { kNull, kScalar, kList, kMap };
   Kind kind = Kind::kNull;
   Place place;
   /// kScalar: the text, quotes and escapes resolved.
   std::string text;
   /// kList: the items; kMap: the values, each with its key.
-  std::vector<Node> items;
+  std::vector<ConfigNode> items;
   std::string key;
   Place key_place;
 };
@@ -47,6 +47,6 @@ class Problems {
 /// The root node; kNull for an empty document. What can't be read (syntax, aliases, tags, a second document,
 /// too deep, too many values, bytes that are not text) ends the reading and is added to `problems`; of a key
 /// given twice the first is kept.
-[[nodiscard]] Node read_document(std::string_view text, Problems& problems);
+[[nodiscard]] ConfigNode read_document(std::string_view text, Problems& problems);
 
 }  // namespace dupwatch::config

@@ -132,7 +132,7 @@ constexpr auto kKeys = std::to_array<KeySpec>({
   return names;
 }
 
-void report_unknown(const Node& entry, std::string_view section, Problems& problems) {
+void report_unknown(const ConfigNode& entry, std::string_view section, Problems& problems) {
   const auto names = names_in(section);
   auto remedy = did_you_mean(entry.key, names);
   if (remedy.empty()) {
@@ -145,10 +145,10 @@ void report_unknown(const Node& entry, std::string_view section, Problems& probl
                fmt::format("one of {}", fmt::join(names, ", ")), std::move(remedy));
 }
 
-void read_section(const Node& map, std::string_view section, const Environment& env, Draft& draft,
+void read_section(const ConfigNode& map, std::string_view section, const Environment& env, Draft& draft,
                   Problems& problems);
 
-void read_entry(const Node& entry, std::string_view section, const Environment& env, Draft& draft,
+void read_entry(const ConfigNode& entry, std::string_view section, const Environment& env, Draft& draft,
                 Problems& problems) {
   const auto path = section.empty() ? entry.key : fmt::format("{}.{}", section, entry.key);
   const auto key = std::ranges::find(kKeys, path, &KeySpec::path);
@@ -163,16 +163,16 @@ void read_entry(const Node& entry, std::string_view section, const Environment& 
   }
   if (path == "table") draft.table.place = entry.key_place;
   // A section whose keys are all commented out.
-  if (entry.kind == Node::Kind::kNull) return;
-  if (entry.kind == Node::Kind::kMap) {
+  if (entry.kind == ConfigNode::Kind::kNull) return;
+  if (entry.kind == ConfigNode::Kind::kMap) {
     read_section(entry, key->path, env, draft, problems);
     return;
   }
-  problems.add(entry.place, path, entry.kind == Node::Kind::kList ? "a list" : "a single value",
+  problems.add(entry.place, path, entry.kind == ConfigNode::Kind::kList ? "a list" : "a single value",
                "a map of keys", "indent its keys below it");
 }
 
-void read_section(const Node& map, std::string_view section, const Environment& env, Draft& draft,
+void read_section(const ConfigNode& map, std::string_view section, const Environment& env, Draft& draft,
                   Problems& problems) {
   for (const auto& entry : map.items) read_entry(entry, section, env, draft, problems);
 }
@@ -183,10 +183,10 @@ std::span<const KeySpec> key_table() noexcept {
   return kKeys;
 }
 
-void read_keys(const Node& root, const Environment& env, Draft& draft, Problems& problems) {
-  if (root.kind == Node::Kind::kNull) return;
-  if (root.kind != Node::Kind::kMap) {
-    problems.add(root.place, "", root.kind == Node::Kind::kList ? "a list" : "a single value",
+void read_keys(const ConfigNode& root, const Environment& env, Draft& draft, Problems& problems) {
+  if (root.kind == ConfigNode::Kind::kNull) return;
+  if (root.kind != ConfigNode::Kind::kMap) {
+    problems.add(root.place, "", root.kind == ConfigNode::Kind::kList ? "a list" : "a single value",
                  "a map of keys", "write key: value");
     return;
   }

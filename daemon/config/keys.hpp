@@ -58,6 +58,6 @@ struct KeySpec {
 [[nodiscard]] std::span<const KeySpec> key_table() noexcept;
 
 /// Reads `root` into `draft` through the table.
-void read_keys(const Node& root, const Environment& env, Draft& draft, Problems& problems);
+void read_keys(const ConfigNode& root, const Environment& env, Draft& draft, Problems& problems);
 
 }  // namespace dupwatch::config

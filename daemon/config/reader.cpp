@@ -6,27 +6,28 @@
 
 namespace dupwatch::config {
 
-std::string Reader::shown(const Node& node) const {
+std::string Reader::shown(const ConfigNode& node) const {
   if (secret_) return {};
   switch (node.kind) {
-    case Node::Kind::kNull:
+    case ConfigNode::Kind::kNull:
       return "nothing";
-    case Node::Kind::kScalar:
+    case ConfigNode::Kind::kScalar:
       // As written: what a variable holds may be a secret whatever the key.
       return in_quotes(node.text);
-    case Node::Kind::kList:
+    case ConfigNode::Kind::kList:
       return "a list";
-    case Node::Kind::kMap:
+    case ConfigNode::Kind::kMap:
       return "a map";
   }
   return {};
 }
 
-std::optional<std::string> Reader::scalar(const Node& node, const std::string& expected) const {
-  if (node.kind != Node::Kind::kScalar) {
-    problems_.add(
-        node.place, key_, shown(node), expected,
-        node.kind == Node::Kind::kNull ? "write a value, \"\" for an empty one, or remove the key" : "");
+std::optional<std::string> Reader::scalar(const ConfigNode& node, const std::string& expected) const {
+  if (node.kind != ConfigNode::Kind::kScalar) {
+    problems_.add(node.place, key_, shown(node), expected,
+                  node.kind == ConfigNode::Kind::kNull
+                      ? "write a value, \"\" for an empty one, or remove the key"
+                      : "");
     return std::nullopt;
   }
   auto expanded = expand(node.text, env_);
@@ -47,11 +48,12 @@ std::optional<std::string> Reader::scalar(const Node& node, const std::string& e
   return std::move(text);
 }
 
-std::optional<std::vector<std::string>> Reader::list_of(const Node& node,
+std::optional<std::vector<std::string>> Reader::list_of(const ConfigNode& node,
                                                         Parsed<std::string> (*parse)(std::string_view),
                                                         Range<std::size_t> count) const {
-  if (node.kind != Node::Kind::kList || node.items.size() < count.min || node.items.size() > count.max) {
-    const bool is_list = node.kind == Node::Kind::kList;
+  if (node.kind != ConfigNode::Kind::kList || node.items.size() < count.min ||
+      node.items.size() > count.max) {
+    const bool is_list = node.kind == ConfigNode::Kind::kList;
     problems_.add(node.place, key_, is_list ? fmt::format("{} items", node.items.size()) : shown(node),
                   fmt::format("a list of {} to {} names", count.min, count.max),
                   is_list ? "" : "e.g. [a, b]");
@@ -81,7 +83,7 @@ std::optional<std::vector<std::string>> Reader::list(Parsed<std::string> (*parse
 
 std::optional<std::vector<std::pair<std::string, std::vector<std::string>>>> Reader::map_of_lists(
     Parsed<std::string> (*parse)(std::string_view), std::size_t max) const {
-  if (node_.kind != Node::Kind::kMap || node_.items.empty() || node_.items.size() > max) {
+  if (node_.kind != ConfigNode::Kind::kMap || node_.items.empty() || node_.items.size() > max) {
     problems_.add(node_.place, key_, shown(node_),
                   fmt::format("a map of 1 to {} names to lists of names", max),
                   "e.g. {order_closed: [order_opened, order_paid]}");

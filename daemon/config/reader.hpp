@@ -15,7 +15,7 @@ namespace dupwatch::config {
 
 class Reader {
  public:
-  Reader(const Node& node, std::string key, bool secret, const Environment& env, Problems& problems)
+  Reader(const ConfigNode& node, std::string key, bool secret, const Environment& env, Problems& problems)
       : node_(node), key_(std::move(key)), secret_(secret), env_(env), problems_(problems) {}
 
   /// The value through one of the parse functions of values.hpp; `parse` maps text to Parsed<T>.
@@ -58,7 +58,7 @@ class Reader {
   }
 
   template <class T>
-  [[nodiscard]] std::optional<T> accept(const Node& node, const std::string& text,
+  [[nodiscard]] std::optional<T> accept(const ConfigNode& node, const std::string& text,
                                         std::variant<T, Refusal> parsed) const {
     if (auto* value = std::get_if<T>(&parsed)) return std::move(*value);
     auto& refusal = std::get<Refusal>(parsed);
@@ -68,12 +68,12 @@ class Reader {
   }
 
   /// The expanded text of a scalar; nullopt, reported, for anything else.
-  [[nodiscard]] std::optional<std::string> scalar(const Node& node, const std::string& expected) const;
-  [[nodiscard]] std::string shown(const Node& node) const;
+  [[nodiscard]] std::optional<std::string> scalar(const ConfigNode& node, const std::string& expected) const;
+  [[nodiscard]] std::string shown(const ConfigNode& node) const;
   [[nodiscard]] std::optional<std::vector<std::string>> list_of(
-      const Node& node, Parsed<std::string> (*parse)(std::string_view), Range<std::size_t> count) const;
+      const ConfigNode& node, Parsed<std::string> (*parse)(std::string_view), Range<std::size_t> count) const;
 
-  const Node& node_;
+  const ConfigNode& node_;
   const std::string key_;
   const bool secret_;
   const Environment& env_;

@@ -70,16 +70,6 @@ void knock(const std::string& host, std::uint16_t port) noexcept {
   return text.substr(open + 1, text.size() - open - 2);
 }
 
-/// Why the server being started by this thread could not; mg_start2 itself says only "failed to setup server
-/// ports".
-thread_local std::string* start_failure = nullptr;
-
-int on_log(const mg_connection* /*connection*/, const char* message) {
-  if (start_failure != nullptr && start_failure->empty()) *start_failure = message;
-  // Non-zero: nothing goes to civetweb's own log.
-  return 1;
-}
-
 /// Value of the header Date.
 [[nodiscard]] std::string http_date(std::chrono::system_clock::time_point now) {
   const auto seconds = std::chrono::system_clock::to_time_t(now);
@@ -183,18 +173,16 @@ class HttpServer::Impl {
     mg_callbacks callbacks{};
     callbacks.begin_request = &Impl::on_request;
     callbacks.http_error = &on_error;
-    callbacks.log_message = &on_log;
+    callbacks.log_message = &Impl::on_log;
     // No log_access: for it civetweb calls localtime(), which is not thread-safe.
     std::array<char, 256> text{};
     mg_error_data error{.code = nullptr, .text = text.data(), .text_buffer_size = text.size()};
     mg_init_data init{.callbacks = &callbacks, .user_data = this, .configuration_options = options.data()};
-    std::string reason;
-    start_failure = &reason;
+    starter_ = std::this_thread::get_id();
     context_ = mg_start2(&init, &error);
-    start_failure = nullptr;
     if (context_ == nullptr) {
       return fmt::format("cannot listen on {}: {}", address,
-                         reason.empty() ? std::string_view{text.data()} : system_message(reason));
+                         failure_.empty() ? std::string_view{text.data()} : system_message(failure_));
     }
     mg_server_port bound{};
     if (mg_get_server_ports(context_, 1, &bound) != 1) return fmt::format("cannot listen on {}", address);
@@ -206,6 +194,17 @@ class HttpServer::Impl {
   [[nodiscard]] std::uint16_t port() const noexcept { return port_; }
 
  private:
+  /// mg_start2 itself says only "failed to setup server ports": the reason is in what it logs. Nothing else
+  /// that civetweb logs is of use to an operator.
+  static int on_log(const mg_connection* connection, const char* message) {
+    auto* self = static_cast<Impl*>(mg_get_user_data(mg_get_context(connection)));
+    // Its other threads may be running already.
+    const bool starting = self != nullptr && self->starter_ == std::this_thread::get_id();
+    if (starting && self->failure_.empty()) self->failure_ = message;
+    // Non-zero: civetweb does not print it.
+    return 1;
+  }
+
   static int on_request(mg_connection* connection) {
     const auto* info = mg_get_request_info(connection);
     const auto& self = *static_cast<const Impl*>(info->user_data);
@@ -226,6 +225,8 @@ class HttpServer::Impl {
   Library library_;
   const StatusBoard& board_;
   const core::Profile profile_;
+  std::thread::id starter_;
+  std::string failure_;
   std::string host_;
   std::uint16_t port_ = 0;
   mg_context* context_ = nullptr;

@@ -1,10 +1,11 @@
 #include "daemon/web/process_stats.hpp"
 
 #include <sys/resource.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <array>
+#include <cstdlib>
+#include <ctime>
 #include <filesystem>
 #include <fstream>
 #include <limits>
@@ -60,8 +61,8 @@ namespace {
 }  // namespace
 
 ProcessStats read_process_stats() {
-  static const double kTicksPerSecond = static_cast<double>(sysconf(_SC_CLK_TCK));
-  static const double kPageBytes = static_cast<double>(sysconf(_SC_PAGESIZE));
+  static const auto ticks_per_second = static_cast<double>(sysconf(_SC_CLK_TCK));
+  static const auto page_bytes = static_cast<double>(sysconf(_SC_PAGESIZE));
   constexpr std::size_t kUserTicks = 11;
   constexpr std::size_t kSystemTicks = 12;
   constexpr std::size_t kStartTicks = 19;
@@ -70,15 +71,15 @@ ProcessStats read_process_stats() {
   const auto fields = stat_fields();
   // Once, so that a step of the system clock does not look like a restart. Not from /proc/stat's btime:
   // systemd's ProcSubset=pid hides that file.
-  static const double kStartTime =
+  static const double start_time =
       seconds_of(CLOCK_REALTIME) -
-      (seconds_of(CLOCK_BOOTTIME) - number(fields[kStartTicks]) / kTicksPerSecond);
-  return {.cpu_seconds = (number(fields[kUserTicks]) + number(fields[kSystemTicks])) / kTicksPerSecond,
-          .resident_bytes = number(fields[kResidentPages]) * kPageBytes,
+      (seconds_of(CLOCK_BOOTTIME) - number(fields[kStartTicks]) / ticks_per_second);
+  return {.cpu_seconds = (number(fields[kUserTicks]) + number(fields[kSystemTicks])) / ticks_per_second,
+          .resident_bytes = number(fields[kResidentPages]) * page_bytes,
           .virtual_bytes = number(fields[kVirtualBytes]),
           .open_fds = count_open_fds(),
           .max_fds = fd_limit(),
-          .start_time_seconds = kStartTime};
+          .start_time_seconds = start_time};
 }
 
 }  // namespace dupwatch::web

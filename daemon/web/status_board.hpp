@@ -26,6 +26,7 @@ class StatusBoard {
   explicit StatusBoard(std::size_t keep);
   StatusBoard(const StatusBoard&) = delete;
   StatusBoard& operator=(const StatusBoard&) = delete;
+  ~StatusBoard() = default;
 
   /// Replaces the snapshot. Call once before the HTTP server starts, so that the slot's name is on the first
   /// scrape; then a few times a second.
