@@ -1,0 +1,223 @@
+#include "daemon/core/watch.hpp"
+
+#include "tests/unit/core/watch_fixture.hpp"
+
+namespace dupwatch::core {
+namespace {
+
+INSTANTIATE_TEST_SUITE_P(Plugins, WatchTest,
+                         ::testing::Values(decoder::Plugin::kWal2json, decoder::Plugin::kPgoutput),
+                         plugin_name);
+
+/// The run of event() is in the index, complete, with this one row.
+class WarmWatchTest : public WatchTest {
+ protected:
+  WarmWatchTest() {
+    (void)transaction({event(10)});
+    (void)read_back();
+    (void)findings();
+  }
+};
+INSTANTIATE_TEST_SUITE_P(Plugins, WarmWatchTest,
+                         ::testing::Values(decoder::Plugin::kWal2json, decoder::Plugin::kPgoutput),
+                         plugin_name);
+
+TEST_P(WarmWatchTest, ADuplicateIsFlaggedAsItsRowArrives) {
+  begin();
+  insert(event(11));
+  const auto found = findings();
+  ASSERT_EQ(found.size(), 1U);
+  EXPECT_EQ(found[0].origin, Origin::kStream);
+  EXPECT_EQ(found[0].change, FindingChange::kNew);
+  EXPECT_EQ(found[0].run_id, ulid("wrun_", 1));
+  EXPECT_EQ(found[0].canonical.id, ulid("wevt_", 10));
+  EXPECT_EQ(found[0].duplicate.id, ulid("wevt_", 11));
+  EXPECT_EQ(found[0].duplicate.xid, xid);
+  EXPECT_EQ(found[0].duplicate.commit_lsn, Lsn{lsn});
+  EXPECT_EQ(found[0].duplicate.commit_time, (decoder::Timestamp{1'795'497'698'123'456}));
+  EXPECT_NE(found[0].canonical.xid, found[0].duplicate.xid);
+  EXPECT_EQ(found[0].commit_gap_micros(), 0);
+}
+
+TEST_P(WarmWatchTest, TwoRowsOfOneTransactionAreADuplicate) {
+  (void)transaction({event(20, "wait_created", "wait_1"), event(21, "wait_created", "wait_1")});
+  const auto found = findings();
+  ASSERT_EQ(found.size(), 1U);
+  EXPECT_EQ(found[0].duplicate.id, ulid("wevt_", 21));
+  EXPECT_EQ(found[0].canonical.xid, found[0].duplicate.xid);
+}
+
+TEST_P(WarmWatchTest, AClosingEventAfterTheDuplicateChangesItsFinding) {
+  (void)transaction({event(12)});
+  ASSERT_EQ(findings().size(), 1U);
+  (void)transaction({event(11, "step_completed")});
+  const auto found = findings();
+  ASSERT_EQ(found.size(), 1U);
+  EXPECT_EQ(found[0].change, FindingChange::kChanged);
+  EXPECT_TRUE(found[0].after_close);
+  EXPECT_EQ(found[0].closing_id, ulid("wevt_", 11));
+  EXPECT_EQ(watch.counters().finding_changes, 1U);
+  EXPECT_EQ(watch.reported().open()[0][0], 0U);
+  EXPECT_EQ(watch.reported().open()[0][1], 1U);
+}
+
+TEST_P(WarmWatchTest, ASmallerIdThatCommitsSecondIsTheCanonicalRow) {
+  (void)transaction({event(9)});
+  const auto found = findings();
+  ASSERT_EQ(found.size(), 1U);
+  EXPECT_EQ(found[0].canonical.id, ulid("wevt_", 9));
+  EXPECT_EQ(found[0].duplicate.id, ulid("wevt_", 10));
+}
+
+TEST_P(WarmWatchTest, ARedeliveryIsCountedAndSaysNothing) {
+  (void)transaction({event(10)});
+  EXPECT_TRUE(findings().empty());
+  EXPECT_EQ(watch.counters().redeliveries, 1U);
+  EXPECT_EQ(watch.index().rows(), 1U);
+}
+
+TEST_P(WarmWatchTest, OtherRunsCorrelationsAndTypesAreNoDuplicates) {
+  (void)transaction({event(11, "step_created", "step_2"), event(12, "step_completed"),
+                     event(13, "step_created", std::nullopt), event(14, "step_created", "")});
+  (void)transaction({event(15, "step_created", "step_1", ulid("wrun_", 2))});
+  (void)read_back();
+  EXPECT_TRUE(findings().empty());
+}
+
+TEST_P(WarmWatchTest, ARunLeavesAfterItsGraceAndALateEventReadsItBack) {
+  (void)transaction({event(11, "run_completed", std::nullopt)});
+  now += config.index.run_grace;
+  watch.evict(now);
+  EXPECT_EQ(watch.index().size(), 0U);
+  (void)transaction({event(12)});
+  EXPECT_EQ(read_back(), std::vector<std::string>{ulid("wrun_", 1)});
+  EXPECT_EQ(findings().size(), 1U);
+  EXPECT_EQ(watch.next_expiry(), now + config.index.run_grace) << "its terminal event was read back as well";
+}
+
+TEST_P(WatchTest, TypesThatCannotMakeADuplicateNeverMakeARunPending) {
+  (void)transaction({event(1, "step_started"), event(2, "step_retrying"), event(3, "hook_received", "hook_1"),
+                     event(4, "noop", std::nullopt), event(5, "run_started", std::nullopt),
+                     event(6, "run_cancelled", std::nullopt), event(7, "some_new_type"),
+                     event(8, "attr_set", std::nullopt)});
+  EXPECT_EQ(watch.pending_runs(), 0U);
+  EXPECT_EQ(watch.next_read_back(), std::nullopt);
+  EXPECT_EQ(watch.index().size(), 0U);
+  EXPECT_EQ(confirmed(), Lsn{lsn + 0x30});
+  const auto& by_type = watch.counters().events_by_type;
+  EXPECT_EQ(by_type[*config.profile.find_type("step_started")], 1U);
+  EXPECT_EQ(by_type[*config.profile.find_type("attr_set")], 1U);
+  EXPECT_EQ(by_type[Profile::kTypesMax], 1U);
+}
+
+TEST_P(WatchTest, AKeepaliveMovesThePositionOnlyWhileNothingIsPending) {
+  receive(walsender::Frames::keepalive(0x1080));
+  EXPECT_EQ(confirmed(), Lsn{0x1080});
+  (void)transaction({event(1)});
+  receive(walsender::Frames::keepalive(0x5000));
+  EXPECT_EQ(confirmed(), Lsn{0x1080});
+  (void)read_back();
+  EXPECT_EQ(confirmed(), Lsn{lsn + 0x30});
+  begin();
+  receive(walsender::Frames::keepalive(0x6000));
+  EXPECT_EQ(confirmed(), Lsn{lsn - 0x100 + 0x30});
+  EXPECT_EQ(watch.received(), Lsn{0x6000});
+}
+
+TEST_P(WatchTest, ARequestForAReplyIsGivenOnce) {
+  receive(walsender::Frames::keepalive(0x1080));
+  EXPECT_FALSE(watch.take_reply_request());
+  receive(walsender::Frames::keepalive(0x1080, true));
+  receive(walsender::Frames::keepalive(0x1080));
+  EXPECT_TRUE(watch.take_reply_request());
+  EXPECT_FALSE(watch.take_reply_request());
+}
+
+TEST_P(WarmWatchTest, ADisconnectWithinATransactionLosesAndRepeatsNothing) {
+  begin();
+  insert(event(11));
+  const auto before = confirmed();
+  ASSERT_EQ(kept.size(), 1U);
+  start(before.value);
+  EXPECT_EQ(watch.confirmed(), before);
+  const auto end = transaction({event(11), event(12)});
+  EXPECT_EQ(confirmed(), end);
+  ASSERT_EQ(kept.size(), 2U);
+  EXPECT_EQ(kept[1].duplicate.id, ulid("wevt_", 12));
+}
+
+TEST_P(WarmWatchTest, AStreamThatStartsLowerIsFollowedThere) {
+  const auto end = transaction({event(11)});
+  ASSERT_EQ(confirmed(), end);
+  start(0x800);
+  EXPECT_EQ(watch.confirmed(), Lsn{0x800});
+  EXPECT_EQ(watch.received(), Lsn{0x800});
+  const auto first = transaction({event(10)});
+  EXPECT_LT(first, end);
+  EXPECT_EQ(confirmed(), first);
+  (void)transaction({event(11)});
+  (void)confirmed();
+  EXPECT_EQ(kept.size(), 1U) << "what comes again is not told again";
+}
+
+TEST_P(WarmWatchTest, FindingsOfALostStreamAreStillReported) {
+  (void)transaction({event(11)});
+  start(0x1000);
+  EXPECT_EQ(findings().size(), 1U);
+}
+
+TEST_P(WarmWatchTest, APayloadThatCannotBeDecodedLosesNeitherItsTransactionNorTheNext) {
+  begin();
+  receive(walsender::Frames::data(lsn, "garbage"));
+  insert(event(11));
+  EXPECT_EQ(confirmed(), commit());
+  EXPECT_EQ(kept.size(), 1U);
+  const auto notices = watch.take_notices();
+  ASSERT_EQ(notices.size(), 1U);
+  EXPECT_EQ(notices[0].kind, Notice::Kind::kDecodeError);
+  receive("?");
+  receive("");
+  std::uint64_t all = 0;
+  for (const auto count : watch.counters().decode_errors) all += count;
+  EXPECT_EQ(all, 3U);
+  EXPECT_EQ(watch.take_notices().size(), 2U);
+}
+
+TEST_P(WarmWatchTest, NoticesAreBoundedAndTheErrorsCounted) {
+  for (int i = 0; i < 100; ++i) receive(walsender::Frames::data(lsn, ""));
+  EXPECT_EQ(watch.take_notices().size(), Watch::kNoticesMax);
+  std::uint64_t all = 0;
+  for (const auto count : watch.counters().decode_errors) all += count;
+  EXPECT_EQ(all, 100U);
+}
+
+TEST_P(WarmWatchTest, TruncatingTheTableForgetsItsRuns) {
+  begin();
+  receive(frames.truncate(lsn, xid));
+  (void)commit();
+  table.clear();
+  const auto notices = watch.take_notices();
+  ASSERT_EQ(notices.size(), 1U);
+  EXPECT_EQ(notices[0].kind, Notice::Kind::kTruncated);
+  EXPECT_EQ(watch.counters().truncates, 1U);
+  EXPECT_EQ(watch.index().size(), 0U);
+  (void)transaction({event(11)});
+  (void)read_back();
+  EXPECT_TRUE(findings().empty());
+}
+
+TEST_P(WarmWatchTest, ABaselineFindingIsMergedWithTheStreams) {
+  (void)transaction({event(11)});
+  auto found = findings();
+  ASSERT_EQ(found.size(), 1U);
+  found[0].origin = Origin::kBaseline;
+  watch.baseline_finding(found[0]);
+  EXPECT_FALSE(watch.has_findings());
+  ++found[0].id;
+  watch.baseline_finding(found[0]);
+  EXPECT_TRUE(watch.has_findings());
+  EXPECT_EQ(watch.counters().findings[0][0][static_cast<std::size_t>(Origin::kBaseline)], 1U);
+}
+
+}  // namespace
+}  // namespace dupwatch::core
