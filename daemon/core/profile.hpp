@@ -24,8 +24,12 @@ struct EventType {
   /// 0 = no group.
   std::uint8_t group = 0;
 
-  /// Whether rows of this type are kept in the index.
+  /// Whether rows of this type may be kept in the index.
   [[nodiscard]] bool tracked() const noexcept { return unique || closes; }
+  /// Whether a row can make a finding or change one; one that can't is not kept.
+  [[nodiscard]] bool tracked(bool null_identity) const noexcept {
+    return closes || (unique && (unique_when_null || !null_identity));
+  }
 };
 
 /// The relation that lists runs and their state; lets the baseline find open runs without reading the log.

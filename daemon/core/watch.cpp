@@ -88,11 +88,14 @@ void Watch::on_commit(const decoder::Commit& commit) {
   confirm_.commit(commit.end_lsn, read_back);
 }
 
-Watch::ListedType Watch::classify(std::string_view type) const noexcept {
+Watch::ListedType Watch::classify(std::string_view type,
+                                  std::span<const decoder::Value> identity) const noexcept {
   const auto index = profile_.find_type(type);
   if (!index) return {.index = std::nullopt, .tracked = profile_.unlisted_unique};
   const auto& listed = profile_.types[*index];
-  return {.index = index, .tracked = listed.tracked(), .ends_run = listed.ends_run};
+  return {.index = index,
+          .tracked = listed.tracked(std::none_of(identity.begin(), identity.end(), has_text)),
+          .ends_run = listed.ends_run};
 }
 
 void Watch::on_insert(const decoder::Row& row) {
@@ -100,7 +103,8 @@ void Watch::on_insert(const decoder::Row& row) {
   const auto& run = row.values[kRunColumn];
   const auto& id = row.values[kIdColumn];
   const auto type = typed ? row.values[kTypeColumn].text : std::string_view{};
-  const auto listed = classify(type);
+  const auto identity = row.values.subspan(typed ? kTypeColumn + 1 : kTypeColumn);
+  const auto listed = classify(type, identity);
   ++counters_.events_by_type[listed.index ? *listed.index : Profile::kTypesMax];
   if (!listed.tracked && !listed.ends_run) return;
   if (!has_text(run) || !has_text(id)) {
@@ -117,7 +121,7 @@ void Watch::on_insert(const decoder::Row& row) {
       .id = id.text,
       .type = listed.index.value_or(RunLog::kUnlistedType),
       .type_text = type,
-      .identity = row.values.subspan(typed ? kTypeColumn + 1 : kTypeColumn),
+      .identity = identity,
       .commit = {.xid = transaction_.xid, .lsn = transaction_.commit_lsn, .time = transaction_.commit_time}});
 }
 
@@ -165,8 +169,10 @@ void Watch::read_back_row(std::string_view run_id, std::string_view id, std::str
                           std::span<const decoder::Value> identity, const CommitInfo& commit, Instant now) {
   ++counters_.read_back_rows;
   const auto handle = index_.find(run_id);
-  if (handle == RunIndex::kNone) return;  // not asked for: the server's answer can't make us hold a run
-  const auto listed = classify(type);
+  // Not asked for: the server's answer can't make us hold a run, nor add to one a row that nobody would
+  // judge.
+  if (handle == RunIndex::kNone || index_.run(handle).pending_batch == 0) return;
+  const auto listed = classify(type, identity);
   if (listed.ends_run) index_.end_run(handle, now);
   if (!listed.tracked) return;
   (void)index_.add_row(handle, EventRow{.run_id = run_id,

@@ -110,7 +110,8 @@ class Watch final : private decoder::ChangeSink {
     bool tracked = false;
     bool ends_run = false;
   };
-  [[nodiscard]] ListedType classify(std::string_view type) const noexcept;
+  [[nodiscard]] ListedType classify(std::string_view type,
+                                    std::span<const decoder::Value> identity) const noexcept;
   void add_streamed(const EventRow& row);
   /// Reports what the rule said of this run, and forgets it.
   void report_verdicts(RunIndex::Handle run, Origin origin);
