@@ -170,7 +170,8 @@ TEST_P(WarmWatchTest, APayloadThatCannotBeDecodedLosesNeitherItsTransactionNorTh
   begin();
   receive(walsender::Frames::data(lsn, "garbage"));
   insert(event(11));
-  EXPECT_EQ(confirmed(), commit());
+  const auto end = commit();
+  EXPECT_EQ(confirmed(), end);
   EXPECT_EQ(kept.size(), 1U);
   const auto notices = watch.take_notices();
   ASSERT_EQ(notices.size(), 1U);
