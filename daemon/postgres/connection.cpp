@@ -271,8 +271,4 @@ std::string Connection::quote_literal(std::string_view text) const {
   return postgres::quote_literal(text);
 }
 
-std::string Connection::quote_identifier(std::string_view text) const {
-  return postgres::quote_identifier(text);
-}
-
 }  // namespace dupwatch::postgres

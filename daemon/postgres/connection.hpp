@@ -58,6 +58,8 @@ class Connection {
   /// the environment sets. A host name is looked up inside, which blocks as long as the name service does.
   Connection(const core::ConnectionConfig& config, Kind kind);
   ~Connection();
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
   Connection(Connection&& other) noexcept;
   Connection& operator=(Connection&& other) noexcept;
 
@@ -125,7 +127,6 @@ class Connection {
   [[nodiscard]] bool end_copy();
 
   [[nodiscard]] std::string quote_literal(std::string_view text) const;
-  [[nodiscard]] std::string quote_identifier(std::string_view text) const;
 
  private:
   struct State;
