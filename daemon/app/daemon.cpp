@@ -126,6 +126,7 @@ std::optional<Error> Daemon::start_stream(Attachment& attachment) {
                                                options, waiter_)) {
     return error;
   }
+  sql_.renew(steady_now());
   watch_.stream_started(attachment.plugin, attachment.from);
   lag_.reset();
   monitor_.started(attachment.plugin, attachment.table, steady_now());

@@ -53,6 +53,13 @@ void SqlClient::turn(Instant now) {
   if (connected_) work(now);
 }
 
+void SqlClient::renew(Instant now) {
+  if (!connection_) return;
+  drop(now, {Fault::kTransient, "renewed", "", "the connection was renewed with the stream", ""});
+  retry_at_ = now;
+  trouble_.reset();
+}
+
 void SqlClient::connect(Instant now) {
   connection_.emplace(config_, Connection::Kind::kSql);
   attempt_ = connection_->attempt();

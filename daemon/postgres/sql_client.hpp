@@ -35,6 +35,10 @@ class SqlClient {
   [[nodiscard]] bool submit(Query query);
   [[nodiscard]] std::size_t waiting() const noexcept;
 
+  /// Gives the connection up and uses a new one from the next query on: after a failover the old one may lead
+  /// to a server that is not the primary any more. A query in flight fails.
+  void renew(Instant now);
+
   /// May change with every turn(). For poll(2); -1 when there is nothing to wait for but the deadline.
   [[nodiscard]] int socket() const noexcept;
   [[nodiscard]] short events() const noexcept;
