@@ -1,0 +1,47 @@
+// The README says what the binary does: every command, option and exit code of --help stands in it, and no others.
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import test from 'node:test';
+import { runCommand } from './daemon.mjs';
+
+const readme = fs.readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
+const commands = ['run', 'check', 'setup', 'drop'];
+const optionsOf = (text) => [...text.matchAll(/(?<![\w-])--[a-z][a-z-]+/g)].map(([option]) => option);
+
+test('every command and option of --help is in the README', async () => {
+  const { stdout, code } = await runCommand(['--help']);
+  assert.equal(code, 0);
+  const offered = [...stdout.matchAll(/^ {2}([a-z]+) {2,}/gm)].map(([, name]) => name);
+  assert.deepEqual(offered.filter((name) => commands.includes(name)).sort(), [...commands].sort());
+  for (const command of commands) {
+    assert.ok(readme.includes(`\`dupwatch ${command}`), `README lacks dupwatch ${command}`);
+    const help = await runCommand([command, '--help']);
+    assert.equal(help.code, 0);
+    for (const option of optionsOf(help.stdout)) assert.ok(readme.includes(option), `README lacks ${command} ${option}`);
+  }
+});
+
+test('every dupwatch option that the README names exists', async () => {
+  const helps = await Promise.all([[], ...commands.map((command) => [command])].map((args) => runCommand([...args, '--help'])));
+  const known = new Set(helps.flatMap(({ stdout }) => optionsOf(stdout)));
+  const spoken = [...readme.matchAll(/`dupwatch [^`]*`/g)].flatMap(([code]) => optionsOf(code));
+  assert.ok(spoken.length > 0);
+  for (const option of spoken) assert.ok(known.has(option), `the README names ${option}, which no command has`);
+});
+
+test('the README and --help give the same exit codes', async () => {
+  const { stdout } = await runCommand(['--help']);
+  const footer = stdout.slice(stdout.indexOf('Exit codes:')).split('Passwords')[0];
+  const inHelp = [...footer.matchAll(/\b([0-9]) [a-z]/g)].map(([, code]) => code);
+  const inReadme = [...readme.matchAll(/^\| ([0-9]) \|/gm)].map(([, code]) => code);
+  assert.deepEqual(inHelp, ['0', '1', '2', '3', '4']);
+  assert.deepEqual(inReadme, inHelp);
+});
+
+test('a wrong command line or configuration ends with exit code 2', async () => {
+  for (const args of [[], ['nonsense'], ['run', '--nonsense'], ['run', '--config', '/nonexistent.yaml'], ['run', '--plugin', 'wal2jsn']]) {
+    const { code, stderr, stdout } = await runCommand(args);
+    assert.equal(code, 2, `${args.join(' ')}: ${stdout}${stderr}`);
+    assert.ok(stderr.length > 0);
+  }
+});
