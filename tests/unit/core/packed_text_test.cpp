@@ -94,7 +94,7 @@ TEST(TokenCodec, SpillsEveryCharacterOutsideTheAlphabetInEveryPlace) {
 TEST(TokenCodec, SpillsFurtherPrefixesOnceItKnowsThirtyTwo) {
   TokenCodec codec;
   const std::string body = "01K9ZC3F4E5G6H7J8K9MNPQRST";
-  const auto prefix = [](std::size_t n) { return "p" + std::to_string(n) + "_"; };
+  const auto prefix = [](std::size_t n) { return std::to_string(n).append("_"); };
   for (std::size_t n = 0; n < TokenCodec::kPrefixesMax; ++n)
     EXPECT_TRUE(codec.pack(prefix(n) + body).packed());
   EXPECT_FALSE(codec.pack(prefix(TokenCodec::kPrefixesMax) + body).packed());
