@@ -1,0 +1,73 @@
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdint>
+#include <map>
+#include <string>
+
+#include "tests/sim/simulation.hpp"
+
+namespace dupwatch::sim {
+namespace {
+
+struct Command {
+  std::uint64_t seeds = 1000;
+  std::uint64_t first = 1;
+  std::uint64_t seed = 0;
+  bool trace = false;
+  bool twice = false;
+  bool expect_violation = false;
+  std::string bug_name;
+  Bug bug = Bug::kNone;
+};
+
+/// 0 = as expected.
+int run(const Command& command) {
+  const auto replay_bug = command.bug_name.empty() ? "" : " --bug " + command.bug_name;
+  std::uint64_t transactions = 0;
+  std::uint64_t findings = 0;
+  std::uint64_t steps = 0;
+  const auto first = command.seed != 0 ? command.seed : command.first;
+  const auto end = command.seed != 0 ? command.seed + 1 : command.first + command.seeds;
+  for (auto seed = first; seed < end; ++seed) {
+    const auto outcome = simulate(seed, command.bug, command.trace);
+    transactions += outcome.transactions;
+    findings += outcome.findings;
+    steps += outcome.steps;
+    if (command.twice && simulate(seed, command.bug, false).trace_hash != outcome.trace_hash) {
+      fmt::print("seed {} is not deterministic\n", seed);
+      return 1;
+    }
+    if (outcome.violation) {
+      fmt::print("seed {}: {}\nreplay: dupwatch_sim --seed {} --trace{}\n", seed, *outcome.violation, seed,
+                 replay_bug);
+      return command.expect_violation ? 0 : 1;
+    }
+  }
+  fmt::print("{} seeds, {} steps, {} transactions, {} finding records: no violation\n", end - first, steps,
+             transactions, findings);
+  return command.expect_violation ? 1 : 0;
+}
+
+}  // namespace
+}  // namespace dupwatch::sim
+
+int main(int argc, char** argv) {
+  using namespace dupwatch::sim;
+  Command command;
+  std::map<std::string, Bug> bugs;
+  for (const auto& [bug, name] : kBugs) bugs.emplace(name, bug);
+  CLI::App app("Runs the daemon's core against a simulated server, table, disk and clock");
+  app.add_option("--seeds", command.seeds, "How many seeds to run")->capture_default_str();
+  app.add_option("--first", command.first, "The first of them")->capture_default_str();
+  app.add_option("--seed", command.seed, "Run this seed alone");
+  app.add_flag("--trace", command.trace, "Print every step");
+  app.add_flag("--twice", command.twice, "Run each seed twice and compare");
+  app.add_option("--bug", command.bug_name, "Plant this bug in the shell around the core")
+      ->check(CLI::IsMember(bugs));
+  app.add_flag("--expect-violation", command.expect_violation, "Fail when no seed shows a violation");
+  CLI11_PARSE(app, argc, argv);
+  if (!command.bug_name.empty()) command.bug = bugs.at(command.bug_name);
+  return run(command);
+}

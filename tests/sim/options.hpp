@@ -1,0 +1,97 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+#include <utility>
+
+#include "daemon/core/backoff.hpp"
+#include "decoder/decoder.hpp"
+
+namespace dupwatch::sim {
+
+/// Mistakes that the shell around the core could make. Each must be caught: a simulator that misses one
+/// proves nothing about its absence.
+enum class Bug : std::uint8_t {
+  kNone,
+  kConfirmReceived,    ///< confirms what was received, not what was judged
+  kConfirmKeepalive,   ///< confirms a keepalive's position whatever is pending
+  kConfirmBeforeSync,  ///< takes findings for durable that are written but not synced
+  kConfirmFailedSync,  ///< takes a failed sync for a good one
+  kRetrySync,          ///< syncs again after a failed sync without writing again
+  kSkipReadBack,       ///< says "done" without reading anything back
+  kPartialReadBack,    ///< takes a read-back that failed half way for complete
+  kStaleReadBack,      ///< reads back through a snapshot from before the request
+  kDropReadBackRow,    ///< loses a row of a read-back now and then
+  kDropFindings,       ///< loses a batch of findings now and then
+  kDropFindingsOnDisconnect,
+  kDropMessage,       ///< loses a message of the stream now and then
+  kResumeAtReceived,  ///< starts the next stream where the last one broke off
+};
+
+inline constexpr std::array kBugs = {
+    std::pair{Bug::kConfirmReceived, std::string_view("confirm_received")},
+    std::pair{Bug::kConfirmKeepalive, std::string_view("confirm_keepalive")},
+    std::pair{Bug::kConfirmBeforeSync, std::string_view("confirm_before_sync")},
+    std::pair{Bug::kConfirmFailedSync, std::string_view("confirm_failed_sync")},
+    std::pair{Bug::kRetrySync, std::string_view("retry_sync")},
+    std::pair{Bug::kSkipReadBack, std::string_view("skip_read_back")},
+    std::pair{Bug::kPartialReadBack, std::string_view("partial_read_back")},
+    std::pair{Bug::kStaleReadBack, std::string_view("stale_read_back")},
+    std::pair{Bug::kDropReadBackRow, std::string_view("drop_read_back_row")},
+    std::pair{Bug::kDropFindings, std::string_view("drop_findings")},
+    std::pair{Bug::kDropFindingsOnDisconnect, std::string_view("drop_findings_on_disconnect")},
+    std::pair{Bug::kDropMessage, std::string_view("drop_message")},
+    std::pair{Bug::kResumeAtReceived, std::string_view("resume_at_received")},
+};
+
+/// What one seed does and how often; chances are in percent per step. Each fault is left out of half of the
+/// seeds altogether (swarm testing): faults hide one another.
+struct Options {
+  decoder::Plugin plugin = decoder::Plugin::kPgoutput;
+  std::uint64_t transactions = 0;
+  std::uint64_t rows_max = 1;    ///< per transaction
+  std::uint64_t open_runs = 1;   ///< that events are spread over at one time
+  std::uint64_t old_rows = 0;    ///< in the table before the slot existed
+  std::uint64_t memory_max = 0;  ///< bytes
+  std::uint64_t run_grace_ms = 0;
+  /// Steps from a commit's place in the WAL until other sessions see it, at most.
+  std::uint64_t visibility_lag = 0;
+
+  std::uint64_t disconnect = 0;
+  std::uint64_t daemon_crash = 0;
+  std::uint64_t machine_crash = 0;
+  std::uint64_t server_crash = 0;
+  std::uint64_t read_back_failure = 0;
+  std::uint64_t sink_stall = 0;
+  std::uint64_t sync_failure = 0;
+};
+
+inline Options make_options(core::Prng& random) {
+  const auto sometimes = [&](std::uint64_t most) {
+    return random.below(2) == 0 ? std::uint64_t{0} : 1 + random.below(most);
+  };
+  Options options;
+  options.plugin = random.below(2) == 0 ? decoder::Plugin::kPgoutput : decoder::Plugin::kWal2json;
+  options.transactions = 10 + random.below(40);
+  options.rows_max = 1 + random.below(6);
+  options.open_runs = 1 + random.below(6);
+  options.old_rows = sometimes(30);
+  options.memory_max = random.below(2) == 0 ? std::uint64_t{1} << 30U : 8192 + random.below(8192);
+  options.run_grace_ms = random.below(2) == 0 ? 1'000'000 : 1 + random.below(300);
+  options.disconnect = sometimes(5);
+  options.daemon_crash = sometimes(3);
+  options.machine_crash = sometimes(2);
+  options.server_crash = sometimes(2);
+  options.read_back_failure = sometimes(40);
+  options.sink_stall = sometimes(10);
+  options.sync_failure = sometimes(40);
+  // A run that leaves memory is read back when it is met again, so its rows must be visible by then: with
+  // eviction, visibility lag breaks an assumption (see Server::snapshot), not the daemon.
+  const bool evicts = options.memory_max < (std::uint64_t{1} << 30U) || options.run_grace_ms < 1'000'000;
+  if (!evicts) options.visibility_lag = sometimes(40);
+  return options;
+}
+
+}  // namespace dupwatch::sim

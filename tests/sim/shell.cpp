@@ -1,0 +1,184 @@
+#include "tests/sim/shell.hpp"
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include "tests/unit/core/event_rows.hpp"
+
+namespace dupwatch::sim {
+namespace {
+
+/// Read-back rows that arrive together.
+constexpr std::size_t kRowsPerTurn = 5;
+constexpr std::uint64_t kStaleSteps = 60;
+
+}  // namespace
+
+Shell::Shell(World world, Bug bug) : world_(world), bug_(bug), now_(core::Instant{} + std::chrono::hours{1}) {
+  config_.index.memory_max_bytes = world_.options.memory_max;
+  config_.index.run_grace = std::chrono::milliseconds{world_.options.run_grace_ms};
+  start_process();
+}
+
+void Shell::start_process() {
+  disconnect();
+  in_flight_.reset();
+  unwritten_.clear();
+  unsynced_.clear();
+  watch_ = std::make_unique<core::Watch>(config_, ++processes_);
+  world_.inspector.process_started();
+}
+
+void Shell::connect() {
+  const bool resumes = bug_ == Bug::kResumeAtReceived && watch_->received().valid();
+  const auto from = world_.server.start_stream(resumes ? watch_->received().value : 0);
+  connected_ = true;
+  watch_->stream_started(world_.options.plugin, decoder::Lsn{from});
+  world_.inspector.stream_started(from);
+  keepalive_position_ = from;
+  world_.trace("connect", "from {}", from);
+}
+
+void Shell::disconnect() {
+  if (!connected_) return;
+  connected_ = false;
+  statuses_.clear();
+  world_.server.end_stream();
+  if (bug_ == Bug::kDropFindingsOnDisconnect) {
+    (void)watch_->take_findings();
+    unwritten_.clear();
+  }
+  world_.trace("disconnect");
+}
+
+void Shell::server_crashed() {
+  disconnect();
+  fail_read_back();
+}
+
+void Shell::receive(const std::string& copy_data) {
+  watch_->receive(walsender::bytes_of(copy_data), now_);
+}
+
+void Shell::read_message() {
+  if (!connected_ || !watch_->may_read() || sink_stalled) return;
+  const auto message = world_.server.next_message();
+  if (!message) return;
+  world_.trace("message", "{}", std::string_view(*message).substr(25, 1));
+  if (bug_ == Bug::kDropMessage && once_in(50)) return;
+  receive(*message);
+}
+
+void Shell::read_keepalive() {
+  if (!connected_ || !watch_->may_read() || sink_stalled) return;
+  receive(world_.server.keepalive(keepalive_position_));
+  world_.trace("keepalive", "{}", keepalive_position_);
+}
+
+void Shell::turn_read_back() {
+  if (!in_flight_) {
+    auto batch = watch_->next_read_back();
+    if (!batch) return;
+    world_.trace("read back", "batch {}, {} runs", batch->number, std::uint64_t{batch->run_ids.size()});
+    in_flight_ = InFlight{.batch = std::move(*batch), .rows = std::nullopt, .delivered = 0};
+    if (bug_ == Bug::kSkipReadBack) finish_read_back();
+    return;
+  }
+  if (!in_flight_->rows) {
+    // The snapshot is taken some time after the request: it may see what the stream has yet to deliver.
+    if (once_in(2)) return;
+    auto step = world_.trace.step;
+    if (bug_ == Bug::kStaleReadBack) step -= std::min(step, kStaleSteps);
+    const std::set<std::string> runs(in_flight_->batch.run_ids.begin(), in_flight_->batch.run_ids.end());
+    in_flight_->rows = world_.server.snapshot(runs, step);
+    world_.trace("snapshot", "{} rows", std::uint64_t{in_flight_->rows->size()});
+    return;
+  }
+  auto& rows = *in_flight_->rows;
+  for (std::size_t i = 0; i < kRowsPerTurn && in_flight_->delivered < rows.size(); ++i) {
+    const auto& row = rows[in_flight_->delivered++];
+    if (bug_ == Bug::kDropReadBackRow && once_in(20)) continue;
+    watch_->read_back_row(row.run_id, row.id, row.type, core::values_of(row.identity), {}, now_);
+  }
+  if (in_flight_->delivered == rows.size()) finish_read_back();
+}
+
+void Shell::finish_read_back() {
+  world_.trace("read back done");
+  in_flight_.reset();
+  watch_->read_back_done();
+  world_.inspector.evicted(*watch_);
+}
+
+void Shell::fail_read_back() {
+  if (!in_flight_) return;
+  world_.trace("read back failed");
+  if (bug_ == Bug::kPartialReadBack) return finish_read_back();
+  in_flight_.reset();
+  watch_->read_back_failed();
+}
+
+void Shell::report() {
+  auto findings = watch_->take_findings();
+  if (bug_ == Bug::kDropFindings && once_in(10)) findings.clear();
+  for (auto& finding : findings) {
+    world_.trace("finding", "{} {} canonical {}{}", finding.run_id, finding.duplicate.id,
+                 finding.canonical.id,
+                 finding.after_close ? std::string_view(" after close") : std::string_view());
+    world_.inspector.reported(finding);
+    unwritten_.push_back(std::move(finding));
+  }
+  if (sink_stalled) return;
+  for (auto& finding : unwritten_) {
+    world_.file.write(finding);
+    unsynced_.push_back(std::move(finding));
+  }
+  unwritten_.clear();
+}
+
+bool Shell::make_durable(bool sync_fails) {
+  if (!unwritten_.empty()) return false;
+  if (bug_ == Bug::kConfirmBeforeSync || unsynced_.empty()) return true;
+  if (world_.file.sync(sync_fails)) {
+    unsynced_.clear();
+    return true;
+  }
+  world_.trace("sync failed");
+  if (bug_ == Bug::kConfirmFailedSync) return true;
+  if (bug_ != Bug::kRetrySync) unwritten_ = std::exchange(unsynced_, {});
+  return false;
+}
+
+void Shell::send_status(bool sync_fails) {
+  if (!connected_) return;
+  report();
+  if (make_durable(sync_fails)) watch_->findings_durable();
+  auto position = watch_->confirmed().value;
+  if (bug_ == Bug::kConfirmReceived) position = watch_->received().value;
+  if (bug_ == Bug::kConfirmKeepalive) position = std::max(position, keepalive_position_);
+  (void)watch_->take_reply_request();
+  world_.inspector.confirming(position);
+  statuses_.push_back(position);
+  world_.trace("status", "{}", position);
+}
+
+bool Shell::deliver_status() {
+  if (statuses_.empty()) return false;
+  world_.server.receive_status(statuses_.front());
+  statuses_.pop_front();
+  return true;
+}
+
+void Shell::advance(std::chrono::milliseconds time) {
+  now_ += time;
+  watch_->evict(now_);
+  world_.inspector.evicted(*watch_);
+}
+
+bool Shell::idle() const {
+  return watch_->pending_runs() == 0 && !watch_->has_findings() && unwritten_.empty() && unsynced_.empty() &&
+         statuses_.empty();
+}
+
+}  // namespace dupwatch::sim
