@@ -25,6 +25,9 @@ constexpr int kMessagesPerTurn = 512;
 constexpr std::chrono::seconds kProbeInterval{5};
 constexpr std::chrono::milliseconds kSleepMax{250};
 constexpr std::chrono::seconds kFinishTimeout{2};
+// A broken table makes a notice per row; the metrics count them, the log shows the first ones.
+constexpr std::chrono::minutes kNoticeWindow{1};
+constexpr std::uint64_t kNoticesPerWindow = 20;
 
 Error server_closed() {
   return Error{.fault = Fault::kTransient,
@@ -123,7 +126,7 @@ std::optional<Error> StreamLoop::read_stream(Instant now) {
 }
 
 void StreamLoop::report(Instant now) {
-  leave_notices();
+  leave_notices(now);
   if (parts_.watch.has_findings()) parts_.sink.report(parts_.watch.take_findings(), now);
 }
 
@@ -139,23 +142,36 @@ bool StreamLoop::send_status(Instant now, bool reply_requested) {
   return true;
 }
 
-void StreamLoop::leave_notices() {
-  for (const auto& notice : parts_.watch.take_notices()) {
-    const Log::Fields fields{{"lsn", decoder::to_string(notice.lsn)}, {"detail", notice.detail}};
-    switch (notice.kind) {
-      case core::Notice::Kind::kDecodeError:
-        parts_.log.error("cannot decode a message of the stream: its event was not checked", fields);
-        break;
-      case core::Notice::Kind::kUnidentifiable:
-        parts_.log.error("a row of the watched table has no run or no id: it was not checked", fields);
-        break;
-      case core::Notice::Kind::kTruncated:
-        parts_.log.warn("the watched table was truncated", fields);
-        break;
-      case core::Notice::Kind::kColumnsMissing:
-        parts_.log.error("the watched table lost a column: its events can't be checked", fields);
-        break;
+void StreamLoop::leave_notices(Instant now) {
+  const auto notices = parts_.watch.take_notices();
+  if (now - notices_since_ >= kNoticeWindow) {
+    if (notices_ > kNoticesPerWindow) {
+      parts_.log.warn("notices suppressed in the log; dupwatch_decode_errors_total counts them all",
+                      {{"suppressed", std::to_string(notices_ - kNoticesPerWindow), true}});
     }
+    notices_since_ = now;
+    notices_ = 0;
+  }
+  for (const auto& notice : notices) {
+    if (++notices_ <= kNoticesPerWindow) log_notice(notice);
+  }
+}
+
+void StreamLoop::log_notice(const core::Notice& notice) {
+  const Log::Fields fields{{"lsn", decoder::to_string(notice.lsn)}, {"detail", notice.detail}};
+  switch (notice.kind) {
+    case core::Notice::Kind::kDecodeError:
+      parts_.log.error("cannot decode a message of the stream: its event was not checked", fields);
+      break;
+    case core::Notice::Kind::kUnidentifiable:
+      parts_.log.error("a row of the watched table has no run or no id: it was not checked", fields);
+      break;
+    case core::Notice::Kind::kTruncated:
+      parts_.log.warn("the watched table was truncated", fields);
+      break;
+    case core::Notice::Kind::kColumnsMissing:
+      parts_.log.error("the watched table lost a column: its events can't be checked", fields);
+      break;
   }
 }
 

@@ -59,7 +59,8 @@ class StreamLoop {
   void report(Instant now);
   /// False: the connection broke.
   [[nodiscard]] bool send_status(Instant now, bool reply_requested);
-  void leave_notices();
+  void leave_notices(Instant now);
+  void log_notice(const core::Notice& notice);
   void finish();
   [[nodiscard]] bool may_read() const;
 
@@ -71,6 +72,8 @@ class StreamLoop {
   Instant next_probe_{};
   bool buffered_ = true;  ///< libpq may hold messages that poll(2) does not know of
   bool unflushed_ = false;
+  Instant notices_since_{};
+  std::uint64_t notices_ = 0;  ///< in the minute from notices_since_ on
 };
 
 }  // namespace dupwatch::app
