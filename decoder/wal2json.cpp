@@ -374,37 +374,10 @@ DecodeResult Wal2jsonDecoder::message(const Fields& fields, Lsn header_lsn, Chan
   return {};
 }
 
-/// add-tables separates with commas and dots, ends a name at white space and knows `*` as a wildcard.
-void append_escaped(std::string& list, string_view name) {
-  for (const char c : name) {
-    if (string_view(",.*\\ \t\n\v\f\r").find(c) != string_view::npos) list += '\\';
-    list += c;
-  }
-}
-
 }  // namespace
 
 std::unique_ptr<Decoder> make_wal2json_decoder(std::vector<WatchedTable> tables) {
   return std::make_unique<Wal2jsonDecoder>(std::move(tables));
-}
-
-std::vector<std::pair<std::string, std::string>> wal2json_options(std::span<const WatchedTable> tables) {
-  std::string list;
-  for (const auto& table : tables) {
-    if (!list.empty()) list += ',';
-    append_escaped(list, table.schema);
-    list += '.';
-    append_escaped(list, table.name);
-  }
-  return {{"format-version", "2"},
-          {"include-xids", "true"},
-          {"include-timestamp", "true"},
-          {"include-lsn", "true"},
-          {"include-types", "false"},
-          {"include-transaction", "true"},
-          {"actions", "insert,truncate"},
-          {"add-tables", std::move(list)},
-          {"add-msg-prefixes", std::string(kMessagePrefix)}};
 }
 
 }  // namespace dupwatch::decoder
