@@ -15,9 +15,10 @@ for (const plugin of ['wal2json', 'pgoutput']) {
     for (const mode of ['immediate', 'fast', 'immediate']) {
       await sleep(2000);
       await cluster.stop(mode);
-      await sleep(300);
+      const stopped = Date.now();
+      await daemon.until('unreadiness without a server', async () => (await daemon.fetch('/readyz')).status === 503, 5000);
+      t.diagnostic(`${mode}: not ready ${Date.now() - stopped} ms after the server's end`);
       assert.equal((await daemon.fetch('/healthz')).status, 200, 'alive without a server');
-      assert.equal((await daemon.fetch('/readyz')).status, 503, 'not ready without a server');
       await cluster.start();
       await daemon.ready();
     }

@@ -44,6 +44,13 @@ function isDisconnect(error) {
   return false;
 }
 
+// The package keeps a LISTEN connection of its own that nobody guards: losing it would end the process.
+process.on('uncaughtException', (error) => {
+  if (options.reconnect && isDisconnect(error)) return;
+  console.error(error);
+  process.exit(1);
+});
+
 async function create(runId, data) {
   for (;;) {
     try {
