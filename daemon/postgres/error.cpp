@@ -62,6 +62,11 @@ constexpr std::string_view kPoison =
     "One row is too large for the output plugin. Use pgoutput with a publication whose column list leaves "
     "the payload "
     "out (dupwatch setup --print-sql).";
+// Since the minors of November 2026 (15.19 and its siblings; CVE-2026-6471) a server lists the plugins it
+// trusts.
+constexpr std::string_view kAllowPlugin =
+    "The server does not list the plugin as trusted: ALTER SYSTEM SET output_plugin_libraries = 'pgoutput', "
+    "'test_decoding', 'wal2json'; SELECT pg_reload_conf(); or use pgoutput (dupwatch setup --print-sql).";
 constexpr std::string_view kGrantSelect =
     "Grant what dupwatch reads: the statements are in the output of dupwatch setup --print-sql.";
 constexpr std::string_view kMakePublication = "Create the publication: dupwatch setup --print-sql | psql";
@@ -105,6 +110,7 @@ constexpr auto kRows = std::to_array<Row>({
      "Put the database of the watched table into connection.dsn (dbname=...)."},
     {kAny, "42501", "WAL sender", kOperator, "no_replication_right", kGiveReplication},
     {kAny, "42501", "walsender", kOperator, "no_replication_right", kGiveReplication},
+    {kSlot, "42501", "output_plugin_libraries", kOperator, "plugin_not_allowed", kAllowPlugin},
     {kSlot, "42501", "", kOperator, "no_replication_right", kGiveReplication},
     {kQuery, "42501", "replication", kOperator, "no_replication_right", kGiveReplication},
     {kConnect, "42501", "", kOperator, "no_connect_right", "GRANT CONNECT ON DATABASE <database> TO <role>;"},

@@ -126,6 +126,20 @@ cases('plugin', { major: 16 }, [
   { name: 'wal2json is not installed', config: () => ({ slot: { plugin: 'wal2json' } }), reason: 'plugin_missing', code: OPERATOR, remedy: /wal2json|pgoutput/ },
 ]);
 
+describe('plugin that the server does not trust', () => {
+  test('wal2json is not in output_plugin_libraries', async (t) => {
+    const cluster = await createCluster();
+    t.after(() => cluster.destroy());
+    if (!cluster.restrictsPlugins) return t.skip('this minor of Postgres loads every plugin');
+    await installSchema('4.1.1', cluster.uri());
+    await cluster.query("ALTER SYSTEM SET output_plugin_libraries = 'pgoutput'");
+    await cluster.query('SELECT pg_reload_conf()');
+    await expectRefusal(t, cluster, { slot: { plugin: 'wal2json' } },
+      { reason: 'plugin_not_allowed', code: OPERATOR, remedy: /output_plugin_libraries/ });
+    return undefined;
+  });
+});
+
 describe('pooler', () => {
   test('pgbouncer in between', async (t) => {
     const cluster = await createCluster();

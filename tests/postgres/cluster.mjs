@@ -89,7 +89,11 @@ class Cluster {
       { ...this.owner, cwd: this.dir, encoding: 'utf8' },
     );
     if (made.status !== 0) throw new Error(`initdb of Postgres ${this.major} failed: ${made.stderr || made.error}`);
-    this.configure(this.settings, this.hba);
+    // Newer minors load only the output plugins that this parameter names; older ones refuse to start with it.
+    const known = spawnSync(path.join(this.bin, 'postgres'), ['--describe-config'], { ...this.owner, cwd: this.dir, encoding: 'utf8' });
+    this.restrictsPlugins = known.stdout?.includes('output_plugin_libraries') ?? false;
+    const trusted = this.restrictsPlugins ? { output_plugin_libraries: 'pgoutput, test_decoding, wal2json' } : {};
+    this.configure({ ...trusted, ...this.settings }, this.hba);
     for (const [name, content] of Object.entries(this.files)) this.writeFile(name, content);
   }
 

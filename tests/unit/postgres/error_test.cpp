@@ -151,6 +151,12 @@ const std::vector<Example>& examples() {
        "server_spill_file", "again"},
       {Stage::kCreateSlot, "58P01", "could not access file \"wal2json\": No such file or directory",
        kOperator, "plugin_missing", "postgresql-<major>-wal2json"},
+      {Stage::kCreateSlot, "42501",
+       "library \"wal2json\" may not be used as an output plugin; hint: If it is safe for all REPLICATION "
+       "users to "
+       "use this library as an output plugin, add it to \"output_plugin_libraries\" and reload the server "
+       "configuration.",
+       kOperator, "plugin_not_allowed", "output_plugin_libraries"},
       {Stage::kCreateSlot, "42883", "could not find function \"_PG_output_plugin_init\"", kOperator,
        "plugin_missing", "slot.plugin"},
       {Stage::kStartReplication, "22023", "option \"proto_version\" = \"1\" is unknown", kOperator,
