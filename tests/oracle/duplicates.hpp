@@ -62,13 +62,15 @@ inline Rules workflow_devkit_rules() {
 
 struct Verdict {
   std::string canonical_id;
-  bool after_close = false;
+  /// The smallest id of a closing event that is smaller than the duplicate's: set = after close.
+  std::optional<std::string> closed_by;
 
   friend bool operator==(const Verdict&, const Verdict&) = default;
 };
 
 inline std::ostream& operator<<(std::ostream& out, const Verdict& verdict) {
-  return out << "canonical " << verdict.canonical_id << (verdict.after_close ? ", after close" : "");
+  return out << "canonical " << verdict.canonical_id
+             << (verdict.closed_by ? ", closed by " + *verdict.closed_by : "");
 }
 
 /// (run id, duplicate's id) -> verdict.
@@ -86,13 +88,13 @@ inline Verdicts duplicates(const std::vector<Event>& rows, const Rules& rules) {
       const auto [canonical, first] = smallest_by_type.try_emplace(type, id);
       const Event row{.run_id = entity.first, .id = id, .identity = entity.second, .type = type};
       if (first || !rules.admits_no_duplicate(row)) continue;
-      bool after_close = false;
+      std::optional<std::string> closed_by;
       for (const auto& [other_id, other_type] : rows_by_id) {
         const auto closing = rules.closes.find(other_type);
-        after_close =
-            after_close || (other_id < id && closing != rules.closes.end() && closing->second.contains(type));
+        const bool closes = closing != rules.closes.end() && closing->second.contains(type);
+        if (closes && !closed_by && other_id < id) closed_by = other_id;
       }
-      out[{entity.first, id}] = Verdict{.canonical_id = canonical->second, .after_close = after_close};
+      out[{entity.first, id}] = Verdict{.canonical_id = canonical->second, .closed_by = closed_by};
     }
   }
   return out;

@@ -5,19 +5,24 @@
 namespace dupwatch::sim {
 namespace {
 
+oracle::Verdict verdict_of(const core::Finding& finding) {
+  return {.canonical_id = finding.canonical.id,
+          .closed_by = finding.after_close ? finding.closing_id : std::nullopt};
+}
+
 void take(oracle::Verdicts& states, const core::Finding& finding) {
-  states[{finding.run_id, finding.duplicate.id}] =
-      oracle::Verdict{.canonical_id = finding.canonical.id, .after_close = finding.after_close};
+  states[{finding.run_id, finding.duplicate.id}] = verdict_of(finding);
 }
 
 std::string describe(const std::pair<std::string, std::string>& key, const oracle::Verdict& verdict) {
   return fmt::format("run {}, duplicate {}, canonical {}{}", key.first, key.second, verdict.canonical_id,
-                     verdict.after_close ? ", after close" : "");
+                     verdict.closed_by ? ", closed by " + *verdict.closed_by : "");
 }
 
 /// A finding's state gets worse as rows arrive: says at least what `required` says.
 bool says(const oracle::Verdict& state, const oracle::Verdict& required) {
-  return state.canonical_id <= required.canonical_id && (state.after_close || !required.after_close);
+  if (state.canonical_id > required.canonical_id) return false;
+  return !required.closed_by || (state.closed_by && *state.closed_by <= *required.closed_by);
 }
 
 }  // namespace
@@ -38,7 +43,7 @@ void Inspector::committed(const Transaction& transaction) {
 
 void Inspector::reported(const core::Finding& finding) {
   const std::pair key(finding.run_id, finding.duplicate.id);
-  const oracle::Verdict told{.canonical_id = finding.canonical.id, .after_close = finding.after_close};
+  const auto told = verdict_of(finding);
   const auto truth = oracle::duplicates(rows_by_run_[finding.run_id], rules_);
   const auto found = truth.find(key);
   if (found == truth.end() || !says(found->second, told)) {

@@ -152,7 +152,8 @@ bool Shell::make_durable(bool sync_fails) {
 
 void Shell::send_status(bool sync_fails) {
   if (!connected_) return;
-  report();
+  // Not always: what was judged since the last report must not pass for written.
+  if (once_in(2)) report();
   if (make_durable(sync_fails)) watch_->findings_durable();
   auto position = watch_->confirmed().value;
   if (bug_ == Bug::kConfirmReceived) position = watch_->received().value;

@@ -78,7 +78,8 @@ class LastStates {
  public:
   void take(const Finding& finding) {
     states_[{finding.run_id, finding.duplicate.id}] =
-        oracle::Verdict{.canonical_id = finding.canonical.id, .after_close = finding.after_close};
+        oracle::Verdict{.canonical_id = finding.canonical.id,
+                        .closed_by = finding.after_close ? finding.closing_id : std::nullopt};
   }
   [[nodiscard]] const oracle::Verdicts& states() const noexcept { return states_; }
 

@@ -54,6 +54,19 @@ TEST(ReportedFindings, BecomingAfterCloseIsAChangeAndMovesTheCount) {
   EXPECT_EQ(open(reported, true), 1U);
 }
 
+TEST(ReportedFindings, AnEarlierClosingEventIsAChange) {
+  ReportedFindings reported;
+  auto first = finding(1, "b", true);
+  (void)reported.admit(first);
+  auto earlier = finding(1, "b", true);
+  earlier.closing_id = "a closing event";
+  EXPECT_TRUE(reported.admit(earlier));
+  EXPECT_EQ(earlier.change, FindingChange::kChanged);
+  auto later = finding(1, "b", true);
+  EXPECT_FALSE(reported.admit(later));
+  EXPECT_EQ(open(reported, true), 1U);
+}
+
 TEST(ReportedFindings, AnOlderSnapshotIsSilent) {
   ReportedFindings reported;
   auto first = finding(1, "a", true);

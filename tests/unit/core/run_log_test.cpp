@@ -122,6 +122,15 @@ RC_GTEST_PROP(RunLog, GroupsRowsBySeveralIdentityColumnsAndUnlistedTypes, ()) {
   expect_grouped_like_a_map(orders_profile(), {"opened", "closed", "shipped", "", "t00000000"});
 }
 
+TEST_F(RunLogTest, APrefixCountsBeforeTheDigitsBehindIt) {
+  const auto wevt = add("wevt_00000000000000000000000001", "c");
+  const auto evnt = add("evnt_7ZZZZZZZZZZZZZZZZZZZZZZZZZ", "c");
+  const auto none = add("7ZZZZZZZZZZZZZZZZZZZZZZZZZ", "c");
+  EXPECT_TRUE(log.less(log.row(evnt.row).id, log.row(wevt.row).id, codec));
+  EXPECT_FALSE(log.less(log.row(wevt.row).id, log.row(evnt.row).id, codec));
+  EXPECT_TRUE(log.less(log.row(none.row).id, log.row(evnt.row).id, codec));
+}
+
 RC_GTEST_PROP(RunLog, OrdersIdsOfAnyShapeByTheirBytes, ()) {
   TokenCodec codec;
   RunLog log;

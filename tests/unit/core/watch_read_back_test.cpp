@@ -245,5 +245,22 @@ TEST_F(TightWatch, WithoutAnyMemoryTheFindingsAreTheSame) {
   EXPECT_EQ(last.states(), oracle::duplicates(table, oracle::workflow_devkit_rules()));
 }
 
+TEST(GrowingRun, IsEvictedByTheRowThatTakesItOverTheBound) {
+  Config config;
+  config.index.memory_max_bytes = 16 * 1024;
+  Watch watch(config, 1);
+  watch.stream_started(decoder::Plugin::kPgoutput, Lsn{1});
+  const walsender::Frames frames(decoder::Plugin::kPgoutput);
+  const auto receive = [&](const std::string& data) { watch.receive(walsender::bytes_of(data), Instant{}); };
+  receive(frames.begin(0x100, 7));
+  receive(frames.relation().front());
+  for (std::uint64_t n = 0; n < 1000; ++n) {
+    receive(frames.insert(0x100, 7, Event{"r", ulid("wevt_", n), {ulid("step_", n)}, "step_created"}));
+    if (watch.next_read_back()) watch.read_back_done();
+    ASSERT_FALSE(watch.index().over_bound()) << n;
+  }
+  EXPECT_GT(watch.index().evictions()[static_cast<std::size_t>(Eviction::kMemory)], 0U);
+}
+
 }  // namespace
 }  // namespace dupwatch::core
