@@ -111,7 +111,9 @@ std::string RunIndex::run_id(Handle handle) const {
 }
 
 std::uint64_t RunIndex::bytes() const noexcept {
-  return heap_bytes_ + live_ * sizeof(Run) + table_.capacity() * sizeof(Slot) + ended_.size() * sizeof(Ended);
+  // Places of runs that left are used again and never given back, so they count as well.
+  return heap_bytes_ + runs_.size() * sizeof(Run) + table_.capacity() * sizeof(Slot) +
+         ended_.size() * sizeof(Ended);
 }
 
 void RunIndex::grow_table() {
