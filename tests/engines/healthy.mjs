@@ -155,8 +155,8 @@ export async function healthyLogs(version, count, seed) {
   };
   // Replays of one run wait for each other, runs do not.
   const logs = [];
-  for (let start = 0; start < count; start += 25) {
-    const batch = Array.from({ length: Math.min(25, count - start) }, (_, offset) => make(start + offset));
+  for (let start = 0; start < count; start += 15) {
+    const batch = Array.from({ length: Math.min(15, count - start) }, (_, offset) => make(start + offset));
     logs.push(...await Promise.all(batch));
   }
   return logs;

@@ -6,6 +6,11 @@ import { loadEngine } from './engine.mjs';
 // suspends: a run that hangs for ever, which no later replay changes.
 const HANG_MS = 3000;
 
+// The engine's idle timer is a bet that 100 ms are enough for the workflow to react. On a busy machine it loses that bet
+// once in some ten thousand replays, so a rejection counts when a second replay rejects the log as well; the runtime
+// gives a diverged run further replays too.
+const ATTEMPTS = 2;
+
 /**
  * Replays `log` ({source, run, events}) and returns {outcome, message}: 'ok' (the workflow ends, fails by its own error
  * or suspends for more work), 'fatal' (the engine rejects the log, or hangs) or 'conflict' (HookConflictError in user
@@ -16,6 +21,12 @@ export async function replay(version, log) {
   const events = engineEvents(log);
   const fault = engine.slotFault(events);
   if (fault) return { outcome: 'fatal', message: fault };
+  let verdict;
+  for (let attempt = 0; attempt < ATTEMPTS && (!verdict || verdict.outcome === 'fatal'); attempt += 1) verdict = await replayOnce(engine, log, events);
+  return verdict;
+}
+
+async function replayOnce(engine, log, events) {
   let timer;
   const hang = new Promise((resolve) => {
     timer = setTimeout(resolve, HANG_MS, { outcome: 'fatal', message: 'Hang: neither ended nor suspended' });
@@ -32,7 +43,7 @@ export async function replay(version, log) {
 }
 
 /** Replays logs side by side: most of a rejected replay is waiting for a timer. Verdicts in the order of `logs`. */
-export async function replayAll(version, logs, { concurrency = 40 } = {}) {
+export async function replayAll(version, logs, { concurrency = 25 } = {}) {
   const verdicts = new Array(logs.length);
   let next = 0;
   const worker = async () => {

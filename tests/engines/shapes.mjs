@@ -66,7 +66,13 @@ const identityRows = [
 ];
 
 // At the end of the log, where no event follows: whether the run wants to go on decides.
+const ghost = (edit, type, kind, index) => edit.insert(index, { type, corr: edit.ghostId(kind), data: edit.payload(type) });
 const endRows = [
+  shape('ghost hook_received, run goes on', 'sequential', 'F F ok ok', (edit) => ghost(open(edit), 'hook_received', 'hook', after(edit, 'step_completed'))),
+  shape('ghost hook_received, workflow returns', 'sequential', 'F F F F', (edit) => ghost(atEnd(edit), 'hook_received', 'hook', after(edit, 'step_completed'))),
+  shape('ghost wait_completed, run goes on', 'sequential', 'F F ok ok', (edit) => ghost(open(edit), 'wait_completed', 'wait', after(edit, 'step_completed'))),
+  shape('ghost step_started', 'sequential', 'F F F F', (edit) => ghost(open(edit), 'step_started', 'step', after(edit, 'step_completed'))),
+  shape('ghost hook_created', 'sequential', 'F F F F', (edit) => ghost(open(edit), 'hook_created', 'hook', after(edit, 'step_completed'))),
   shape('2nd step_created of the last step at the end, workflow returns', 'sequential', 'ok ok ok ok', (edit) => atEnd(edit)
     .copy(step(edit, 'step_created', -1), edit.events.length)),
   shape('2nd step_completed of the last step at the end, workflow returns', 'sequential', 'ok ok ok ok', (edit) => atEnd(edit)
@@ -92,6 +98,10 @@ const terminalRows = [
   shape('run_cancelled as the last event of an open run', 'sequential', 'F F ok ok', (edit) => open(edit).insert(edit.events.length, { type: 'run_cancelled', corr: null })),
   shape('2nd run_started after a step', 'sequential', 'ok ok ok ok', (edit) => open(edit).copy(1, after(edit, 'step_completed'))),
   shape('2nd run_created after a step', 'sequential', 'ok ok ok ok', (edit) => open(edit).copy(0, after(edit, 'step_completed'))),
+  shape('2nd run_started that set started_at anew', 'sequential', 'F F ok ok', (edit) => {
+    open(edit).copy(1, after(edit, 'step_completed'));
+    edit.log = { ...edit.log, run: { ...edit.log.run, startedAt: edit.events[step(edit, 'step_completed')].at } };
+  }),
   shape('run_started missing', 'sequential', 'ok ok ok ok', (edit) => open(edit).remove(1)),
   shape('noop in the middle', 'sequential', 'F F F ok', (edit) => open(edit).insert(after(edit, 'step_completed'), { type: 'noop', corr: null })),
 ];
@@ -102,6 +112,11 @@ const orderRows = [
   shape('step_completed before step_created and step_started', 'sequential', 'F F F F', (edit) => open(edit).move(step(edit, 'step_completed'), step(edit, 'step_created'))),
   shape('step_completed before step_started', 'sequential', 'F F F F', (edit) => open(edit).move(step(edit, 'step_completed'), step(edit, 'step_started'))),
   shape('wait_completed before wait_created', 'sleeping', 'F F F F', (edit) => openAfterWait(edit).move(step(edit, 'wait_completed'), step(edit, 'wait_created'))),
+  shape('wait_completed without resumeAt before wait_created', 'sleeping', 'F F F F', (edit) => {
+    const index = step(openAfterWait(edit), 'wait_completed');
+    edit.events[index].data = {};
+    edit.move(index, step(edit, 'wait_created'));
+  }),
   shape('hook_received before hook_created', 'hook', 'ok ok ok ok', (edit) => openAfterHook(edit).move(step(edit, 'hook_received'), step(edit, 'hook_created'))),
   shape('hook_disposed before hook_created', 'disposed', 'F F F F', (edit) => openAfterHook(edit).move(step(edit, 'hook_disposed'), step(edit, 'hook_created'))),
   shape('hook_disposed before hook_received', 'disposed', 'F F F F', (edit) => openAfterHook(edit).move(step(edit, 'hook_disposed'), step(edit, 'hook_received'))),
@@ -138,6 +153,8 @@ const conflictRows = [
     .copy(step(edit, 'hook_created'), step(edit, 'hook_created'), { type: 'hook_conflict' })),
   shape('hook_conflict after hook_received, hook not awaited again yet', 'hook', 'ok ok ok ok', (edit) => openAfterHook(edit)
     .copy(step(edit, 'hook_created'), after(edit, 'hook_received'), { type: 'hook_conflict' })),
+  shape('hook_conflict after hook_received, hook awaited again', 'hook', 'C C C C', (edit) => edit.cut(after(edit, 'step_completed'))
+    .copy(step(edit, 'hook_created'), after(edit, 'hook_received'), { type: 'hook_conflict' })),
   shape('hook_received after hook_disposed, the last event of an open run', 'disposed', 'F F ok ok', (edit) => openAfterHook(edit)
     .copy(step(edit, 'hook_received'), edit.events.length)),
   shape('hook_conflict after hook_disposed', 'disposed', 'F F ok ok', (edit) => openAfterHook(edit)
@@ -150,7 +167,10 @@ const conflictRows = [
     .copy(step(edit, 'step_retrying'), after(edit, 'step_completed'))),
 ];
 
+// The other scheme's prefix sorts the row to the other end: evnt_ before wevt_.
 const slotRows = [
+  shape('evnt_ id in a ULID run, the last event', 'sequential', 'F F - -', (edit) => Object.assign(open(edit).events.at(-1), { foreign: true, id: null })),
+  shape('evnt_ id in a ULID run, step_created of a done step', 'sequential', 'ok ok - -', (edit) => Object.assign(open(edit).events[step(edit, 'step_created')], { foreign: true, id: null })),
   shape('2nd attr_set under one correlation id, run goes on', 'attributes', '- - ok ok', (edit) => open(edit).copy(step(edit, 'attr_set'), after(edit, 'attr_set'))),
   shape('2nd attr_set under one correlation id, at the end of the run', 'attributes', '- - F ok', (edit) => atEnd(edit).copy(step(edit, 'attr_set'), after(edit, 'attr_set'))),
   shape('attr_set without correlation id, twice', 'attributes', '- - ok ok', (edit) => open(edit).insert(edit.events.length, stepAttribute(edit)).insert(edit.events.length, stepAttribute(edit))),
