@@ -21,7 +21,7 @@ export async function healthyLog(version, workflow, random, { straight = false, 
   for (let round = 0; round < ROUNDS; round += 1) {
     const drained = world.collectDrained();
     const verdict = await replay(version, world.log);
-    if (verdict.outcome !== 'ok') throw new Error(`${version} rejects its own log of ${workflow.name}: ${verdict.message}`);
+    if (verdict.outcome !== 'ok' || verdict.stuck) throw new Error(`${version} rejects its own log of ${workflow.name}: ${verdict.message}`);
     if (verdict.ended) return world.finish(verdict.ended, drained);
     if (round >= cancelAfter) return world.cancel();
     world.answer(verdict.suspension);

@@ -27,12 +27,12 @@ export async function groundTruth(version, { seed = 1, count = 300 } = {}) {
     // The check of the harness itself: what it did not touch must replay, or no verdict here is worth anything.
     // (A cancelled run is whole too, but 4.x never replays one: nothing there takes the run_cancelled.)
     const whole = /^(none|prefix)$/.test(entry.mutation) && entry.log.status !== 'cancelled';
-    if (whole && verdicts[index].outcome !== 'ok') throw new Error(`${version} rejects a healthy log: ${verdicts[index].message}`);
+    if (whole && (verdicts[index].outcome !== 'ok' || verdicts[index].stuck)) throw new Error(`${version} rejects a healthy log: ${verdicts[index].message}`);
     return toLine(version, index, entry, verdicts[index], random);
   });
 }
 
-function toLine(version, index, { log, mutation }, { outcome, message }, random) {
+function toLine(version, index, { log, mutation }, { outcome, stuck = false, message }, random) {
   const rename = renaming(random);
   const events = log.events.map(({ id, type, corr, data }) => ({
     id: rename(id),
@@ -51,6 +51,7 @@ function toLine(version, index, { log, mutation }, { outcome, message }, random)
     // The run's end is in the log: the runtime would not replay it, whatever the engine says about the log itself.
     ended: log.status !== 'running' && log.status !== 'pending',
     outcome,
+    stuck,
     message: renameIn(message, rename),
   };
 }

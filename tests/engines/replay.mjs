@@ -14,7 +14,8 @@ const ATTEMPTS = 2;
 /**
  * Replays `log` ({source, run, events}) and returns {outcome, message}: 'ok' (the workflow ends, fails by its own error
  * or suspends for more work), 'fatal' (the engine rejects the log, or hangs) or 'conflict' (HookConflictError in user
- * code). `suspension` holds what a suspended workflow waits for, `ended` tells that it returned or threw.
+ * code). `suspension` holds what a suspended workflow waits for, `ended` tells that it returned or threw, `stuck` that it
+ * will suspend like this for ever.
  */
 export async function replay(version, log) {
   const engine = await loadEngine(version);
@@ -36,7 +37,7 @@ async function replayOnce(engine, log, events) {
     (error) => classify(error, engine),
   );
   try {
-    return await Promise.race([verdict, hang]);
+    return markStuck(await Promise.race([verdict, hang]), log);
   } finally {
     clearTimeout(timer);
   }
@@ -87,6 +88,14 @@ function runRow(run, engine) {
     specVersion: 2,
     attributes: {},
   };
+}
+
+// A suspension that asks to create what the log already holds: the replay never got as far as that event, and no later
+// one will. The run neither fails nor goes on. By the definition of `ok` that is one, so it is marked beside.
+function markStuck(verdict, { events }) {
+  const created = new Set(events.filter(({ type }) => /_created$|^attr_set$/.test(type)).map(({ corr }) => corr));
+  const stuck = (verdict.suspension ?? []).some((item) => !item.hasCreatedEvent && created.has(item.correlationId));
+  return stuck ? { ...verdict, stuck, message: `stuck, ${verdict.message}` } : verdict;
 }
 
 // By name: each version has its own classes, and an error may come from inside the VM.

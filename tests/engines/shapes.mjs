@@ -125,6 +125,14 @@ const orderRows = [
   shape('step_created before run_started', 'sequential', 'ok ok ok ok', (edit) => open(edit).move(step(edit, 'step_created'), 1)),
 ];
 
+// The disposal of a hook that is still awaited suspends the run at once, before the idle timer sees the late row.
+const racedRows = [
+  shape('wait_created after wait_completed, the body then disposes of an awaited hook', 'raced', 'ok ok ok ok', (edit) => openAfterWait(edit)
+    .copy(step(edit, 'wait_created'), after(edit, 'wait_completed'))),
+  shape('wait_created after wait_completed, after that disposal', 'raced', 'F F F ok', (edit) => openAfterWait(edit)
+    .copy(step(edit, 'wait_created'), after(edit, 'hook_disposed'))),
+];
+
 const missing = (type, workflow, expected, cut, nth = 0) => shape(`${type} missing`, workflow, expected, (edit) => cut(edit).remove(step(edit, type, nth)));
 const missingRows = [
   missing('step_started', 'sequential', 'ok ok ok ok', open),
@@ -187,7 +195,7 @@ const slotRows = [
 ];
 
 export const shapes = [
-  ...stepRows, ...waitAndHookRows, ...identityRows, ...endRows, ...terminalRows, ...orderRows, ...missingRows, ...conflictRows, ...slotRows,
+  ...stepRows, ...waitAndHookRows, ...identityRows, ...endRows, ...terminalRows, ...orderRows, ...racedRows, ...missingRows, ...conflictRows, ...slotRows,
 ];
 
 // The wait is over, or the hook received or was disposed of, and step b is running.

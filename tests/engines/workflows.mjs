@@ -22,6 +22,7 @@ export const named = {
   sleeping: make('sleeping', "await sleep('1h'); await step('b'); await step('c');"),
   hook: make('hook', "const hook = createHook(); await hook; await step('b'); await hook; await step('c');"),
   disposed: make('disposed', "const hook = createHook(); await hook; hook.dispose(); await step('b'); await step('c');"),
+  raced: make('raced', "const hook = createHook(); await Promise.race([hook, sleep('1h')]); hook.dispose(); await step('b'); await step('c');"),
   failing: make('failing', "await caught(() => step('fail'), () => step('b')); await step('c');"),
   attributes: make('attributes', "await setAttribute('k', 'v'); await step('b'); await step('c');"),
 };
