@@ -123,6 +123,9 @@ std::optional<Error> look_over(const core::Config& config, Connection& sql, post
   out.commit_time = value_or_error(postgres::tracks_commit_time(sql, waiter), error);
   out.runs_table = config.profile.runs.has_value() &&
                    value_or_error(postgres::can_read_runs(sql, *config.profile.runs, waiter), error);
+  if (config.profile.runs) {
+    out.ulid_engine = value_or_error(postgres::schema_generation(sql, *config.profile.runs, waiter), error);
+  }
   out.server_version = sql.parameter("server_version");
   return error;
 }

@@ -24,6 +24,8 @@ struct Attachment {
   bool xmin = false;
   /// The profile's runs table exists and may be read.
   bool runs_table = false;
+  /// The generation of engine that a run with ULIDs is replayed by, as far as the schema shows.
+  core::Engine ulid_engine = core::Engine::kV4;
   decoder::Lsn from{};
   /// Set when this attachment made the slot; then nothing else has run on `replication` and the snapshot is
   /// valid.

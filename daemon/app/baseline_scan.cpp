@@ -29,9 +29,11 @@ std::optional<Error> run(Connection& sql, const std::string& query, postgres::Wa
 }  // namespace
 
 BaselineScan::BaselineScan(const core::Config& config, Task task, EventFd& wake)
-    : config_(config), task_(std::move(task)), wake_(wake), rule_(config.profile, codec_), thread_([this] {
-        work();
-      }) {}
+    : config_(config),
+      task_(std::move(task)),
+      wake_(wake),
+      rules_(config.profile, config.rules, codec_),
+      thread_([this] { work(); }) {}
 
 BaselineScan::~BaselineScan() {
   stop_ = true;
@@ -57,6 +59,7 @@ std::optional<Error> BaselineScan::error() const {
 }
 
 void BaselineScan::work() {
+  rules_.set_ulid_engine(task_.ulid_engine);
   LoopWaiter waiter(stop_fd_.fd(), [] {});
   auto error = scan(waiter);
   {
@@ -164,26 +167,17 @@ std::optional<Error> BaselineScan::scan_table(Connection& sql, postgres::Waiter&
 void BaselineScan::add_row(core::RunLog& log, const pg_result& result, int index) {
   ++rows_;
   const TableRow row(config_.profile, result, index);
-  const auto type = config_.profile.find_type(row.type());
-  const bool tracked = type ? config_.profile.types[*type].tracked() : config_.profile.unlisted_unique;
-  if (!tracked || row.run_id().empty()) return;
-  (void)log.add(core::EventRow{.run_id = row.run_id(),
-                               .id = row.id(),
-                               .type = type.value_or(core::RunLog::kUnlistedType),
-                               .type_text = row.type(),
-                               .identity = row.identity(),
-                               .commit = row.commit()},
-                codec_);
+  row.add_to(log, config_.profile, codec_);
 }
 
 void BaselineScan::judge(const core::RunLog& log, std::string_view run_id) {
   verdicts_.clear();
-  rule_.judge_run(log, verdicts_);
+  rules_.judge_run(log, verdicts_);
   if (verdicts_.empty()) return;
   std::unique_lock lock(mutex_);
   for (const auto& verdict : verdicts_) {
     room_.wait(lock, [this] { return mailbox_.size() < kMailboxMax || stopped(); });
-    mailbox_.push_back(rule_.describe(log, verdict, run_id, core::Origin::kBaseline));
+    mailbox_.push_back(rules_.describe(log, verdict, run_id, core::Origin::kBaseline));
     if (mailbox_.size() == kMailboxMax) wake_.signal();
   }
   wake_.signal();

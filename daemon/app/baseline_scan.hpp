@@ -13,7 +13,7 @@
 
 #include "daemon/app/event_fd.hpp"
 #include "daemon/core/config.hpp"
-#include "daemon/core/duplicate_rule.hpp"
+#include "daemon/core/replay_rules.hpp"
 #include "daemon/core/stats.hpp"
 #include "daemon/postgres/scan_queries.hpp"
 
@@ -35,6 +35,7 @@ class BaselineScan {
     bool runs_table = false;
     bool commit_time = false;
     bool xmin = false;
+    core::Engine ulid_engine = core::Engine::kV4;
     postgres::ReadBackQuery read_back;
   };
 
@@ -77,8 +78,8 @@ class BaselineScan {
   Task task_;
   EventFd& wake_;
   core::TokenCodec codec_;
-  core::DuplicateRule rule_;
-  std::vector<core::DuplicateRule::Verdict> verdicts_;
+  core::ReplayRules rules_;
+  std::vector<core::ReplayRules::Verdict> verdicts_;
 
   EventFd stop_fd_;
   EventFd snapshot_fd_;

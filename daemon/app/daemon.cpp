@@ -108,7 +108,9 @@ std::optional<Error> Daemon::attach_and_stream() {
 
 std::optional<Error> Daemon::start_stream(Attachment& attachment) {
   note_server(attachment);
-  read_backs_.configure(read_back_query_for(attachment, config_.profile));
+  read_back_query_ = read_back_query_for(attachment, config_.profile);
+  ulid_engine_ = attachment.ulid_engine;
+  read_backs_.configure(read_back_query_);
   start_baseline(attachment);
   // The exported snapshot is gone with the next command on this connection.
   if (attachment.created && baseline_ && !baseline_->wait_for_snapshot(waiter_)) {
@@ -127,6 +129,11 @@ std::optional<Error> Daemon::start_stream(Attachment& attachment) {
     return error;
   }
   sql_.renew(steady_now());
+  watch_.set_ulid_engine(ulid_engine_);
+  if (config_.recheck.interval.count() != 0 && !recheck_) {
+    recheck_ = std::make_unique<Recheck>(config_, wake_);
+    next_recheck_ = steady_now() + config_.recheck.interval;
+  }
   watch_.stream_started(attachment.plugin, attachment.from);
   lag_.reset();
   monitor_.started(attachment.plugin, attachment.table, steady_now());
@@ -189,7 +196,8 @@ void Daemon::start_baseline(const Attachment& attachment) {
                          .runs_table = attachment.runs_table,
                          .commit_time = attachment.commit_time,
                          .xmin = attachment.xmin,
-                         .read_back = read_back_query_for(attachment, config_.profile)},
+                         .ulid_engine = attachment.ulid_engine,
+                         .read_back = read_back_query_},
       wake_);
 }
 

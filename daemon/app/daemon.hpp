@@ -14,6 +14,7 @@
 #include "daemon/app/log.hpp"
 #include "daemon/app/loop_waiter.hpp"
 #include "daemon/app/read_back_pump.hpp"
+#include "daemon/app/recheck.hpp"
 #include "daemon/app/slot_monitor.hpp"
 #include "daemon/app/stream_loop.hpp"
 #include "daemon/core/backoff.hpp"
@@ -48,6 +49,7 @@ class Daemon {
   void turn(Instant now);
   [[nodiscard]] Instant turn_deadline() const;
   void collect_baseline();
+  void tick_recheck(Instant now);
   void publish(Instant now);
   [[nodiscard]] core::StatusSnapshot snapshot(Instant now) const;
   [[nodiscard]] std::string not_ready_reason(Instant now) const;
@@ -68,6 +70,11 @@ class Daemon {
   LoopWaiter waiter_;
   core::Backoff backoff_;
   std::unique_ptr<BaselineScan> baseline_;
+  std::unique_ptr<Recheck> recheck_;
+  postgres::ReadBackQuery read_back_query_;
+  core::Engine ulid_engine_ = core::Engine::kV4;
+  Instant next_recheck_ = Instant::max();
+  std::string recheck_trouble_;
   bool baseline_told_ = false;
   std::optional<StreamLoop> stream_;
   std::unique_ptr<web::HttpServer> http_;

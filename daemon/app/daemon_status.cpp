@@ -24,11 +24,12 @@ void Daemon::turn(Instant now) {
   lag_.judged(watch_.judged());
   sink_.tick(now);
   collect_baseline();
+  tick_recheck(now);
   if (now >= next_publish_) publish(now);
 }
 
 Instant Daemon::turn_deadline() const {
-  return std::min(next_publish_, monitor_.deadline());
+  return std::min({next_publish_, monitor_.deadline(), next_recheck_});
 }
 
 void Daemon::collect_baseline() {
@@ -61,6 +62,26 @@ void Daemon::collect_baseline() {
   } else {
     log_.info("existing rows are judged", counts);
   }
+}
+
+void Daemon::tick_recheck(Instant now) {
+  if (!recheck_) return;
+  if (auto answers = recheck_->take()) {
+    const auto trouble = answers->error ? answers->error->message : std::string{};
+    if (answers->error && trouble != recheck_trouble_) {
+      log_.warn("the periodic look at the tables failed; it is tried again after recheck.interval",
+                {{"reason", answers->error->reason},
+                 {"sqlstate", answers->error->sqlstate},
+                 {"error", trouble},
+                 {"remedy", answers->error->remedy}});
+    }
+    recheck_trouble_ = trouble;
+    for (auto& view : answers->views) watch_.rechecked(std::move(view), answers->asked);
+  }
+  if (now < next_recheck_) return;
+  next_recheck_ = now + config_.recheck.interval;
+  if (state_ != core::StreamState::kStreaming || recheck_->busy()) return;
+  recheck_->begin(watch_.next_rechecks(Recheck::kRunsMax, now), read_back_query_, ulid_engine_);
 }
 
 std::string Daemon::not_ready_reason(Instant now) const {

@@ -49,7 +49,7 @@ void FindingSink::report(std::vector<core::Finding> findings, Instant now) {
       unwritten_ += core::to_json(finding);
       unwritten_ += '\n';
     }
-    if (limiter_.allow(finding.rule, finding.after_close, now)) {
+    if (limiter_.allow(finding.rule, finding.severity, now)) {
       log_.finding(finding);
     } else {
       ++log_suppressed_;
@@ -105,13 +105,16 @@ void FindingSink::complain(const char* what, int error, Instant now) {
 }
 
 void FindingSink::tick(Instant now) {
-  const auto suppressed = limiter_.take_suppressed(core::Rule::kDuplicate, now);
-  if (suppressed == 0) return;
-  log_.warn("findings suppressed in the log",
-            {{"event", "findings_suppressed"},
-             {"rule", std::string(core::to_string(core::Rule::kDuplicate))},
-             {"suppressed", std::to_string(suppressed), true},
-             {"remedy", "see findings.file or /api/findings for all of them"}});
+  for (std::size_t i = 0; i < core::kRules; ++i) {
+    const auto rule = static_cast<core::Rule>(i);
+    const auto suppressed = limiter_.take_suppressed(rule, now);
+    if (suppressed == 0) continue;
+    log_.warn("findings suppressed in the log",
+              {{"event", "findings_suppressed"},
+               {"rule", std::string(core::to_string(rule))},
+               {"suppressed", std::to_string(suppressed), true},
+               {"remedy", "see findings.file or /api/findings for all of them"}});
+  }
 }
 
 }  // namespace dupwatch::app

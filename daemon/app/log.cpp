@@ -74,6 +74,9 @@ Log::Fields finding_fields(const core::Finding& finding) {
                      {"change", std::string(core::to_string(finding.change))},
                      {"finding_id", core::finding_id_text(finding.id)},
                      {"rule", std::string(core::to_string(finding.rule))},
+                     {"severity", std::string(core::to_string(finding.severity))},
+                     {"state", std::string(core::to_string(finding.state))},
+                     {"engine", std::string(core::to_string(finding.engine))},
                      {"origin", std::string(core::to_string(finding.origin))},
                      {"after_close", finding.after_close ? "true" : "false", true},
                      {"table", finding.table},
@@ -90,11 +93,31 @@ Log::Fields finding_fields(const core::Finding& finding) {
   };
   row("canonical_id", "canonical_xid", "canonical_commit_lsn", "canonical_commit_time", finding.canonical);
   row("duplicate_id", "duplicate_xid", "duplicate_commit_lsn", "duplicate_commit_time", finding.duplicate);
-  if (finding.closing_id) fields.push_back({"closing_id", *finding.closing_id});
+  if (finding.closing) fields.push_back({"closing_id", finding.closing->id});
   if (const auto gap = finding.commit_gap_micros()) {
     fields.push_back({"commit_gap_ms", fmt::format("{:.3f}", static_cast<double>(*gap) / 1000.0), true});
   }
+  fields.push_back({"why", std::string(finding.reason)});
+  fields.push_back({"look", core::explain_command(finding.run_id)});
   return fields;
+}
+
+std::string finding_message(const core::Finding& finding) {
+  const auto what = core::rule_info(finding.rule).sentence;
+  switch (finding.state) {
+    case core::FindingState::kGone:
+      return fmt::format("{}: gone from the log", what);
+    case core::FindingState::kRunEnded:
+      return fmt::format("{}: the run has ended", what);
+    case core::FindingState::kQuarantined:
+    case core::FindingState::kAcknowledged:
+      return fmt::format("{}: {}", what, core::to_string(finding.state));
+    case core::FindingState::kOpen:
+      break;
+  }
+  const bool fatal = finding.severity == core::Severity::kFatal;
+  return fatal ? fmt::format("{}: the next replay of this run fails", what)
+               : fmt::format("{}: {}", what, core::to_string(finding.severity));
 }
 
 }  // namespace
@@ -125,14 +148,11 @@ void Log::error(std::string_view message, const Fields& fields) {
 }
 
 void Log::finding(const core::Finding& finding) {
-  // By ids alone this much is certain, for 4.x engines (measured with the real ones).
-  if (finding.after_close) {
-    warn("duplicate event after its entity closed: a 4.x engine fails at the next replay of this run",
-         finding_fields(finding));
-  } else {
-    info("duplicate event, harmless to replay as long as it sorts before the closing event",
-         finding_fields(finding));
-  }
+  const bool alarming =
+      finding.state == core::FindingState::kOpen &&
+      (finding.severity == core::Severity::kFatal || finding.severity == core::Severity::kConflict);
+  write(alarming ? core::LogLevel::kWarn : core::LogLevel::kInfo, finding_message(finding),
+        finding_fields(finding));
 }
 
 void Log::write(core::LogLevel level, std::string_view message, const Fields& fields) {

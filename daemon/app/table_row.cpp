@@ -1,5 +1,6 @@
 #include "daemon/app/table_row.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <optional>
 
@@ -28,6 +29,20 @@ TableRow::TableRow(const core::Profile& profile, const pg_result& result, int ro
   }
   commit_.xid = number<decoder::Xid>(next());
   commit_.time.micros = number<std::int64_t>(next());
+}
+
+void TableRow::add_to(core::RunLog& log, const core::Profile& profile, core::TokenCodec& codec) const {
+  const auto type = profile.find_type(type_);
+  const bool null_identity = std::ranges::none_of(
+      identity(), [](const auto& value) { return value.kind == decoder::Value::Kind::kText; });
+  const bool tracked = type ? profile.types[*type].tracked(null_identity) : profile.unlisted_unique;
+  if (!tracked || run_id_.empty()) return;
+  auto event = core::make_event_row(profile, type, type_);
+  event.run_id = run_id_;
+  event.id = id_;
+  event.identity = identity();
+  event.commit = commit_;
+  (void)log.add(event, codec);
 }
 
 }  // namespace dupwatch::app

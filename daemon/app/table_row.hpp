@@ -26,6 +26,8 @@ class TableRow {
     return std::span(identity_).first(identity_size_);
   }
   [[nodiscard]] const core::CommitInfo& commit() const noexcept { return commit_; }
+  /// Adds the row to its run's log if a rule needs it.
+  void add_to(core::RunLog& log, const core::Profile& profile, core::TokenCodec& codec) const;
 
  private:
   std::string_view run_id_;

@@ -21,6 +21,12 @@ constexpr std::array<std::string_view, 3> kBaselines = {"all", "active", "none"}
 constexpr std::array<std::string_view, 2> kLogFormats = {"logfmt", "json"};
 constexpr std::array<std::string_view, 4> kLogLevels = {"debug", "info", "warn", "error"};
 
+// auto, then Engine.
+constexpr std::array<std::string_view, 4> kEngines = {"auto", "v4", "v5-before-class-skip", "v5"};
+// default and off, then Severity.
+constexpr std::array<std::string_view, 6> kRuleSettings = {"default",  "off",      "fatal",
+                                                           "conflict", "harmless", "unknown"};
+
 constexpr std::size_t kIdentityColumnsMax = 4;
 
 /// parse_duration and the like with their range bound.
@@ -40,6 +46,21 @@ void place(std::optional<Placed<T>>& target, std::optional<T> value, const Reade
 }
 
 using R = const Reader&;
+
+void read_engine(R r, Draft& d) {
+  std::size_t index = 0;
+  r.choice(index, kEngines);
+  if (index > 0) d.config.rules.engine = static_cast<core::Engine>(index - 1);
+}
+
+template <core::Rule rule>
+void read_rule(R r, Draft& d) {
+  std::size_t index = 0;
+  r.choice(index, kRuleSettings);
+  auto& setting = d.config.rules.rules[static_cast<std::size_t>(rule)];
+  setting.enabled = index != 1;
+  if (index > 1) setting.severity = static_cast<core::Severity>(index - 2);
+}
 
 constexpr auto kKeys = std::to_array<KeySpec>({
     {"connection"},
@@ -87,6 +108,21 @@ constexpr auto kKeys = std::to_array<KeySpec>({
      [](R r, Draft& d) {
        place(d.table.run_end_types, r.list(parse_type_name, {1, core::Profile::kTypesMax}), r);
      }},
+    {"engine", read_engine},
+    {"rules"},
+    {"rules.duplicate", read_rule<core::Rule::kDuplicate>},
+    {"rules.duplicate_created", read_rule<core::Rule::kDuplicateCreated>},
+    {"rules.second_terminal", read_rule<core::Rule::kSecondTerminal>},
+    {"rules.lifecycle_after_close", read_rule<core::Rule::kLifecycleAfterClose>},
+    {"rules.delivery_after_disposal", read_rule<core::Rule::kDeliveryAfterDisposal>},
+    {"rules.id_scheme", read_rule<core::Rule::kIdScheme>},
+    {"rules.slot_gap", read_rule<core::Rule::kSlotGap>},
+    {"rules.duplicate_run_event", read_rule<core::Rule::kDuplicateRunEvent>},
+    {"rules.hook_self_conflict", read_rule<core::Rule::kHookSelfConflict>},
+    {"rules.run_lost", read_rule<core::Rule::kRunLost>},
+    {"rules.after_run_end", read_rule<core::Rule::kAfterRunEnd>},
+    {"rules.stuck_step", read_rule<core::Rule::kStuckStep>},
+    {"rules.orphan", read_rule<core::Rule::kOrphan>},
     {"slot"},
     {"slot.name", [](R r, Draft& d) { r.into(d.config.slot.name, parse_slot_name); }},
     {"slot.plugin", [](R r, Draft& d) { r.into(d.config.slot.plugin, parse_plugin); }},
@@ -101,6 +137,13 @@ constexpr auto kKeys = std::to_array<KeySpec>({
      }},
     {"index.run_grace",
      [](R r, Draft& d) { r.into(d.config.index.run_grace, duration(seconds{0}, hours{24})); }},
+    {"recheck"},
+    {"recheck.interval",
+     [](R r, Draft& d) { r.into(d.config.recheck.interval, duration(seconds{0}, hours{24})); }},
+    {"recheck.stuck_after",
+     [](R r, Draft& d) { r.into(d.config.recheck.stuck_after, duration(minutes{1}, hours{24 * 30})); }},
+    {"recheck.orphan_after",
+     [](R r, Draft& d) { r.into(d.config.recheck.orphan_after, duration(seconds{1}, hours{24 * 30})); }},
     {"findings"},
     {"findings.file", [](R r, Draft& d) { r.into(d.config.findings.file, parse_path); }},
     {"findings.log_rate_max",

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "daemon/core/profile.hpp"
@@ -37,16 +38,33 @@ struct SlotConfig {
 
 enum class Baseline : std::uint8_t { kAll, kActive, kNone };
 
+/// What decides severities.
+struct RuleConfig {
+  /// nullopt = auto: by the ids of each run, and by what the schema shows.
+  std::optional<Engine> engine;
+  RuleSettings rules{};
+};
+
 struct IndexConfig {
   std::uint64_t memory_max_bytes = std::uint64_t{256} << 20U;
   /// How long a run stays in the index after its terminal event.
   Milliseconds run_grace{60'000};
 };
 
+/// The periodic look at the tables: rows that are gone, and what no event shows.
+struct RecheckConfig {
+  /// 0 = off.
+  Milliseconds interval{60'000};
+  /// A step that runs for so long may be stuck.
+  Milliseconds stuck_after{30 * 60'000};
+  /// How long an entity may lack its event: both are written in one moment, but not in one transaction.
+  Milliseconds orphan_after{5 * 60'000};
+};
+
 struct FindingsConfig {
   /// JSON lines, one per finding or change of one; empty = off. Synced to disk before its LSN is confirmed.
   std::string file;
-  /// Log lines per minute and rule for findings that are not after_close; 0 = no limit.
+  /// Log lines per minute and rule for findings that are neither fatal nor a conflict; 0 = no limit.
   std::uint32_t log_rate_max = 60;
   /// Newest findings kept in memory for /api/findings.
   std::uint32_t keep = 1000;
@@ -73,7 +91,9 @@ struct Config {
   Profile profile = workflow_devkit_profile();
   SlotConfig slot;
   Baseline baseline = Baseline::kActive;
+  RuleConfig rules;
   IndexConfig index;
+  RecheckConfig recheck;
   FindingsConfig findings;
   HttpConfig http;
   LogConfig log;

@@ -8,14 +8,6 @@
 
 namespace dupwatch::core {
 
-std::string_view to_string(Rule rule) noexcept {
-  switch (rule) {
-    case Rule::kDuplicate:
-      return "duplicate";
-  }
-  return "?";
-}
-
 std::string_view to_string(Origin origin) noexcept {
   switch (origin) {
     case Origin::kStream:
@@ -24,6 +16,8 @@ std::string_view to_string(Origin origin) noexcept {
       return "read_back";
     case Origin::kBaseline:
       return "baseline";
+    case Origin::kRecheck:
+      return "recheck";
   }
   return "?";
 }
@@ -34,6 +28,22 @@ std::string_view to_string(FindingChange change) noexcept {
       return "new";
     case FindingChange::kChanged:
       return "changed";
+  }
+  return "?";
+}
+
+std::string_view to_string(FindingState state) noexcept {
+  switch (state) {
+    case FindingState::kOpen:
+      return "open";
+    case FindingState::kRunEnded:
+      return "run_ended";
+    case FindingState::kGone:
+      return "gone";
+    case FindingState::kQuarantined:
+      return "quarantined";
+    case FindingState::kAcknowledged:
+      return "acknowledged";
   }
   return "?";
 }
@@ -163,17 +173,47 @@ void append_row(std::string& out, std::string_view key, const RowEvidence& row) 
   out += '}';
 }
 
+/// The ids of the finding's rows as replay meets them.
+void append_log_order(std::string& out, const Finding& finding) {
+  std::vector<std::string_view> ids{finding.canonical.id, finding.duplicate.id};
+  if (finding.closing) ids.push_back(finding.closing->id);
+  std::ranges::sort(ids);
+  ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
+  out += R"(,"log_order":[)";
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    if (i != 0) out += ',';
+    append_json_string(out, ids[i]);
+  }
+  out += ']';
+}
+
+void append_text(std::string& out, std::string_view key, std::string_view text) {
+  out += fmt::format(R"(,"{}":)", key);
+  append_json_string(out, text);
+}
+
 }  // namespace
 
+std::string explain_command(std::string_view run_id) {
+  const bool plain = !run_id.empty() && std::ranges::all_of(run_id, [](char c) {
+    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_' || c == '-';
+  });
+  if (plain && run_id.front() != '-') return "dupwatch explain " + std::string(run_id);
+  std::string quoted = "dupwatch explain -- '";
+  for (const char c : run_id) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return quoted + "'";
+}
+
 std::string to_json(const Finding& finding) {
+  const auto& rule = rule_info(finding.rule);
   std::string out =
-      fmt::format(R"({{"event":"finding","change":"{}","finding_id":"{}","rule":"{}","origin":"{}",)",
+      fmt::format(R"({{"event":"finding","change":"{}","finding_id":"{}","rule":"{}","severity":"{}",)",
                   to_string(finding.change), finding_id_text(finding.id), to_string(finding.rule),
-                  to_string(finding.origin));
-  out += fmt::format(R"("after_close":{},"table":)", finding.after_close);
-  append_json_string(out, finding.table);
-  out += R"(,"run_id":)";
-  append_json_string(out, finding.run_id);
+                  to_string(finding.severity));
+  out += fmt::format(R"("state":"{}","engine":"{}","origin":"{}","after_close":{})", to_string(finding.state),
+                     to_string(finding.engine), to_string(finding.origin), finding.after_close);
+  append_text(out, "table", finding.table);
+  append_text(out, "run_id", finding.run_id);
   // One identity column is the usual case and is written plainly; several come as an array in the profile's
   // order.
   out += R"(,"correlation_id":)";
@@ -187,17 +227,25 @@ std::string to_json(const Finding& finding) {
     }
     out += ']';
   }
-  out += R"(,"type":)";
-  append_json_string(out, finding.type);
+  append_text(out, "type", finding.type);
   append_row(out, "canonical", finding.canonical);
   append_row(out, "duplicate", finding.duplicate);
-  out += R"(,"closing_id":)";
-  append_optional(out, finding.closing_id);
+  if (finding.closing) {
+    append_row(out, "closing", *finding.closing);
+  } else {
+    out += R"(,"closing":null)";
+  }
+  append_log_order(out, finding);
   const auto gap = finding.commit_gap_micros();
   out += gap ? fmt::format(R"(,"commit_gap_ms":{:.3f})", static_cast<double>(*gap) / 1000.0)
              : R"(,"commit_gap_ms":null)";
-  out += fmt::format(R"(,"flagged_at":"{}"}})", to_iso8601(finding.flagged_at));
-  return out;
+  out += fmt::format(R"(,"flagged_at":"{}")", to_iso8601(finding.flagged_at));
+  append_text(out, "what", rule.sentence);
+  append_text(out, "why", finding.reason);
+  append_text(out, "versions", rule.versions);
+  append_text(out, "confidence", to_string(rule.confidence));
+  append_text(out, "look", explain_command(finding.run_id));
+  return out + '}';
 }
 
 }  // namespace dupwatch::core

@@ -6,24 +6,31 @@
 #include <string_view>
 #include <vector>
 
+#include "daemon/core/rule.hpp"
 #include "decoder/change.hpp"
 
 namespace dupwatch::core {
 
-/// Closed list; each is a metric label.
-enum class Rule : std::uint8_t { kDuplicate };
-inline constexpr std::size_t kRules = 1;
-[[nodiscard]] std::string_view to_string(Rule rule) noexcept;
-
-/// How dupwatch came to see the anomaly: an event of the stream, rows read back for a cold run, or the
-/// baseline scan.
-enum class Origin : std::uint8_t { kStream, kReadBack, kBaseline };
-inline constexpr std::size_t kOrigins = 3;
+/// How dupwatch came to see the anomaly: an event of the stream, rows read back for a cold run, the
+/// baseline scan or an audit, or the periodic look at the tables.
+enum class Origin : std::uint8_t { kStream, kReadBack, kBaseline, kRecheck };
+inline constexpr std::size_t kOrigins = 4;
 [[nodiscard]] std::string_view to_string(Origin origin) noexcept;
 
-/// First report of a finding, or a later report because its canonical row or after_close changed.
+/// First report of a finding, or a later report because its severity, its state or one of its rows changed.
 enum class FindingChange : std::uint8_t { kNew, kChanged };
 [[nodiscard]] std::string_view to_string(FindingChange change) noexcept;
+
+/// What has become of a finding.
+enum class FindingState : std::uint8_t {
+  kOpen,         ///< the rows are in the log and the run goes on
+  kRunEnded,     ///< the run has completed, failed or been cancelled: no replay reads the log again
+  kGone,         ///< a row is gone, and with it the contradiction
+  kQuarantined,  ///< taken out of the log by dupwatch
+  kAcknowledged  ///< a person has seen it
+};
+inline constexpr std::size_t kFindingStates = 5;
+[[nodiscard]] std::string_view to_string(FindingState state) noexcept;
 
 /// One of the two rows. What is unknown is empty: a row read back from the table has no commit LSN, and its
 /// commit time only where the server has track_commit_timestamp on.
@@ -34,25 +41,36 @@ struct RowEvidence {
   std::optional<decoder::Timestamp> commit_time;
 };
 
-/// One judged anomaly. `id` is stable over restarts: it depends on table, rule, run and duplicate row alone.
+/// One judged anomaly. `id` is stable over restarts: it depends on table, rule, run and the row at fault
+/// alone.
 struct Finding {
   std::uint64_t id = 0;
   Rule rule = Rule::kDuplicate;
+  Severity severity = Severity::kUnknown;
+  /// Why this severity; text of the case table.
+  std::string_view reason;
+  /// The generation that the severity is for.
+  Engine engine = Engine::kV4;
+  FindingState state = FindingState::kOpen;
   FindingChange change = FindingChange::kNew;
   Origin origin = Origin::kStream;
-  /// A closing event of the same entity has a smaller id than the duplicate: replay by a 4.x engine fails on
-  /// it.
+  /// The closing event of the same entity has a smaller id than the row at fault, whatever that means to the
+  /// engine.
   bool after_close = false;
   std::string table;
   std::string run_id;
   /// Values of the identity columns in the profile's order, nullopt = NULL.
   std::vector<std::optional<std::string>> identity;
   std::string type;
+  /// The row that replay reads first, and the row at fault.
   RowEvidence canonical;
   RowEvidence duplicate;
-  std::optional<std::string> closing_id;
+  std::optional<RowEvidence> closing;
   decoder::Timestamp flagged_at;
 
+  [[nodiscard]] std::optional<std::string> closing_id() const {
+    return closing ? std::optional(closing->id) : std::nullopt;
+  }
   /// Commit of the duplicate minus commit of the canonical row; negative when the canonical row committed
   /// second.
   [[nodiscard]] std::optional<std::int64_t> commit_gap_micros() const noexcept;
@@ -63,6 +81,9 @@ struct Finding {
 
 /// ISO 8601 in UTC with microseconds, e.g. 2026-11-24T05:21:38.123456Z.
 [[nodiscard]] std::string to_iso8601(decoder::Timestamp time);
+
+/// The command that shows the run with this finding in it, for a shell.
+[[nodiscard]] std::string explain_command(std::string_view run_id);
 
 /// The finding as one JSON object without newline; the record of findings.file, /api/findings and the JSON
 /// log.

@@ -16,8 +16,8 @@ void LogLimiter::roll(Window& window, Instant now) const noexcept {
   }
 }
 
-bool LogLimiter::allow(Rule rule, bool after_close, Instant now) noexcept {
-  if (per_minute_ == 0 || after_close) return true;
+bool LogLimiter::allow(Rule rule, Severity severity, Instant now) noexcept {
+  if (per_minute_ == 0 || severity == Severity::kFatal || severity == Severity::kConflict) return true;
   auto& window = windows_[static_cast<std::size_t>(rule)];
   roll(window, now);
   if (window.lines < per_minute_) {

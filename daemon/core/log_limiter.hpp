@@ -9,14 +9,14 @@
 namespace dupwatch::core {
 
 /// Keeps the log bounded under a storm of harmless findings: at most `per_minute` lines per rule and minute.
-/// A finding that is after_close always has its line.
+/// A fatal finding or a conflict always has its line.
 class LogLimiter {
  public:
   using Instant = std::chrono::steady_clock::time_point;
   /// 0 = no limit.
   explicit LogLimiter(std::uint32_t per_minute) noexcept : per_minute_(per_minute) {}
 
-  [[nodiscard]] bool allow(Rule rule, bool after_close, Instant now) noexcept;
+  [[nodiscard]] bool allow(Rule rule, Severity severity, Instant now) noexcept;
   /// Lines of a rule suppressed in minutes that have ended and not told yet; non-zero once per minute at
   /// most.
   [[nodiscard]] std::uint64_t take_suppressed(Rule rule, Instant now) noexcept;

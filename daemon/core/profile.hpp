@@ -6,6 +6,8 @@
 #include <string_view>
 #include <vector>
 
+#include "daemon/core/rule.hpp"
+
 /// What the watched table means: which columns make an identity, which types admit no duplicate, what closes
 /// what.
 namespace dupwatch::core {
@@ -14,22 +16,43 @@ namespace dupwatch::core {
 /// group is "after close" when an event of the same entity and group with `closes` has a smaller id.
 struct EventType {
   std::string name;
-  /// A second row of the same identity is a duplicate.
+  /// A second row of the entity and class is a duplicate, told as `duplicate_rule`.
   bool unique = false;
+  Rule duplicate_rule = Rule::kDuplicate;
   /// With `unique`: also when all identity columns are NULL. False for attr_set, which a step body may
   /// repeat.
   bool unique_when_null = true;
+  /// Types of one class exclude each other; 0 = the type is a class of its own.
+  std::uint8_t event_class = 0;
   bool closes = false;
   bool ends_run = false;
   /// 0 = no group.
   std::uint8_t group = 0;
+  /// The rule for a row of this type, itself no duplicate, behind the closing event.
+  std::optional<Rule> after_close{};
+  /// Begins an entity: not expected after the run's end.
+  bool opens = false;
+  /// Contradicts an opening event of the same entity.
+  bool conflicts = false;
+  bool fails_run = false;
 
   /// Whether rows of this type may be kept in the index.
-  [[nodiscard]] bool tracked() const noexcept { return unique || closes; }
+  [[nodiscard]] bool tracked() const noexcept {
+    return unique || closes || ends_run || after_close.has_value() || conflicts;
+  }
   /// Whether a row can make a finding or change one; one that can't is not kept.
   [[nodiscard]] bool tracked(bool null_identity) const noexcept {
-    return closes || (unique && (unique_when_null || !null_identity));
+    return tracked() && (unique_when_null || !null_identity);
   }
+};
+
+/// A relation with one row for each step or wait.
+struct EntityTable {
+  std::string name;
+  std::string run_column;
+  /// Of steps the correlation id itself; of waits the run id, "-" and the correlation id.
+  std::string id_column;
+  std::string status_column;
 };
 
 /// The relation that lists runs and their state; lets the baseline find open runs without reading the log.
@@ -39,6 +62,9 @@ struct RunsTable {
   std::string id_column;
   std::string status_column;
   std::vector<std::string> open_states;
+  /// Tables of the entities, in the same schema.
+  EntityTable steps{};
+  EntityTable waits{};
 };
 
 struct Profile {
@@ -56,6 +82,8 @@ struct Profile {
   /// An unlisted type admits no duplicate either (a generic table without `types`).
   bool unlisted_unique = false;
   std::optional<RunsTable> runs;
+  /// Ids may be slot numbers, and then all of a run's are.
+  bool slot_ids = false;
 
   static constexpr std::size_t kTypesMax = 64;
 

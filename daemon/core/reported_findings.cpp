@@ -1,54 +1,131 @@
 #include "daemon/core/reported_findings.hpp"
 
+#include <algorithm>
+
 namespace dupwatch::core {
 
-void ReportedFindings::close(State& state, const Finding& finding) {
+void ReportedFindings::say(State& state, const Finding& finding) {
+  state.severity = finding.severity;
+  state.engine = finding.engine;
+  state.state = finding.state;
   state.after_close = finding.after_close;
-  state.closing_id = finding.after_close ? finding.closing_id.value_or("") : std::string{};
+  state.reason = finding.reason;
+  state.canonical_id = finding.canonical.id;
+  state.duplicate_id = finding.duplicate.id;
+  state.closing_id = finding.closing ? finding.closing->id : std::string{};
 }
 
-bool ReportedFindings::admit(Finding& finding) {
+bool ReportedFindings::add(const Finding& finding, Instant now) {
   const auto [place, inserted] = states_.try_emplace(finding.id);
+  if (!inserted) return false;
   auto& state = place->second;
-  if (inserted) {
-    finding.change = FindingChange::kNew;
-    state.rule = finding.rule;
-    state.canonical_id = finding.canonical.id;
-    close(state, finding);
-    ++count(state);
-    order_.push_back(finding.id);
-    if (order_.size() > findings_max_) forget_oldest();
-    return true;
-  }
-  // A smaller closing event than the one reported is what replay meets first.
-  const bool closed_earlier =
-      finding.after_close && (!state.after_close || finding.closing_id.value_or("") < state.closing_id);
-  const bool earlier = finding.canonical.id < state.canonical_id;
-  if (!closed_earlier && !earlier) return false;
-  finding.change = FindingChange::kChanged;
-  --count(state);
-  if (earlier) {
-    state.canonical_id = finding.canonical.id;
-  } else if (finding.canonical.id != state.canonical_id) {
-    finding.canonical = RowEvidence{.id = state.canonical_id, .xid = {}, .commit_lsn = {}, .commit_time = {}};
-  }
-  if (closed_earlier) {
-    close(state, finding);
-  } else if (state.after_close) {
-    finding.after_close = true;
-    finding.closing_id = state.closing_id;
-  }
-  ++count(state);
+  state.rule = finding.rule;
+  const auto run = by_run_.try_emplace(finding.run_id).first;
+  run->second.push_back(finding.id);
+  state.run_id = &run->first;
+  state.identity = finding.identity;
+  state.type = finding.type;
+  state.reported = now;
+  say(state, finding);
+  count(state, 1);
+  order_.push_back(finding.id);
+  if (order_.size() > findings_max_) forget_oldest();
   return true;
 }
 
-std::uint64_t& ReportedFindings::count(const State& state) noexcept {
-  return open_[static_cast<std::size_t>(state.rule)][state.after_close ? 1 : 0];
+bool ReportedFindings::admit(Finding& finding, Instant now) {
+  if (add(finding, now)) {
+    finding.change = FindingChange::kNew;
+    return true;
+  }
+  auto& state = states_.find(finding.id)->second;
+  // The closing event matters once it stands before the row; until then it may change without a word.
+  const bool same_closing =
+      !finding.after_close || (state.after_close && finding.closing->id == state.closing_id);
+  if (state.severity == finding.severity && state.state == finding.state &&
+      state.after_close == finding.after_close && same_closing &&
+      state.canonical_id == finding.canonical.id && state.duplicate_id == finding.duplicate.id) {
+    return false;
+  }
+  finding.change = FindingChange::kChanged;
+  count(state, -1);
+  say(state, finding);
+  state.reported = now;
+  count(state, 1);
+  return true;
+}
+
+bool ReportedFindings::admit_older(Finding& finding, Instant now) {
+  finding.change = FindingChange::kNew;
+  return add(finding, now);
+}
+
+bool ReportedFindings::is_settled(std::uint64_t id, Instant before) const {
+  const auto state = states_.find(id);
+  return state != states_.end() && state->second.reported < before;
+}
+
+std::vector<std::string> ReportedFindings::next_open_runs(std::size_t count, Instant before) {
+  if (round_.empty()) {
+    for (const auto& [run, ids] : by_run_) {
+      const bool due = std::ranges::all_of(ids, [&](auto id) { return states_.at(id).reported < before; });
+      const bool open =
+          std::ranges::any_of(ids, [&](auto id) { return states_.at(id).state == FindingState::kOpen; });
+      if (due && open) round_.push_back(run);
+    }
+  }
+  const auto first = round_.size() - std::min(count, round_.size());
+  std::vector<std::string> out(round_.begin() + static_cast<std::ptrdiff_t>(first), round_.end());
+  round_.resize(first);
+  return out;
+}
+
+std::vector<Finding> ReportedFindings::missing(const std::string& run_id,
+                                               std::span<const std::uint64_t> present, Instant before) const {
+  std::vector<Finding> out;
+  const auto run = by_run_.find(run_id);
+  if (run == by_run_.end()) return out;
+  for (const auto id : run->second) {
+    const auto& state = states_.at(id);
+    if (state.state != FindingState::kOpen || state.reported >= before ||
+        std::ranges::count(present, id) != 0)
+      continue;
+    out.push_back(rebuild(id, state));
+  }
+  return out;
+}
+
+Finding ReportedFindings::rebuild(std::uint64_t id, const State& state) {
+  Finding finding;
+  finding.id = id;
+  finding.rule = state.rule;
+  finding.severity = state.severity;
+  finding.reason = state.reason;
+  finding.engine = state.engine;
+  finding.state = state.state;
+  finding.after_close = state.after_close;
+  finding.run_id = *state.run_id;
+  finding.identity = state.identity;
+  finding.type = state.type;
+  finding.canonical.id = state.canonical_id;
+  finding.duplicate.id = state.duplicate_id;
+  if (!state.closing_id.empty())
+    finding.closing = RowEvidence{.id = state.closing_id, .xid = {}, .commit_lsn = {}, .commit_time = {}};
+  return finding;
+}
+
+void ReportedFindings::count(const State& state, int difference) noexcept {
+  if (state.state != FindingState::kOpen) return;
+  open_[static_cast<std::size_t>(state.rule)][static_cast<std::size_t>(state.severity)] +=
+      static_cast<std::uint64_t>(difference);
 }
 
 void ReportedFindings::forget_oldest() {
   const auto oldest = states_.find(order_.front());
-  --count(oldest->second);
+  count(oldest->second, -1);
+  const auto run = by_run_.find(*oldest->second.run_id);
+  std::erase(run->second, oldest->first);
+  if (run->second.empty()) by_run_.erase(run);
   states_.erase(oldest);
   order_.pop_front();
 }

@@ -98,6 +98,11 @@ void RunIndex::evict(Instant now) {
   while (over_bound() && oldest_ != kNone) evict_run(oldest_, Eviction::kMemory);
 }
 
+void RunIndex::forget(std::string_view run_id) {
+  const auto handle = find(run_id);
+  if (handle != kNone && runs_[handle].pending_batch == 0) evict_run(handle, Eviction::kInvalidated);
+}
+
 void RunIndex::clear_complete() {
   while (oldest_ != kNone) evict_run(oldest_, Eviction::kInvalidated);
 }

@@ -48,6 +48,8 @@ class RunIndex {
   void end_run(Handle run, Instant now);
   /// Evicts ended runs past their grace, and the least recently used ones while memory is over its bound.
   void evict(Instant now);
+  /// Forgets a run if it is there and complete.
+  void forget(std::string_view run_id);
   /// Forgets all complete runs (the table was truncated).
   void clear_complete();
 

@@ -40,23 +40,69 @@ void append_tuple_value(std::string& out, const decoder::Value& value) {
   if (!null) out += value.text;
 }
 
+EventRow make_event_row(const Profile& profile, std::optional<std::uint8_t> type,
+                        std::string_view type_text) {
+  EventRow row{.type = type.value_or(RunLog::kUnlistedType), .type_text = type_text};
+  if (!type) return row;
+  const auto& listed = profile.types[*type];
+  row.group = listed.group;
+  row.closes = listed.closes;
+  row.ends_run = listed.ends_run;
+  return row;
+}
+
+bool is_slot_number(const Token& id) noexcept {
+  return id.packed() && id.hi >> 16U == 0;
+}
+
+std::uint64_t ulid_millis(const Token& id) noexcept {
+  return id.packed() ? id.hi >> 16U : 0;
+}
+
 RunLog::Added RunLog::add(const EventRow& event, TokenCodec& codec) {
   const auto entity = find_or_add_entity(event, codec);
   const auto id = codec.pack(event.id);
-  std::uint32_t last = kNone;
-  for (auto i = entities_[entity].first; i != kNone; i = rows_[i].next) {
-    if (rows_[i].type == event.type && same(rows_[i].id, id, event.id)) {
-      complete(rows_[i].commit, event.commit);
-      return {.row = i, .known = true};
+  // A redelivery can't be behind every row of its entity.
+  if (!is_behind_all(entities_[entity], id)) {
+    for (auto i = entities_[entity].first; i != kNone; i = rows_[i].next) {
+      if (rows_[i].type == event.type && same(rows_[i].id, id, event.id)) {
+        complete(rows_[i].commit, event.commit);
+        return {.row = i, .known = true};
+      }
     }
-    last = i;
   }
   const auto index = static_cast<std::uint32_t>(rows_.size());
   rows_.push_back(
       Row{.id = store(id, event.id), .type = event.type, .entity = entity, .commit = event.commit});
   // Appended at the end: the order of a chain is the order of arrival.
+  auto& last = entities_[entity].last;
   (last == kNone ? entities_[entity].first : rows_[last].next) = index;
+  last = index;
+  note_extremes(index, event, codec);
   return {.row = index, .known = false};
+}
+
+bool RunLog::is_behind_all(const Entity& entity, const Token& id) const noexcept {
+  if (entity.greatest == kNone) return true;
+  const auto& greatest = rows_[entity.greatest].id;
+  if (!id.packed() || greatest.kind != id.kind) return false;
+  return greatest.hi != id.hi ? greatest.hi < id.hi : greatest.lo < id.lo;
+}
+
+void RunLog::note_extremes(std::uint32_t index, const EventRow& event, const TokenCodec& codec) {
+  auto& entity = entities_[rows_[index].entity];
+  const auto& id = rows_[index].id;
+  const auto keep_least = [&](std::uint32_t& row) {
+    if (row == kNone || less(id, rows_[row].id, codec)) row = index;
+  };
+  const auto keep_greatest = [&](std::uint32_t& row) {
+    if (row == kNone || less(rows_[row].id, id, codec)) row = index;
+  };
+  keep_greatest(entity.greatest);
+  keep_greatest(greatest_);
+  if (event.closes) keep_least(entity.closing);
+  if (event.ends_run) keep_least(run_end_);
+  keep_least(is_slot_number(id) ? first_slot_ : first_other_);
 }
 
 void RunLog::clear() {
@@ -64,6 +110,7 @@ void RunLog::clear() {
   entities_.clear();
   entity_table_.clear();
   spill_.clear();
+  run_end_ = first_slot_ = first_other_ = greatest_ = kNone;
 }
 
 std::uint32_t RunLog::find_or_add_entity(const EventRow& event, TokenCodec& codec) {
@@ -83,7 +130,9 @@ std::uint32_t RunLog::find_or_add_entity(const EventRow& event, TokenCodec& code
     text = event.identity[0].text;
     key = codec.pack(text);
   }
-  const auto matches = [&](std::uint32_t i) { return same(entities_[i].key, key, text); };
+  const auto matches = [&](std::uint32_t i) {
+    return entities_[i].group == event.group && same(entities_[i].key, key, text);
+  };
   std::size_t slot = 0;
   if (entity_table_.empty()) {
     for (std::uint32_t i = 0; i < entities_.size(); ++i) {
@@ -98,7 +147,7 @@ std::uint32_t RunLog::find_or_add_entity(const EventRow& event, TokenCodec& code
     }
   }
   const auto index = static_cast<std::uint32_t>(entities_.size());
-  entities_.push_back(Entity{.key = store(key, text), .null_identity = null_identity});
+  entities_.push_back(Entity{.key = store(key, text), .group = event.group, .null_identity = null_identity});
   if (!entity_table_.empty()) entity_table_[slot] = index;
   if (entities_.size() > kLinearMax && entities_.size() * 2 > entity_table_.size()) rehash_entities();
   return index;

@@ -22,17 +22,26 @@ struct CommitInfo {
 
 /// A tracked row as decoder or read-back deliver it; views are copied by RunLog::add.
 struct EventRow {
-  std::string_view run_id;
-  std::string_view id;
+  std::string_view run_id{};
+  std::string_view id{};
   /// Index into Profile::types, or RunLog::kUnlistedType with `type_text`.
   std::uint8_t type = 0;
-  std::string_view type_text;
-  std::span<const decoder::Value> identity;
-  CommitInfo commit;
+  std::string_view type_text{};
+  std::span<const decoder::Value> identity{};
+  CommitInfo commit{};
+  // From the type, so that the log needs no profile.
+  std::uint8_t group = 0;
+  bool closes = false;
+  bool ends_run = false;
 };
 
-/// The tracked rows of one run, grouped by entity (identity without the type). Grows only; O(1) per row plus
-/// a walk over the rows of its entity. Not thread-safe.
+/// The row with what its type says; `type` is Profile::find_type(type_text).
+[[nodiscard]] EventRow make_event_row(const Profile& profile, std::optional<std::uint8_t> type,
+                                      std::string_view type_text);
+
+/// The tracked rows of one run, grouped by entity (identity without the type, and the group of its type).
+/// Grows only; O(1) for a row whose id is the entity's largest, else a walk over the entity's rows. Not
+/// thread-safe.
 class RunLog {
  public:
   static constexpr std::uint8_t kUnlistedType = 0xFF;
@@ -48,6 +57,11 @@ class RunLog {
   struct Entity {
     Token key;
     std::uint32_t first = kNone;
+    std::uint32_t last = kNone;
+    /// Rows with the largest id, and with the smallest one that closes the entity.
+    std::uint32_t greatest = kNone;
+    std::uint32_t closing = kNone;
+    std::uint8_t group = 0;
     /// All identity columns are NULL.
     bool null_identity = false;
   };
@@ -64,6 +78,13 @@ class RunLog {
   [[nodiscard]] const Entity& entity(std::uint32_t index) const noexcept { return entities_[index]; }
   [[nodiscard]] std::size_t rows() const noexcept { return rows_.size(); }
   [[nodiscard]] std::size_t entities() const noexcept { return entities_.size(); }
+  /// The first row, by id, that ended the run.
+  [[nodiscard]] std::uint32_t run_end() const noexcept { return run_end_; }
+  /// The first row with a slot number for an id, and the first with any other id.
+  [[nodiscard]] std::uint32_t first_slot() const noexcept { return first_slot_; }
+  [[nodiscard]] std::uint32_t first_other() const noexcept { return first_other_; }
+  /// The row with the largest id.
+  [[nodiscard]] std::uint32_t greatest() const noexcept { return greatest_; }
 
   [[nodiscard]] std::string text(const Token& token, const TokenCodec& codec) const;
   /// Byte order of the two ids' texts, as replay reads the log.
@@ -81,6 +102,8 @@ class RunLog {
                           std::string_view wanted_text) const noexcept;
   [[nodiscard]] std::uint32_t find_or_add_entity(const EventRow& event, TokenCodec& codec);
   void rehash_entities();
+  [[nodiscard]] bool is_behind_all(const Entity& entity, const Token& id) const noexcept;
+  void note_extremes(std::uint32_t index, const EventRow& event, const TokenCodec& codec);
   [[nodiscard]] std::uint64_t hash_of(const Token& token, std::string_view text) const noexcept;
 
   /// Below this, a linear search beats the hash table.
@@ -91,7 +114,16 @@ class RunLog {
   std::vector<std::uint32_t>
       entity_table_;  ///< open addressing, kNone = free; empty up to kLinearMax entities
   std::string spill_;
+  std::uint32_t run_end_ = kNone;
+  std::uint32_t first_slot_ = kNone;
+  std::uint32_t first_other_ = kNone;
+  std::uint32_t greatest_ = kNone;
 };
+
+/// "evnt_" and the zero-padded number of a slot: no ULID begins with ten zeros.
+[[nodiscard]] bool is_slot_number(const Token& id) noexcept;
+/// Milliseconds since the Unix epoch in a ULID; 0 for what isn't one.
+[[nodiscard]] std::uint64_t ulid_millis(const Token& id) noexcept;
 
 /// Encodes several nullable values as one string, injectively: 'n' or 't' + 8 hex digits of length + bytes.
 void append_tuple_value(std::string& out, const decoder::Value& value);

@@ -38,8 +38,8 @@ struct Counters {
   std::uint64_t received_bytes = 0;
   std::uint64_t redeliveries = 0;
   std::array<std::uint64_t, decoder::kDecodeErrorKinds> decode_errors{};
-  /// New findings by rule, after_close (0/1) and origin.
-  std::array<std::array<std::array<std::uint64_t, kOrigins>, 2>, kRules> findings{};
+  /// New findings by rule, severity when first told, and origin.
+  std::array<std::array<std::array<std::uint64_t, kOrigins>, kSeverities>, kRules> findings{};
   std::uint64_t finding_changes = 0;
   std::uint64_t findings_log_suppressed = 0;
   std::uint64_t read_backs = 0;
@@ -50,6 +50,8 @@ struct Counters {
   std::uint64_t status_updates = 0;
   std::uint64_t truncates = 0;
   LatencyHistogram commit_to_flag;
+  /// How far behind the run's newest id an event's id was when it committed; in ULID runs alone.
+  LatencyHistogram commit_order_inversion;
 };
 
 enum class StreamState : std::uint8_t { kConnecting, kStarting, kStreaming, kBackingOff, kStopping };
@@ -90,8 +92,8 @@ struct StatusSnapshot {
   std::uint64_t index_bytes = 0;
   std::uint64_t index_bytes_max = 0;
   std::uint64_t read_back_pending_runs = 0;
-  /// Known findings, by rule and after_close.
-  std::array<std::array<std::uint64_t, 2>, kRules> open_findings{};
+  /// Findings in state open, by rule and severity.
+  std::array<std::array<std::uint64_t, kSeverities>, kRules> open_findings{};
   BaselineState baseline = BaselineState::kNotNeeded;
   std::uint64_t baseline_rows = 0;
   std::uint64_t baseline_runs = 0;

@@ -23,7 +23,7 @@ bool has_text(const decoder::Value& value) noexcept {
 Watch::Watch(const Config& config, std::uint64_t seed)
     : profile_(config.profile),
       index_(config.index.memory_max_bytes, config.index.run_grace, seed),
-      rule_(profile_, index_.codec()) {}
+      rules_(profile_, config.rules, index_.codec()) {}
 
 std::vector<decoder::WatchedTable> Watch::watched_tables(const Profile& profile) {
   decoder::WatchedTable table{.schema = profile.schema, .name = profile.table, .columns = {}};
@@ -94,8 +94,7 @@ Watch::ListedType Watch::classify(std::string_view type,
   if (!index) return {.index = std::nullopt, .tracked = profile_.unlisted_unique};
   const auto& listed = profile_.types[*index];
   return {.index = index,
-          .tracked = listed.tracked(std::none_of(identity.begin(), identity.end(), has_text)),
-          .ends_run = listed.ends_run};
+          .tracked = listed.tracked(std::none_of(identity.begin(), identity.end(), has_text))};
 }
 
 void Watch::on_insert(const decoder::Row& row) {
@@ -106,36 +105,43 @@ void Watch::on_insert(const decoder::Row& row) {
   const auto identity = row.values.subspan(typed ? kTypeColumn + 1 : kTypeColumn);
   const auto listed = classify(type, identity);
   ++counters_.events_by_type[listed.index ? *listed.index : Profile::kTypesMax];
-  if (!listed.tracked && !listed.ends_run) return;
+  if (!listed.tracked) return;
   if (!has_text(run) || !has_text(id)) {
     notice(Notice::Kind::kUnidentifiable,
            "a row without " + (has_text(run) ? profile_.id_column : profile_.run_column));
     return;
   }
-  if (listed.ends_run) {
-    if (const auto handle = index_.find(run.text); handle != RunIndex::kNone) index_.end_run(handle, now_);
-  }
-  if (!listed.tracked) return;
-  add_streamed(EventRow{
-      .run_id = run.text,
-      .id = id.text,
-      .type = listed.index.value_or(RunLog::kUnlistedType),
-      .type_text = type,
-      .identity = identity,
-      .commit = {.xid = transaction_.xid, .lsn = transaction_.commit_lsn, .time = transaction_.commit_time}});
+  auto event = make_event_row(profile_, listed.index, type);
+  event.run_id = run.text;
+  event.id = id.text;
+  event.identity = identity;
+  event.commit = {.xid = transaction_.xid, .lsn = transaction_.commit_lsn, .time = transaction_.commit_time};
+  add_streamed(event);
 }
 
 void Watch::add_streamed(const EventRow& row) {
   const auto handle = find_or_request(row.run_id);
+  const auto greatest = index_.run(handle).log.greatest();
   const auto added = index_.add_row(handle, row);
+  if (row.ends_run) index_.end_run(handle, now_);
   if (added.known) {
     ++counters_.redeliveries;
     return;
   }
   if (index_.run(handle).pending_batch != 0) return;  // judged when the read-back is in
-  rule_.judge_row(index_.run(handle).log, added.row, verdicts_);
+  observe_order(handle, greatest, added.row);
+  rules_.judge_row(index_.run(handle).log, added.row, verdicts_);
   report_verdicts(handle, Origin::kStream);
   if (index_.over_bound()) index_.evict(now_);
+}
+
+void Watch::observe_order(RunIndex::Handle run, std::uint32_t greatest_before, std::uint32_t row) {
+  const auto& log = index_.run(run).log;
+  if (!profile_.slot_ids || greatest_before == RunLog::kNone || log.greatest() == row) return;
+  const auto newest = ulid_millis(log.row(greatest_before).id);
+  const auto own = ulid_millis(log.row(row).id);
+  if (own == 0 || newest < own) return;
+  counters_.commit_order_inversion.observe(static_cast<double>(newest - own) / 1000.0);
 }
 
 RunIndex::Handle Watch::find_or_request(std::string_view run_id) {
@@ -173,20 +179,20 @@ void Watch::read_back_row(std::string_view run_id, std::string_view id, std::str
   // judge.
   if (handle == RunIndex::kNone || index_.run(handle).pending_batch == 0) return;
   const auto listed = classify(type, identity);
-  if (listed.ends_run) index_.end_run(handle, now);
   if (!listed.tracked) return;
-  (void)index_.add_row(handle, EventRow{.run_id = run_id,
-                                        .id = id,
-                                        .type = listed.index.value_or(RunLog::kUnlistedType),
-                                        .type_text = type,
-                                        .identity = identity,
-                                        .commit = commit});
+  auto event = make_event_row(profile_, listed.index, type);
+  event.run_id = run_id;
+  event.id = id;
+  event.identity = identity;
+  event.commit = commit;
+  (void)index_.add_row(handle, event);
+  if (event.ends_run) index_.end_run(handle, now);
 }
 
 void Watch::read_back_done() {
   for (const auto handle : in_flight_) {
     index_.complete(handle);
-    rule_.judge_run(index_.run(handle).log, verdicts_);
+    rules_.judge_run(index_.run(handle).log, verdicts_);
     report_verdicts(handle, Origin::kReadBack);
   }
   in_flight_.clear();
@@ -204,7 +210,7 @@ void Watch::report_verdicts(RunIndex::Handle run, Origin origin) {
   if (verdicts_.empty()) return;
   const auto run_id = index_.run_id(run);
   for (const auto& verdict : verdicts_) {
-    report(rule_.describe(index_.run(run).log, verdict, run_id, origin));
+    report(rules_.describe(index_.run(run).log, verdict, run_id, origin));
   }
   verdicts_.clear();
 }
@@ -212,9 +218,12 @@ void Watch::report_verdicts(RunIndex::Handle run, Origin origin) {
 void Watch::report(Finding finding) {
   // A row that came through the stream while its run was read back was flagged because of the stream.
   if (finding.origin == Origin::kReadBack && finding.duplicate.commit_lsn) finding.origin = Origin::kStream;
-  if (!reported_.admit(finding)) return;
+  if (reported_.admit(finding, now_)) tell(std::move(finding));
+}
+
+void Watch::tell(Finding finding) {
   if (finding.change == FindingChange::kNew) {
-    ++counters_.findings[static_cast<std::size_t>(finding.rule)][finding.after_close ? 1 : 0]
+    ++counters_.findings[static_cast<std::size_t>(finding.rule)][static_cast<std::size_t>(finding.severity)]
                         [static_cast<std::size_t>(finding.origin)];
   } else {
     ++counters_.finding_changes;
@@ -223,7 +232,40 @@ void Watch::report(Finding finding) {
 }
 
 void Watch::baseline_finding(Finding finding) {
-  report(std::move(finding));
+  // The scan's snapshot may be older than what the stream has told of the run since.
+  if (reported_.admit_older(finding, now_)) tell(std::move(finding));
+}
+
+void Watch::rechecked(RunView view, Instant asked) {
+  const auto settled = asked - kSettled;
+  std::vector<std::uint64_t> present;
+  for (const auto& finding : view.findings) present.push_back(finding.id);
+  auto missing = reported_.missing(view.run_id, present, settled);
+  std::erase_if(missing, [&](const Finding& finding) {
+    return is_table_rule(finding.rule) ? !view.tables_read : !view.log_read;
+  });
+  // What the events show and is new is the stream's to tell.
+  std::erase_if(view.findings, [&](const Finding& finding) {
+    return !is_table_rule(finding.rule) && !reported_.is_settled(finding.id, settled);
+  });
+  bool log_changed = false;
+  const auto apply = [&](std::vector<Finding>&& findings) {
+    for (auto& finding : findings) {
+      const auto told = findings_.size();
+      const bool of_the_log = !is_table_rule(finding.rule);
+      report(std::move(finding));
+      log_changed = log_changed || (of_the_log && findings_.size() > told);
+    }
+  };
+  for (auto& finding : missing) {
+    finding.table = profile_.qualified_name();
+    finding.state = FindingState::kGone;
+    finding.origin = Origin::kRecheck;
+  }
+  apply(std::move(missing));
+  apply(std::move(view.findings));
+  // Rows in memory are gone from the table: the next event of the run reads it anew.
+  if (log_changed) index_.forget(view.run_id);
 }
 
 std::vector<Finding> Watch::take_findings() {

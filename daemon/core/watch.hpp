@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -12,7 +13,7 @@
 
 #include "daemon/core/config.hpp"
 #include "daemon/core/confirm_rule.hpp"
-#include "daemon/core/duplicate_rule.hpp"
+#include "daemon/core/replay_rules.hpp"
 #include "daemon/core/reported_findings.hpp"
 #include "daemon/core/run_index.hpp"
 #include "daemon/core/stats.hpp"
@@ -24,6 +25,15 @@ namespace dupwatch::core {
 struct ReadBack {
   std::uint64_t number = 0;
   std::vector<std::string> run_ids;
+};
+
+/// A later look at one run in the tables.
+struct RunView {
+  std::string run_id;
+  std::vector<Finding> findings;
+  /// The findings are all those that the event log makes, and all those of the table rules.
+  bool log_read = false;
+  bool tables_read = false;
 };
 
 /// Something the operator should read in the log; bounded per take, so that a storm stays a few lines.
@@ -45,6 +55,8 @@ class Watch final : private decoder::ChangeSink {
   /// At most this many runs wait for a read-back; then may_read() is false and the walsender is left waiting.
   static constexpr std::size_t kPendingRunsMax = 2048;
   static constexpr std::size_t kNoticesMax = 8;
+  /// With synchronous replication a commit is in the stream before other sessions see it.
+  static constexpr std::chrono::seconds kSettled{10};
 
   /// `config` must outlive the watch. `seed` varies hash tables, nothing else.
   Watch(const Config& config, std::uint64_t seed);
@@ -71,6 +83,15 @@ class Watch final : private decoder::ChangeSink {
 
   /// A finding of the baseline scan, judged from a snapshot.
   void baseline_finding(Finding finding);
+  /// Runs with open findings to look at again: rows may have been deleted.
+  [[nodiscard]] std::vector<std::string> next_rechecks(std::size_t count, Instant now) {
+    return reported_.next_open_runs(count, now - kSettled);
+  }
+  /// What the tables said of a run when asked at `asked`: known findings that are not in the view are gone.
+  void rechecked(RunView view, Instant asked);
+  /// What `engine: auto` means for runs with ULIDs, from the schema.
+  void set_ulid_engine(Engine engine) noexcept { rules_.set_ulid_engine(engine); }
+  [[nodiscard]] const ReplayRules& rules() const noexcept { return rules_; }
 
   /// Findings since the last call, in order. Everything up to ConfirmRule::judged() is in what was taken.
   [[nodiscard]] std::vector<Finding> take_findings();
@@ -108,7 +129,6 @@ class Watch final : private decoder::ChangeSink {
   struct ListedType {
     std::optional<std::uint8_t> index;
     bool tracked = false;
-    bool ends_run = false;
   };
   [[nodiscard]] ListedType classify(std::string_view type,
                                     std::span<const decoder::Value> identity) const noexcept;
@@ -116,12 +136,14 @@ class Watch final : private decoder::ChangeSink {
   /// Reports what the rule said of this run, and forgets it.
   void report_verdicts(RunIndex::Handle run, Origin origin);
   void report(Finding finding);
+  void tell(Finding finding);
+  void observe_order(RunIndex::Handle run, std::uint32_t greatest_before, std::uint32_t row);
   [[nodiscard]] RunIndex::Handle find_or_request(std::string_view run_id);
   void notice(Notice::Kind kind, std::string detail);
 
   const Profile& profile_;
   RunIndex index_;
-  DuplicateRule rule_;
+  ReplayRules rules_;
   ReportedFindings reported_;
   ConfirmRule confirm_;
   std::unique_ptr<decoder::Decoder> decoder_;
@@ -141,7 +163,7 @@ class Watch final : private decoder::ChangeSink {
   std::vector<RunIndex::Handle> in_flight_;
   bool read_back_sent_ = false;
 
-  std::vector<DuplicateRule::Verdict> verdicts_;
+  std::vector<ReplayRules::Verdict> verdicts_;
   std::vector<Finding> findings_;
 };
 

@@ -17,7 +17,7 @@ std::vector<std::string> watched_columns(const core::Profile& profile) {
 std::vector<std::string> tracked_types(const core::Profile& profile) {
   std::vector<std::string> types;
   for (const auto& type : profile.types) {
-    if (type.tracked() || type.ends_run) types.push_back(type.name);
+    if (type.tracked()) types.push_back(type.name);
   }
   return types;
 }

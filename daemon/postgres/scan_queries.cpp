@@ -37,6 +37,18 @@ Expected<bool> can_read_runs(Connection& sql, const core::RunsTable& runs, Waite
                   {runs.schema, runs.name, runs.id_column, runs.status_column}, waiter);
 }
 
+Expected<core::Engine> schema_generation(Connection& sql, const core::RunsTable& runs, Waiter& waiter) {
+  auto answer = ask_bool(sql,
+                         "SELECT EXISTS (SELECT FROM pg_catalog.pg_attribute a"
+                         " JOIN pg_catalog.pg_class c ON c.oid = a.attrelid"
+                         " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
+                         " WHERE n.nspname = $1 AND c.relname = $2 AND a.attname = 'error_code'"
+                         " AND NOT a.attisdropped)",
+                         {runs.schema, runs.name}, waiter);
+  if (auto* error = std::get_if<Error>(&answer)) return std::move(*error);
+  return std::get<bool>(answer) ? core::Engine::kV5BeforeClassSkip : core::Engine::kV4;
+}
+
 std::string open_runs_query(const core::RunsTable& runs) {
   return "SELECT " + quote_identifier(runs.id_column) + open_runs_from(runs);
 }

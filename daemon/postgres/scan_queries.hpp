@@ -15,6 +15,10 @@ namespace dupwatch::postgres {
 
 /// The runs table exists and its two columns may be read.
 [[nodiscard]] Expected<bool> can_read_runs(Connection& sql, const core::RunsTable& runs, Waiter& waiter);
+/// The generation of the engine whose migrations made the runs table: error_code came with 5.0. Needs no
+/// right.
+[[nodiscard]] Expected<core::Engine> schema_generation(Connection& sql, const core::RunsTable& runs,
+                                                       Waiter& waiter);
 /// Ids of runs in an open state.
 [[nodiscard]] std::string open_runs_query(const core::RunsTable& runs);
 [[nodiscard]] std::string open_runs_count_query(const core::RunsTable& runs);

@@ -47,11 +47,11 @@ std::string role_section(const std::string& role) {
              quote_literal(role), quote_identifier(role), quote_literal(kRoleMark)));
 }
 
-std::string runs_condition(const core::RunsTable& runs) {
+std::string table_condition(const std::string& schema, const std::string& table) {
   return fmt::format(
       "EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
       " WHERE n.nspname = {} AND c.relname = {})",
-      quote_literal(runs.schema), quote_literal(runs.name));
+      quote_literal(schema), quote_literal(table));
 }
 
 std::string event_columns(const core::Profile& profile) {
@@ -61,6 +61,11 @@ std::string event_columns(const core::Profile& profile) {
 
 std::string runs_columns(const core::RunsTable& runs) {
   return quote_identifier(runs.id_column) + ", " + quote_identifier(runs.status_column);
+}
+
+std::string entity_columns(const core::EntityTable& table) {
+  return quoted_list(std::vector<std::string>{table.run_column, table.id_column, table.status_column},
+                     quote_identifier);
 }
 
 std::string grants_section(const core::Profile& profile, const std::string& role) {
@@ -77,12 +82,19 @@ std::string grants_section(const core::Profile& profile, const std::string& role
                   qualified(profile.schema, profile.table), who);
   if (!profile.runs) return sql;
   const auto& runs = *profile.runs;
-  return sql + "-- Which runs are open: two columns, so that the first start need not read the whole log.\n" +
+  sql += "-- Which runs are open: two columns, so that the first start need not read the whole log.\n" +
          do_block(fmt::format(
              "  IF {} THEN\n    GRANT USAGE ON SCHEMA {} TO {};\n    GRANT SELECT ({}) ON {} TO {};\n"
              "  END IF;\n",
-             runs_condition(runs), quote_identifier(runs.schema), who, runs_columns(runs),
-             qualified(runs.schema, runs.name), who));
+             table_condition(runs.schema, runs.name), quote_identifier(runs.schema), who, runs_columns(runs),
+             qualified(runs.schema, runs.name), who)) +
+         "-- Steps and waits without their event, and steps that hang: keys and states, never a payload.\n";
+  for (const auto* table : {&runs.steps, &runs.waits}) {
+    sql += do_block(fmt::format("  IF {} THEN\n    GRANT SELECT ({}) ON {} TO {};\n  END IF;\n",
+                                table_condition(runs.schema, table->name), entity_columns(*table),
+                                qualified(runs.schema, table->name), who));
+  }
+  return sql;
 }
 
 std::string publication_section(const core::Config& config) {
@@ -111,15 +123,16 @@ std::string publication_section(const core::Config& config) {
           quote_literal(create_publication_statement(config, false))));
   const auto filter = row_filter(config);
   if (filter.empty()) return sql;
-  return sql + fmt::format(
-                   "-- Optional, Postgres 15 and later: a row filter also leaves out the rows that dupwatch "
-                   "only counts (such\n"
-                   "-- as step_started). It saves stream and walsender time; the price is that column {} "
-                   "can't change\n"
-                   "-- its type while the filter is there.\n"
-                   "-- ALTER PUBLICATION {} SET TABLE {} {};\n",
-                   comment_text(quote_identifier(profile.type_column)), comment_text(name),
-                   comment_text(published_table(config)), comment_text(filter));
+  return sql +
+         fmt::format(
+             "-- Optional, Postgres 15 and later: a row filter also leaves out the rows of types that no "
+             "rule needs.\n"
+             "-- It saves stream and walsender time where there are many; the price is that column {} "
+             "can't change\n"
+             "-- its type while the filter is there.\n"
+             "-- ALTER PUBLICATION {} SET TABLE {} {};\n",
+             comment_text(quote_identifier(profile.type_column)), comment_text(name),
+             comment_text(published_table(config)), comment_text(filter));
 }
 
 constexpr std::string_view kServerSection =
@@ -145,7 +158,7 @@ std::vector<std::string> needed_types(const core::Profile& profile) {
   std::vector<std::string> types;
   if (profile.unlisted_unique) return types;
   for (const auto& type : profile.types) {
-    if (type.tracked() || type.ends_run) types.push_back(type.name);
+    if (type.tracked()) types.push_back(type.name);
   }
   return types;
 }
@@ -220,7 +233,11 @@ std::string teardown_sql(const core::Config& config) {
   };
   auto revokes = revoke(profile.schema, profile.table, event_columns(profile));
   if (profile.runs) {
-    revokes += revoke(profile.runs->schema, profile.runs->name, runs_columns(*profile.runs));
+    const auto& runs = *profile.runs;
+    revokes += revoke(runs.schema, runs.name, runs_columns(runs));
+    for (const auto* table : {&runs.steps, &runs.waits}) {
+      revokes += revoke(runs.schema, table->name, entity_columns(*table));
+    }
   }
   // A role that was there before may need its rights for other work, so only one that setup has made loses
   // them. Two blocks: a role that can't be dropped must not bring its rights back.

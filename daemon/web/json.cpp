@@ -91,8 +91,8 @@ std::string status_json(const core::StatusSnapshot& status, const Verdict& verdi
   object.number("rows", status.index_rows);
   object.number("index_bytes", status.index_bytes);
   object.number("index_bytes_max", status.index_bytes_max);
-  object.number("findings", findings.all);
-  object.number("findings_after_close", findings.after_close);
+  object.number("findings_open", findings.all);
+  object.number("findings_fatal", findings.fatal);
   object.boolean("table_identity_ok", status.table_identity_ok);
   object.name("baseline");
   append_baseline(out, status);

@@ -38,11 +38,13 @@ namespace {
 using core::kBaselineStates;
 using core::kDisconnects;
 using core::kEvictions;
-using core::kOrigins;
 using core::kRules;
+using core::kSeverities;
 using core::kStreamStates;
 using decoder::kDecodeErrorKinds;
 
+// 24 pairs in the table of cases; the configuration can add one for each rule.
+constexpr std::size_t kSeverityPairs = 24 + kRules;
 constexpr std::size_t kHistogramSeries = core::kLatencyBounds.size() + 3;
 // pg_replication_slots.wal_status.
 constexpr std::array<std::string_view, 4> kWalStatuses = {"reserved", "extended", "unreserved", "lost"};
@@ -50,10 +52,6 @@ constexpr std::string_view kOther = "other";
 
 using S = const Scrape&;
 using Out = SeriesSink&;
-
-[[nodiscard]] constexpr std::string_view yes_no(std::size_t flag) noexcept {
-  return flag == 0 ? "false" : "true";
-}
 
 /// One series per value of an enum, 1 for the current one.
 template <class E, std::size_t N>
@@ -104,26 +102,48 @@ void collect_decode_errors(S s, Out out) {
   }
 }
 
-void collect_findings(S s, Out out) {
+/// A severity that the rule can have by its table of cases; any other only by the configuration, and then its
+/// series begins with the first finding.
+[[nodiscard]] bool is_listed(core::Rule rule, core::Severity severity) noexcept {
+  return std::ranges::any_of(core::rule_cases(), [&](const core::RuleCase& entry) {
+    return entry.rule == rule && std::ranges::count(entry.severity, severity) != 0;
+  });
+}
+
+/// Calls `add` for every pair of rule and severity that is listed or has a count.
+template <class Count, class Add>
+void each_severity(const Count& count, const Add& add) {
   for (std::size_t rule = 0; rule < kRules; ++rule) {
-    for (std::size_t after = 0; after < 2; ++after) {
-      for (std::size_t origin = 0; origin < kOrigins; ++origin) {
-        out.add(s.status.counters.findings[rule][after][origin],
-                {{"rule", to_string(static_cast<core::Rule>(rule))},
-                 {"after_close", yes_no(after)},
-                 {"origin", to_string(static_cast<core::Origin>(origin))}});
-      }
+    for (std::size_t severity = 0; severity < kSeverities; ++severity) {
+      const auto r = static_cast<core::Rule>(rule);
+      const auto s = static_cast<core::Severity>(severity);
+      if (is_listed(r, s) || count(rule, severity) != 0) add(rule, severity, to_string(r), to_string(s));
     }
   }
 }
 
+void collect_findings(S s, Out out) {
+  const auto& findings = s.status.counters.findings;
+  const auto total = [&](std::size_t rule, std::size_t severity) {
+    std::uint64_t sum = 0;
+    for (const auto count : findings[rule][severity]) sum += count;
+    return sum;
+  };
+  each_severity(total, [&](std::size_t rule, std::size_t severity, std::string_view r, std::string_view sev) {
+    const auto& by_origin = findings[rule][severity];
+    const auto streamed = by_origin[static_cast<std::size_t>(core::Origin::kStream)] +
+                          by_origin[static_cast<std::size_t>(core::Origin::kReadBack)];
+    out.add(streamed, {{"rule", r}, {"severity", sev}, {"origin", "stream"}});
+    out.add(total(rule, severity) - streamed, {{"rule", r}, {"severity", sev}, {"origin", "scan"}});
+  });
+}
+
 void collect_open_findings(S s, Out out) {
-  for (std::size_t rule = 0; rule < kRules; ++rule) {
-    for (std::size_t after = 0; after < 2; ++after) {
-      out.add(s.status.open_findings[rule][after],
-              {{"rule", to_string(static_cast<core::Rule>(rule))}, {"after_close", yes_no(after)}});
-    }
-  }
+  const auto& open = s.status.open_findings;
+  each_severity([&](std::size_t rule, std::size_t severity) { return open[rule][severity]; },
+                [&](std::size_t rule, std::size_t severity, std::string_view r, std::string_view sev) {
+                  out.add(open[rule][severity], {{"rule", r}, {"severity", sev}});
+                });
 }
 
 void collect_evictions(S s, Out out) {
@@ -194,12 +214,14 @@ constexpr auto kTable = std::to_array<MetricDef>({
      "Messages that could not be decoded, whose rows were therefore not checked", kDecodeErrorKinds,
      collect_decode_errors},
 
-    {"dupwatch_findings_total", kCounter, "rule,after_close,origin", "1", "New findings since the start",
-     kRules * 2 * kOrigins, collect_findings},
-    {"dupwatch_open_findings", kGauge, "rule,after_close", "1", "Findings known now", kRules * 2,
-     collect_open_findings},
+    {"dupwatch_findings_total", kCounter, "rule,severity,origin", "1",
+     "New findings since the start; origin stream: events as they commit, scan: the baseline and periodic "
+     "checks",
+     kSeverityPairs * 2, collect_findings},
+    {"dupwatch_open_findings", kGauge, "rule,severity", "1",
+     "Findings whose rows are in the log of a run that goes on", kSeverityPairs, collect_open_findings},
     {"dupwatch_finding_changes_total", kCounter, "", "1",
-     "Findings reported again because the canonical row or after_close changed", 1,
+     "Findings reported again because their severity, state or rows changed", 1,
      [](S s, Out out) { out.add(s.status.counters.finding_changes); }},
     {"dupwatch_findings_log_suppressed_total", kCounter, "", "1",
      "Findings left out of the log by findings.log_rate_max", 1,
@@ -207,6 +229,10 @@ constexpr auto kTable = std::to_array<MetricDef>({
     {"dupwatch_commit_to_flag_seconds", MetricType::kHistogram, "", "seconds",
      "From the commit of a duplicate, by the server's clock, to its finding", kHistogramSeries,
      [](S s, Out out) { out.add(s.status.counters.commit_to_flag); }},
+
+    {"dupwatch_commit_order_inversion_seconds", MetricType::kHistogram, "", "seconds",
+     "Age of an event's id against the newest id of its run that committed before it; ULID runs alone",
+     kHistogramSeries, [](S s, Out out) { out.add(s.status.counters.commit_order_inversion); }},
 
     {"dupwatch_index_runs", kGauge, "", "1", "Runs in the index", 1,
      [](S s, Out out) { out.add(s.status.index_runs); }},

@@ -17,11 +17,11 @@ const identity = (value) =>
 
 function row(finding) {
   const cells = [
-    finding.flagged_at, finding.run_id, identity(finding.correlation_id), finding.type,
-    finding.after_close ? "yes" : "no", finding.canonical.id, finding.duplicate.id, finding.commit_gap_ms, finding.origin,
+    finding.flagged_at, finding.severity, finding.rule, finding.state, finding.run_id, identity(finding.correlation_id),
+    finding.type, finding.canonical.id, finding.duplicate.id, finding.commit_gap_ms, finding.origin,
   ];
   const line = document.createElement("tr");
-  if (finding.after_close) line.className = "after_close";
+  line.className = finding.state === "open" ? finding.severity : "past";
   for (const value of cells) line.appendChild(document.createElement("td")).textContent = text(value);
   return line;
 }
@@ -60,12 +60,13 @@ body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 90rem
 h1 { font-size: 1.2rem; margin: 0 0 1rem; }
 #verdict { border-left: .4rem solid gray; font-size: 1.2rem; padding: .5rem 1rem; }
 #verdict.ok { border-color: #2e7d32; }
-#verdict.duplicates { border-color: #b26a00; }
-#verdict.after_close, #verdict.blind { border-color: #c62828; font-weight: 600; }
+#verdict.findings { border-color: #b26a00; }
+#verdict.fatal, #verdict.blind { border-color: #c62828; font-weight: 600; }
 nav a { margin-right: 1rem; }
 table { border-collapse: collapse; font-size: .85rem; width: 100%; }
 th, td { border-bottom: 1px solid #8886; overflow-wrap: anywhere; padding: .3rem .5rem; text-align: left; vertical-align: top; }
-tr.after_close td { font-weight: 600; }
+tr.fatal td { font-weight: 600; }
+tr.past td { opacity: .6; }
 )css";
 
 void append_escaped(std::string& out, std::string_view text) {
@@ -108,12 +109,15 @@ void append_cell(std::string& out, std::string_view text) {
 }
 
 void append_row(std::string& out, const core::Finding& finding) {
-  out += finding.after_close ? "<tr class=\"after_close\">" : "<tr>";
+  const bool open = finding.state == core::FindingState::kOpen;
+  out += fmt::format("<tr class=\"{}\">", open ? to_string(finding.severity) : "past");
   append_cell(out, core::to_iso8601(finding.flagged_at));
+  append_cell(out, to_string(finding.severity));
+  append_cell(out, to_string(finding.rule));
+  append_cell(out, to_string(finding.state));
   append_cell(out, finding.run_id);
   append_cell(out, identity_text(finding));
   append_cell(out, finding.type);
-  append_cell(out, finding.after_close ? "yes" : "no");
   append_cell(out, finding.canonical.id);
   append_cell(out, finding.duplicate.id);
   const auto gap = finding.commit_gap_micros();
@@ -137,7 +141,8 @@ std::string render_page(const StatusBoard& board, const Verdict& verdict) {
       "</p>\n<nav><a href=\"metrics\">Metrics</a><a href=\"api/status\">Status</a>"
       "<a href=\"api/findings\">Findings</a><a href=\"readyz\">Readiness</a></nav>\n<h2>Newest "
       "findings</h2>\n"
-      "<table>\n<thead><tr><th>Flagged at</th><th>Run</th><th>Identity</th><th>Type</th><th>After close</th>"
+      "<table>\n<thead><tr><th>Flagged "
+      "at</th><th>Severity</th><th>Rule</th><th>State</th><th>Run</th><th>Identity</th><th>Type</th>"
       "<th>Canonical row</th><th>Duplicate row</th><th>Commit gap, ms</th><th>Origin</th></tr></thead>\n";
   out += fmt::format("<tbody id=\"findings\" data-rows=\"{}\">\n", std::min(kRowsMax, board.keep()));
   for (const auto& finding : findings) append_row(out, *finding);

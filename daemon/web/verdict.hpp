@@ -11,7 +11,7 @@ namespace dupwatch::web {
 /// The state of affairs in one sentence, worst first: a daemon that is not watching must never look like a
 /// clean log.
 struct Verdict {
-  enum class Level : std::uint8_t { kOk, kDuplicates, kAfterClose, kBlind };
+  enum class Level : std::uint8_t { kOk, kFindings, kFatal, kBlind };
   Level level = Level::kBlind;
   std::string sentence;
 };
@@ -21,10 +21,10 @@ struct Verdict {
 
 [[nodiscard]] std::string_view to_string(Verdict::Level level) noexcept;
 
-/// Known findings of all rules.
+/// Open findings of all rules.
 struct FindingCounts {
   std::uint64_t all = 0;
-  std::uint64_t after_close = 0;
+  std::uint64_t fatal = 0;
 };
 [[nodiscard]] FindingCounts count_findings(const core::StatusSnapshot& status) noexcept;
 

@@ -1,0 +1,97 @@
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "daemon/app/event_fd.hpp"
+#include "daemon/core/config.hpp"
+#include "daemon/core/replay_rules.hpp"
+#include "daemon/core/watch.hpp"
+#include "daemon/postgres/catalog.hpp"
+#include "daemon/postgres/entity_queries.hpp"
+
+namespace dupwatch::app {
+
+/// The periodic look at the tables, on a thread and a connection of its own that lasts one round: runs with
+/// open findings are read again, and a number of open runs, in turn, are searched for what no event shows.
+/// Every query is about at most kRunsMax runs, by index, under the session's statement_timeout.
+class Recheck {
+ public:
+  /// Runs of one kind that a round looks at.
+  static constexpr std::size_t kRunsMax = 200;
+
+  /// `wake` is signalled when answers are there. References must outlive it.
+  Recheck(const core::Config& config, EventFd& wake);
+  /// Cancels and waits.
+  ~Recheck();
+  Recheck(const Recheck&) = delete;
+  Recheck& operator=(const Recheck&) = delete;
+
+  /// Begins a round, unless one is under way; `runs` have open findings.
+  void begin(std::vector<std::string> runs, postgres::ReadBackQuery read_back, core::Engine ulid_engine);
+  [[nodiscard]] bool busy() const noexcept { return busy_.load(); }
+
+  struct Answers {
+    std::vector<core::RunView> views;
+    core::Instant asked{};
+    std::optional<postgres::Error> error;
+  };
+  /// The last round's answers, once.
+  [[nodiscard]] std::optional<Answers> take();
+
+ private:
+  struct Round {
+    std::vector<std::string> runs;
+    postgres::ReadBackQuery read_back;
+    core::Engine ulid_engine = core::Engine::kV4;
+  };
+  /// What is missing: rule, run, entity, the third column.
+  struct Sighting {
+    core::Rule rule;
+    std::string run_id;
+    std::string entity;
+    std::string detail;
+    friend auto operator<=>(const Sighting&, const Sighting&) = default;
+  };
+  using Views = std::map<std::string, core::RunView>;
+
+  void work();
+  [[nodiscard]] std::optional<postgres::Error> look(const Round& round, postgres::Waiter& waiter,
+                                                    Views& views);
+  [[nodiscard]] std::optional<postgres::Error> read_log(postgres::Connection& sql, const Round& round,
+                                                        postgres::Waiter& waiter, Views& views);
+  [[nodiscard]] std::optional<postgres::Error> read_tables(postgres::Connection& sql, const Round& round,
+                                                           postgres::Waiter& waiter, Views& views);
+  [[nodiscard]] std::optional<postgres::Error> next_open_runs(postgres::Connection& sql,
+                                                              postgres::Waiter& waiter,
+                                                              std::vector<std::string>& out);
+  /// Remembers since when it is seen; true once that is long enough.
+  [[nodiscard]] bool lasts(const Sighting& sighting, core::Instant now);
+  [[nodiscard]] core::Finding describe(const Sighting& sighting) const;
+
+  const core::Config& config_;
+  EventFd& wake_;
+  core::TokenCodec codec_;
+  core::ReplayRules rules_;
+  std::string last_open_run_;
+  std::map<Sighting, core::Instant> first_seen_;
+
+  EventFd stop_fd_;
+  std::atomic<bool> stop_{false};
+  std::atomic<bool> busy_{false};
+  std::mutex mutex_;
+  std::condition_variable begun_;
+  std::optional<Round> next_;
+  std::optional<Answers> answers_;
+  std::thread thread_;  // last: it uses all of the above
+};
+
+}  // namespace dupwatch::app

@@ -1,0 +1,107 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string_view>
+
+/// The rules as data: what each says, and whether replay fails on it, per generation of the engine. Measured
+/// with the real engines (tests/engines) where `Confidence` says so.
+namespace dupwatch::core {
+
+/// Closed list; each is a metric label and a key of the section `rules`.
+enum class Rule : std::uint8_t {
+  kDuplicate,         ///< a generic table: a second row of an identity
+  kDuplicateCreated,  ///< a second step_created, wait_created, hook_created, or attr_set with a correlation
+                      ///< id
+  kSecondTerminal,    ///< a second closing event of an entity
+  kLifecycleAfterClose,  ///< created, started or retrying behind the closing event
+  kDeliveryAfterDisposal,
+  kIdScheme,  ///< ULID and slot-numbered ids in one run
+  kSlotGap,   ///< a slot-numbered run with a slot missing
+  kDuplicateRunEvent,
+  kHookSelfConflict,
+  kRunLost,  ///< run_failed behind a fatal finding
+  kAfterRunEnd,
+  kStuckStep,
+  kOrphan
+};
+inline constexpr std::size_t kRules = 13;
+[[nodiscard]] std::string_view to_string(Rule rule) noexcept;
+
+/// Whether replay fails on the log as it is.
+enum class Severity : std::uint8_t {
+  kFatal,     ///< the next replay that reads the log fails the run
+  kConflict,  ///< replay goes on, and the workflow's own code sees a contradiction, or an outcome is dropped
+  kHarmless,
+  kUnknown  ///< the log alone can't tell; `reason` says what decides
+};
+inline constexpr std::size_t kSeverities = 4;
+[[nodiscard]] std::string_view to_string(Severity severity) noexcept;
+
+/// Generations that treat the same log differently.
+enum class Engine : std::uint8_t {
+  kV4,                 ///< @workflow/core 4.x, up to 4.8.9 at least
+  kV5BeforeClassSkip,  ///< 5.0.0 up to beta.41
+  kV5                  ///< 5.0.0-beta.42 and later: repeated events of a class are skipped
+};
+inline constexpr std::size_t kEngines = 3;
+[[nodiscard]] std::string_view to_string(Engine engine) noexcept;
+
+/// How a row meets its rule; with the rule it decides the severity.
+enum class Shape : std::uint8_t {
+  kPlain,
+  kNoClosing,        ///< the profile names nothing that closes it
+  kBeforeClose,      ///< the closing event is not there yet, or has the larger id
+  kAfterClose,       ///< an event of the same class stands before the closing event
+  kFirstAfterClose,  ///< none does: no consumer ever took one of the class
+  kSameType,
+  kOtherType
+};
+
+/// How sure it is that the severities are right.
+enum class Confidence : std::uint8_t {
+  kMeasured,  ///< replayed with the real engines
+  kRead,      ///< read in their source or in reports
+  kHint       ///< a correlation that is still under study
+};
+[[nodiscard]] std::string_view to_string(Confidence confidence) noexcept;
+
+/// Rules that a periodic query decides, not the events of the stream.
+[[nodiscard]] constexpr bool is_table_rule(Rule rule) noexcept {
+  return rule == Rule::kSlotGap || rule == Rule::kStuckStep || rule == Rule::kOrphan;
+}
+
+struct RuleInfo {
+  Rule rule;
+  Confidence confidence;
+  /// What happened, for people.
+  std::string_view sentence;
+  /// Where it can occur.
+  std::string_view versions;
+};
+[[nodiscard]] const RuleInfo& rule_info(Rule rule) noexcept;
+
+struct RuleCase {
+  Rule rule;
+  Shape shape;
+  /// By Engine.
+  std::array<Severity, kEngines> severity;
+  /// Why it is so, or for kUnknown what decides.
+  std::string_view reason;
+};
+[[nodiscard]] std::span<const RuleCase> rule_cases() noexcept;
+/// The row of rule_cases() for this pair; every pair that the rules make is there.
+[[nodiscard]] const RuleCase& rule_case(Rule rule, Shape shape) noexcept;
+
+/// A user's word on one rule.
+struct RuleSetting {
+  bool enabled = true;
+  /// Takes the place of the table's severity in every case.
+  std::optional<Severity> severity;
+};
+using RuleSettings = std::array<RuleSetting, kRules>;
+
+}  // namespace dupwatch::core
