@@ -8,6 +8,7 @@
 #include <variant>
 #include <vector>
 
+#include "daemon/app/clock.hpp"
 #include "daemon/app/commands.hpp"
 #include "daemon/config/config_file.hpp"
 #include "daemon/web/build_info.hpp"
@@ -17,7 +18,8 @@ namespace {
 using dupwatch::app::ExitCode;
 
 constexpr const char* kFooter =
-    "Exit codes: 0 clean; 1 findings (check: a line failed); 2 usage or configuration;\n"
+    "Exit codes: 0 clean; 1 findings (audit, explain: of any kind; check: a line failed); 2 usage or "
+    "configuration;\n"
     "3 an operator must act; 4 temporary failure.\n"
     "Passwords: PGPASSFILE, a service file, or ${ENV} in the configuration; never on the command line.";
 
@@ -27,6 +29,11 @@ struct Options {
   bool json = false;
   bool print_sql = false;
   bool uninstall = false;
+  std::string run_id;
+  std::string format = "text";
+  std::optional<std::string> since;
+  std::optional<std::string> severities;
+  dupwatch::app::AuditOptions audit;
 };
 
 std::optional<std::string> environment(std::string_view name) {
@@ -54,6 +61,26 @@ void add_common(CLI::App& command, Options& options) {
       ->type_name("NAME");
 }
 
+void add_audit(CLI::App& command, Options& options) {
+  command.add_option("--format", options.format, "text, json (one object a line) or csv")
+      ->check(CLI::IsMember({"text", "json", "csv"}));
+  command.add_flag_callback(
+      "--json", [&options] { options.format = "json"; }, "The same as --format json");
+  command
+      .add_option("--severity", options.severities,
+                  "Only these: fatal, conflict, harmless, unknown; several with commas")
+      ->type_name("LIST");
+  command
+      .add_option("--since", options.since, "Only runs begun since: a UTC time, or an age such as 12h or 7d")
+      ->type_name("TIME");
+  command.add_option("--after", options.audit.after, "Go on behind this run, as an interrupted audit said")
+      ->type_name("RUN_ID");
+  command.add_option("--max-rate", options.audit.rate_max, "Rows a second at most; 0: no limit")
+      ->type_name("ROWS");
+  command.add_flag("--before-migration", options.audit.before_migration,
+                   "What the engine's unique-index migration would delete");
+}
+
 /// The configuration, or nullopt after telling every problem.
 std::optional<dupwatch::core::Config> load(const Options& options) {
   dupwatch::core::Config config;
@@ -74,9 +101,37 @@ std::optional<dupwatch::core::Config> load(const Options& options) {
   return config;
 }
 
+/// The options of audit, or nullopt after telling the problem.
+std::optional<dupwatch::app::AuditOptions> audit_options(const Options& options) {
+  auto audit = options.audit;
+  if (options.format == "json") audit.format = dupwatch::app::OutputFormat::kJson;
+  if (options.format == "csv") audit.format = dupwatch::app::OutputFormat::kCsv;
+  if (options.since) {
+    const auto now = dupwatch::app::wall_now().micros / 1000;
+    audit.since_millis = dupwatch::app::parse_since(*options.since, static_cast<std::uint64_t>(now));
+    if (!audit.since_millis) {
+      std::fputs("--since: expected a UTC time like 2026-11-24T05:21 or an age like 12h or 7d\n", stderr);
+      return std::nullopt;
+    }
+  }
+  if (options.severities && !dupwatch::app::parse_severities(*options.severities, audit.severities)) {
+    std::fputs("--severity: expected one or more of fatal, conflict, harmless, unknown, with commas\n",
+               stderr);
+    return std::nullopt;
+  }
+  return audit;
+}
+
 ExitCode dispatch(const CLI::App& app, const Options& options) {
   const auto config = load(options);
   if (!config) return ExitCode::kUsage;
+  if (app.got_subcommand("audit")) {
+    const auto audit = audit_options(options);
+    return audit ? dupwatch::app::audit_command(*config, *audit) : ExitCode::kUsage;
+  }
+  if (app.got_subcommand("explain")) {
+    return dupwatch::app::explain_command(*config, options.run_id, options.json);
+  }
   if (app.got_subcommand("run")) return dupwatch::app::run_command(*config);
   if (app.got_subcommand("check")) return dupwatch::app::check_command(*config, options.json);
   if (app.got_subcommand("drop")) return dupwatch::app::drop_command(*config, options.json);
@@ -97,8 +152,12 @@ int main_checked(int argc, char** argv) {
       app.add_subcommand("check", "Preflight: what must be mended before run, with the SQL that mends it");
   auto* setup = app.add_subcommand("setup", "Print the SQL a DBA runs: role, grants, publication");
   auto* drop = app.add_subcommand("drop", "Drop the replication slot, so that it retains no WAL");
-  for (auto* command : {run, check, setup, drop}) add_common(*command, options);
-  for (auto* command : {check, drop})
+  auto* audit = app.add_subcommand("audit", "Judge all rows that are in the table, without a slot");
+  auto* explain = app.add_subcommand("explain", "Show one run as replay reads it, and what can be done");
+  for (auto* command : {run, check, audit, explain, setup, drop}) add_common(*command, options);
+  add_audit(*audit, options);
+  explain->add_option("RUN_ID", options.run_id, "The run")->required();
+  for (auto* command : {check, explain, drop})
     command->add_flag("--json", options.json, "One JSON document on stdout");
   setup->add_flag("--print-sql", options.print_sql, "Print the SQL; dupwatch never runs it itself")
       ->required();

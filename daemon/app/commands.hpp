@@ -1,5 +1,8 @@
 #pragma once
 
+#include <string>
+
+#include "daemon/app/audit_options.hpp"
 #include "daemon/app/event_fd.hpp"
 #include "daemon/app/exit_code.hpp"
 #include "daemon/core/config.hpp"
@@ -11,6 +14,10 @@ namespace dupwatch::app {
 [[nodiscard]] ExitCode run_command(const core::Config& config);
 /// Preflight; kFindings when a line failed.
 [[nodiscard]] ExitCode check_command(const core::Config& config, bool json);
+/// The rules over the whole existing table, without a slot; kFindings when there are any.
+[[nodiscard]] ExitCode audit_command(const core::Config& config, const AuditOptions& options);
+/// One run as replay reads it; kFindings when a rule speaks of it.
+[[nodiscard]] ExitCode explain_command(const core::Config& config, const std::string& run_id, bool json);
 /// SQL for a DBA; `uninstall` prints what undoes it. Touches no database.
 [[nodiscard]] ExitCode setup_command(const core::Config& config, bool uninstall);
 /// Drops the replication slot; kClean also when there was none.

@@ -193,24 +193,22 @@ bool Recheck::lasts(const Sighting& sighting, core::Instant now) {
 }
 
 core::Finding Recheck::describe(const Sighting& sighting) const {
-  const bool gap = sighting.rule == core::Rule::kSlotGap;
+  if (sighting.rule == core::Rule::kSlotGap) {
+    // The rule is on: its query was sent.
+    return *rules_.describe_gap({.before = sighting.detail, .behind = sighting.entity}, sighting.run_id,
+                                false, core::Origin::kRecheck);
+  }
   core::Finding finding;
   finding.rule = sighting.rule;
-  finding.engine = config_.rules.engine.value_or(gap ? core::Engine::kV5 : core::Engine::kV4);
+  finding.engine = config_.rules.engine.value_or(core::Engine::kV4);
   finding.severity = rules_.severity(sighting.rule, core::Shape::kPlain, finding.engine);
   finding.reason = core::rule_case(sighting.rule, core::Shape::kPlain).reason;
   finding.origin = core::Origin::kRecheck;
   finding.table = config_.profile.qualified_name();
   finding.run_id = sighting.run_id;
-  if (gap) {
-    finding.identity = {std::nullopt};
-    finding.canonical.id = sighting.detail;
-    finding.duplicate.id = sighting.entity;
-  } else {
-    finding.identity = {sighting.entity.empty() ? std::nullopt : std::optional(sighting.entity)};
-    finding.type = sighting.detail;
-    finding.duplicate.id = sighting.entity;
-  }
+  finding.identity = {sighting.entity.empty() ? std::nullopt : std::optional(sighting.entity)};
+  finding.type = sighting.detail;
+  finding.duplicate.id = sighting.entity;
   finding.id = core::finding_id(finding.table, finding.rule, finding.run_id, finding.duplicate.id);
   return finding;
 }

@@ -67,7 +67,10 @@ Profile workflow_devkit_profile() {
       created("hook_created", kHook),
       repeatable("hook_received", kHook, Rule::kDeliveryAfterDisposal),
       closing("hook_disposed", kHook),
-      EventType{.name = "hook_conflict", .group = kHook, .conflicts = true},
+      EventType{.name = "hook_conflict",
+                .group = kHook,
+                .after_close = Rule::kDeliveryAfterDisposal,
+                .conflicts = true},
       run_once("run_created"),
       run_once("run_started"),
       run_end("run_completed", true),
@@ -82,7 +85,10 @@ Profile workflow_devkit_profile() {
                 .unique_when_null = false},
       EventType{.name = "noop"},
   };
-  for (auto& type : profile.types) type.fails_run = type.name == "run_failed";
+  for (auto& type : profile.types) {
+    type.fails_run = type.name == "run_failed";
+    type.reseeds = type.name == "run_started";
+  }
   profile.slot_ids = true;
   profile.runs = RunsTable{.schema = "workflow",
                            .name = "workflow_runs",

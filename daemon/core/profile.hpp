@@ -35,6 +35,8 @@ struct EventType {
   /// Contradicts an opening event of the same entity.
   bool conflicts = false;
   bool fails_run = false;
+  /// Its time seeds the correlation ids of the run.
+  bool reseeds = false;
 
   /// Whether rows of this type may be kept in the index.
   [[nodiscard]] bool tracked() const noexcept {

@@ -90,8 +90,9 @@ void ReplayRules::judge_row(const RunLog& log, std::uint32_t row, std::vector<Ve
   const auto& type = type_of(arrived);
   const auto& entity = log.entity(arrived.entity);
   const auto first = out.size();
-  if (type.ends_run) {
-    // Every finding of the run changes its state; once in a run's life.
+  const bool mixes = row == log.first_slot() && log.first_other() != kNone;
+  if (type.ends_run || mixes) {
+    // Every finding of the run changes its state, or is one for another engine; once in a run's life.
     judge_run(log, out);
     return;
   }
@@ -139,9 +140,9 @@ void ReplayRules::judge_class(const RunLog& log, const RunLog::Entity& entity, s
   auto canonical = kNone;
   for (auto i = entity.first; i != kNone; i = log.row(i).next) {
     if (class_of(log.row(i).type) != event_class) continue;
-    if (type_of(log.row(i)).conflicts) return judge_conflicts(log, entity, out);
     if (canonical == kNone || before(log, i, canonical)) canonical = i;
   }
+  if (canonical != kNone && type_of(log.row(canonical)).conflicts) judge_conflicts(log, entity, out);
   if (only != kNone) return judge_member(log, only, canonical, out);
   for (auto i = entity.first; i != kNone; i = log.row(i).next) {
     if (class_of(log.row(i).type) == event_class) judge_member(log, i, canonical, out);
@@ -183,6 +184,7 @@ Shape ReplayRules::duplicate_shape(const RunLog& log, std::uint32_t row, std::ui
   const auto& entity = log.entity(log.row(row).entity);
   const auto rule = type_of(log.row(row)).duplicate_rule;
   if (rule == Rule::kSecondTerminal || rule == Rule::kDuplicateRunEvent) {
+    if (type_of(log.row(row)).reseeds) return Shape::kReseeds;
     return log.row(row).type == log.row(canonical).type ? Shape::kSameType : Shape::kOtherType;
   }
   if (!closable_[entity.group] || entity.group == 0) return Shape::kNoClosing;
@@ -205,10 +207,14 @@ void ReplayRules::judge_conflicts(const RunLog& log, const RunLog::Entity& entit
 }
 
 void ReplayRules::judge_scheme(const RunLog& log, std::vector<Verdict>& out) const {
-  if (!profile_.slot_ids || log.first_slot() == kNone || log.first_other() == kNone) return;
+  if (!profile_.slot_ids || log.first_other() == kNone) return;
+  const bool mixed = log.first_slot() != kNone;
+  // Without a slot number the run is an old one, which matters to a new engine alone.
+  if (!mixed && engine_of(log) != Engine::kV5) return;
   add({.rule = Rule::kIdScheme,
+       .shape = mixed ? Shape::kPlain : Shape::kNoSlot,
        .duplicate = log.first_other(),
-       .canonical = log.first_slot(),
+       .canonical = mixed ? log.first_slot() : log.first_other(),
        .closing = kNone},
       out);
 }
@@ -267,6 +273,26 @@ Finding ReplayRules::describe(const RunLog& log, const Verdict& verdict, std::st
     finding.closing = evidence(log, log.row(verdict.closing), codec_);
     finding.after_close = before(log, verdict.closing, verdict.duplicate);
   }
+  finding.id = finding_id(finding.table, finding.rule, finding.run_id, finding.duplicate.id);
+  return finding;
+}
+
+std::optional<Finding> ReplayRules::describe_gap(const SlotNumbers::Gap& gap, std::string_view run_id,
+                                                 bool run_ended, Origin origin,
+                                                 std::optional<Engine> engine) const {
+  if (!config_.rules[static_cast<std::size_t>(Rule::kSlotGap)].enabled) return std::nullopt;
+  Finding finding;
+  finding.rule = Rule::kSlotGap;
+  finding.engine = engine.value_or(config_.engine.value_or(Engine::kV5));
+  finding.severity = severity(Rule::kSlotGap, Shape::kPlain, finding.engine);
+  finding.reason = rule_case(Rule::kSlotGap, Shape::kPlain).reason;
+  finding.state = run_ended ? FindingState::kRunEnded : FindingState::kOpen;
+  finding.origin = origin;
+  finding.table = profile_.qualified_name();
+  finding.run_id = run_id;
+  finding.identity = {std::nullopt};
+  finding.canonical.id = gap.before;
+  finding.duplicate.id = gap.behind;
   finding.id = finding_id(finding.table, finding.rule, finding.run_id, finding.duplicate.id);
   return finding;
 }

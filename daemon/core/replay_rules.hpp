@@ -12,6 +12,7 @@
 #include "daemon/core/profile.hpp"
 #include "daemon/core/rule.hpp"
 #include "daemon/core/run_log.hpp"
+#include "daemon/core/slot_gap.hpp"
 
 namespace dupwatch::core {
 
@@ -42,6 +43,11 @@ class ReplayRules {
   /// The verdict in words and ids; `engine` of nullopt is the run's own.
   [[nodiscard]] Finding describe(const RunLog& log, const Verdict& verdict, std::string_view run_id,
                                  Origin origin, std::optional<Engine> engine = std::nullopt) const;
+
+  /// A hole in a run's slots; nullopt when the rule is off.
+  [[nodiscard]] std::optional<Finding> describe_gap(const SlotNumbers::Gap& gap, std::string_view run_id,
+                                                    bool run_ended, Origin origin,
+                                                    std::optional<Engine> engine = std::nullopt) const;
 
   /// As configured; with `auto` by the run's ids, and for ULIDs by what the schema shows.
   [[nodiscard]] Engine engine_of(const RunLog& log) const noexcept;

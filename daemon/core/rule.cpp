@@ -91,15 +91,21 @@ constexpr auto kCases = std::to_array<RuleCase>({
      {kF, kU, kU},
      "4.x finds nobody to take it; 5.0 sets it aside and fails if the run ends with it set aside"},
 
-    {Rule::kIdScheme, Shape::kPlain, {kU, kF, kF}, "5.0 refuses a log with an id that is not slot-numbered"},
+    {Rule::kIdScheme,
+     Shape::kPlain,
+     {kU, kU, kF},
+     "5.0.0-beta.42 and later refuse an id that is not slot-numbered; others read it in the wrong place"},
+    {Rule::kIdScheme,
+     Shape::kNoSlot,
+     {kH, kH, kF},
+     "5.0.0-beta.42 and later refuse a run with ULIDs: such runs must end on the old engine first"},
     {Rule::kSlotGap, Shape::kPlain, {kU, kF, kF}, "5.0 refuses a log with a hole; deleting rows makes one"},
 
+    {Rule::kDuplicateRunEvent, Shape::kSameType, {kH, kH, kH}, "replay ignores it"},
     {Rule::kDuplicateRunEvent,
-     Shape::kSameType,
-     {kH, kH, kH},
-     "replay ignores it; a second run_started on 4.x also reseeds the run's correlation ids, so look for ids "
-     "that "
-     "nothing uses"},
+     Shape::kReseeds,
+     {kU, kH, kH},
+     "on 4.x it moves started_at, and if that happened between two replays all correlation ids change"},
     {Rule::kDuplicateRunEvent,
      Shape::kOtherType,
      {kC, kC, kC},

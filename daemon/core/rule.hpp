@@ -58,7 +58,9 @@ enum class Shape : std::uint8_t {
   kAfterClose,       ///< an event of the same class stands before the closing event
   kFirstAfterClose,  ///< none does: no consumer ever took one of the class
   kSameType,
-  kOtherType
+  kOtherType,
+  kReseeds,  ///< run_started, whose time seeds the correlation ids of a 4.x run
+  kNoSlot    ///< no id of the run is a slot number
 };
 
 /// How sure it is that the severities are right.

@@ -1,0 +1,161 @@
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "daemon/app/audit_options.hpp"
+#include "daemon/app/clock.hpp"
+#include "daemon/app/commands.hpp"
+#include "daemon/app/loop_waiter.hpp"
+#include "daemon/app/migration_audit.hpp"
+#include "daemon/app/progress_bar.hpp"
+#include "daemon/app/run_scan.hpp"
+#include "daemon/app/table_ground.hpp"
+#include "daemon/app/table_row.hpp"
+#include "daemon/core/replay_rules.hpp"
+#include "daemon/core/slot_gap.hpp"
+
+namespace dupwatch::app {
+namespace {
+
+using postgres::Connection;
+using postgres::Error;
+
+/// Judges the runs that a scan brings.
+class Auditor {
+ public:
+  Auditor(const core::Config& config, const AuditOptions& options, core::Engine ulid_engine,
+          FindingWriter& writer)
+      : config_(config), options_(options), writer_(writer), rules_(config.profile, config.rules, codec_) {
+    rules_.set_ulid_engine(ulid_engine);
+  }
+
+  void row(const pg_result& result, int index) {
+    const TableRow row(config_.profile, result, index);
+    row.add_to(log_, config_.profile, codec_);
+    if (config_.profile.slot_ids) slots_.add(row.id());
+  }
+
+  void run_end(const std::string& run_id) {
+    verdicts_.clear();
+    rules_.judge_run(log_, verdicts_);
+    for (const auto& verdict : verdicts_) {
+      tell(rules_.describe(log_, verdict, run_id, core::Origin::kBaseline));
+    }
+    if (const auto gap = slots_.first_gap()) {
+      const bool ended = log_.run_end() != core::RunLog::kNone;
+      auto finding = rules_.describe_gap(*gap, run_id, ended, core::Origin::kBaseline);
+      if (finding) tell(std::move(*finding));
+    }
+    log_.clear();
+    slots_.clear();
+  }
+
+ private:
+  void tell(core::Finding finding) {
+    if (!options_.severities[static_cast<std::size_t>(finding.severity)]) return;
+    finding.flagged_at = wall_now();
+    writer_.write(finding);
+  }
+
+  const core::Config& config_;
+  const AuditOptions& options_;
+  FindingWriter& writer_;
+  core::TokenCodec codec_;
+  core::ReplayRules rules_;
+  core::RunLog log_;
+  core::SlotNumbers slots_;
+  std::vector<core::ReplayRules::Verdict> verdicts_;
+};
+
+std::optional<std::string> first_run(const AuditOptions& options) {
+  if (options.after || !options.since_millis) return options.after;
+  return run_id_before(*options.since_millis);
+}
+
+/// Runs the scan to its end; the error it ended with.
+template <class Consumer>
+std::optional<Error> scan_all(RunScan& scan, Connection& sql, postgres::Waiter& waiter, Consumer& consumer,
+                              ProgressBar& progress) {
+  while (!scan.done()) {
+    auto error = scan.next(
+        sql, waiter, [&](const pg_result& result, int row) { consumer.row(result, row); },
+        [&](const std::string& run) { consumer.run_end(run); });
+    progress.show(scan.rows());
+    if (error) return error;
+  }
+  return std::nullopt;
+}
+
+/// Tells where to go on, too, when the scan was interrupted.
+ExitCode tell_scan_error(const Error& error, const RunScan& scan) {
+  if (error.reason != "interrupted") return tell_error(error);
+  const auto next =
+      scan.last_run() ? "; go on with: dupwatch audit --after " + *scan.last_run() : std::string{};
+  fmt::print(stderr, "interrupted{}\n", next);
+  return ExitCode::kTemporary;
+}
+
+ExitCode audit_rules(const core::Config& config, const AuditOptions& options, const TableGround& ground,
+                     Connection& sql, postgres::Waiter& waiter) {
+  FindingWriter writer(options.format);
+  Auditor auditor(config, options, ground.ulid_engine, writer);
+  RunScan scan(config.profile, ground.run_type,
+               {.select = postgres::event_select(config.profile, ground.commit_time, ground.xmin),
+                .condition = {},
+                .after = first_run(options),
+                .rate_max = options.rate_max});
+  ProgressBar progress("rows", first_run(options) ? 0 : ground.rows_estimate);
+  const auto error = scan_all(scan, sql, waiter, auditor, progress);
+  progress.clear();
+  writer.finish({.rows = scan.rows(),
+                 .runs = scan.runs(),
+                 .complete = !error,
+                 .next_after = error ? scan.last_run().value_or("") : std::string{}});
+  if (error) return tell_scan_error(*error, scan);
+  return writer.written() != 0 ? ExitCode::kFindings : ExitCode::kClean;
+}
+
+ExitCode audit_migration(const core::Config& config, const AuditOptions& options, const TableGround& ground,
+                         Connection& sql, postgres::Waiter& waiter) {
+  const auto index = postgres::migration_index(sql, config.profile, waiter);
+  if (const auto* error = std::get_if<Error>(&index)) return tell_error(*error);
+  MigrationAudit audit(config.profile, options.format);
+  RunScan scan(config.profile, ground.run_type,
+               {.select = postgres::migration_select(config.profile),
+                .condition = audit.condition(),
+                .after = first_run(options),
+                .rate_max = options.rate_max});
+  ProgressBar progress("rows", 0);
+  const auto error = scan_all(scan, sql, waiter, audit, progress);
+  progress.clear();
+  if (error) return tell_scan_error(*error, scan);
+  audit.finish(std::get<postgres::MigrationIndex>(index));
+  return audit.identities() != 0 ? ExitCode::kFindings : ExitCode::kClean;
+}
+
+}  // namespace
+
+ExitCode audit_command(const core::Config& config, const AuditOptions& options) {
+  const StopSignals stop;
+  LoopWaiter waiter(stop.fd(), [] {});
+  if (options.before_migration && !config.profile.runs) {
+    fmt::print(stderr, "error: --before-migration is about the engine's own table; the profile is generic\n");
+    return ExitCode::kUsage;
+  }
+  auto opened = Connection::open(config.connection, Connection::Kind::kSql, waiter);
+  if (const auto* error = std::get_if<Error>(&opened)) return tell_error(*error);
+  auto& sql = std::get<Connection>(opened);
+  const auto looked = look_at_table(config, sql, waiter);
+  if (const auto* error = std::get_if<Error>(&looked)) return tell_error(*error);
+  const auto& ground = std::get<TableGround>(looked);
+  if (!ground.run_index) return tell_error(no_run_index(config));
+  return options.before_migration ? audit_migration(config, options, ground, sql, waiter)
+                                  : audit_rules(config, options, ground, sql, waiter);
+}
+
+}  // namespace dupwatch::app

@@ -1,0 +1,53 @@
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <string>
+#include <variant>
+
+#include "daemon/app/commands.hpp"
+#include "daemon/app/loop_waiter.hpp"
+#include "daemon/app/run_story.hpp"
+#include "daemon/app/table_ground.hpp"
+
+namespace dupwatch::app {
+namespace {
+
+using postgres::Connection;
+using postgres::Error;
+
+// The session's statement_timeout of 30 s speaks first.
+constexpr std::chrono::seconds kAnswerTimeout{40};
+
+}  // namespace
+
+ExitCode explain_command(const core::Config& config, const std::string& run_id, bool json) {
+  const StopSignals stop;
+  LoopWaiter waiter(stop.fd(), [] {});
+  auto opened = Connection::open(config.connection, Connection::Kind::kSql, waiter);
+  if (const auto* error = std::get_if<Error>(&opened)) return tell_error(*error);
+  auto& sql = std::get<Connection>(opened);
+  const auto looked = look_at_table(config, sql, waiter);
+  if (const auto* error = std::get_if<Error>(&looked)) return tell_error(*error);
+  const auto& ground = std::get<TableGround>(looked);
+  const auto query = postgres::run_rows_query(sql, config.profile, ground.run_type, waiter);
+  if (const auto* error = std::get_if<Error>(&query)) return tell_error(*error);
+  const auto answer = sql.execute(std::get<std::string>(query), {run_id}, waiter, kAnswerTimeout);
+  if (const auto* error = std::get_if<Error>(&answer)) return tell_error(*error);
+  const auto& result = *std::get<postgres::Result>(answer);
+  if (postgres::row_count(result) == 0) {
+    fmt::print(stderr,
+               "error: {} has no events of run {}; remedy: check the run id and dbname in connection.dsn\n",
+               config.profile.qualified_name(), run_id);
+    return ExitCode::kUsage;
+  }
+  RunStory story(config, run_id, ground.ulid_engine);
+  for (int i = 0; i < postgres::row_count(result); ++i) story.add(result, i);
+  story.judge();
+  const auto text = json ? story_json(story, config.profile)
+                         : story_text(story, config.profile, isatty(STDOUT_FILENO) == 1);
+  (void)std::fwrite(text.data(), 1, text.size(), stdout);
+  return story.findings().empty() ? ExitCode::kClean : ExitCode::kFindings;
+}
+
+}  // namespace dupwatch::app

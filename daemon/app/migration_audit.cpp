@@ -1,0 +1,198 @@
+#include "daemon/app/migration_audit.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cstdio>
+#include <string_view>
+
+#include "daemon/core/finding.hpp"
+#include "daemon/postgres/connection.hpp"
+
+namespace dupwatch::app {
+namespace {
+
+// As the migration lists them.
+constexpr std::array<std::string_view, 3> kDeduplicated = {"step_created", "hook_created", "wait_created"};
+// The later migration that adds this type to the index removes no duplicates: it fails on them.
+constexpr std::string_view kAttribute = "attr_set";
+
+std::int64_t number(std::optional<std::string_view> text) {
+  std::int64_t value = 0;
+  if (text) std::from_chars(text->data(), text->data() + text->size(), value);
+  return value;
+}
+
+std::string json_text(std::string_view text) {
+  std::string out;
+  core::append_json_string(out, text);
+  return out;
+}
+
+std::string json_or_null(const std::optional<std::string>& text) {
+  return text ? json_text(*text) : std::string("null");
+}
+
+void print(const std::string& text) {
+  (void)std::fwrite(text.data(), 1, text.size(), stdout);
+}
+
+template <class Each>
+std::string joined(const std::vector<std::string>& items, std::string_view separator, Each each) {
+  std::string out;
+  for (const auto& item : items) {
+    if (!out.empty()) out += separator;
+    out += each(item);
+  }
+  return out;
+}
+
+}  // namespace
+
+MigrationAudit::MigrationAudit(const core::Profile& profile, OutputFormat format)
+    : profile_(profile), format_(format) {
+  if (format_ == OutputFormat::kCsv) {
+    print("run_id,correlation_id,type,canonical_id,kept_id,differs,left_fatal,closing_id,deleted_ids\n");
+  }
+}
+
+std::string MigrationAudit::condition() const {
+  std::string types = fmt::format("'{}'", kAttribute);
+  for (const auto& name : kDeduplicated) types += fmt::format(", '{}'", name);
+  for (const auto& type : profile_.types) {
+    if (type.closes) types += fmt::format(", '{}'", type.name);
+  }
+  return fmt::format("e.{}::text IN ({})", profile_.type_column, types);
+}
+
+void MigrationAudit::row(const pg_result& result, int row) {
+  const auto text = [&](int column) {
+    return std::string(postgres::cell(result, row, column).value_or(std::string_view{}));
+  };
+  const auto correlation = postgres::cell(result, row, 3);
+  auto& entity = entities_[correlation ? std::optional<std::string>(*correlation) : std::nullopt];
+  const auto type = text(2);
+  auto id = text(1);
+  const auto listed = profile_.find_type(type);
+  if (listed && profile_.types[*listed].closes) {
+    if (!entity.closing_id || id < *entity.closing_id) entity.closing_id = std::move(id);
+    return;
+  }
+  const auto block = number(postgres::cell(result, row, 4));
+  const auto line = number(postgres::cell(result, row, 5));
+  entity.by_type[type].push_back({.id = std::move(id), .ctid = {block, line}});
+}
+
+void MigrationAudit::run_end(const std::string& run_id) {
+  for (const auto& [correlation_id, entity] : entities_) {
+    for (const auto& [type, rows] : entity.by_type) {
+      if (rows.size() < 2) continue;
+      if (type == kAttribute) {
+        if (correlation_id) ++attributes_;
+      } else {
+        judge(run_id, correlation_id, type, rows, entity.closing_id);
+      }
+    }
+  }
+  entities_.clear();
+}
+
+void MigrationAudit::judge(const std::string& run_id, const std::optional<std::string>& correlation_id,
+                           const std::string& type, const std::vector<Row>& rows,
+                           const std::optional<std::string>& closing_id) {
+  const auto canonical = std::ranges::min_element(rows, {}, &Row::id);
+  const auto kept = std::ranges::min_element(rows, {}, &Row::ctid);
+  Fate fate{.run_id = run_id,
+            .correlation_id = correlation_id,
+            .type = type,
+            .closing_id = closing_id,
+            .canonical_id = canonical->id,
+            .kept_id = kept->id,
+            .deleted_ids = {},
+            .left_fatal = closing_id && kept->id > *closing_id};
+  for (const auto& row : rows) {
+    if (row.id != kept->id) fate.deleted_ids.push_back(row.id);
+  }
+  ++identities_;
+  deleted_ += fate.deleted_ids.size();
+  other_kept_ += kept != canonical ? 1U : 0U;
+  left_fatal_ += fate.left_fatal ? 1U : 0U;
+  write(fate);
+}
+
+void MigrationAudit::write(const Fate& fate) const {
+  const bool differs = fate.kept_id != fate.canonical_id;
+  const auto as_is = [](const std::string& text) { return text; };
+  switch (format_) {
+    case OutputFormat::kJson:
+      print(fmt::format(R"({{"event":"migration","run_id":{},"correlation_id":{},"type":"{}",)"
+                        R"("canonical_id":{},"kept_id":{},"differs":{},"left_fatal":{},"closing_id":{},)"
+                        R"("deleted_ids":[{}]}})"
+                        "\n",
+                        json_text(fate.run_id), json_or_null(fate.correlation_id), fate.type,
+                        json_text(fate.canonical_id), json_text(fate.kept_id), differs, fate.left_fatal,
+                        json_or_null(fate.closing_id), joined(fate.deleted_ids, ",", json_text)));
+      break;
+    case OutputFormat::kCsv:
+      print(fmt::format("{},{},{},{},{},{},{},{},{}\n", csv_field(fate.run_id),
+                        csv_field(fate.correlation_id.value_or("NULL")), fate.type,
+                        csv_field(fate.canonical_id), csv_field(fate.kept_id), differs, fate.left_fatal,
+                        csv_field(fate.closing_id.value_or("")),
+                        csv_field(joined(fate.deleted_ids, " ", as_is))));
+      break;
+    case OutputFormat::kText:
+      print(fmt::format(
+          "run {}\n  {} {}\n  replay reads first    {}\n  the migration keeps   {}{}\n"
+          "  and deletes           {}\n",
+          fate.run_id, fate.type, fate.correlation_id.value_or("NULL"), fate.canonical_id, fate.kept_id,
+          fate.left_fatal ? fmt::format("  BEHIND THE CLOSING EVENT {}: the run will die", *fate.closing_id)
+          : differs       ? "  another row: the original is lost"
+                          : "",
+          joined(fate.deleted_ids, " ", as_is)));
+  }
+}
+
+std::string MigrationAudit::verdict(const postgres::MigrationIndex& index) const {
+  if (index.exists && identities_ == 0) return "the unique index exists: nothing to do";
+  if (index.exists) {
+    return "an index of that name exists, and duplicates too: it is not the migration's; look at it";
+  }
+  if (identities_ == 0) {
+    return "no duplicates: the index can be created now; stop writers older than 4.1.2 before, they crash on "
+           "it";
+  }
+  return "the index can't be created now. Stop all writers older than 4.1.2, move away all rows but the "
+         "canonical ones, then migrate: the migration itself keeps the wrong row where this list says so, "
+         "and "
+         "fails when a writer adds a duplicate while it runs";
+}
+
+void MigrationAudit::finish(const postgres::MigrationIndex& index) {
+  const auto advice = verdict(index);
+  if (format_ == OutputFormat::kCsv) return;
+  if (format_ == OutputFormat::kJson) {
+    print(
+        fmt::format(R"({{"event":"migration_summary","identities":{},"rows_deleted":{},"other_row_kept":{},)"
+                    R"("left_fatal":{},"duplicate_attributes":{},"index_exists":{},"can_create_index":{},)"
+                    R"("advice":{}}})"
+                    "\n",
+                    identities_, deleted_, other_kept_, left_fatal_, attributes_, index.exists,
+                    !index.exists && identities_ == 0, json_text(advice)));
+    return;
+  }
+  print(fmt::format(
+      "{}{} {} with more than one row; the migration would delete {} rows, keep another row than the "
+      "canonical one {} times, and leave {} of them fatal\n",
+      identities_ != 0 ? "\n" : "", identities_, identities_ == 1 ? "identity" : "identities", deleted_,
+      other_kept_, left_fatal_));
+  if (attributes_ != 0 && !index.covers_attributes) {
+    print(fmt::format(
+        "{} attributes were set twice: the migration that adds attr_set to the index fails on them\n",
+        attributes_));
+  }
+  print(advice + "\n");
+}
+
+}  // namespace dupwatch::app

@@ -1,0 +1,30 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace dupwatch::core {
+
+/// The slots of one run, all types counted: a 5.0 engine refuses a log with a hole. Slot 1 is run_created's
+/// and may be missing.
+class SlotNumbers {
+ public:
+  /// Ids that are no slot numbers are left out.
+  void add(std::string_view id);
+  void clear() noexcept { slots_.clear(); }
+
+  struct Gap {
+    /// The id before the first hole, empty when the run begins with it, and the one behind it.
+    std::string before;
+    std::string behind;
+  };
+  [[nodiscard]] std::optional<Gap> first_gap();
+
+ private:
+  std::vector<std::uint64_t> slots_;
+};
+
+}  // namespace dupwatch::core

@@ -1,0 +1,122 @@
+#include "daemon/postgres/audit_queries.hpp"
+
+#include <fmt/format.h>
+
+#include "daemon/postgres/ask.hpp"
+#include "daemon/postgres/quoting.hpp"
+
+namespace dupwatch::postgres {
+namespace {
+
+constexpr std::string_view kRelation =
+    " FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace";
+
+/// A column that the table has and we may read.
+Expected<bool> can_read_column(Connection& sql, const core::Profile& profile, const std::string& name,
+                               Waiter& waiter) {
+  return ask_bool(sql,
+                  fmt::format("SELECT has_column_privilege(c.oid, a.attnum, 'SELECT'){}"
+                              " JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND NOT a.attisdropped"
+                              " WHERE n.nspname = $1 AND c.relname = $2 AND a.attname = $3",
+                              kRelation),
+                  {profile.schema, profile.table, name}, waiter);
+}
+
+std::string column(const std::string& name) {
+  return "e." + quote_identifier(name);
+}
+
+// As in read_back_query: the character types compare as text, without a length that would cut a value.
+std::string comparable_type(std::string_view run_type) {
+  const bool text_like = run_type.empty() || run_type == "text" || run_type == "character varying";
+  return text_like ? "text" : std::string(run_type);
+}
+
+}  // namespace
+
+RunPieces::RunPieces(const core::Profile& profile, std::string_view run_type)
+    : table_(qualified(profile.schema, profile.table)), run_(column(profile.run_column)) {
+  cast_ = comparable_type(run_type);
+}
+
+std::string RunPieces::parameter(int number) const {
+  return fmt::format("${}::{}", number, cast_);
+}
+
+std::string RunPieces::end_query(bool from_start, std::uint64_t rows) const {
+  const auto begin = from_start ? std::string{} : fmt::format(" WHERE {} > {}", run_, parameter(1));
+  return fmt::format("SELECT {} FROM {} e{} ORDER BY {} OFFSET {} LIMIT 1", run_, table_, begin, run_, rows);
+}
+
+std::string RunPieces::rows_query(std::string_view select, std::string_view condition, bool from_start,
+                                  bool has_end) const {
+  std::string query = fmt::format("{} WHERE {} IS NOT NULL", select, run_);
+  int number = 0;
+  if (!from_start) query += fmt::format(" AND {} > {}", run_, parameter(++number));
+  if (has_end) query += fmt::format(" AND {} <= {}", run_, parameter(++number));
+  if (!condition.empty()) query += fmt::format(" AND {}", condition);
+  return query + fmt::format(" ORDER BY {}", run_);
+}
+
+Expected<bool> has_run_index(Connection& sql, const core::Profile& profile, Waiter& waiter) {
+  return ask_bool(
+      sql,
+      fmt::format("SELECT true{} JOIN pg_catalog.pg_index i ON i.indrelid = c.oid"
+                  " JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum = i.indkey[0]"
+                  " WHERE n.nspname = $1 AND c.relname = $2 AND a.attname = $3"
+                  " AND i.indisvalid AND i.indpred IS NULL LIMIT 1",
+                  kRelation),
+      {profile.schema, profile.table, profile.run_column}, waiter);
+}
+
+Expected<std::int64_t> estimated_rows(Connection& sql, const core::Profile& profile, Waiter& waiter) {
+  auto answer =
+      ask(sql,
+          fmt::format("SELECT greatest(c.reltuples, 0)::bigint{} WHERE n.nspname = $1 AND c.relname = $2",
+                      kRelation),
+          {profile.schema, profile.table}, waiter);
+  if (auto* error = std::get_if<Error>(&answer)) return std::move(*error);
+  const auto& result = *std::get<Result>(answer);
+  return row_count(result) == 0 ? std::int64_t{0} : to_int64(cell(result, 0, 0));
+}
+
+std::string migration_select(const core::Profile& profile) {
+  return fmt::format(
+      "SELECT {}, {}, {}, {}, (e.ctid::text::point)[0]::bigint, (e.ctid::text::point)[1]::bigint FROM {} AS "
+      "e",
+      column(profile.run_column), column(profile.id_column), column(profile.type_column),
+      column(profile.identity_columns[0]), qualified(profile.schema, profile.table));
+}
+
+Expected<MigrationIndex> migration_index(Connection& sql, const core::Profile& profile, Waiter& waiter) {
+  auto answer =
+      ask(sql,
+          fmt::format("SELECT pg_catalog.pg_get_indexdef(i.indexrelid) LIKE '%attr_set%'{}"
+                      " JOIN pg_catalog.pg_index i ON i.indrelid = c.oid"
+                      " JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid"
+                      " WHERE n.nspname = $1 AND c.relname = $2 AND x.relname = $3 AND i.indisvalid",
+                      kRelation),
+          {profile.schema, profile.table, std::string(kMigrationIndex)}, waiter);
+  if (auto* error = std::get_if<Error>(&answer)) return std::move(*error);
+  const auto& result = *std::get<Result>(answer);
+  if (row_count(result) == 0) return MigrationIndex{};
+  return MigrationIndex{.exists = true, .covers_attributes = cell(result, 0, 0) == "t"};
+}
+
+Expected<std::string> run_rows_query(Connection& sql, const core::Profile& profile, std::string_view run_type,
+                                     Waiter& waiter) {
+  auto created = can_read_column(sql, profile, "created_at", waiter);
+  if (auto* error = std::get_if<Error>(&created)) return std::move(*error);
+  auto xmin = has_select_on_xmin(sql, profile, waiter);
+  if (auto* error = std::get_if<Error>(&xmin)) return std::move(*error);
+  auto commit_time = tracks_commit_time(sql, waiter);
+  if (auto* error = std::get_if<Error>(&commit_time)) return std::move(*error);
+  auto select = event_select(profile, std::get<bool>(commit_time), std::get<bool>(xmin));
+  const auto from = select.rfind(" FROM ");
+  select.insert(
+      from, std::get<bool>(created) ? ", (extract(epoch FROM e.created_at) * 1000000)::bigint" : ", NULL");
+  return fmt::format("{} WHERE {} = $1::{} ORDER BY {}::text COLLATE \"C\"", select,
+                     column(profile.run_column), comparable_type(run_type), column(profile.id_column));
+}
+
+}  // namespace dupwatch::postgres
