@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "decoder/decoder.hpp"
-#include "tests/oracle/duplicates.hpp"
+#include "tests/oracle/event.hpp"
 #include "tests/unit/decoder/pgoutput_wire.hpp"
 
 /// CopyData messages as a walsender sends them, for either plugin.

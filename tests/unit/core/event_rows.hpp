@@ -1,6 +1,8 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -8,7 +10,7 @@
 #include "daemon/core/finding.hpp"
 #include "daemon/core/profile.hpp"
 #include "daemon/core/run_log.hpp"
-#include "tests/oracle/duplicates.hpp"
+#include "tests/oracle/findings.hpp"
 
 /// Rows for the core's tests.
 namespace dupwatch::core {
@@ -39,16 +41,24 @@ inline std::vector<decoder::Value> values_of(const std::vector<std::optional<std
 inline RunLog::Added add_event(RunLog& log, TokenCodec& codec, const Profile& profile,
                                const oracle::Event& event, const CommitInfo& commit = {}) {
   const auto identity = values_of(event.identity);
-  return log.add(EventRow{.run_id = event.run_id,
-                          .id = event.id,
-                          .type = profile.find_type(event.type).value_or(RunLog::kUnlistedType),
-                          .type_text = event.type,
-                          .identity = identity,
-                          .commit = commit},
-                 codec);
+  auto row = make_event_row(profile, profile.find_type(event.type), event.type);
+  row.run_id = event.run_id;
+  row.id = event.id;
+  row.identity = identity;
+  row.commit = commit;
+  return log.add(row, codec);
 }
 
-/// A profile with several identity columns, types that are not listed and a closing type.
+/// Whether Watch keeps the row.
+inline bool is_tracked(const Profile& profile, const oracle::Event& event) {
+  const auto type = profile.find_type(event.type);
+  if (!type) return profile.unlisted_unique;
+  return profile.types[*type].tracked(
+      std::ranges::none_of(event.identity, [](const auto& value) { return value.has_value(); }));
+}
+
+/// A profile with several identity columns, types that are not listed, a closing type and one that ends the
+/// run.
 inline Profile orders_profile() {
   Profile profile;
   profile.name = "generic";
@@ -60,31 +70,62 @@ inline Profile orders_profile() {
   profile.type_column = "kind";
   profile.types = {EventType{.name = "opened", .unique = true, .group = 1},
                    EventType{.name = "closed", .unique = true, .closes = true, .group = 1},
-                   EventType{.name = "note"}};
+                   EventType{.name = "note"},
+                   EventType{.name = "archived", .unique = true, .ends_run = true}};
   profile.unlisted_unique = true;
   return profile;
 }
 
-inline oracle::Rules orders_rules() {
-  return oracle::Rules{.unique = {"opened", "closed"},
-                       .unique_unless_null = {},
-                       .others_unique = true,
-                       .repeatable = {"note"},
-                       .closes = {{"closed", {"opened", "closed"}}}};
+inline oracle::Log orders_log() {
+  oracle::Log log;
+  log.kinds = {oracle::Kind{.opening = {"opened"},
+                            .closing = {"closed"},
+                            .one_end = false,
+                            .living = {},
+                            .deliveries = {},
+                            .conflicts = {}}};
+  log.unique = {"archived"};
+  log.run_ends = {"archived"};
+  log.others_unique = true;
+  log.repeatable = {"note"};
+  return log;
 }
 
-/// The state a reader of the findings ends up with: the last record of each finding id.
+/// The finding as the oracle would put it.
+inline oracle::Key key_of(const Finding& finding) {
+  const bool of_the_run = finding.rule == Rule::kIdScheme || finding.rule == Rule::kRunLost;
+  return {finding.run_id, std::string(to_string(finding.rule)), of_the_run ? "" : finding.duplicate.id};
+}
+inline oracle::Verdict verdict_of(const Finding& finding) {
+  return {.severity = std::string(to_string(finding.severity)),
+          .state = std::string(to_string(finding.state)),
+          .row_id = finding.duplicate.id,
+          .canonical_id = finding.canonical.id,
+          .closed_by = finding.after_close ? finding.closing_id() : std::nullopt};
+}
+
+/// What a reader of the findings ends up with: the last record of each, but for those that are gone.
 class LastStates {
  public:
   void take(const Finding& finding) {
-    states_[{finding.run_id, finding.duplicate.id}] =
-        oracle::Verdict{.canonical_id = finding.canonical.id,
-                        .closed_by = finding.after_close ? finding.closing_id : std::nullopt};
+    if (finding.state == FindingState::kGone) {
+      states_.erase(key_of(finding));
+    } else {
+      states_[key_of(finding)] = verdict_of(finding);
+    }
   }
-  [[nodiscard]] const oracle::Verdicts& states() const noexcept { return states_; }
+  [[nodiscard]] const oracle::Findings& states() const noexcept { return states_; }
+  /// The same without what a later row has superseded.
+  [[nodiscard]] oracle::Findings current(const oracle::Findings& truth,
+                                         const oracle::Settings& settings = {}) const {
+    auto out = states_;
+    std::erase_if(out,
+                  [&](const auto& entry) { return oracle::is_superseded(entry.first, truth, settings); });
+    return out;
+  }
 
  private:
-  oracle::Verdicts states_;
+  oracle::Findings states_;
 };
 
 }  // namespace dupwatch::core

@@ -107,6 +107,11 @@ RC_GTEST_PROP(AppendJsonString, AnyBytesGiveOneLineOfValidJson, (const std::stri
 Finding full_finding() {
   Finding finding;
   finding.id = 0xABC;
+  finding.rule = Rule::kDuplicateCreated;
+  finding.severity = Severity::kFatal;
+  finding.reason = "somebody must say \"why\"";
+  finding.engine = Engine::kV5BeforeClassSkip;
+  finding.state = FindingState::kRunEnded;
   finding.change = FindingChange::kChanged;
   finding.origin = Origin::kReadBack;
   finding.after_close = true;
@@ -120,20 +125,64 @@ Finding full_finding() {
                        .xid = 777,
                        .commit_lsn = decoder::Lsn{0x16'B374'D848},
                        .commit_time = Timestamp{1'795'497'698'123'456}};
-  finding.closing_id = "wevt_2";
+  finding.closing = {
+      .id = "wevt_2", .xid = 776, .commit_lsn = decoder::Lsn{0x16'B374'D000}, .commit_time = std::nullopt};
   finding.flagged_at = Timestamp{1'795'497'698'200'000};
   return finding;
 }
 
 TEST(ToJson, WritesTheRecordOfTheFindingsFile) {
-  EXPECT_EQ(to_json(full_finding()),
-            R"({"event":"finding","change":"changed","finding_id":"0000000000000abc","rule":"duplicate",)"
-            R"("origin":"read_back","after_close":true,"table":"workflow.workflow_events","run_id":"wrun_1",)"
-            R"("correlation_id":"step_1","type":"step_created",)"
-            R"("canonical":{"id":"wevt_1","xid":null,"commit_lsn":null,"commit_time":null},)"
-            R"("duplicate":{"id":"wevt_3","xid":777,"commit_lsn":"16/B374D848",)"
-            R"("commit_time":"2026-11-24T05:21:38.123456Z"},"closing_id":"wevt_2","commit_gap_ms":null,)"
-            R"("flagged_at":"2026-11-24T05:21:38.200000Z"})");
+  EXPECT_EQ(
+      to_json(full_finding()),
+      R"({"event":"finding","change":"changed","finding_id":"0000000000000abc","rule":"duplicate_created",)"
+      R"("severity":"fatal","state":"run_ended","engine":"v5-before-class-skip","origin":"read_back",)"
+      R"("after_close":true,"table":"workflow.workflow_events","run_id":"wrun_1",)"
+      R"("correlation_id":"step_1","type":"step_created",)"
+      R"("canonical":{"id":"wevt_1","xid":null,"commit_lsn":null,"commit_time":null},)"
+      R"("duplicate":{"id":"wevt_3","xid":777,"commit_lsn":"16/B374D848",)"
+      R"("commit_time":"2026-11-24T05:21:38.123456Z"},)"
+      R"("closing":{"id":"wevt_2","xid":776,"commit_lsn":"16/B374D000","commit_time":null},)"
+      R"("log_order":["wevt_1","wevt_2","wevt_3"],"commit_gap_ms":null,)"
+      R"("flagged_at":"2026-11-24T05:21:38.200000Z",)"
+      R"("what":"two workers created the same step, wait, hook or attribute",)"
+      R"("why":"somebody must say \"why\"",)"
+      R"("versions":"world-postgres before 4.1.2; later where the unique index is missing",)"
+      R"("confidence":"measured","look":"dupwatch explain wrun_1"})");
+}
+
+TEST(ToJson, WithoutAClosingEventItIsNull) {
+  auto finding = full_finding();
+  finding.closing.reset();
+  const auto text = to_json(finding);
+  EXPECT_NE(text.find(R"(,"closing":null,"log_order":["wevt_1","wevt_3"],)"), std::string::npos) << text;
+}
+
+TEST(ToJson, ARowInTwoRolesStandsOnceInTheLogsOrder) {
+  auto finding = full_finding();
+  finding.canonical.id = "wevt_2";
+  finding.duplicate.id = "wevt_1";
+  EXPECT_NE(to_json(finding).find(R"("log_order":["wevt_1","wevt_2"],)"), std::string::npos);
+}
+
+TEST(ExplainCommand, QuotesWhatAShellWouldRead) {
+  EXPECT_EQ(explain_command("wrun_01K9ZC3F4E5G6H7J8K9MNPQRST"),
+            "dupwatch explain wrun_01K9ZC3F4E5G6H7J8K9MNPQRST");
+  EXPECT_EQ(explain_command("a-b_C-9"), "dupwatch explain a-b_C-9");
+  EXPECT_EQ(explain_command(""), "dupwatch explain -- ''");
+  EXPECT_EQ(explain_command("-rf"), "dupwatch explain -- '-rf'");
+  EXPECT_EQ(explain_command("a b"), "dupwatch explain -- 'a b'");
+  EXPECT_EQ(explain_command("$(reboot)`;\"\n"), "dupwatch explain -- '$(reboot)`;\"\n'");
+  EXPECT_EQ(explain_command("it's"), "dupwatch explain -- 'it'\\''s'");
+  EXPECT_EQ(explain_command("\xC3\xA9"), "dupwatch explain -- '\xC3\xA9'");
+}
+
+TEST(Labels, OfFindingsAreTheDocumentedWords) {
+  EXPECT_EQ(to_string(FindingState::kOpen), "open");
+  EXPECT_EQ(to_string(FindingState::kRunEnded), "run_ended");
+  EXPECT_EQ(to_string(FindingState::kGone), "gone");
+  EXPECT_EQ(to_string(FindingState::kQuarantined), "quarantined");
+  EXPECT_EQ(to_string(FindingState::kAcknowledged), "acknowledged");
+  EXPECT_EQ(to_string(Origin::kRecheck), "recheck");
 }
 
 TEST(ToJson, WritesNullAndSeveralIdentityColumns) {

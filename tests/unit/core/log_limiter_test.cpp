@@ -11,9 +11,10 @@ LogLimiter::Instant at(std::chrono::milliseconds time) {
   return LogLimiter::Instant{} + 1h + time;
 }
 
-int allowed(LogLimiter& limiter, int lines, std::chrono::milliseconds time, bool after_close = false) {
+int allowed(LogLimiter& limiter, int lines, std::chrono::milliseconds time,
+            Severity severity = Severity::kHarmless, Rule rule = Rule::kDuplicate) {
   int count = 0;
-  for (int i = 0; i < lines; ++i) count += limiter.allow(Rule::kDuplicate, after_close, at(time)) ? 1 : 0;
+  for (int i = 0; i < lines; ++i) count += limiter.allow(rule, severity, at(time)) ? 1 : 0;
   return count;
 }
 
@@ -24,10 +25,27 @@ TEST(LogLimiter, AllowsSoManyLinesPerMinute) {
   EXPECT_EQ(allowed(limiter, 10, 60s), 3);
 }
 
-TEST(LogLimiter, AFindingThatIsAfterCloseAlwaysHasItsLineAndTakesNoOthers) {
+TEST(LogLimiter, FatalFindingsAndConflictsAlwaysHaveTheirLineAndTakeNoOthers) {
   LogLimiter limiter(3);
-  EXPECT_EQ(allowed(limiter, 100, 0s, /*after_close=*/true), 100);
+  EXPECT_EQ(allowed(limiter, 100, 0s, Severity::kFatal), 100);
+  EXPECT_EQ(allowed(limiter, 100, 0s, Severity::kConflict), 100);
   EXPECT_EQ(allowed(limiter, 10, 0s), 3);
+}
+
+TEST(LogLimiter, HarmlessAndUnknownFindingsShareOneAllowance) {
+  LogLimiter limiter(3);
+  EXPECT_EQ(allowed(limiter, 2, 0s, Severity::kUnknown), 2);
+  EXPECT_EQ(allowed(limiter, 10, 0s, Severity::kHarmless), 1);
+}
+
+TEST(LogLimiter, EachRuleHasItsOwnAllowance) {
+  LogLimiter limiter(3);
+  for (std::size_t i = 0; i < kRules; ++i) {
+    EXPECT_EQ(allowed(limiter, 5, 0s, Severity::kHarmless, static_cast<Rule>(i)), 3);
+  }
+  for (std::size_t i = 0; i < kRules; ++i) {
+    EXPECT_EQ(limiter.take_suppressed(static_cast<Rule>(i), at(60s)), 2U);
+  }
 }
 
 TEST(LogLimiter, ZeroIsNoLimit) {

@@ -5,134 +5,272 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 #include <string>
+#include <tuple>
+#include <vector>
 
 namespace dupwatch::core {
 namespace {
 
-Finding finding(std::uint64_t id, const std::string& canonical, bool after_close = false) {
+using namespace std::chrono_literals;
+using Instant = ReportedFindings::Instant;
+
+Instant at(std::chrono::seconds time) {
+  return Instant{} + 1h + time;
+}
+
+/// A finding about row "d<id>" of run "r".
+Finding finding(std::uint64_t id, const std::string& canonical = "b",
+                Severity severity = Severity::kHarmless) {
   Finding out;
   out.id = id;
+  out.rule = Rule::kDuplicateCreated;
+  out.severity = severity;
+  out.run_id = "r";
   out.canonical.id = canonical;
-  out.after_close = after_close;
-  if (after_close) out.closing_id = "closing";
+  out.duplicate.id = "d" + std::to_string(id);
   return out;
 }
 
-std::uint64_t open(const ReportedFindings& reported, bool after_close) {
-  return reported.open()[0][after_close ? 1 : 0];
+Finding closed(Finding finding, const std::string& closing = "closing") {
+  finding.closing.emplace().id = closing;
+  finding.after_close = true;
+  return finding;
+}
+
+Finding with_state(Finding finding, FindingState state) {
+  finding.state = state;
+  return finding;
+}
+
+bool admits(ReportedFindings& reported, Finding finding, std::chrono::seconds time = 0s) {
+  return reported.admit(finding, at(time));
+}
+
+std::uint64_t open(const ReportedFindings& reported, Severity severity = Severity::kHarmless,
+                   Rule rule = Rule::kDuplicateCreated) {
+  return reported.open()[static_cast<std::size_t>(rule)][static_cast<std::size_t>(severity)];
+}
+
+std::vector<std::uint64_t> ids(const std::vector<Finding>& findings) {
+  std::vector<std::uint64_t> out;
+  for (const auto& each : findings) out.push_back(each.id);
+  std::ranges::sort(out);
+  return out;
 }
 
 TEST(ReportedFindings, AFindingIsNewOnceAndThenSilent) {
   ReportedFindings reported;
-  auto first = finding(1, "b");
-  EXPECT_TRUE(reported.admit(first));
+  auto first = finding(1);
+  EXPECT_TRUE(reported.admit(first, at(0s)));
   EXPECT_EQ(first.change, FindingChange::kNew);
-  auto again = finding(1, "b");
-  EXPECT_FALSE(reported.admit(again));
-  EXPECT_EQ(open(reported, false), 1U);
+  EXPECT_FALSE(admits(reported, finding(1)));
+  EXPECT_EQ(open(reported), 1U);
 }
 
-TEST(ReportedFindings, AnEarlierCanonicalRowIsAChange) {
+TEST(ReportedFindings, ADifferentSeverityStateOrRowIsAChangeEitherWay) {
+  const auto base = closed(finding(1));
+  auto engine = base;
+  engine.engine = Engine::kV5;
+  auto other_row = base;
+  other_row.duplicate.id = "another row of a rule about the whole run";
+  auto not_closed = base;
+  not_closed.after_close = false;
+  for (const auto& changed :
+       {closed(finding(1, "b", Severity::kFatal)), with_state(base, FindingState::kRunEnded),
+        with_state(base, FindingState::kGone), closed(finding(1, "a")), closed(finding(1, "c")),
+        closed(finding(1), "other closing"), other_row, not_closed}) {
+    ReportedFindings reported;
+    EXPECT_TRUE(admits(reported, base));
+    auto next = changed;
+    EXPECT_TRUE(reported.admit(next, at(1s)));
+    EXPECT_EQ(next.change, FindingChange::kChanged);
+    EXPECT_FALSE(admits(reported, changed));
+    EXPECT_TRUE(admits(reported, base))
+        << "the newest view wins, also when it takes back what an older one said";
+  }
   ReportedFindings reported;
-  auto first = finding(1, "b");
-  (void)reported.admit(first);
-  auto earlier = finding(1, "a");
-  EXPECT_TRUE(reported.admit(earlier));
-  EXPECT_EQ(earlier.change, FindingChange::kChanged);
-  EXPECT_FALSE(reported.admit(earlier));
+  EXPECT_TRUE(admits(reported, base));
+  EXPECT_FALSE(admits(reported, engine)) << "another engine with the same verdict is no news";
 }
 
-TEST(ReportedFindings, BecomingAfterCloseIsAChangeAndMovesTheCount) {
+TEST(ReportedFindings, AClosingEventThatDoesNotMatterYetMayChangeWithoutAWord) {
   ReportedFindings reported;
-  auto first = finding(1, "b");
-  (void)reported.admit(first);
-  auto worse = finding(1, "b", true);
-  EXPECT_TRUE(reported.admit(worse));
-  EXPECT_EQ(worse.change, FindingChange::kChanged);
-  EXPECT_EQ(open(reported, false), 0U);
-  EXPECT_EQ(open(reported, true), 1U);
+  EXPECT_TRUE(admits(reported, finding(1)));
+  auto with_closing = closed(finding(1));
+  with_closing.after_close = false;
+  EXPECT_FALSE(admits(reported, with_closing));
+  EXPECT_TRUE(admits(reported, closed(finding(1))));
 }
 
-TEST(ReportedFindings, AnEarlierClosingEventIsAChange) {
+TEST(ReportedFindings, OpenCountsFollowSeverityAndState) {
   ReportedFindings reported;
-  auto first = finding(1, "b", true);
-  (void)reported.admit(first);
-  auto earlier = finding(1, "b", true);
-  earlier.closing_id = "a closing event";
-  EXPECT_TRUE(reported.admit(earlier));
-  EXPECT_EQ(earlier.change, FindingChange::kChanged);
-  auto later = finding(1, "b", true);
-  EXPECT_FALSE(reported.admit(later));
-  EXPECT_EQ(open(reported, true), 1U);
+  (void)admits(reported, finding(1));
+  (void)admits(reported, finding(2));
+  EXPECT_EQ(open(reported), 2U);
+  (void)admits(reported, finding(1, "b", Severity::kFatal));
+  EXPECT_EQ(open(reported), 1U);
+  EXPECT_EQ(open(reported, Severity::kFatal), 1U);
+  (void)admits(reported, with_state(finding(2), FindingState::kRunEnded));
+  (void)admits(reported, with_state(finding(3), FindingState::kRunEnded));
+  EXPECT_EQ(open(reported), 0U);
+  (void)admits(reported, finding(2));
+  EXPECT_EQ(open(reported), 1U) << "a run may be revived by hand";
 }
 
-TEST(ReportedFindings, AnOlderSnapshotIsSilent) {
+TEST(ReportedFindings, AnOlderViewAddsWhatIsNotKnownAndChangesNothing) {
   ReportedFindings reported;
-  auto first = finding(1, "a", true);
-  (void)reported.admit(first);
+  (void)admits(reported, closed(finding(1, "a", Severity::kFatal)));
   auto older = finding(1, "b");
-  EXPECT_FALSE(reported.admit(older));
-  EXPECT_EQ(open(reported, true), 1U);
-}
-
-TEST(ReportedFindings, WhatAnOlderSnapshotAddsIsMergedAndNothingGoesBackwards) {
-  ReportedFindings reported;
-  auto first = finding(1, "a");
-  (void)reported.admit(first);
-  auto worse_but_older = finding(1, "b", true);
-  EXPECT_TRUE(reported.admit(worse_but_older));
-  EXPECT_EQ(worse_but_older.canonical.id, "a") << "the smaller id is still the canonical one";
-  EXPECT_TRUE(worse_but_older.after_close);
-
-  auto second = finding(2, "b", true);
-  (void)reported.admit(second);
-  auto earlier_but_open = finding(2, "a");
-  EXPECT_TRUE(reported.admit(earlier_but_open));
-  EXPECT_EQ(earlier_but_open.canonical.id, "a");
-  EXPECT_TRUE(earlier_but_open.after_close) << "a closing event with a smaller id has been seen";
-  EXPECT_EQ(earlier_but_open.closing_id, "closing");
+  EXPECT_FALSE(reported.admit_older(older, at(1s)));
+  auto unknown = finding(2);
+  EXPECT_TRUE(reported.admit_older(unknown, at(1s)));
+  EXPECT_EQ(unknown.change, FindingChange::kNew);
+  EXPECT_EQ(open(reported, Severity::kFatal), 1U);
+  EXPECT_EQ(open(reported), 1U);
 }
 
 TEST(ReportedFindings, AtItsBoundTheOldestIsForgottenAndComesAgainAsNew) {
   ReportedFindings reported(2);
   for (const std::uint64_t id : {1U, 2U, 3U}) {
-    auto next = finding(id, "a", id == 1);
-    EXPECT_TRUE(reported.admit(next));
+    EXPECT_TRUE(admits(reported, finding(id, "a", id == 1 ? Severity::kFatal : Severity::kHarmless)));
   }
-  EXPECT_EQ(open(reported, true), 0U);
-  EXPECT_EQ(open(reported, false), 2U);
-  auto kept = finding(2, "a");
-  EXPECT_FALSE(reported.admit(kept));
-  auto forgotten = finding(1, "a", true);
-  EXPECT_TRUE(reported.admit(forgotten));
+  EXPECT_EQ(open(reported, Severity::kFatal), 0U);
+  EXPECT_EQ(open(reported), 2U);
+  EXPECT_EQ(ids(reported.missing("r", {}, at(1s))), (std::vector<std::uint64_t>{2, 3}));
+  EXPECT_FALSE(admits(reported, finding(2, "a")));
+  auto forgotten = finding(1, "a", Severity::kFatal);
+  EXPECT_TRUE(reported.admit(forgotten, at(2s)));
   EXPECT_EQ(forgotten.change, FindingChange::kNew);
 }
 
-RC_GTEST_PROP(ReportedFindings, ItsRecordsLeaveTheWorstStateEverSeen, ()) {
+TEST(ReportedFindings, SettledIsWhatWasToldBeforeThatMoment) {
   ReportedFindings reported;
-  std::map<std::uint64_t, std::pair<std::string, bool>> worst;
-  std::map<std::uint64_t, std::pair<std::string, bool>> last_record;
+  (void)admits(reported, finding(1), 5s);
+  EXPECT_FALSE(reported.is_settled(1, at(5s)));
+  EXPECT_TRUE(reported.is_settled(1, at(6s)));
+  EXPECT_FALSE(reported.is_settled(2, at(6s))) << "never told";
+  (void)admits(reported, finding(1, "a"), 7s);
+  EXPECT_FALSE(reported.is_settled(1, at(6s))) << "told again since";
+  (void)admits(reported, finding(1, "a"), 9s);
+  EXPECT_TRUE(reported.is_settled(1, at(8s))) << "seen again and not told";
+}
+
+TEST(ReportedFindings, MissingAreTheOpenAndSettledOnesOfTheRunThatAViewDoesNotShow) {
+  ReportedFindings reported;
+  for (const std::uint64_t id : {1U, 2U, 3U}) (void)admits(reported, finding(id));
+  (void)admits(reported, finding(4), 5s);
+  (void)admits(reported, with_state(finding(5), FindingState::kRunEnded));
+  (void)admits(reported, with_state(finding(6), FindingState::kGone));
+  auto elsewhere = finding(7);
+  elsewhere.run_id = "another run";
+  (void)admits(reported, elsewhere);
+  const std::vector<std::uint64_t> present = {2};
+  EXPECT_EQ(ids(reported.missing("r", present, at(5s))), (std::vector<std::uint64_t>{1, 3}));
+  EXPECT_EQ(ids(reported.missing("r", present, at(6s))), (std::vector<std::uint64_t>{1, 3, 4}));
+  EXPECT_TRUE(reported.missing("unknown", {}, at(6s)).empty());
+}
+
+TEST(ReportedFindings, AMissingFindingIsGivenBackAsItWasTold) {
+  ReportedFindings reported;
+  auto told = closed(finding(1, "a", Severity::kFatal));
+  told.engine = Engine::kV5BeforeClassSkip;
+  told.reason = "because";
+  told.type = "step_created";
+  told.identity = {"c", std::nullopt};
+  (void)reported.admit(told, at(0s));
+  const auto missing = reported.missing("r", {}, at(1s));
+  ASSERT_EQ(missing.size(), 1U);
+  const auto& back = missing[0];
+  EXPECT_EQ(back.id, 1U);
+  EXPECT_EQ(back.rule, told.rule);
+  EXPECT_EQ(back.severity, Severity::kFatal);
+  EXPECT_EQ(back.engine, Engine::kV5BeforeClassSkip);
+  EXPECT_EQ(back.reason, "because");
+  EXPECT_EQ(back.run_id, "r");
+  EXPECT_EQ(back.type, "step_created");
+  EXPECT_EQ(back.identity, told.identity);
+  EXPECT_EQ(back.canonical.id, "a");
+  EXPECT_EQ(back.duplicate.id, "d1");
+  EXPECT_EQ(back.closing_id(), "closing");
+  EXPECT_TRUE(back.after_close);
+}
+
+TEST(ReportedFindings, OpenRunsComeInTurnAndEachOnceARound) {
+  ReportedFindings reported;
+  std::set<std::string> all;
+  for (std::uint64_t id = 0; id < 10; ++id) {
+    auto next = finding(id);
+    next.run_id = "run " + std::to_string(id / 2);  // two findings in each
+    all.insert(next.run_id);
+    (void)admits(reported, next);
+  }
+  for (int round = 0; round < 3; ++round) {
+    std::vector<std::string> seen;
+    for (const std::size_t expected : {2U, 2U, 1U}) {
+      const auto runs = reported.next_open_runs(2, at(1s));
+      EXPECT_EQ(runs.size(), expected);
+      seen.insert(seen.end(), runs.begin(), runs.end());
+    }
+    EXPECT_EQ(std::set<std::string>(seen.begin(), seen.end()), all);
+  }
+}
+
+TEST(ReportedFindings, RunsThatHaveEndedOrWereToldOfJustNowAreNotLookedAt) {
+  ReportedFindings reported;
+  const auto in_run = [](const std::string& run, Finding finding) {
+    finding.run_id = run;
+    return finding;
+  };
+  (void)admits(reported, in_run("ended", with_state(finding(1), FindingState::kRunEnded)));
+  (void)admits(reported, in_run("gone", with_state(finding(2), FindingState::kGone)));
+  (void)admits(reported, in_run("fresh", finding(3)), 5s);
+  (void)admits(reported, in_run("half fresh", finding(4)));
+  (void)admits(reported, in_run("half fresh", finding(5)), 5s);
+  (void)admits(reported, in_run("due", finding(6)));
+  (void)admits(reported, in_run("due", with_state(finding(7), FindingState::kGone)));
+  EXPECT_EQ(reported.next_open_runs(10, at(5s)), std::vector<std::string>{"due"});
+  EXPECT_TRUE(reported.next_open_runs(10, at(-1s)).empty());
+  EXPECT_TRUE(reported.next_open_runs(0, at(5s)).empty());
+}
+
+/// Severity, state, canonical row and closing event of what was told last.
+using Said = std::tuple<Severity, FindingState, std::string, std::string>;
+
+RC_GTEST_PROP(ReportedFindings, ItsRecordsLeaveTheNewestView, ()) {
+  ReportedFindings reported;
+  std::map<std::uint64_t, Said> view;
+  std::map<std::uint64_t, Said> last_record;
   const auto count = *rc::gen::inRange(0, 60);
   for (int i = 0; i < count; ++i) {
-    auto next =
-        finding(*rc::gen::inRange<std::uint64_t>(0, 4),
-                std::string(1, *rc::gen::elementOf(std::string("abcde"))), *rc::gen::arbitrary<bool>());
-    const auto [place, fresh] = worst.try_emplace(next.id, next.canonical.id, next.after_close);
-    const auto before = place->second;
-    place->second = {std::min(before.first, next.canonical.id), before.second || next.after_close};
-    const bool told = reported.admit(next);
-    RC_ASSERT(told == (fresh || before != place->second));
+    auto next = finding(*rc::gen::inRange<std::uint64_t>(0, 4),
+                        std::string(1, *rc::gen::elementOf(std::string("abc"))),
+                        static_cast<Severity>(*rc::gen::inRange<std::size_t>(0, kSeverities)));
+    next.state = *rc::gen::element(FindingState::kOpen, FindingState::kRunEnded, FindingState::kGone);
+    const auto closing = *rc::gen::element<std::string>("", "x", "y");
+    if (!closing.empty()) next = closed(next, closing);
+    const Said said{next.severity, next.state, next.canonical.id, closing};
+    const auto known = view.find(next.id);
+    const bool fresh = known == view.end();
+    const bool changed = fresh || known->second != said;
+    const bool older = *rc::gen::inRange(0, 4) == 0;
+    const bool told = older ? reported.admit_older(next, at(0s)) : reported.admit(next, at(0s));
+    RC_ASSERT(told == (older ? fresh : changed));
     if (told) {
       RC_ASSERT((next.change == FindingChange::kNew) == fresh);
-      last_record[next.id] = {next.canonical.id, next.after_close};
+      last_record[next.id] = said;
     }
+    if (!older || fresh) view[next.id] = said;
   }
-  RC_ASSERT(last_record == worst);
-  const auto after_close =
-      std::count_if(worst.begin(), worst.end(), [](const auto& w) { return w.second.second; });
-  RC_ASSERT(open(reported, true) == static_cast<std::uint64_t>(after_close));
-  RC_ASSERT(open(reported, false) + open(reported, true) == worst.size());
+  RC_ASSERT(last_record == view);
+  for (std::size_t severity = 0; severity < kSeverities; ++severity) {
+    const auto expected = std::ranges::count_if(view, [&](const auto& each) {
+      return std::get<0>(each.second) == static_cast<Severity>(severity) &&
+             std::get<1>(each.second) == FindingState::kOpen;
+    });
+    RC_ASSERT(open(reported, static_cast<Severity>(severity)) == static_cast<std::uint64_t>(expected));
+  }
 }
 
 }  // namespace

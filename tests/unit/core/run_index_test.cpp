@@ -37,9 +37,7 @@ class RunIndexTest : public ::testing::Test {
   }
   void add_row(RunIndex::Handle handle, const std::string& run_id, const std::string& id) {
     const std::vector<decoder::Value> identity = {decoder::Value::of("c")};
-    (void)index.add_row(
-        handle,
-        EventRow{.run_id = run_id, .id = id, .type = 0, .type_text = {}, .identity = identity, .commit = {}});
+    (void)index.add_row(handle, EventRow{.run_id = run_id, .id = id, .identity = identity});
   }
   RunIndex index{kRoomy, 10s, 42};
 };
@@ -108,6 +106,26 @@ TEST_F(RunIndexTest, ClearForgetsCompleteRunsAndKeepsPendingOnes) {
   EXPECT_EQ(index.evictions()[static_cast<std::size_t>(Eviction::kInvalidated)], 2U);
 }
 
+TEST_F(RunIndexTest, ForgetTakesOneCompleteRunAndNoPendingOne) {
+  (void)add_complete("a");
+  const auto b = add_complete("b");
+  const auto pending = index.insert_pending("c", 1);
+  for (const auto* run : {"a", "c", "unknown", "a"}) index.forget(run);
+  EXPECT_EQ(index.find("a"), RunIndex::kNone);
+  EXPECT_EQ(index.find("b"), b);
+  EXPECT_EQ(index.find("c"), pending) << "its read-back is under way";
+  EXPECT_EQ(index.rows(), 1U);
+  EXPECT_EQ(index.evictions()[static_cast<std::size_t>(Eviction::kInvalidated)], 1U);
+}
+
+TEST_F(RunIndexTest, AnEndedRunThatWasForgottenIsNotEndedWhenItComesBack) {
+  index.end_run(add_complete("a"), at(0s));
+  index.forget("a");
+  const auto again = add_complete("a");
+  index.evict(at(10s));
+  EXPECT_EQ(index.find("a"), again);
+}
+
 TEST(RunIndexBound, TheLeastRecentlyUsedRunsGoFirstAndPendingOnesNever) {
   RunIndex index(kEmptyTableBytes + 20'000, 10s, 1);
   const std::vector<decoder::Value> identity = {decoder::Value::of("c")};
@@ -116,12 +134,7 @@ TEST(RunIndexBound, TheLeastRecentlyUsedRunsGoFirstAndPendingOnesNever) {
   while (!index.over_bound()) {
     names.push_back(ulid("wrun_", names.size()));
     const auto handle = index.insert_pending(names.back(), 1);
-    (void)index.add_row(handle, EventRow{.run_id = names.back(),
-                                         .id = "e",
-                                         .type = 0,
-                                         .type_text = {},
-                                         .identity = identity,
-                                         .commit = {}});
+    (void)index.add_row(handle, EventRow{.run_id = names.back(), .id = "e", .identity = identity});
     index.complete(handle);
   }
   ASSERT_GE(names.size(), 20U);
@@ -333,12 +346,11 @@ class RandomOperations {
     Event row{run_id, ulid("wevt_", random_.below(20)), {std::nullopt}, "step_created"};
     if (row.id.back() < '5') row.identity = {"a spilled text"};
     const auto identity = values_of(row.identity);
-    const auto added = index_.add_row(handle, EventRow{.run_id = row.run_id,
-                                                       .id = row.id,
-                                                       .type = 0,
-                                                       .type_text = {},
-                                                       .identity = identity,
-                                                       .commit = {}});
+    auto event = make_event_row(profile_, profile_.find_type(row.type), row.type);
+    event.run_id = row.run_id;
+    event.id = row.id;
+    event.identity = identity;
+    const auto added = index_.add_row(handle, event);
     ASSERT_EQ(!added.known, model_.add(run_id, row, profile_));
   }
 

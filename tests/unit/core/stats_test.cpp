@@ -20,8 +20,18 @@ TEST(Labels, EachValueHasItsOwn) {
   EXPECT_EQ(labels<StreamState>(kStreamStates).size(), kStreamStates);
   EXPECT_EQ(labels<BaselineState>(kBaselineStates).size(), kBaselineStates);
   EXPECT_EQ(labels<Disconnect>(kDisconnects).size(), kDisconnects);
-  EXPECT_EQ(labels<Rule>(kRules), (std::set<std::string_view>{"duplicate"}));
-  EXPECT_EQ(labels<Origin>(kOrigins), (std::set<std::string_view>{"stream", "read_back", "baseline"}));
+  EXPECT_EQ(labels<Rule>(kRules),
+            (std::set<std::string_view>{"duplicate", "duplicate_created", "second_terminal",
+                                        "lifecycle_after_close", "delivery_after_disposal", "id_scheme",
+                                        "slot_gap", "duplicate_run_event", "hook_self_conflict", "run_lost",
+                                        "after_run_end", "stuck_step", "orphan"}));
+  EXPECT_EQ(labels<Origin>(kOrigins),
+            (std::set<std::string_view>{"stream", "read_back", "baseline", "recheck"}));
+  EXPECT_EQ(labels<Severity>(kSeverities),
+            (std::set<std::string_view>{"fatal", "conflict", "harmless", "unknown"}));
+  EXPECT_EQ(labels<Engine>(kEngines), (std::set<std::string_view>{"v4", "v5-before-class-skip", "v5"}));
+  EXPECT_EQ(labels<FindingState>(kFindingStates).size(), kFindingStates);
+  EXPECT_EQ(labels<Confidence>(3), (std::set<std::string_view>{"measured", "read", "hint"}));
 }
 
 TEST(LatencyHistogram, CountsEachObservationInTheFirstBucketThatHoldsIt) {

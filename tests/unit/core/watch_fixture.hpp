@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "daemon/core/watch.hpp"
-#include "tests/oracle/duplicates.hpp"
+#include "tests/oracle/event.hpp"
 #include "tests/unit/core/event_rows.hpp"
 #include "tests/walsender/frames.hpp"
 
@@ -93,6 +93,16 @@ class WatchTest : public ::testing::TestWithParam<decoder::Plugin> {
   void evict_all() {
     watch.forget_runs();
     ASSERT_EQ(watch.index().size(), 0U);
+  }
+  [[nodiscard]] std::uint64_t open(Rule rule, Severity severity) const {
+    return watch.reported().open().at(static_cast<std::size_t>(rule)).at(static_cast<std::size_t>(severity));
+  }
+  /// New findings so far.
+  [[nodiscard]] std::uint64_t told(Rule rule, Severity severity, Origin origin) const {
+    return watch.counters()
+        .findings.at(static_cast<std::size_t>(rule))
+        .at(static_cast<std::size_t>(severity))
+        .at(static_cast<std::size_t>(origin));
   }
   [[nodiscard]] std::uint64_t errors(decoder::DecodeErrorKind kind) const {
     return watch.counters().decode_errors.at(static_cast<std::size_t>(kind));

@@ -55,10 +55,10 @@ TEST_P(WarmWatchTest, AClosingEventAfterTheDuplicateChangesItsFinding) {
   ASSERT_EQ(found.size(), 1U);
   EXPECT_EQ(found[0].change, FindingChange::kChanged);
   EXPECT_TRUE(found[0].after_close);
-  EXPECT_EQ(found[0].closing_id, ulid("wevt_", 11));
+  EXPECT_EQ(found[0].closing_id(), ulid("wevt_", 11));
   EXPECT_EQ(watch.counters().finding_changes, 1U);
-  EXPECT_EQ(watch.reported().open()[0][0], 0U);
-  EXPECT_EQ(watch.reported().open()[0][1], 1U);
+  EXPECT_EQ(open(Rule::kDuplicateCreated, Severity::kHarmless), 0U);
+  EXPECT_EQ(open(Rule::kDuplicateCreated, Severity::kFatal), 1U);
 }
 
 TEST_P(WarmWatchTest, ASmallerIdThatCommitsSecondIsTheCanonicalRow) {
@@ -78,8 +78,9 @@ TEST_P(WarmWatchTest, ARedeliveryIsCountedAndSaysNothing) {
 
 TEST_P(WarmWatchTest, OtherRunsCorrelationsAndTypesAreNoDuplicates) {
   (void)transaction({event(11, "step_created", "step_2"), event(12, "step_completed"),
-                     event(13, "step_created", std::nullopt), event(14, "step_created", "")});
-  (void)transaction({event(15, "step_created", "step_1", ulid("wrun_", 2))});
+                     event(13, "wait_created"), event(14, "step_created", std::nullopt),
+                     event(15, "step_created", "")});
+  (void)transaction({event(16, "step_created", "step_1", ulid("wrun_", 2))});
   (void)read_back();
   EXPECT_TRUE(findings().empty());
 }
@@ -91,21 +92,23 @@ TEST_P(WarmWatchTest, ARunLeavesAfterItsGraceAndALateEventReadsItBack) {
   EXPECT_EQ(watch.index().size(), 0U);
   (void)transaction({event(12)});
   EXPECT_EQ(read_back(), std::vector<std::string>{ulid("wrun_", 1)});
-  EXPECT_EQ(findings().size(), 1U);
+  const auto found = findings();
+  ASSERT_EQ(found.size(), 2U) << "a duplicate, and created after the run's end";
+  EXPECT_EQ(found[0].rule, Rule::kDuplicateCreated);
+  EXPECT_EQ(found[0].state, FindingState::kRunEnded);
+  EXPECT_EQ(found[1].rule, Rule::kAfterRunEnd);
   EXPECT_EQ(watch.next_expiry(), now + config.index.run_grace) << "its terminal event was read back as well";
 }
 
-TEST_P(WatchTest, TypesThatCannotMakeADuplicateNeverMakeARunPending) {
-  (void)transaction({event(1, "step_started"), event(2, "step_retrying"), event(3, "hook_received", "hook_1"),
-                     event(4, "noop", std::nullopt), event(5, "run_started", std::nullopt),
-                     event(6, "run_cancelled", std::nullopt), event(7, "some_new_type"),
-                     event(8, "attr_set", std::nullopt)});
+TEST_P(WatchTest, TypesThatNoRuleNeedsNeverMakeARunPending) {
+  (void)transaction({event(1, "noop", std::nullopt), event(2, "noop"), event(3, "some_new_type"),
+                     event(4, "attr_set", std::nullopt)});
   EXPECT_EQ(watch.pending_runs(), 0U);
   EXPECT_EQ(watch.next_read_back(), std::nullopt);
   EXPECT_EQ(watch.index().size(), 0U);
   EXPECT_EQ(confirmed(), Lsn{lsn + 0x30});
   const auto& by_type = watch.counters().events_by_type;
-  EXPECT_EQ(by_type[*config.profile.find_type("step_started")], 1U);
+  EXPECT_EQ(by_type[*config.profile.find_type("noop")], 2U);
   EXPECT_EQ(by_type[*config.profile.find_type("attr_set")], 1U);
   EXPECT_EQ(by_type[Profile::kTypesMax], 1U);
 }
@@ -217,7 +220,17 @@ TEST_P(WarmWatchTest, ABaselineFindingIsMergedWithTheStreams) {
   ++found[0].id;
   watch.baseline_finding(found[0]);
   EXPECT_TRUE(watch.has_findings());
-  EXPECT_EQ(watch.counters().findings[0][0][static_cast<std::size_t>(Origin::kBaseline)], 1U);
+  EXPECT_EQ(told(Rule::kDuplicateCreated, Severity::kHarmless, Origin::kBaseline), 1U);
+}
+
+TEST_P(WarmWatchTest, ABaselineFindingThatIsOlderThanTheStreamsTakesNothingBack) {
+  (void)transaction({event(11), event(12, "run_completed", std::nullopt)});
+  auto found = findings();
+  ASSERT_EQ(found.size(), 2U);
+  EXPECT_EQ(found[1].state, FindingState::kRunEnded);
+  watch.baseline_finding(found[0]);
+  EXPECT_FALSE(watch.has_findings());
+  EXPECT_EQ(open(Rule::kDuplicateCreated, Severity::kHarmless), 0U);
 }
 
 }  // namespace

@@ -1,0 +1,244 @@
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "tests/unit/core/watch_fixture.hpp"
+
+namespace dupwatch::core {
+namespace {
+
+const std::string kRun = ulid("wrun_", 1);
+
+/// A run with one fatal duplicate that was told.
+class RecheckTest : public WatchTest {
+ protected:
+  RecheckTest() {
+    (void)transaction({event(1), event(2, "step_completed"), event(3)});
+    (void)read_back();
+    auto found = findings();
+    EXPECT_EQ(found.size(), 1U);
+    if (!found.empty()) known = found[0];
+    now += Watch::kSettled + 1s;
+  }
+  /// What the table says of the run, as the recheck reads it.
+  [[nodiscard]] RunView view() const {
+    TokenCodec codec;
+    RunLog log;
+    for (const auto& row : table) {
+      if (row.run_id == kRun && is_tracked(config.profile, row))
+        (void)add_event(log, codec, config.profile, row);
+    }
+    const ReplayRules rules(config.profile, config.rules, codec);
+    std::vector<ReplayRules::Verdict> verdicts;
+    rules.judge_run(log, verdicts);
+    RunView out{.run_id = kRun, .findings = {}, .log_read = true, .tables_read = false};
+    for (const auto& verdict : verdicts)
+      out.findings.push_back(rules.describe(log, verdict, kRun, Origin::kRecheck));
+    return out;
+  }
+  void remove(std::uint64_t id) {
+    std::erase_if(table, [&](const Event& row) { return row.id == ulid("wevt_", id); });
+  }
+  /// A finding of the tables.
+  static Finding orphan() {
+    Finding out;
+    out.id = 77;
+    out.rule = Rule::kOrphan;
+    out.severity = Severity::kUnknown;
+    out.origin = Origin::kRecheck;
+    out.run_id = kRun;
+    out.duplicate.id = "step_9";
+    return out;
+  }
+  Finding known;
+};
+INSTANTIATE_TEST_SUITE_P(Plugins, RecheckTest, ::testing::Values(decoder::Plugin::kPgoutput), plugin_name);
+
+TEST_P(RecheckTest, ARunIsAskedForOnceItsFindingsHaveSettled) {
+  EXPECT_EQ(watch.next_rechecks(10, now), std::vector<std::string>{kRun});
+  EXPECT_TRUE(watch.next_rechecks(10, now - 2s).empty());
+}
+
+TEST_P(RecheckTest, WhatIsStillThereIsNotToldAgain) {
+  watch.rechecked(view(), now);
+  EXPECT_FALSE(watch.has_findings());
+  EXPECT_EQ(watch.index().size(), 1U);
+}
+
+TEST_P(RecheckTest, ADeletedDuplicateIsGone) {
+  remove(3);
+  watch.rechecked(view(), now);
+  const auto found = findings();
+  ASSERT_EQ(found.size(), 1U);
+  EXPECT_EQ(found[0].id, known.id);
+  EXPECT_EQ(found[0].change, FindingChange::kChanged);
+  EXPECT_EQ(found[0].state, FindingState::kGone);
+  EXPECT_EQ(found[0].origin, Origin::kRecheck);
+  EXPECT_EQ(found[0].table, known.table);
+  EXPECT_EQ(found[0].duplicate.id, known.duplicate.id);
+  EXPECT_EQ(open(Rule::kDuplicateCreated, Severity::kFatal), 0U);
+  EXPECT_TRUE(watch.next_rechecks(10, now + 1h).empty());
+}
+
+TEST_P(RecheckTest, AfterADeletionTheRunIsReadAnewWithItsNextEvent) {
+  remove(3);
+  watch.rechecked(view(), now);
+  EXPECT_EQ(watch.index().size(), 0U) << "a row in memory is gone from the table";
+  (void)findings();
+  (void)transaction({event(4)});
+  EXPECT_EQ(read_back(), std::vector<std::string>{kRun});
+  const auto found = findings();
+  ASSERT_EQ(found.size(), 1U);
+  EXPECT_EQ(found[0].duplicate.id, ulid("wevt_", 4));
+}
+
+TEST_P(RecheckTest, ADeletedClosingEventMakesTheDuplicateHarmless) {
+  remove(2);
+  watch.rechecked(view(), now);
+  const auto found = findings();
+  ASSERT_EQ(found.size(), 1U);
+  EXPECT_EQ(found[0].severity, Severity::kHarmless);
+  EXPECT_EQ(found[0].state, FindingState::kOpen);
+  EXPECT_EQ(open(Rule::kDuplicateCreated, Severity::kFatal), 0U);
+  EXPECT_EQ(open(Rule::kDuplicateCreated, Severity::kHarmless), 1U);
+}
+
+TEST_P(RecheckTest, ADeletedCanonicalRowMakesTheDuplicateALateEvent) {
+  remove(1);
+  watch.rechecked(view(), now);
+  const auto found = findings();
+  ASSERT_EQ(found.size(), 1U)
+      << "a finding that only the tables show is the stream's to tell, or the next read-back's";
+  EXPECT_EQ(found[0].rule, Rule::kDuplicateCreated);
+  EXPECT_EQ(found[0].state, FindingState::kGone);
+}
+
+TEST_P(RecheckTest, WhatWasToldJustNowIsNotGoneAlthoughTheTableLacksIt) {
+  auto before = view();
+  (void)transaction({event(9, "wait_created", "wait_1"), event(10, "wait_created", "wait_1")});
+  ASSERT_EQ(findings().size(), 1U);
+  watch.rechecked(before, now);
+  EXPECT_FALSE(watch.has_findings()) << "with synchronous replication the stream is ahead of the table";
+}
+
+TEST_P(RecheckTest, AnAnswerWithoutTheLogTakesNoFindingOfTheLogBack) {
+  watch.rechecked(RunView{.run_id = kRun, .findings = {}, .log_read = false, .tables_read = true}, now);
+  EXPECT_FALSE(watch.has_findings());
+}
+
+TEST_P(RecheckTest, AFindingOfTheTablesIsToldOnceAndGoneWithItsCause) {
+  auto shown = view();
+  shown.tables_read = true;
+  shown.findings.push_back(orphan());
+  watch.rechecked(shown, now);
+  auto found = findings();
+  ASSERT_EQ(found.size(), 1U);
+  EXPECT_EQ(found[0].rule, Rule::kOrphan);
+  EXPECT_EQ(found[0].change, FindingChange::kNew);
+  EXPECT_EQ(told(Rule::kOrphan, Severity::kUnknown, Origin::kRecheck), 1U);
+  EXPECT_EQ(watch.index().size(), 1U) << "the log is as it was";
+  watch.rechecked(shown, now);
+  EXPECT_FALSE(watch.has_findings());
+
+  now += 1h;
+  watch.rechecked(view(), now);  // only the log was read
+  EXPECT_FALSE(watch.has_findings());
+  auto healed = view();
+  healed.tables_read = true;
+  watch.rechecked(healed, now);
+  found = findings();
+  ASSERT_EQ(found.size(), 1U);
+  EXPECT_EQ(found[0].rule, Rule::kOrphan);
+  EXPECT_EQ(found[0].state, FindingState::kGone);
+}
+
+TEST_P(RecheckTest, ADuplicateThatComesBackAfterItWasGoneIsOpenAgain) {
+  remove(3);
+  watch.rechecked(view(), now);
+  (void)findings();
+  (void)transaction({event(3)});
+  (void)read_back();
+  const auto found = findings();
+  ASSERT_EQ(found.size(), 1U);
+  EXPECT_EQ(found[0].id, known.id);
+  EXPECT_EQ(found[0].change, FindingChange::kChanged);
+  EXPECT_EQ(found[0].state, FindingState::kOpen);
+}
+
+using RunEndTest = WatchTest;
+INSTANTIATE_TEST_SUITE_P(Plugins, RunEndTest,
+                         ::testing::Values(decoder::Plugin::kWal2json, decoder::Plugin::kPgoutput),
+                         plugin_name);
+
+TEST_P(RunEndTest, TheEndOfAColdRunTellsItsFindingsAsOfAnEndedRun) {
+  (void)transaction({event(1), event(2)});
+  (void)read_back();
+  ASSERT_EQ(findings().size(), 1U);
+  evict_all();
+  (void)transaction({event(3, "run_completed", std::nullopt)});
+  EXPECT_EQ(read_back(), std::vector<std::string>{kRun});
+  const auto found = findings();
+  ASSERT_EQ(found.size(), 1U);
+  EXPECT_EQ(found[0].change, FindingChange::kChanged);
+  EXPECT_EQ(found[0].state, FindingState::kRunEnded);
+  EXPECT_EQ(open(Rule::kDuplicateCreated, Severity::kHarmless), 0U);
+}
+
+TEST_P(RunEndTest, AFailureBehindAFatalFindingIsALostRunAlsoWhenItsCauseIsReadBack) {
+  table = {event(1), event(2, "step_completed"), event(3)};
+  (void)transaction({event(4, "run_failed", std::nullopt)});
+  (void)read_back();
+  const auto found = findings();
+  ASSERT_EQ(found.size(), 2U);
+  EXPECT_EQ(found[1].rule, Rule::kRunLost);
+  EXPECT_EQ(found[1].severity, Severity::kFatal);
+  EXPECT_EQ(found[1].state, FindingState::kRunEnded);
+  EXPECT_EQ(found[1].duplicate.xid, xid);
+}
+
+TEST_P(RunEndTest, WhatIsCreatedAfterTheEndIsHarmlessAndWhatEndsThenIsNothing) {
+  (void)transaction({event(1), event(2, "run_completed", std::nullopt)});
+  (void)read_back();
+  (void)transaction({event(3, "step_completed"), event(4, "run_cancelled", std::nullopt)});
+  EXPECT_TRUE(findings().empty());
+  (void)transaction({event(5, "hook_created", "hook_1")});
+  const auto found = findings();
+  ASSERT_EQ(found.size(), 1U);
+  EXPECT_EQ(found[0].rule, Rule::kAfterRunEnd);
+  EXPECT_EQ(found[0].severity, Severity::kHarmless);
+  EXPECT_EQ(found[0].state, FindingState::kRunEnded);
+}
+
+/// A ULID of that many milliseconds.
+std::string id_at(std::uint64_t millis) {
+  constexpr std::string_view kDigits = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+  std::string time(10, '0');
+  for (auto i = time.size(); millis != 0; millis /= 32) time[--i] = kDigits[millis % 32];
+  return "wevt_" + time + "0000000000000001";
+}
+
+TEST_P(RunEndTest, AnEventBehindTheNewestIdOfItsRunIsACommitOrderInversion) {
+  const auto at = [](std::uint64_t millis) {
+    return Event{kRun, id_at(millis), {"c" + std::to_string(millis)}, "step_created"};
+  };
+  (void)transaction({at(1'763'000'000'500)});
+  (void)read_back();
+  const auto& inversions = watch.counters().commit_order_inversion;
+  const auto count = [&] {
+    std::uint64_t all = 0;
+    for (const auto bucket : inversions.buckets) all += bucket;
+    return all;
+  };
+  (void)transaction({at(1'763'000'001'000)});
+  EXPECT_EQ(count(), 0U) << "in order";
+  (void)transaction({at(1'763'000'000'852)});
+  EXPECT_EQ(count(), 1U);
+  EXPECT_DOUBLE_EQ(inversions.sum_seconds, 0.148);
+  (void)transaction({at(1'763'000'000'852)});
+  EXPECT_EQ(count(), 1U) << "a redelivery is none";
+  (void)transaction({Event{kRun, slot_id(1), {"d"}, "step_created"}});
+  EXPECT_EQ(count(), 1U) << "a slot number has no time";
+}
+
+}  // namespace
+}  // namespace dupwatch::core
