@@ -76,6 +76,7 @@ void add_audit(CLI::App& command, Options& options) {
   command.add_option("--after", options.audit.after, "Go on behind this run, as an interrupted audit said")
       ->type_name("RUN_ID");
   command.add_option("--max-rate", options.audit.rate_max, "Rows a second at most; 0: no limit")
+      ->check(CLI::NonNegativeNumber)
       ->type_name("ROWS");
   command.add_flag("--before-migration", options.audit.before_migration,
                    "What the engine's unique-index migration would delete");

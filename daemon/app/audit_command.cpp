@@ -134,8 +134,9 @@ ExitCode audit_migration(const core::Config& config, const AuditOptions& options
   const auto error = scan_all(scan, sql, waiter, audit, progress);
   progress.clear();
   if (error) return tell_scan_error(*error, scan);
-  audit.finish(std::get<postgres::MigrationIndex>(index));
-  return audit.identities() != 0 ? ExitCode::kFindings : ExitCode::kClean;
+  const auto& found = std::get<postgres::MigrationIndex>(index);
+  audit.finish(found);
+  return audit.is_clean(found) ? ExitCode::kClean : ExitCode::kFindings;
 }
 
 }  // namespace

@@ -116,6 +116,7 @@ void MigrationAudit::judge(const std::string& run_id, const std::optional<std::s
     if (row.id != kept->id) fate.deleted_ids.push_back(row.id);
   }
   ++identities_;
+  blocking_ += correlation_id ? 1U : 0U;
   deleted_ += fate.deleted_ids.size();
   other_kept_ += kept != canonical ? 1U : 0U;
   left_fatal_ += fate.left_fatal ? 1U : 0U;
@@ -155,13 +156,17 @@ void MigrationAudit::write(const Fate& fate) const {
 }
 
 std::string MigrationAudit::verdict(const postgres::MigrationIndex& index) const {
-  if (index.exists && identities_ == 0) return "the unique index exists: nothing to do";
+  if (index.exists && blocking_ == 0) return "the unique index exists: nothing to do";
   if (index.exists) {
     return "an index of that name exists, and duplicates too: it is not the migration's; look at it";
   }
   if (identities_ == 0) {
     return "no duplicates: the index can be created now; stop writers older than 4.1.2 before, they crash on "
            "it";
+  }
+  if (blocking_ == 0) {
+    return "the index can be created now: rows without correlation id are distinct to it. The migration "
+           "deletes those listed all the same; stop writers older than 4.1.2 before";
   }
   return "the index can't be created now. Stop all writers older than 4.1.2, move away all rows but the "
          "canonical ones, then migrate: the migration itself keeps the wrong row where this list says so, "
@@ -179,7 +184,7 @@ void MigrationAudit::finish(const postgres::MigrationIndex& index) {
                     R"("advice":{}}})"
                     "\n",
                     identities_, deleted_, other_kept_, left_fatal_, attributes_, index.exists,
-                    !index.exists && identities_ == 0, json_text(advice)));
+                    !index.exists && blocking_ == 0, json_text(advice)));
     return;
   }
   print(fmt::format(

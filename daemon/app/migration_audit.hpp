@@ -28,7 +28,11 @@ class MigrationAudit {
   void row(const pg_result& result, int row);
   void run_end(const std::string& run_id);
   void finish(const postgres::MigrationIndex& index);
-  [[nodiscard]] std::uint64_t identities() const noexcept { return identities_; }
+  /// Whether no migration that is still to come deletes rows or fails.
+  [[nodiscard]] bool is_clean(const postgres::MigrationIndex& index) const noexcept {
+    const auto open = index.exists ? blocking_ : identities_;
+    return open == 0 && (attributes_ == 0 || index.covers_attributes);
+  }
 
  private:
   struct Row {
@@ -59,6 +63,8 @@ class MigrationAudit {
   OutputFormat format_;
   std::map<std::optional<std::string>, Entity> entities_;
   std::uint64_t identities_ = 0;
+  /// Of them those with a correlation id; a unique index takes NULLs for distinct.
+  std::uint64_t blocking_ = 0;
   std::uint64_t deleted_ = 0;
   std::uint64_t other_kept_ = 0;
   std::uint64_t left_fatal_ = 0;

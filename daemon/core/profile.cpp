@@ -82,8 +82,9 @@ Profile workflow_devkit_profile() {
       EventType{.name = "attr_set",
                 .unique = true,
                 .duplicate_rule = Rule::kDuplicateCreated,
-                .unique_when_null = false},
-      EventType{.name = "noop"},
+                .unique_when_null = false,
+                .kept = true},
+      EventType{.name = "noop", .kept = true},
   };
   for (auto& type : profile.types) {
     type.fails_run = type.name == "run_failed";

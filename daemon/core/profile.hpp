@@ -37,14 +37,16 @@ struct EventType {
   bool fails_run = false;
   /// Its time seeds the correlation ids of the run.
   bool reseeds = false;
+  /// Kept in memory although no rule is about the type: every id of a run counts for its scheme.
+  bool kept = false;
 
   /// Whether rows of this type may be kept in the index.
   [[nodiscard]] bool tracked() const noexcept {
-    return unique || closes || ends_run || after_close.has_value() || conflicts;
+    return unique || closes || ends_run || after_close.has_value() || conflicts || kept;
   }
   /// Whether a row can make a finding or change one; one that can't is not kept.
   [[nodiscard]] bool tracked(bool null_identity) const noexcept {
-    return tracked() && (unique_when_null || !null_identity);
+    return tracked() && (unique_when_null || !null_identity || kept);
   }
 };
 
