@@ -156,7 +156,11 @@ void MigrationAudit::write(const Fate& fate) const {
 }
 
 std::string MigrationAudit::verdict(const postgres::MigrationIndex& index) const {
-  if (index.exists && blocking_ == 0) return "the unique index exists: nothing to do";
+  if (index.exists && blocking_ == 0) {
+    return is_clean(index) ? "the unique index exists: nothing to do"
+                           : "the unique index exists; the attributes that were set twice stand in the way "
+                             "of the migration of 5.0 that adds attr_set to it";
+  }
   if (index.exists) {
     return "an index of that name exists, and duplicates too: it is not the migration's; look at it";
   }
