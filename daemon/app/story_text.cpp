@@ -63,12 +63,13 @@ std::string heading(const RunStory& story, bool colours) {
                          story.end_type().empty() ? ", not ended" : ", ended by " + story.end_type());
   for (const auto engine : {core::Engine::kV4, core::Engine::kV5BeforeClassSkip, core::Engine::kV5}) {
     const auto worst = story.worst(engine);
-    const bool own = engine == story.engine();
-    const bool old_run = engine == core::Engine::kV5 && !story.slot_numbered();
-    out += fmt::format("  {} {:<21} {}{}{}{}\n", own ? ">" : " ", to_string(engine),
-                       worst ? colour_of(*worst, colours) : std::string_view{}, outcome_text(worst),
-                       colour_end(colours && worst.has_value()),
-                       old_run ? ": it refuses runs with ULIDs altogether" : "");
+    out += fmt::format("  {} {:<21} ", engine == story.engine() ? ">" : " ", to_string(engine));
+    if (engine == core::Engine::kV5 && !story.slot_numbered()) {
+      out += "refuses every run with ULIDs\n";
+      continue;
+    }
+    out += fmt::format("{}{}{}\n", worst ? colour_of(*worst, colours) : std::string_view{},
+                       outcome_text(worst), colour_end(colours && worst.has_value()));
   }
   return out;
 }
