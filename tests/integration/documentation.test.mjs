@@ -5,7 +5,7 @@ import test from 'node:test';
 import { runCommand } from './daemon.mjs';
 
 const readme = fs.readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
-const commands = ['run', 'check', 'setup', 'drop'];
+const commands = ['run', 'check', 'setup', 'drop', 'audit', 'explain'];
 const optionsOf = (text) => [...text.matchAll(/(?<![\w-])--[a-z][a-z-]+/g)].map(([option]) => option);
 
 test('every command and option of --help is in the README', async () => {

@@ -21,9 +21,9 @@ const EVENTS = `
     (10, 1, 7, 'other', 'line_shipped'), (11, 1, 7, 'other', 'line_added'), (12, 1, 7, NULL, 'line_added'), (13, 1, 7, NULL, 'line_added')
   ) AS rows(id, run, line, site, kind)`;
 
-const RULES = {
+const TRUTH = {
   table: '"Shop"."order.events"', run: 'order_id', id: 'event_id', identity: ['line_id', 'site'], type: 'Kind',
-  types: ['order_opened', 'line_added', 'line_shipped'], closing: { line_shipped: ['line_added', 'line_note', 'line_shipped'] },
+  types: ['order_opened', 'line_added', 'line_shipped'], runEnds: ['order_closed'], closing: { line_shipped: ['line_added', 'line_note', 'line_shipped'] },
 };
 
 for (const plugin of ['wal2json', 'pgoutput']) {
@@ -35,17 +35,19 @@ for (const plugin of ['wal2json', 'pgoutput']) {
       slot: { plugin },
       table: {
         name: 'Shop."order.events"', run_column: 'order_id', id_column: 'event_id', identity_columns: ['line_id', 'site'],
-        type_column: 'Kind', types: RULES.types, closing: { line_shipped: ['line_added', 'line_note'] }, run_end_types: ['order_closed'],
+        type_column: 'Kind', types: TRUTH.types, closing: { line_shipped: ['line_added', 'line_note'] }, run_end_types: ['order_closed'],
       },
     });
     await daemon.start();
     await cluster.query(EVENTS);
-    assert.equal((await assertTruth(daemon, { rules: RULES })).found, 4);
+    assert.equal((await assertTruth(daemon, { table: TRUTH })).found, 4);
+    await cluster.query(`INSERT INTO "Shop"."order.events" (event_id, order_id, "Kind") VALUES (1000000050, '00000000-0000-0000-0000-000000000001', 'order_closed')`);
+    assert.equal((await assertTruth(daemon, { table: TRUTH })).found, 4);
     // Once more after a restart with a read-back: a row that joins identities known from before.
     await daemon.stop();
     await daemon.start();
     await cluster.query(`INSERT INTO "Shop"."order.events" (event_id, order_id, line_id, site, "Kind") VALUES (1000000099, '00000000-0000-0000-0000-000000000001', 8, 'other', 'line_added')`);
-    assert.equal((await assertTruth(daemon, { rules: RULES })).found, 5);
+    assert.equal((await assertTruth(daemon, { table: TRUTH })).found, 5);
   });
 
   test(`no type column, ${plugin}`, async (t) => {
@@ -58,7 +60,7 @@ for (const plugin of ['wal2json', 'pgoutput']) {
     await cluster.query(`INSERT INTO "Shop".plain VALUES ('a1', 'r', 'x'), ('a2', 'r', 'x')`);
     await daemon.start();
     await cluster.query(`INSERT INTO "Shop".plain VALUES ('a3', 'r', 'y'), ('a4', 'r', NULL), ('a5', 'r', NULL), ('a0', 'r', 'y')`);
-    const rules = { table: '"Shop".plain', run: 'order_id', id: 'id', identity: ['what'] };
-    assert.equal((await assertTruth(daemon, { rules })).found, 3);
+    const plain = { table: '"Shop".plain', run: 'order_id', id: 'id', identity: ['what'] };
+    assert.equal((await assertTruth(daemon, { table: plain })).found, 3);
   });
 }

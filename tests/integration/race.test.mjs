@@ -13,6 +13,7 @@ for (const processes of [2, 4]) {
       await daemon.start();
       const written = await race(cluster, { processes, runs: full ? 2000 : 200, seed: processes, late: 0.15 });
       const result = await assertTruth(daemon, { atLeast: 100 });
+      assert.ok(result.rules.duplicate_created > 50, JSON.stringify(result.rules));
 
       // The race must have held what a careless monitor would report: legal repeats.
       const [legal] = await cluster.query(`SELECT
@@ -28,7 +29,7 @@ for (const processes of [2, 4]) {
       assert.equal(api.total, counts.findings);
       assert.equal(api.findings.length, 5);
       assert.deepEqual(await daemon.stop(), { code: 0, signal: null });
-      t.diagnostic(`${written.events} events in ${written.seconds} s, ${result.found} findings`);
+      t.diagnostic(`${written.events} events in ${written.seconds} s, ${result.found} findings: ${JSON.stringify(result.rules)}`);
     });
   }
 }

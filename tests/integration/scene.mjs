@@ -63,13 +63,13 @@ export function startRace(cluster, options = {}) {
 export const race = (cluster, options) => startRace(cluster, options).ended;
 
 /** Judges the daemon's findings file against the table; at least `atLeast` findings, or the test proves nothing. */
-export async function assertTruth(daemon, { atLeast = 1, caughtUp = true, timeoutMs = 60_000, ...rules } = {}) {
+export async function assertTruth(daemon, { atLeast = 1, caughtUp = true, timeoutMs = 60_000, ...options } = {}) {
   if (caughtUp) await daemon.caughtUp(timeoutMs);
   const client = await daemon.cluster.client();
   try {
-    const result = await compare(daemon.findingsFile, client, rules);
+    const result = await compare(daemon.findingsFile, client, options);
     assert.ok(result.ok, `${describe(result)}\n${daemon.tail(10)}`);
-    assert.ok(result.expected >= atLeast, `only ${result.expected} duplicates in the table, wanted ${atLeast}`);
+    assert.ok(result.expected >= atLeast, `the table calls for only ${result.expected} findings, wanted ${atLeast}`);
     return result;
   } finally {
     await client.end();

@@ -56,11 +56,12 @@ async function conclude(cluster, daemon) {
   const client = await cluster.client();
   try {
     const result = await compare(daemon.findingsFile, client);
-    const fatal = latestFindings(daemon.findingsFile).filter((finding) => finding.after_close).length;
+    const fatal = latestFindings(daemon.findingsFile).filter((finding) => finding.severity === 'fatal').length;
     say('');
-    say(`${result.found} findings, ${fatal} of them after close. SQL over the whole table: `
+    say(`${result.found} findings, ${fatal} of them fatal to a 4.x engine. SQL over the whole table: `
       + `expected ${result.expected}, found ${result.found}, missed ${result.missed.length}, false ${result.false_.length}, wrong ${result.wrong.length}`);
-    // A race without a duplicate proves nothing.
+    for (const [rule, count] of Object.entries(result.rules)) say(`  ${rule.padEnd(24)} ${count}`);
+    // A race without a finding proves nothing.
     return result.ok && result.expected > 0;
   } finally {
     await client.end();

@@ -8,17 +8,21 @@ function gap(milliseconds) {
   if (milliseconds === null || milliseconds === undefined) return 'commit gap unknown';
   const size = Math.abs(milliseconds);
   const shown = size < 1000 ? `${size.toFixed(1)} ms` : `${(size / 1000).toFixed(2)} s`;
-  return milliseconds < 0 ? `committed ${shown} before the row it repeats` : `committed ${shown} after the first`;
+  return milliseconds < 0 ? `committed ${shown} before the row it contradicts` : `committed ${shown} after it`;
 }
+
+const VERDICTS = {
+  fatal: [31, 'FATAL (next replay fails)'], conflict: [35, 'CONFLICT'], harmless: [33, 'harmless'], unknown: [36, 'unknown'],
+};
 
 /** One finding as one line: when, how bad, what, where, which rows, how far apart. */
 export function findingLine(finding) {
   const time = finding.flagged_at.slice(11, 23);
-  const verdict = finding.after_close ? paint(31, 'AFTER CLOSE (breaks replay)') : paint(33, 'harmless so far            ');
+  const [tint, word] = finding.state === 'open' ? VERDICTS[finding.severity] : [2, `${finding.severity}, ${finding.state.replace('_', ' ')}`];
   const changed = finding.change === 'changed' ? ' [judged again]' : '';
   const entity = finding.correlation_id === null ? '' : ` ${finding.correlation_id}`;
-  return `${time}  ${verdict}  ${finding.type.padEnd(14)} ${finding.run_id}${entity}  `
-    + `first ${finding.canonical.id}  duplicate ${finding.duplicate.id}  ${gap(finding.commit_gap_ms)}${changed}`;
+  return `${time}  ${paint(tint, word.padEnd(25))}  ${finding.rule.padEnd(23)} ${finding.type.padEnd(14)} ${finding.run_id}${entity}  `
+    + `${finding.canonical.id} then ${finding.duplicate.id}  ${gap(finding.commit_gap_ms)}${changed}`;
 }
 
 /** Calls `each(finding)` for every line of the file, now and as it grows; returns a function that ends it. */
