@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <iterator>
 
 namespace dupwatch::app {
 namespace {
@@ -22,14 +23,16 @@ void print(const std::string& text) {
 }
 
 std::string text_lines(const core::Finding& finding, bool colours) {
-  auto out =
-      fmt::format("{}{:<8}{}  {}  run {}\n", colour_of(finding.severity, colours),
-                  to_string(finding.severity), colour_end(colours), to_string(finding.rule), finding.run_id);
-  out += fmt::format("          {} {}, row {}\n", finding.type.empty() ? "-" : finding.type,
-                     identity_text(finding), finding.duplicate.id.empty() ? "-" : finding.duplicate.id);
-  if (!finding.canonical.id.empty()) out += fmt::format("          canonical row {}", finding.canonical.id);
+  auto out = fmt::format("{}{:<8}{}  {}  run {}\n", colour_of(finding.severity, colours),
+                         to_string(finding.severity), colour_end(colours), to_string(finding.rule),
+                         on_screen(finding.run_id));
+  out += fmt::format("          {} {}, row {}\n", finding.type.empty() ? "-" : on_screen(finding.type),
+                     on_screen(identity_text(finding)),
+                     finding.duplicate.id.empty() ? "-" : on_screen(finding.duplicate.id));
+  if (!finding.canonical.id.empty())
+    out += fmt::format("          canonical row {}", on_screen(finding.canonical.id));
   if (finding.closing && finding.closing->id != finding.canonical.id)
-    out += fmt::format(", closed by {}", finding.closing->id);
+    out += fmt::format(", closed by {}", on_screen(finding.closing->id));
   if (!finding.canonical.id.empty()) out += '\n';
   out += fmt::format("          {}: {}{}\n", core::rule_info(finding.rule).sentence, finding.reason,
                      finding.state == core::FindingState::kRunEnded ? " (the run has ended)" : "");
@@ -68,6 +71,23 @@ std::string_view colour_of(core::Severity severity, bool colours) noexcept {
 
 std::string_view colour_end(bool colours) noexcept {
   return colours ? "\x1b[0m" : "";
+}
+
+std::string on_screen(std::string_view text) {
+  std::string out;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(text[i]);
+    const auto next = i + 1 < text.size() ? static_cast<unsigned char>(text[i + 1]) : std::uint8_t{0};
+    // U+0080 to U+009F are control characters too: some terminals take one of them for ESC [.
+    const bool c1 = byte == 0xC2 && next >= 0x80 && next <= 0x9F;
+    if (byte < 0x20 || byte == 0x7F || c1) {
+      fmt::format_to(std::back_inserter(out), "\\x{:02x}", c1 ? next : byte);
+      i += c1 ? 1 : 0;
+    } else {
+      out += text[i];
+    }
+  }
+  return out;
 }
 
 std::string csv_field(std::string_view text) {

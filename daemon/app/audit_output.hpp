@@ -39,6 +39,8 @@ class FindingWriter {
 [[nodiscard]] std::string_view colour_of(core::Severity severity, bool colours) noexcept;
 [[nodiscard]] std::string_view colour_end(bool colours) noexcept;
 
+/// Text from the table for a person's terminal: control characters are spelt out, "\x1b".
+[[nodiscard]] std::string on_screen(std::string_view text);
 /// A field of a CSV line, quoted where it must be (RFC 4180). A field that a spreadsheet would take for a
 /// formula gets a leading apostrophe.
 [[nodiscard]] std::string csv_field(std::string_view text);

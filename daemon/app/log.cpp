@@ -109,9 +109,8 @@ std::string finding_message(const core::Finding& finding) {
       return fmt::format("{}: gone from the log", what);
     case core::FindingState::kRunEnded:
       return fmt::format("{}: the run has ended", what);
-    case core::FindingState::kQuarantined:
     case core::FindingState::kAcknowledged:
-      return fmt::format("{}: {}", what, core::to_string(finding.state));
+      return fmt::format("{}: acknowledged", what);
     case core::FindingState::kOpen:
       break;
   }

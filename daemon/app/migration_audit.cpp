@@ -147,11 +147,13 @@ void MigrationAudit::write(const Fate& fate) const {
       print(fmt::format(
           "run {}\n  {} {}\n  replay reads first    {}\n  the migration keeps   {}{}\n"
           "  and deletes           {}\n",
-          fate.run_id, fate.type, fate.correlation_id.value_or("NULL"), fate.canonical_id, fate.kept_id,
-          fate.left_fatal ? fmt::format("  BEHIND THE CLOSING EVENT {}: the run will die", *fate.closing_id)
-          : differs       ? "  another row: the original is lost"
-                          : "",
-          joined(fate.deleted_ids, " ", as_is)));
+          on_screen(fate.run_id), fate.type, on_screen(fate.correlation_id.value_or("NULL")),
+          on_screen(fate.canonical_id), on_screen(fate.kept_id),
+          fate.left_fatal
+              ? fmt::format("  BEHIND THE CLOSING EVENT {}: the run will die", on_screen(*fate.closing_id))
+          : differs ? "  another row: the original is lost"
+                    : "",
+          joined(fate.deleted_ids, " ", on_screen)));
   }
 }
 

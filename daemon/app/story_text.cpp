@@ -58,7 +58,7 @@ std::string time_text(decoder::Timestamp time) {
 }
 
 std::string heading(const RunStory& story, bool colours) {
-  auto out = fmt::format("run {}: {} events, {}{}\n", story.run_id(), story.events().size(),
+  auto out = fmt::format("run {}: {} events, {}{}\n", on_screen(story.run_id()), story.events().size(),
                          story.slot_numbered() ? "slot-numbered (5.0)" : "ULIDs (4.x)",
                          story.end_type().empty() ? ", not ended" : ", ended by " + story.end_type());
   for (const auto engine : {core::Engine::kV4, core::Engine::kV5BeforeClassSkip, core::Engine::kV5}) {
@@ -80,9 +80,9 @@ std::string timeline(const RunStory& story, bool colours) {
   for (std::size_t i = 0; i < story.events().size(); ++i) {
     const auto& event = story.events()[i];
     const auto findings = story.findings_at(i);
-    auto line =
-        fmt::format("{:>4}  {:<23}  {:>9}  {:<15}  {}  {}", i + 1, time_text(event.time), gap_text(story, i),
-                    event.type, padded(short_id(event.correlation_id), 14), event.id);
+    auto line = fmt::format("{:>4}  {:<23}  {:>9}  {:<15}  {}  {}", i + 1, time_text(event.time),
+                            gap_text(story, i), on_screen(event.type),
+                            padded(on_screen(short_id(event.correlation_id)), 14), on_screen(event.id));
     if (findings.empty()) {
       out += line + "\n";
       continue;
@@ -107,7 +107,7 @@ std::string story_text(const RunStory& story, const core::Profile& profile, bool
   const auto plan = repair_plan(story, profile);
   if (plan.sentences.empty()) return out;
   out += "\nWhat can be done (dupwatch does none of it):\n";
-  for (const auto& sentence : plan.sentences) out += fmt::format("  - {}\n", sentence);
+  for (const auto& sentence : plan.sentences) out += fmt::format("  - {}\n", on_screen(sentence));
   if (!plan.sql.empty()) out += '\n';
   for (const auto& statement : plan.sql) out += fmt::format("    {}\n", statement);
   return out;

@@ -28,6 +28,7 @@ constexpr std::array<std::string_view, 6> kRuleSettings = {"default",  "off",   
                                                            "conflict", "harmless", "unknown"};
 
 constexpr std::size_t kIdentityColumnsMax = 4;
+constexpr std::size_t kAcknowledgedMax = 1000;
 
 /// parse_duration and the like with their range bound.
 [[nodiscard]] auto duration(Milliseconds min, Milliseconds max) {
@@ -148,6 +149,13 @@ constexpr auto kKeys = std::to_array<KeySpec>({
     {"findings.file", [](R r, Draft& d) { r.into(d.config.findings.file, parse_path); }},
     {"findings.log_rate_max",
      [](R r, Draft& d) { r.into(d.config.findings.log_rate_max, number(0, 1'000'000)); }},
+    {"findings.acknowledged",
+     [](R r, Draft& d) {
+       for (const auto& id : r.list(parse_finding_id, {0, kAcknowledgedMax}).value_or(std::vector<std::string>{})) {
+         d.config.findings.acknowledged.push_back(std::stoull(id, nullptr, 16));
+       }
+       std::ranges::sort(d.config.findings.acknowledged);
+     }},
     {"findings.keep", [](R r, Draft& d) { r.into(d.config.findings.keep, number(1, 100'000)); }},
     {"http"},
     {"http.listen", [](R r, Draft& d) { r.into(d.config.http, parse_listen); }},

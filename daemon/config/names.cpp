@@ -113,6 +113,12 @@ Parsed<std::string> parse_dsn(std::string_view text) {
   return Refusal{"a libpq connection string or URI of at most 8192 bytes without control characters", ""};
 }
 
+Parsed<std::string> parse_finding_id(std::string_view text) {
+  const auto hexadecimal = [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); };
+  if (text.size() == 16 && std::ranges::all_of(text, hexadecimal)) return std::string{text};
+  return Refusal{"a finding_id: 16 characters out of 0-9 and a-f", "copy it from the finding's record"};
+}
+
 Parsed<std::string> parse_path(std::string_view text) {
   if (text.size() <= kTextBytesMax && !has_control(text)) return std::string{text};
   return Refusal{"a file path of at most 8192 bytes without control characters", ""};

@@ -59,6 +59,8 @@ struct QualifiedName {
 [[nodiscard]] Parsed<QualifiedName> parse_table_name(std::string_view text);
 [[nodiscard]] Parsed<std::string> parse_type_name(std::string_view text);
 [[nodiscard]] Parsed<std::string> parse_dsn(std::string_view text);
+/// 16 hexadecimal digits, as finding_id is written.
+[[nodiscard]] Parsed<std::string> parse_finding_id(std::string_view text);
 /// May be empty.
 [[nodiscard]] Parsed<std::string> parse_path(std::string_view text);
 /// "" = off; "127.0.0.1:9788", "[::1]:9788", "localhost:9788", ":9788" = every IPv4 interface.

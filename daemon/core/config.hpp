@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "daemon/core/profile.hpp"
 
@@ -66,6 +67,8 @@ struct FindingsConfig {
   std::string file;
   /// Log lines per minute and rule for findings that are neither fatal nor a conflict; 0 = no limit.
   std::uint32_t log_rate_max = 60;
+  /// Finding ids that are no news: they are told, but not counted as open. Sorted.
+  std::vector<std::uint64_t> acknowledged;
   /// Newest findings kept in memory for /api/findings.
   std::uint32_t keep = 1000;
 };

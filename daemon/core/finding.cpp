@@ -40,8 +40,6 @@ std::string_view to_string(FindingState state) noexcept {
       return "run_ended";
     case FindingState::kGone:
       return "gone";
-    case FindingState::kQuarantined:
-      return "quarantined";
     case FindingState::kAcknowledged:
       return "acknowledged";
   }

@@ -26,10 +26,9 @@ enum class FindingState : std::uint8_t {
   kOpen,         ///< the rows are in the log and the run goes on
   kRunEnded,     ///< the run has completed, failed or been cancelled: no replay reads the log again
   kGone,         ///< a row is gone, and with it the contradiction
-  kQuarantined,  ///< taken out of the log by dupwatch
-  kAcknowledged  ///< a person has seen it
+  kAcknowledged  ///< open, and named in findings.acknowledged
 };
-inline constexpr std::size_t kFindingStates = 5;
+inline constexpr std::size_t kFindingStates = 4;
 [[nodiscard]] std::string_view to_string(FindingState state) noexcept;
 
 /// One of the two rows. What is unknown is empty: a row read back from the table has no commit LSN, and its

@@ -4,6 +4,15 @@
 
 namespace dupwatch::core {
 
+namespace {
+
+/// Its rows may go, and then it is closed.
+bool is_in_log(FindingState state) noexcept {
+  return state == FindingState::kOpen || state == FindingState::kAcknowledged;
+}
+
+}  // namespace
+
 void ReportedFindings::say(State& state, const Finding& finding) {
   state.severity = finding.severity;
   state.engine = finding.engine;
@@ -69,8 +78,7 @@ std::vector<std::string> ReportedFindings::next_open_runs(std::size_t count, Ins
   if (round_.empty()) {
     for (const auto& [run, ids] : by_run_) {
       const bool due = std::ranges::all_of(ids, [&](auto id) { return states_.at(id).reported < before; });
-      const bool open =
-          std::ranges::any_of(ids, [&](auto id) { return states_.at(id).state == FindingState::kOpen; });
+      const bool open = std::ranges::any_of(ids, [&](auto id) { return is_in_log(states_.at(id).state); });
       if (due && open) round_.push_back(run);
     }
   }
@@ -87,9 +95,7 @@ std::vector<Finding> ReportedFindings::missing(const std::string& run_id,
   if (run == by_run_.end()) return out;
   for (const auto id : run->second) {
     const auto& state = states_.at(id);
-    if (state.state != FindingState::kOpen || state.reported >= before ||
-        std::ranges::count(present, id) != 0)
-      continue;
+    if (!is_in_log(state.state) || state.reported >= before || std::ranges::count(present, id) != 0) continue;
     out.push_back(rebuild(id, state));
   }
   return out;

@@ -22,6 +22,7 @@ bool has_text(const decoder::Value& value) noexcept {
 
 Watch::Watch(const Config& config, std::uint64_t seed)
     : profile_(config.profile),
+      findings_config_(config.findings),
       index_(config.index.memory_max_bytes, config.index.run_grace, seed),
       rules_(profile_, config.rules, index_.codec()) {}
 
@@ -218,7 +219,15 @@ void Watch::report_verdicts(RunIndex::Handle run, Origin origin) {
 void Watch::report(Finding finding) {
   // A row that came through the stream while its run was read back was flagged because of the stream.
   if (finding.origin == Origin::kReadBack && finding.duplicate.commit_lsn) finding.origin = Origin::kStream;
+  acknowledge(finding);
   if (reported_.admit(finding, now_)) tell(std::move(finding));
+}
+
+void Watch::acknowledge(Finding& finding) const {
+  if (finding.state == FindingState::kOpen &&
+      std::ranges::binary_search(findings_config_.acknowledged, finding.id)) {
+    finding.state = FindingState::kAcknowledged;
+  }
 }
 
 void Watch::tell(Finding finding) {
@@ -232,6 +241,7 @@ void Watch::tell(Finding finding) {
 }
 
 void Watch::baseline_finding(Finding finding) {
+  acknowledge(finding);
   // The scan's snapshot may be older than what the stream has told of the run since.
   if (reported_.admit_older(finding, now_)) tell(std::move(finding));
 }

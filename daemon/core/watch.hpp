@@ -137,11 +137,13 @@ class Watch final : private decoder::ChangeSink {
   void report_verdicts(RunIndex::Handle run, Origin origin);
   void report(Finding finding);
   void tell(Finding finding);
+  void acknowledge(Finding& finding) const;
   void observe_order(RunIndex::Handle run, std::uint32_t greatest_before, std::uint32_t row);
   [[nodiscard]] RunIndex::Handle find_or_request(std::string_view run_id);
   void notice(Notice::Kind kind, std::string detail);
 
   const Profile& profile_;
+  const FindingsConfig& findings_config_;
   RunIndex index_;
   ReplayRules rules_;
   ReportedFindings reported_;

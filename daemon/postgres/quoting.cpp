@@ -1,31 +1,56 @@
 #include "daemon/postgres/quoting.hpp"
 
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <iterator>
+
 namespace dupwatch::postgres {
 namespace {
 
-std::string enclose(std::string_view text, char quote, bool double_backslash) {
+bool is_control(char c) noexcept {
+  return static_cast<unsigned char>(c) < 0x20 || c == 0x7F;
+}
+
+std::string enclose(std::string_view text, char quote) {
   std::string quoted(1, quote);
   for (const char c : text) {
-    if (c == quote || (double_backslash && c == '\\')) quoted += c;
+    if (c == quote) quoted += c;
     quoted += c;
   }
   quoted += quote;
   return quoted;
 }
 
+/// E'...': control characters are spelt out, so that a printed statement does nothing to a terminal and no
+/// comment begins or ends within it.
+std::string escape(std::string_view text) {
+  std::string quoted = "E'";
+  for (const char c : text) {
+    if (is_control(c)) {
+      fmt::format_to(std::back_inserter(quoted), "\\x{:02x}", static_cast<unsigned char>(c));
+      continue;
+    }
+    if (c == '\'' || c == '\\') quoted += c;
+    quoted += c;
+  }
+  quoted += '\'';
+  return quoted;
+}
+
 }  // namespace
 
 std::string quote_identifier(std::string_view name) {
-  return enclose(name, '"', false);
+  return enclose(name, '"');
 }
 
 std::string quote_literal(std::string_view text) {
-  if (text.find('\\') == std::string_view::npos) return enclose(text, '\'', false);
-  return 'E' + enclose(text, '\'', true);
+  const bool plain = std::ranges::none_of(text, [](char c) { return c == '\\' || is_control(c); });
+  return plain ? enclose(text, '\'') : escape(text);
 }
 
 std::string quote_option(std::string_view text) {
-  return enclose(text, '\'', false);
+  return enclose(text, '\'');
 }
 
 std::string qualified(std::string_view schema, std::string_view name) {
