@@ -2,6 +2,7 @@
 
 #include "daemon/postgres/ask.hpp"
 #include "daemon/postgres/checks.hpp"
+#include "daemon/postgres/entity_queries.hpp"
 #include "daemon/postgres/quoting.hpp"
 #include "daemon/postgres/scan_queries.hpp"
 #include "daemon/postgres/setup.hpp"
@@ -23,9 +24,10 @@ std::string unique_index_cure(const core::Profile& profile) {
   }
   return "Upgrade @workflow/world-postgres to 4.1.2 or later: its migration adds "
          "workflow_events_entity_creation_unique "
-         "and its writers expect the conflict. Look at the existing duplicates first: the migration deletes "
-         "all but the "
-         "physically first row, which need not be the canonical one. Where the upgrade must wait, a BEFORE "
+         "and its writers expect the conflict. Run `dupwatch audit --before-migration` first: the migration "
+         "deletes "
+         "all but the physically first row, which need not be the canonical one. Where the upgrade must "
+         "wait, a BEFORE "
          "INSERT guard "
          "that takes pg_advisory_xact_lock on the identity prevents them. Do not add a unique index to 4.1.1 "
          "by hand.";
@@ -59,6 +61,29 @@ void check_table(CheckContext& context) {
               quoted_list(watched_columns(profile), [](const auto& name) { return name; }));
 }
 
+void check_runs_right(CheckContext& context, const std::string& grants) {
+  const auto& table = *context.config.profile.runs;
+  const auto runs = context.take("runs_right", can_read_runs(context.sql, table, context.waiter));
+  if (!runs) return;
+  context.add("runs_right", *runs ? Verdict::kPass : Verdict::kWarn,
+              table.schema + "." + table.name +
+                  (*runs ? " may be read"
+                         : " may not be read: the first start looks for open runs in the log itself"),
+              *runs ? std::string{} : grants);
+}
+
+void check_entity_rights(CheckContext& context, const std::string& grants) {
+  const auto& runs = *context.config.profile.runs;
+  const auto tables = context.take("entity_rights", readable_tables(context.sql, runs, context.waiter));
+  if (!tables) return;
+  const bool all = tables->runs && tables->steps && tables->waits;
+  context.add("entity_rights", all ? Verdict::kPass : Verdict::kWarn,
+              all ? runs.steps.name + " and " + runs.waits.name + " may be read"
+                  : "not all of " + runs.name + ", " + runs.steps.name + " and " + runs.waits.name +
+                        " may be read: stuck steps and orphans are not looked for there",
+              all ? std::string{} : grants);
+}
+
 void check_rights(CheckContext& context) {
   const auto& profile = context.config.profile;
   if (!context.table || !context.table->missing_columns.empty()) return;
@@ -77,14 +102,9 @@ void check_rights(CheckContext& context) {
       *xmin ? "the transaction ids of rows may be read"
             : "the transaction ids of rows may not be read: findings on rows that are read back lack them",
       *xmin ? std::string{} : grants);
-  if (!profile.runs || context.config.baseline != core::Baseline::kActive) return;
-  const auto runs = context.take("runs_right", can_read_runs(context.sql, *profile.runs, context.waiter));
-  if (!runs) return;
-  context.add("runs_right", *runs ? Verdict::kPass : Verdict::kWarn,
-              profile.runs->schema + "." + profile.runs->name +
-                  (*runs ? " may be read"
-                         : " may not be read: the first start looks for open runs in the log itself"),
-              *runs ? std::string{} : grants);
+  if (!profile.runs) return;
+  if (context.config.baseline == core::Baseline::kActive) check_runs_right(context, grants);
+  if (context.config.recheck.interval.count() != 0) check_entity_rights(context, grants);
 }
 
 void check_unique_index(CheckContext& context) {

@@ -180,6 +180,10 @@ std::string grant_statements(const core::Config& config) {
   if (profile.runs) {
     sql += fmt::format(" GRANT SELECT ({}) ON {} TO {};", runs_columns(*profile.runs),
                        qualified(profile.runs->schema, profile.runs->name), who);
+    for (const auto* table : {&profile.runs->steps, &profile.runs->waits}) {
+      sql += fmt::format(" GRANT SELECT ({}) ON {} TO {};", entity_columns(*table),
+                         qualified(profile.runs->schema, table->name), who);
+    }
   }
   return sql;
 }
