@@ -33,6 +33,29 @@ std::string unique_index_cure(const core::Profile& profile) {
          "by hand.";
 }
 
+void check_runs_right(CheckContext& context, const std::string& grants) {
+  const auto& table = *context.config.profile.runs;
+  const auto runs = context.take("runs_right", can_read_runs(context.sql, table, context.waiter));
+  if (!runs) return;
+  context.add("runs_right", *runs ? Verdict::kPass : Verdict::kWarn,
+              table.schema + "." + table.name +
+                  (*runs ? " may be read"
+                         : " may not be read: the first start looks for open runs in the log itself"),
+              *runs ? std::string{} : grants);
+}
+
+void check_entity_rights(CheckContext& context, const std::string& grants) {
+  const auto& runs = *context.config.profile.runs;
+  const auto tables = context.take("entity_rights", readable_tables(context.sql, runs, context.waiter));
+  if (!tables) return;
+  const bool all = tables->runs && tables->steps && tables->waits;
+  context.add("entity_rights", all ? Verdict::kPass : Verdict::kWarn,
+              all ? runs.steps.name + " and " + runs.waits.name + " may be read"
+                  : "not all of " + runs.name + ", " + runs.steps.name + " and " + runs.waits.name +
+                        " may be read: stuck steps and orphans are not looked for there",
+              all ? std::string{} : grants);
+}
+
 }  // namespace
 
 void check_table(CheckContext& context) {
@@ -59,29 +82,6 @@ void check_table(CheckContext& context) {
   }
   context.add("columns", Verdict::kPass,
               quoted_list(watched_columns(profile), [](const auto& name) { return name; }));
-}
-
-void check_runs_right(CheckContext& context, const std::string& grants) {
-  const auto& table = *context.config.profile.runs;
-  const auto runs = context.take("runs_right", can_read_runs(context.sql, table, context.waiter));
-  if (!runs) return;
-  context.add("runs_right", *runs ? Verdict::kPass : Verdict::kWarn,
-              table.schema + "." + table.name +
-                  (*runs ? " may be read"
-                         : " may not be read: the first start looks for open runs in the log itself"),
-              *runs ? std::string{} : grants);
-}
-
-void check_entity_rights(CheckContext& context, const std::string& grants) {
-  const auto& runs = *context.config.profile.runs;
-  const auto tables = context.take("entity_rights", readable_tables(context.sql, runs, context.waiter));
-  if (!tables) return;
-  const bool all = tables->runs && tables->steps && tables->waits;
-  context.add("entity_rights", all ? Verdict::kPass : Verdict::kWarn,
-              all ? runs.steps.name + " and " + runs.waits.name + " may be read"
-                  : "not all of " + runs.name + ", " + runs.steps.name + " and " + runs.waits.name +
-                        " may be read: stuck steps and orphans are not looked for there",
-              all ? std::string{} : grants);
 }
 
 void check_rights(CheckContext& context) {
