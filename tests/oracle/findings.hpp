@@ -43,6 +43,8 @@ struct Log {
   std::set<std::string> unique_unless_null;
   std::set<std::string> once_per_run;
   std::set<std::string> run_ends;
+  /// Of no interest but for their ids.
+  std::set<std::string> fillers;
   /// Types that are named nowhere: unique as well, or of no interest.
   bool others_unique = false;
   std::set<std::string> repeatable;
@@ -70,6 +72,7 @@ inline Log workflow_devkit_log() {
              .unique_unless_null = {"attr_set"},
              .once_per_run = {"run_created", "run_started"},
              .run_ends = {"run_completed", "run_failed", "run_cancelled"},
+             .fillers = {"noop"},
              .others_unique = false,
              .repeatable = none};
 }
@@ -124,7 +127,10 @@ class Replay {
   /// Rows in the order of their ids.
   void read(const Event& row) {
     const bool all_null = row.identity == std::vector<std::optional<std::string>>(row.identity.size());
-    if (log_.unique_unless_null.contains(row.type) && all_null) return;
+    if (log_.fillers.contains(row.type) || (log_.unique_unless_null.contains(row.type) && all_null)) {
+      note_scheme(row);
+      return;
+    }
     for (std::size_t i = 0; i < log_.kinds.size(); ++i) {
       const auto& kind = log_.kinds[i];
       for (const auto* types :

@@ -5,30 +5,36 @@
 #include <optional>
 #include <set>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "daemon/core/watch.hpp"
-#include "tests/oracle/duplicates.hpp"
+#include "tests/oracle/findings.hpp"
 #include "tests/sim/findings_file.hpp"
+#include "tests/sim/options.hpp"
 #include "tests/sim/server.hpp"
 
 namespace dupwatch::sim {
 
 /// Holds every step of the daemon against the promises of the design:
-///   I1  at the end the findings are the oracle's, and at no time is a transaction confirmed whose duplicates
-///       are not on disk;
-///   I2  nothing is ever reported that the table does not bear out, and nothing twice by one process;
+///   I1  at the end the last record of every finding is what the oracle says, and at no time is a transaction
+///       confirmed whose findings are not on disk;
+///   I2  nothing is ever reported that was not true of the rows that the daemon had then, or of all that were
+///       committed, and nothing twice by one process;
 ///   I3  the confirmed position never goes back within a stream;
 ///   I5  after each turn memory is within its bound, unless runs are pending.
 class Inspector {
  public:
-  Inspector(const Server& server, const FindingsFile& file)
-      : server_(server), file_(file), rules_(oracle::workflow_devkit_rules()) {}
+  Inspector(const Options& options, const Server& server, const FindingsFile& file)
+      : server_(server),
+        file_(file),
+        log_(oracle::workflow_devkit_log()),
+        settings_(oracle_settings(options)) {}
 
   void committed(const Transaction& transaction);
-  void process_started() { told_.clear(); }
+  void process_started();
   void stream_started(std::uint64_t from) { confirmed_ = from; }
+  /// The daemon is about to get this row, from the stream or from a read-back.
+  void given(const oracle::Event& row);
   void reported(const core::Finding& finding);
   /// A status update with this position is about to leave.
   void confirming(std::uint64_t position);
@@ -39,15 +45,25 @@ class Inspector {
   [[nodiscard]] const std::optional<std::string>& violation() const noexcept { return violation_; }
 
  private:
+  using Rows = std::map<std::string, std::map<std::string, oracle::Event>>;
+
   void violated(std::string text);
-  [[nodiscard]] oracle::Verdicts on_disk() const;
+  /// The run's findings by these rows, which are remembered as true once.
+  [[nodiscard]] oracle::Findings judged(const Rows& rows, const std::string& run);
+  [[nodiscard]] bool is_covered(const oracle::Findings& on_disk, const oracle::Key& key,
+                                const oracle::Verdict& required) const;
 
   const Server& server_;
   const FindingsFile& file_;
-  const oracle::Rules rules_;
-  std::map<std::string, std::vector<oracle::Event>> rows_by_run_;
-  /// What must be on disk once the transaction with this end is confirmed: the duplicates of its runs.
-  std::map<std::uint64_t, oracle::Verdicts> required_;
+  const oracle::Log log_;
+  const oracle::Settings settings_;
+  Rows committed_;
+  /// What this process has been given.
+  Rows given_;
+  std::map<std::string, oracle::Findings> truth_;
+  std::map<oracle::Key, std::set<oracle::Verdict>> true_once_;
+  /// What must be on disk once the transaction with this end is confirmed: the findings of its runs.
+  std::map<std::uint64_t, oracle::Findings> required_;
   std::set<std::uint64_t> told_;
   std::uint64_t confirmed_ = 0;
   std::optional<std::string> violation_;

@@ -7,7 +7,9 @@
 #include <utility>
 
 #include "daemon/core/backoff.hpp"
+#include "daemon/core/rule.hpp"
 #include "decoder/decoder.hpp"
+#include "tests/oracle/findings.hpp"
 
 namespace dupwatch::sim {
 
@@ -27,6 +29,8 @@ enum class Bug : std::uint8_t {
   kDropFindings,       ///< loses a batch of findings now and then
   kDropFindingsOnDisconnect,
   kDropMessage,       ///< loses a message of the stream now and then
+  kIgnoreStarts,      ///< takes step_started for a type of no interest
+  kIgnoreRunEnds,     ///< takes the events that end a run for types of no interest
   kResumeAtReceived,  ///< starts the next stream where the last one broke off
 };
 
@@ -43,6 +47,8 @@ inline constexpr std::array kBugs = {
     std::pair{Bug::kDropFindings, std::string_view("drop_findings")},
     std::pair{Bug::kDropFindingsOnDisconnect, std::string_view("drop_findings_on_disconnect")},
     std::pair{Bug::kDropMessage, std::string_view("drop_message")},
+    std::pair{Bug::kIgnoreStarts, std::string_view("ignore_starts")},
+    std::pair{Bug::kIgnoreRunEnds, std::string_view("ignore_run_ends")},
     std::pair{Bug::kResumeAtReceived, std::string_view("resume_at_received")},
 };
 
@@ -50,6 +56,9 @@ inline constexpr std::array kBugs = {
 /// seeds altogether (swarm testing): faults hide one another.
 struct Options {
   decoder::Plugin plugin = decoder::Plugin::kPgoutput;
+  /// As configured, and what the schema shows; nullopt = auto.
+  std::optional<core::Engine> engine;
+  core::Engine ulid_engine = core::Engine::kV4;
   std::uint64_t transactions = 0;
   std::uint64_t rows_max = 1;    ///< per transaction
   std::uint64_t open_runs = 1;   ///< that events are spread over at one time
@@ -68,12 +77,22 @@ struct Options {
   std::uint64_t sync_failure = 0;
 };
 
+/// The configuration's part of them, for the oracle.
+inline oracle::Settings oracle_settings(const Options& options) {
+  oracle::Settings settings;
+  settings.engine = options.engine ? core::to_string(*options.engine) : "auto";
+  settings.ulid_engine = core::to_string(options.ulid_engine);
+  return settings;
+}
+
 inline Options make_options(core::Prng& random) {
   const auto sometimes = [&](std::uint64_t most) {
     return random.below(2) == 0 ? std::uint64_t{0} : 1 + random.below(most);
   };
   Options options;
   options.plugin = random.below(2) == 0 ? decoder::Plugin::kPgoutput : decoder::Plugin::kWal2json;
+  if (random.below(2) == 0) options.engine = static_cast<core::Engine>(random.below(core::kEngines));
+  if (random.below(2) == 0) options.ulid_engine = core::Engine::kV5BeforeClassSkip;
   options.transactions = 10 + random.below(40);
   options.rows_max = 1 + random.below(6);
   options.open_runs = 1 + random.below(6);

@@ -41,6 +41,7 @@ void Server::end_stream() {
 }
 
 std::optional<std::string> Server::next_message() {
+  sent_row_ = nullptr;
   if (next_ == transactions_.size()) return std::nullopt;
   const auto& transaction = transactions_[next_];
   if (row_ == 0) {
@@ -52,7 +53,8 @@ std::optional<std::string> Server::next_message() {
       relation_sent_ = true;
       if (const auto relation = frames_.relation(); !relation.empty()) return relation.front();
     }
-    return frames_.insert(transaction.commit_lsn - 1, transaction.xid, transaction.rows[row_++ - 1]);
+    sent_row_ = &transaction.rows[row_++ - 1];
+    return frames_.insert(transaction.commit_lsn - 1, transaction.xid, *sent_row_);
   }
   row_ = 0;
   ++next_;

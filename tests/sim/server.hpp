@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "daemon/core/backoff.hpp"
-#include "tests/oracle/duplicates.hpp"
+#include "tests/oracle/event.hpp"
 #include "tests/sim/options.hpp"
 #include "tests/walsender/frames.hpp"
 
@@ -42,6 +42,8 @@ class Server {
   [[nodiscard]] bool streaming() const noexcept { return streaming_; }
   /// The next CopyData of the plugin's output; nullopt when everything committed has been sent.
   [[nodiscard]] std::optional<std::string> next_message();
+  /// The row in the message sent last; nullptr when it was of another kind.
+  [[nodiscard]] const oracle::Event* sent_row() const noexcept { return sent_row_; }
   /// A keepalive as it could be sent now. Between transactions its position lies before the next one; within
   /// one it is the end of WAL, more than a real server says, because it must not matter.
   [[nodiscard]] std::string keepalive(std::uint64_t& position);
@@ -76,7 +78,8 @@ class Server {
   bool relation_sent_ = false;
   std::uint64_t started_from_ = 0;
   std::size_t next_ = 0;  ///< transaction being sent
-  std::size_t row_ = 0;   ///< 0 = its Begin, n = its nth row, rows + 1 = its Commit
+  const oracle::Event* sent_row_ = nullptr;
+  std::size_t row_ = 0;  ///< 0 = its Begin, n = its nth row, rows + 1 = its Commit
 };
 
 }  // namespace dupwatch::sim

@@ -17,6 +17,7 @@ constexpr std::uint64_t kStaleSteps = 60;
 
 Shell::Shell(World world, Bug bug) : world_(world), bug_(bug), now_(core::Instant{} + std::chrono::hours{1}) {
   config_.index.memory_max_bytes = world_.options.memory_max;
+  config_.rules.engine = world_.options.engine;
   config_.index.run_grace = std::chrono::milliseconds{world_.options.run_grace_ms};
   start_process();
 }
@@ -27,6 +28,7 @@ void Shell::start_process() {
   unwritten_.clear();
   unsynced_.clear();
   watch_ = std::make_unique<core::Watch>(config_, ++processes_);
+  watch_->set_ulid_engine(world_.options.ulid_engine);
   world_.inspector.process_started();
 }
 
@@ -66,6 +68,10 @@ void Shell::read_message() {
   const auto message = world_.server.next_message();
   if (!message) return;
   world_.trace("message", "{}", std::string_view(*message).substr(25, 1));
+  if (const auto* row = world_.server.sent_row()) {
+    world_.inspector.given(*row);
+    if (is_ignored(*row)) return;
+  }
   if (bug_ == Bug::kDropMessage && once_in(50)) return;
   receive(*message);
 }
@@ -98,10 +104,17 @@ void Shell::turn_read_back() {
   auto& rows = *in_flight_->rows;
   for (std::size_t i = 0; i < kRowsPerTurn && in_flight_->delivered < rows.size(); ++i) {
     const auto& row = rows[in_flight_->delivered++];
-    if (bug_ == Bug::kDropReadBackRow && once_in(20)) continue;
+    world_.inspector.given(row);
+    if (is_ignored(row) || (bug_ == Bug::kDropReadBackRow && once_in(20))) continue;
     watch_->read_back_row(row.run_id, row.id, row.type, core::values_of(row.identity), {}, now_);
   }
   if (in_flight_->delivered == rows.size()) finish_read_back();
+}
+
+bool Shell::is_ignored(const oracle::Event& row) const {
+  if (bug_ == Bug::kIgnoreStarts) return row.type == "step_started";
+  return bug_ == Bug::kIgnoreRunEnds &&
+         (row.type == "run_completed" || row.type == "run_failed" || row.type == "run_cancelled");
 }
 
 void Shell::finish_read_back() {
@@ -123,9 +136,9 @@ void Shell::report() {
   auto findings = watch_->take_findings();
   if (bug_ == Bug::kDropFindings && once_in(10)) findings.clear();
   for (auto& finding : findings) {
-    world_.trace("finding", "{} {} canonical {}{}", finding.run_id, finding.duplicate.id,
-                 finding.canonical.id,
-                 finding.after_close ? std::string_view(" after close") : std::string_view());
+    world_.trace("finding", "{} {} {} {} {} canonical {}", to_string(finding.rule),
+                 to_string(finding.severity), to_string(finding.state), finding.run_id, finding.duplicate.id,
+                 finding.canonical.id);
     world_.inspector.reported(finding);
     unwritten_.push_back(std::move(finding));
   }

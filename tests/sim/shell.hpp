@@ -63,6 +63,8 @@ class Shell {
   };
   void receive(const std::string& copy_data);
   void finish_read_back();
+  /// By a planted bug.
+  [[nodiscard]] bool is_ignored(const oracle::Event& row) const;
   [[nodiscard]] bool make_durable(bool sync_fails);
   [[nodiscard]] bool once_in(std::uint64_t times) { return world_.random.below(times) == 0; }
 

@@ -23,7 +23,7 @@ class Simulation {
         trace_(print_trace),
         workload_(options_, random_),
         server_(options_, random_),
-        inspector_(server_, file_) {
+        inspector_(options_, server_, file_) {
     if (options_.old_rows != 0) {
       inspector_.committed(server_.commit(workload_.old_rows(), 0));
     }

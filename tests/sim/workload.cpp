@@ -1,27 +1,41 @@
 #include "tests/sim/workload.hpp"
 
-#include <algorithm>
 #include <array>
 #include <optional>
 #include <utility>
 
+#include "tests/oracle/findings.hpp"
 #include "tests/unit/core/event_rows.hpp"
 
 namespace dupwatch::sim {
 namespace {
 
 /// Each with the kind of entity that it belongs to; types named twice come twice as often.
-constexpr std::array<std::pair<const char*, const char*>, 20> kTypes = {
-    {{"step_created", "step_"},   {"step_created", "step_"},
-     {"step_created", "step_"},   {"step_started", "step_"},
-     {"step_completed", "step_"}, {"step_completed", "step_"},
-     {"step_failed", "step_"},    {"wait_created", "wait_"},
-     {"wait_created", "wait_"},   {"wait_completed", "wait_"},
-     {"hook_created", "hook_"},   {"hook_created", "hook_"},
-     {"hook_received", "hook_"},  {"hook_disposed", "hook_"},
-     {"attr_set", "attr_"},       {"attr_set", ""},
-     {"run_created", ""},         {"run_started", ""},
-     {"run_completed", ""},       {"of_a_later_version", "step_"}}};
+constexpr std::array<std::pair<const char*, const char*>, 23> kTypes = {{{"step_created", "step_"},
+                                                                         {"step_created", "step_"},
+                                                                         {"step_created", "step_"},
+                                                                         {"step_started", "step_"},
+                                                                         {"step_started", "step_"},
+                                                                         {"step_retrying", "step_"},
+                                                                         {"step_completed", "step_"},
+                                                                         {"step_completed", "step_"},
+                                                                         {"step_failed", "step_"},
+                                                                         {"wait_created", "wait_"},
+                                                                         {"wait_created", "wait_"},
+                                                                         {"wait_completed", "wait_"},
+                                                                         {"hook_created", "hook_"},
+                                                                         {"hook_created", "hook_"},
+                                                                         {"hook_received", "hook_"},
+                                                                         {"hook_disposed", "hook_"},
+                                                                         {"hook_conflict", "hook_"},
+                                                                         {"attr_set", "attr_"},
+                                                                         {"attr_set", ""},
+                                                                         {"run_created", ""},
+                                                                         {"run_started", ""},
+                                                                         {"noop", ""},
+                                                                         {"of_a_later_version", "step_"}}};
+constexpr std::array<const char*, 4> kRunEnds = {"run_completed", "run_failed", "run_failed",
+                                                 "run_cancelled"};
 
 }  // namespace
 
@@ -51,7 +65,11 @@ oracle::Event Workload::event() {
   const auto run = first_open + random_.below(options_.open_runs);
   oracle::Event event;
   event.run_id = run % 7 == 3 ? "run " + std::to_string(run) : core::ulid("wrun_", run);
-  const auto& [type, entity] = kTypes.at(random_.below(kTypes.size()));
+  auto [type, entity] = kTypes.at(random_.below(kTypes.size()));
+  if (random_.below(50) == 0) {
+    type = kRunEnds.at(random_.below(kRunEnds.size()));
+    entity = "";
+  }
   event.type = type;
   const std::string prefix = entity;
   event.identity = {prefix.empty()           ? std::nullopt
@@ -76,10 +94,9 @@ std::vector<oracle::Event> Workload::old_rows() {
   for (std::uint64_t i = 0; i < options_.old_rows; ++i) {
     auto row = event();
     clock_ -= 1;  // so that later transactions meet these runs
-    const bool repeated = std::any_of(out.begin(), out.end(), [&](const auto& other) {
-      return other.run_id == row.run_id && other.identity == row.identity && other.type == row.type;
-    });
-    if (!repeated) out.push_back(std::move(row));
+    out.push_back(std::move(row));
+    if (!oracle::findings(out, oracle::workflow_devkit_log(), oracle_settings(options_)).empty())
+      out.pop_back();
   }
   return out;
 }

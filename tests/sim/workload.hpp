@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "daemon/core/backoff.hpp"
-#include "tests/oracle/duplicates.hpp"
+#include "tests/oracle/event.hpp"
 #include "tests/sim/options.hpp"
 
 namespace dupwatch::sim {
@@ -18,7 +18,7 @@ class Workload {
   Workload(const Options& options, core::Prng& random) : options_(options), random_(random) {}
 
   [[nodiscard]] std::vector<oracle::Event> transaction();
-  /// Rows without any duplicate among them, for the time before the slot.
+  /// Rows that make no finding, for the time before the slot.
   [[nodiscard]] std::vector<oracle::Event> old_rows();
 
  private:
