@@ -180,7 +180,6 @@ TEST(Labels, OfFindingsAreTheDocumentedWords) {
   EXPECT_EQ(to_string(FindingState::kOpen), "open");
   EXPECT_EQ(to_string(FindingState::kRunEnded), "run_ended");
   EXPECT_EQ(to_string(FindingState::kGone), "gone");
-  EXPECT_EQ(to_string(FindingState::kQuarantined), "quarantined");
   EXPECT_EQ(to_string(FindingState::kAcknowledged), "acknowledged");
   EXPECT_EQ(to_string(Origin::kRecheck), "recheck");
 }

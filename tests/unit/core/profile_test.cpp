@@ -73,12 +73,20 @@ TEST(WorkflowDevkitProfile, SaysOfEveryTypeWhatTheOracleSays) {
   EXPECT_TRUE(profile.slot_ids);
 }
 
-TEST(WorkflowDevkitProfile, KeepsEveryTypeButNoopAndAttributesOfStepBodies) {
+TEST(WorkflowDevkitProfile, KeepsEveryTypeBecauseEveryIdCountsForTheScheme) {
   for (const auto& type : workflow_devkit_profile().types) {
-    EXPECT_EQ(type.tracked(), type.name != "noop") << type.name;
-    EXPECT_EQ(type.tracked(false), type.name != "noop") << type.name;
-    EXPECT_EQ(type.tracked(true), type.name != "noop" && type.name != "attr_set") << type.name;
+    EXPECT_TRUE(type.tracked()) << type.name;
+    EXPECT_TRUE(type.tracked(false)) << type.name;
+    EXPECT_TRUE(type.tracked(true)) << type.name;
   }
+}
+
+TEST(TrackedType, IsOneThatARuleOrTheSchemeNeeds) {
+  EXPECT_FALSE(EventType{.name = "note"}.tracked());
+  EXPECT_TRUE((EventType{.name = "note", .kept = true}.tracked(true)));
+  const EventType unless_null{.name = "set", .unique = true, .unique_when_null = false};
+  EXPECT_TRUE(unless_null.tracked(false));
+  EXPECT_FALSE(unless_null.tracked(true));
 }
 
 TEST(WorkflowDevkitProfile, FindsTypesByNameAndNoOthers) {

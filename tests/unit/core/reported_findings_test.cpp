@@ -114,6 +114,7 @@ TEST(ReportedFindings, OpenCountsFollowSeverityAndState) {
   EXPECT_EQ(open(reported, Severity::kFatal), 1U);
   (void)admits(reported, with_state(finding(2), FindingState::kRunEnded));
   (void)admits(reported, with_state(finding(3), FindingState::kRunEnded));
+  (void)admits(reported, with_state(finding(4), FindingState::kAcknowledged));
   EXPECT_EQ(open(reported), 0U);
   (void)admits(reported, finding(2));
   EXPECT_EQ(open(reported), 1U) << "a run may be revived by hand";
@@ -163,12 +164,13 @@ TEST(ReportedFindings, MissingAreTheOpenAndSettledOnesOfTheRunThatAViewDoesNotSh
   (void)admits(reported, finding(4), 5s);
   (void)admits(reported, with_state(finding(5), FindingState::kRunEnded));
   (void)admits(reported, with_state(finding(6), FindingState::kGone));
+  (void)admits(reported, with_state(finding(8), FindingState::kAcknowledged));
   auto elsewhere = finding(7);
   elsewhere.run_id = "another run";
   (void)admits(reported, elsewhere);
   const std::vector<std::uint64_t> present = {2};
-  EXPECT_EQ(ids(reported.missing("r", present, at(5s))), (std::vector<std::uint64_t>{1, 3}));
-  EXPECT_EQ(ids(reported.missing("r", present, at(6s))), (std::vector<std::uint64_t>{1, 3, 4}));
+  EXPECT_EQ(ids(reported.missing("r", present, at(5s))), (std::vector<std::uint64_t>{1, 3, 8}));
+  EXPECT_EQ(ids(reported.missing("r", present, at(6s))), (std::vector<std::uint64_t>{1, 3, 4, 8}));
   EXPECT_TRUE(reported.missing("unknown", {}, at(6s)).empty());
 }
 

@@ -165,6 +165,37 @@ TEST_P(RecheckTest, ADuplicateThatComesBackAfterItWasGoneIsOpenAgain) {
   EXPECT_EQ(found[0].state, FindingState::kOpen);
 }
 
+TEST(Acknowledged, AFindingIsToldAndNotCountedAsOpen) {
+  const auto run = [](const std::vector<std::uint64_t>& acknowledged) {
+    Config config;
+    config.findings.acknowledged = acknowledged;
+    Watch watch(config, 1);
+    watch.stream_started(decoder::Plugin::kPgoutput, Lsn{1});
+    const walsender::Frames frames(decoder::Plugin::kPgoutput);
+    const auto receive = [&](const std::string& data) {
+      watch.receive(walsender::bytes_of(data), Instant{});
+    };
+    receive(frames.begin(0x100, 7));
+    receive(frames.relation().front());
+    for (const std::uint64_t n : {1U, 2U, 3U}) {
+      receive(frames.insert(0x100, 7, Event{kRun, ulid("wevt_", n), {"c"}, "step_created"}));
+    }
+    EXPECT_TRUE(watch.next_read_back());
+    watch.read_back_done();
+    const auto open = watch.reported().open()[static_cast<std::size_t>(Rule::kDuplicateCreated)]
+                                             [static_cast<std::size_t>(Severity::kHarmless)];
+    return std::pair(watch.take_findings(), open);
+  };
+  const auto [found, open] = run({});
+  ASSERT_EQ(found.size(), 2U);
+  EXPECT_EQ(open, 2U);
+  const auto [again, still_open] = run({found[1].id});
+  ASSERT_EQ(again.size(), 2U);
+  EXPECT_EQ(again[0].state, FindingState::kOpen);
+  EXPECT_EQ(again[1].state, FindingState::kAcknowledged);
+  EXPECT_EQ(still_open, 1U);
+}
+
 using RunEndTest = WatchTest;
 INSTANTIATE_TEST_SUITE_P(Plugins, RunEndTest,
                          ::testing::Values(decoder::Plugin::kWal2json, decoder::Plugin::kPgoutput),
