@@ -43,8 +43,8 @@ using core::kSeverities;
 using core::kStreamStates;
 using decoder::kDecodeErrorKinds;
 
-// 24 pairs in the table of cases; the configuration can add one for each rule.
-constexpr std::size_t kSeverityPairs = 24 + kRules;
+// 26 pairs in the table of cases; the configuration can add one for each rule.
+constexpr std::size_t kSeverityPairs = 26 + kRules;
 constexpr std::size_t kHistogramSeries = core::kLatencyBounds.size() + 3;
 // pg_replication_slots.wal_status.
 constexpr std::array<std::string_view, 4> kWalStatuses = {"reserved", "extended", "unreserved", "lost"};
