@@ -42,6 +42,10 @@ std::string refused(std::string_view text, const Environment& env = environment(
   return all;
 }
 
+const core::RuleSetting& setting(const Config& config, core::Rule rule) {
+  return config.rules.rules.at(static_cast<std::size_t>(rule));
+}
+
 TEST(ParseConfig, EmptyTextGivesTheDefaults) {
   for (const auto* text : {"", "\n", "# nothing\n", "---\n", "{}", "connection:\nhttp:\n"}) {
     const auto config = accepted(text);
@@ -62,8 +66,11 @@ connection:
   backoff_max: 1h
 slot: {name: s_1, plugin: pgoutput, publication: Pub, temporary: true, create: false}
 baseline: all
+engine: v5
+rules: {duplicate: off, duplicate_created: fatal, second_terminal: conflict, orphan: harmless, run_lost: unknown}
+recheck: {interval: 0s, stuck_after: 2h, orphan_after: 90s}
 index: {memory_max: 2GiB, run_grace: 24h}
-findings: {file: /var/lib/f.jsonl, log_rate_max: 0, keep: 7}
+findings: {file: /var/lib/f.jsonl, log_rate_max: 0, keep: 7, acknowledged: [00000000000000ff, "0000000000000002"]}
 http: {listen: "[::1]:0"}
 log: {format: json, level: error}
 )");
@@ -79,11 +86,18 @@ log: {format: json, level: error}
   EXPECT_TRUE(config.slot.temporary);
   EXPECT_FALSE(config.slot.create);
   EXPECT_EQ(config.baseline, core::Baseline::kAll);
+  EXPECT_EQ(config.rules.engine, core::Engine::kV5);
+  EXPECT_FALSE(setting(config, core::Rule::kDuplicate).enabled);
+  EXPECT_EQ(setting(config, core::Rule::kDuplicateCreated).severity, core::Severity::kFatal);
+  EXPECT_EQ(config.recheck.interval, seconds{0});
+  EXPECT_EQ(config.recheck.stuck_after, hours{2});
+  EXPECT_EQ(config.recheck.orphan_after, seconds{90});
   EXPECT_EQ(config.index.memory_max_bytes, std::uint64_t{2} << 30U);
   EXPECT_EQ(config.index.run_grace, hours{24});
   EXPECT_EQ(config.findings.file, "/var/lib/f.jsonl");
   EXPECT_EQ(config.findings.log_rate_max, 0U);
   EXPECT_EQ(config.findings.keep, 7U);
+  EXPECT_EQ(config.findings.acknowledged, (std::vector<std::uint64_t>{2, 0xFF})) << "sorted";
   EXPECT_EQ(config.http.host, "::1");
   EXPECT_EQ(config.http.port, 0);
   EXPECT_EQ(config.log.format, core::LogFormat::kJson);
@@ -99,6 +113,40 @@ TEST(ParseConfig, EveryChoiceMapsToItsEnumValue) {
   EXPECT_EQ(accepted("log: {level: info}").log.level, core::LogLevel::kInfo);
   EXPECT_EQ(accepted("log: {level: warn}").log.level, core::LogLevel::kWarn);
   EXPECT_EQ(accepted("log: {format: logfmt}").log.format, core::LogFormat::kLogfmt);
+}
+
+TEST(ParseConfig, EveryEngineMapsToItsEnumValue) {
+  EXPECT_EQ(accepted("engine: auto").rules.engine, std::nullopt);
+  for (std::size_t i = 0; i < core::kEngines; ++i) {
+    const auto engine = static_cast<core::Engine>(i);
+    EXPECT_EQ(accepted("engine: " + std::string(to_string(engine))).rules.engine, engine);
+  }
+  EXPECT_NE(refused("engine: v6").find("expected one of auto, v4, v5-before-class-skip, v5"),
+            std::string::npos);
+}
+
+TEST(ParseConfig, EveryRuleHasItsKeyAndEverySeverityItsWord) {
+  for (std::size_t i = 0; i < core::kRules; ++i) {
+    const auto rule = static_cast<core::Rule>(i);
+    const auto with = [&](std::string_view value) {
+      return accepted("rules: {" + std::string(to_string(rule)) + ": " + std::string(value) + "}");
+    };
+    EXPECT_TRUE(setting(with("default"), rule).enabled);
+    EXPECT_EQ(setting(with("default"), rule).severity, std::nullopt);
+    const auto off = with("off");
+    for (std::size_t j = 0; j < core::kRules; ++j) {
+      EXPECT_EQ(setting(off, static_cast<core::Rule>(j)).enabled, j != i) << to_string(rule);
+    }
+    for (std::size_t j = 0; j < core::kSeverities; ++j) {
+      const auto severity = static_cast<core::Severity>(j);
+      EXPECT_EQ(setting(with(to_string(severity)), rule).severity, severity) << to_string(rule);
+      EXPECT_TRUE(setting(with(to_string(severity)), rule).enabled);
+    }
+  }
+  EXPECT_NE(refused("rules: {orphan: \"on\"}")
+                .find("expected one of default, off, fatal, conflict, harmless, unknown"),
+            std::string::npos);
+  EXPECT_NE(refused("rules: {orphans: off}").find("did you mean \"orphan\"?"), std::string::npos);
 }
 
 TEST(ParseConfig, NamesPlaceKeyValueAndRemedy) {
@@ -159,8 +207,20 @@ TEST(ParseConfig, RangesAreNamed) {
   EXPECT_NE(refused("connection: {connect_timeout: 10}").find("a unit: ms, s, m or h"), std::string::npos);
   EXPECT_NE(refused("index: {memory_max: 1KiB}").find("expected a size from 64KiB to 1024GiB"),
             std::string::npos);
+  EXPECT_NE(refused("recheck: {interval: 25h}").find("expected a duration from 0s to 24h"),
+            std::string::npos);
+  EXPECT_NE(refused("recheck: {stuck_after: 59s}").find("expected a duration from 1m to 720h"),
+            std::string::npos);
+  EXPECT_NE(refused("recheck: {orphan_after: 0s}").find("expected a duration from 1s to 720h"),
+            std::string::npos);
   EXPECT_NE(refused("findings: {keep: 0}").find("expected a whole number from 1 to 100000"),
             std::string::npos);
+  EXPECT_TRUE(accepted("findings: {acknowledged: []}").findings.acknowledged.empty());
+  for (const auto* id : {"0ff", "00000000000000FF", "0x000000000000ff", "\"\"", "[00000000000000ff]"}) {
+    EXPECT_NE(refused("findings: {acknowledged: [" + std::string(id) + "]}").find("findings.acknowledged"),
+              std::string::npos)
+        << id;
+  }
   EXPECT_NE(refused("findings: {keep: -1}").find("expected a whole number"), std::string::npos);
   EXPECT_NE(
       refused("connection: {backoff_min: 10s, backoff_max: 1s}").find("at least connection.backoff_min"),

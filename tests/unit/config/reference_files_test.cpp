@@ -63,11 +63,20 @@ TEST(ReferenceFile, ItsValuesAreTheDefaults) {
   EXPECT_EQ(file.slot.temporary, defaults.slot.temporary);
   EXPECT_EQ(file.slot.create, defaults.slot.create);
   EXPECT_EQ(file.baseline, defaults.baseline);
+  EXPECT_EQ(file.rules.engine, defaults.rules.engine);
+  for (const auto& setting : file.rules.rules) {
+    EXPECT_TRUE(setting.enabled);
+    EXPECT_EQ(setting.severity, std::nullopt);
+  }
+  EXPECT_EQ(file.recheck.interval, defaults.recheck.interval);
+  EXPECT_EQ(file.recheck.stuck_after, defaults.recheck.stuck_after);
+  EXPECT_EQ(file.recheck.orphan_after, defaults.recheck.orphan_after);
   EXPECT_EQ(file.index.memory_max_bytes, defaults.index.memory_max_bytes);
   EXPECT_EQ(file.index.run_grace, defaults.index.run_grace);
   EXPECT_EQ(file.findings.file, defaults.findings.file);
   EXPECT_EQ(file.findings.log_rate_max, defaults.findings.log_rate_max);
   EXPECT_EQ(file.findings.keep, defaults.findings.keep);
+  EXPECT_EQ(file.findings.acknowledged, defaults.findings.acknowledged);
   EXPECT_EQ(file.http.host, defaults.http.host);
   EXPECT_EQ(file.http.port, defaults.http.port);
   EXPECT_EQ(file.log.format, defaults.log.format);

@@ -35,8 +35,10 @@ Samples samples(const std::string& text) {
 std::string family(const std::string& series) {
   auto name = series.substr(0, series.find('{'));
   for (const std::string_view suffix : {"_bucket", "_sum", "_count"}) {
-    if (name.starts_with("dupwatch_commit_to_flag_seconds") && name.ends_with(suffix)) {
-      name.resize(name.size() - suffix.size());
+    for (const auto& metric : metric_table()) {
+      if (metric.type == MetricType::kHistogram && name == std::string{metric.name} + std::string{suffix}) {
+        return std::string{metric.name};
+      }
     }
   }
   return name;
@@ -63,8 +65,24 @@ core::Profile widest_profile() {
   return profile;
 }
 
+/// A severity that only a configuration gives this rule.
+std::size_t unlisted_severity(std::size_t rule) {
+  std::size_t severity = 0;
+  const auto is_listed = [&](const core::RuleCase& entry) {
+    return entry.rule == static_cast<core::Rule>(rule) &&
+           std::ranges::count(entry.severity, static_cast<core::Severity>(severity)) != 0;
+  };
+  while (std::ranges::any_of(core::rule_cases(), is_listed)) ++severity;
+  return severity;
+}
+
+/// With one series more for each rule, as it is when each has a severity of the user's.
 core::StatusSnapshot everything_known() {
   auto status = streaming();
+  for (std::size_t rule = 0; rule < core::kRules; ++rule) {
+    status.counters.findings.at(rule).at(unlisted_severity(rule)) = {1, 1, 1, 1};
+    status.open_findings.at(rule).at(unlisted_severity(rule)) = 1;
+  }
   status.slot_retained_bytes = 0;
   status.slot_safe_bytes = 0;
   return status;
@@ -90,9 +108,12 @@ TEST(Metrics, EverySeriesIsThereAtZeroBeforeAnythingHappened) {
   }
   EXPECT_EQ(all.count("dupwatch_events_received_total{event_type=\"step_created\"}"), 1U);
   EXPECT_EQ(all.count("dupwatch_events_received_total{event_type=\"other\"}"), 1U);
-  EXPECT_EQ(all.count("dupwatch_findings_total{rule=\"duplicate\",after_close=\"true\",origin=\"stream\"}"),
-            1U);
-  EXPECT_EQ(all.count("dupwatch_open_findings{rule=\"duplicate\",after_close=\"false\"}"), 1U);
+  EXPECT_EQ(
+      all.count(R"(dupwatch_findings_total{rule="duplicate_created",severity="fatal",origin="stream"})"), 1U);
+  EXPECT_EQ(all.count(R"(dupwatch_findings_total{rule="orphan",severity="unknown",origin="scan"})"), 1U);
+  EXPECT_EQ(all.count(R"(dupwatch_open_findings{rule="second_terminal",severity="conflict"})"), 1U);
+  EXPECT_EQ(all.count(R"(dupwatch_open_findings{rule="run_lost",severity="harmless"})"), 0U)
+      << "no case gives it";
   EXPECT_EQ(all.count("dupwatch_decode_errors_total{reason=\"truncated\"}"), 1U);
 }
 
@@ -139,8 +160,11 @@ TEST(Metrics, ValuesComeFromTheSnapshot) {
   auto status = everything_known();
   status.counters.events_by_type[0] = 3;
   status.counters.events_by_type[core::Profile::kTypesMax] = 4;
-  status.counters.findings[0][1][1] = 5;
-  status.open_findings[0][0] = 6;
+  // duplicate_created, harmless: by origin. A severity that only a configuration gives begins with its first
+  // finding.
+  status.counters.findings[1][2] = {5, 6, 7, 8};
+  status.open_findings[1][2] = 9;
+  status.open_findings[9][2] = 10;
   status.counters.commit_to_flag.observe(0.002);
   status.counters.commit_to_flag.observe(100);
   status.slot_wal_status = "extended";
@@ -148,9 +172,12 @@ TEST(Metrics, ValuesComeFromTheSnapshot) {
   const auto all = samples(render_metrics(status, core::workflow_devkit_profile()));
   EXPECT_EQ(all.at("dupwatch_events_received_total{event_type=\"step_created\"}"), 3);
   EXPECT_EQ(all.at("dupwatch_events_received_total{event_type=\"other\"}"), 4);
-  EXPECT_EQ(all.at("dupwatch_findings_total{rule=\"duplicate\",after_close=\"true\",origin=\"read_back\"}"),
-            5);
-  EXPECT_EQ(all.at("dupwatch_open_findings{rule=\"duplicate\",after_close=\"false\"}"), 6);
+  EXPECT_EQ(
+      all.at(R"(dupwatch_findings_total{rule="duplicate_created",severity="harmless",origin="stream"})"), 11);
+  EXPECT_EQ(all.at(R"(dupwatch_findings_total{rule="duplicate_created",severity="harmless",origin="scan"})"),
+            15);
+  EXPECT_EQ(all.at(R"(dupwatch_open_findings{rule="duplicate_created",severity="harmless"})"), 9);
+  EXPECT_EQ(all.at(R"(dupwatch_open_findings{rule="run_lost",severity="harmless"})"), 10);
   EXPECT_EQ(all.at("dupwatch_commit_to_flag_seconds_bucket{le=\"0.001\"}"), 0);
   EXPECT_EQ(all.at("dupwatch_commit_to_flag_seconds_bucket{le=\"0.0025\"}"), 1);
   EXPECT_EQ(all.at("dupwatch_commit_to_flag_seconds_bucket{le=\"60\"}"), 1);

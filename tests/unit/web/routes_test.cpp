@@ -44,17 +44,17 @@ TEST_F(Routes, ReadinessSaysWhyNot) {
 TEST_F(Routes, StatusIsOneObject) {
   board_.beat(kNow);
   auto status = streaming();
-  status.open_findings[0] = {2, 1};
+  status.open_findings[0] = {1, 0, 2, 0};
   status.server_version = "15.14 (\"Debian\")\n";
   board_.publish(status);
   EXPECT_EQ(
       get("/api/status").body,
-      R"({"verdict":"Watching. 3 duplicate events found, 1 of them after a closing event: replay of these )"
-      R"(runs by a 4.x engine fails.","level":"after_close","state":"streaming","ready":true,"reason":"",)"
+      R"({"verdict":"Watching. 3 open findings, 1 of them fatal: the next replay of these runs fails.",)"
+      R"("level":"fatal","state":"streaming","ready":true,"reason":"",)"
       R"("slot":"dupwatch","plugin":"pgoutput","server_version":"15.14 (\"Debian\")\n",)"
       R"("system_identifier":"7576531234567890123","timeline":1,"confirmed_lsn":"1/0","received_lsn":"1/10",)"
       R"("server_lsn":"1/20","lag_bytes":32,"lag_seconds":0.000000,"runs":0,"rows":0,"index_bytes":0,)"
-      R"("index_bytes_max":0,"findings":3,"findings_after_close":1,"table_identity_ok":true,)"
+      R"("index_bytes_max":0,"findings_open":3,"findings_fatal":1,"table_identity_ok":true,)"
       R"("baseline":{"state":"not_needed","rows":0,"runs":0,"runs_total":null},"version":"0.1.0"})");
 }
 
@@ -110,8 +110,12 @@ TEST_F(Routes, ThePageEscapesWhatTheDatabaseSays) {
   auto hostile = finding(1);
   hostile.run_id = "<script>alert(1)</script>";
   hostile.identity = {"\"'&", std::nullopt};
-  hostile.after_close = true;
+  hostile.severity = core::Severity::kFatal;
   board_.add(hostile);
+  auto past = finding(2);
+  past.severity = core::Severity::kFatal;
+  past.state = core::FindingState::kRunEnded;
+  board_.add(past);
   auto status = streaming();
   status.ready = false;
   status.not_ready_reason = "<b>";
@@ -122,7 +126,8 @@ TEST_F(Routes, ThePageEscapesWhatTheDatabaseSays) {
   EXPECT_NE(page.find("&lt;script&gt;alert(1)&lt;/script&gt;"), std::string::npos);
   EXPECT_NE(page.find("&quot;&#39;&amp;, NULL"), std::string::npos);
   EXPECT_NE(page.find("Not watching: &lt;b&gt;."), std::string::npos);
-  EXPECT_NE(page.find("<tr class=\"after_close\">"), std::string::npos);
+  EXPECT_NE(page.find("<tr class=\"fatal\">"), std::string::npos);
+  EXPECT_NE(page.find("<tr class=\"past\">"), std::string::npos);
 }
 
 TEST_F(Routes, ThePageLoadsNothingButItsOwnFiles) {
@@ -138,17 +143,28 @@ TEST_F(Routes, ThePageLoadsNothingButItsOwnFiles) {
 
 TEST(Verdict, BlindnessComesFirst) {
   auto status = streaming();
-  EXPECT_EQ(judge(status, true).sentence, "Watching. No duplicate events found.");
+  EXPECT_EQ(judge(status, true).sentence, "Watching. No open findings.");
   EXPECT_EQ(judge(status, true).level, Verdict::Level::kOk);
-  status.open_findings[0] = {1, 0};
-  EXPECT_EQ(judge(status, true).sentence, "Watching. 1 duplicate event found, none after a closing event.");
-  EXPECT_EQ(judge(status, true).level, Verdict::Level::kDuplicates);
+  status.open_findings[1] = {0, 1, 0, 0};
+  EXPECT_EQ(judge(status, true).sentence, "Watching. 1 open finding, none of them fatal.");
+  EXPECT_EQ(judge(status, true).level, Verdict::Level::kFindings);
+  status.open_findings[core::kRules - 1] = {2, 0, 1, 1};
+  EXPECT_EQ(judge(status, true).sentence,
+            "Watching. 5 open findings, 2 of them fatal: the next replay of these runs fails.");
+  EXPECT_EQ(judge(status, true).level, Verdict::Level::kFatal);
   EXPECT_EQ(judge(status, false).level, Verdict::Level::kBlind);
   status.ready = false;
   status.not_ready_reason = "the server does not answer";
   EXPECT_EQ(judge(status, true).level, Verdict::Level::kBlind);
   EXPECT_EQ(judge(status, true).sentence,
-            "Not watching: the server does not answer. 1 duplicate event known so far.");
+            "Not watching: the server does not answer. 5 open findings so far.");
+}
+
+TEST(Verdict, EveryLevelHasItsWord) {
+  EXPECT_EQ(to_string(Verdict::Level::kOk), "ok");
+  EXPECT_EQ(to_string(Verdict::Level::kFindings), "findings");
+  EXPECT_EQ(to_string(Verdict::Level::kFatal), "fatal");
+  EXPECT_EQ(to_string(Verdict::Level::kBlind), "blind");
 }
 
 }  // namespace

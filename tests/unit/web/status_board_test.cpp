@@ -31,10 +31,10 @@ TEST(StatusBoard, AChangedFindingReplacesTheKeptOneAndIsTheNewest) {
   for (std::uint64_t id = 1; id <= 3; ++id) board.add(finding(id));
   auto changed = finding(1);
   changed.change = core::FindingChange::kChanged;
-  changed.after_close = true;
+  changed.severity = core::Severity::kFatal;
   board.add(changed);
   EXPECT_EQ(order(board), "1 3 2 ");
-  EXPECT_TRUE(board.findings(1)[0]->after_close);
+  EXPECT_EQ(board.findings(1)[0]->severity, core::Severity::kFatal);
   EXPECT_EQ(board.findings_total(), 3U);
   board.add(finding(4));
   EXPECT_EQ(order(board), "4 1 3 ");
