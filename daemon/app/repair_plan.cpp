@@ -13,15 +13,21 @@ namespace {
 using core::Rule;
 using core::Severity;
 
+/// The wait's only wait_created: core 4.2 replays a wait without it, 4.8.9 doesn't (measured).
+bool is_irreparable(const core::Finding& finding) {
+  return finding.rule == Rule::kLifecycleAfterClose && finding.type == "wait_created";
+}
+
 /// Rows whose removal heals a run with ULIDs, and that carry nothing another row does not (measured: deleting
 /// the row with the larger id lets the run complete).
 bool is_removable(const core::Finding& finding) {
   if (finding.severity != Severity::kFatal) return false;
   switch (finding.rule) {
     case Rule::kDuplicateCreated:
-    case Rule::kLifecycleAfterClose:
     case Rule::kDuplicate:
       return true;
+    case Rule::kLifecycleAfterClose:
+      return !is_irreparable(finding);
     case Rule::kSecondTerminal:
       return finding.reason == core::rule_case(Rule::kSecondTerminal, core::Shape::kSameType).reason;
     case Rule::kDeliveryAfterDisposal:
@@ -102,12 +108,14 @@ RepairPlan repair_plan(const RunStory& story, const core::Profile& profile) {
   RepairPlan plan;
   std::set<std::string> ids;
   std::set<std::string> deliveries;
+  std::set<std::string> irreparable;
   for (const auto& finding : story.findings()) {
+    if (is_irreparable(finding)) irreparable.insert(finding.duplicate.id);
     if (is_removable(finding)) ids.insert(finding.duplicate.id);
     if (finding.rule == Rule::kDeliveryAfterDisposal) deliveries.insert(finding.duplicate.id);
   }
   const auto outcomes = other_outcomes(story);
-  if (ids.empty() && outcomes.empty() && deliveries.empty()) return plan;
+  if (ids.empty() && outcomes.empty() && deliveries.empty() && irreparable.empty()) return plan;
   if (story.slot_numbered()) {
     plan.sentences.emplace_back(
         "Never delete a row of this run: its ids are slot numbers, and the engine refuses a log with a hole. "
@@ -118,6 +126,13 @@ RepairPlan repair_plan(const RunStory& story, const core::Profile& profile) {
   const auto end = story.end_type();
   if (!end.empty() && end != "run_failed") {
     plan.sentences.push_back(fmt::format("Nothing: the run has ended ({}) and is not replayed.", end));
+    return plan;
+  }
+  if (!irreparable.empty()) {
+    plan.sentences.push_back(fmt::format(
+        "{}: the only wait_created of its wait, behind the wait_completed. Newer engines replay the wait "
+        "neither with it nor without: start the run again.",
+        postgres::quoted_list(irreparable, [](const auto& id) { return id; })));
     return plan;
   }
   if (!outcomes.empty()) {
@@ -133,9 +148,10 @@ RepairPlan repair_plan(const RunStory& story, const core::Profile& profile) {
                     postgres::quoted_list(deliveries, [](const auto& id) { return id; })));
   }
   if (ids.empty()) return plan;
-  plan.sentences.push_back(fmt::format(
-      "Move {} out of the log, as owner of the table. Each has a twin with a smaller id, which stays.",
-      ids.size() == 1 ? "this row" : fmt::format("these {} rows", ids.size())));
+  plan.sentences.push_back(
+      fmt::format("Move {} out of the log, as owner of the table. Replay does without {}.",
+                  ids.size() == 1 ? "this row" : fmt::format("these {} rows", ids.size()),
+                  ids.size() == 1 ? "it" : "them"));
   const bool failed = end == "run_failed" && profile.runs.has_value();
   if (failed) {
     for (const auto& event : story.events()) {

@@ -57,10 +57,13 @@ std::string time_text(decoder::Timestamp time) {
   return core::to_iso8601(time).substr(0, 23);
 }
 
-std::string heading(const RunStory& story, bool colours) {
+std::string heading(const RunStory& story, const core::Profile& profile, bool colours) {
   auto out = fmt::format("run {}: {} events, {}{}\n", on_screen(story.run_id()), story.events().size(),
-                         story.slot_numbered() ? "slot-numbered (5.0)" : "ULIDs (4.x)",
-                         story.end_type().empty() ? ", not ended" : ", ended by " + story.end_type());
+                         !profile.slot_ids       ? ""
+                         : story.slot_numbered() ? "slot-numbered (5.0), "
+                                                 : "ULIDs (4.x), ",
+                         story.end_type().empty() ? "not ended" : "ended by " + story.end_type());
+  if (!profile.slot_ids) return out;  // no workflow engine's log
   for (const auto engine : {core::Engine::kV4, core::Engine::kV5BeforeClassSkip, core::Engine::kV5}) {
     const auto worst = story.worst(engine);
     out += fmt::format("  {} {:<21} ", engine == story.engine() ? ">" : " ", to_string(engine));
@@ -102,7 +105,7 @@ std::string timeline(const RunStory& story, bool colours) {
 }  // namespace
 
 std::string story_text(const RunStory& story, const core::Profile& profile, bool colours) {
-  auto out = heading(story, colours) + timeline(story, colours);
+  auto out = heading(story, profile, colours) + timeline(story, colours);
   if (story.findings().empty()) return out + "\nNo rule speaks of this run.\n";
   const auto plan = repair_plan(story, profile);
   if (plan.sentences.empty()) return out;
