@@ -317,6 +317,17 @@ test('a big table', { timeout: full ? 3_600_000 : 300_000 }, async (t) => {
     assert.equal(first.summary.runs + rest.summary.runs, whole.summary.runs);
   });
 
+  await t.test('Ctrl-C in the middle of a query', async () => {
+    const cut = start(cluster, []);
+    for (let waited = 0; !cut.out.stdout && waited < 10_000; waited += 5) await sleep(5);
+    cut.child.kill('SIGINT');
+    const first = await cut.ended;
+    assert.equal(first.code, 4, `${first.stderr} after ${first.summary?.rows} rows`);
+    const rest = await start(cluster, ['--after', first.summary.next_after]).ended;
+    assert.equal(first.summary.rows + rest.summary.rows, runs * 10 + runs / 1000);
+    assert.equal(first.findings.length + rest.findings.length, runs / 1000);
+  });
+
   await t.test('one run of 25,000 events, more than a piece', async () => {
     await cluster.query(`
       INSERT INTO ${EVENTS} (run_id, id, type, correlation_id)
