@@ -20,6 +20,12 @@ TEST(Quoting, DoublesWhatWouldEndTheText) {
   EXPECT_EQ(qualified("S", "t.x"), "\"S\".\"t.x\"");
 }
 
+TEST(Quoting, ALiteralIsOneLineThatMovesNoCursor) {
+  EXPECT_EQ(quote_literal("a\nbe"), R"(E'a\x0abe')");
+  EXPECT_EQ(quote_literal("\x1b[2J'\x7f"), R"(E'\x1b[2J''\x7f')");
+  EXPECT_EQ(quote_literal("\xC3\xA9"), "'\xC3\xA9'");
+}
+
 TEST(Quoting, AnOptionKeepsItsBackslashes) {
   // wal2json's add-tables escapes by backslash, and the replication grammar has no E''.
   EXPECT_EQ(quote_option("a\\.b'c"), "'a\\.b''c'");

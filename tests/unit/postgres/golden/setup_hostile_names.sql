@@ -40,12 +40,10 @@ BEGIN
   IF EXISTS (SELECT FROM pg_catalog.pg_publication WHERE pubname = 'pub"$dupwatch$ it''s') THEN
     RAISE NOTICE 'the publication exists and is left as it is; dupwatch check judges its shape';
   ELSIF current_setting('server_version_num')::int >= 150000 THEN
-    EXECUTE 'CREATE PUBLICATION "pub""$dupwatch$ it''s" FOR TABLE "Sch""ema"."ta''ble
--- DROP TABLE x" ("run", "id", "a b") WITH (publish = ''insert'', publish_via_partition_root = true);';
+    EXECUTE E'CREATE PUBLICATION "pub""$dupwatch$ it''s" FOR TABLE "Sch""ema"."ta''ble\x0a-- DROP TABLE x" ("run", "id", "a b") WITH (publish = ''insert'', publish_via_partition_root = true);';
   ELSE
     -- Postgres 14 knows no column lists: whole rows are sent.
-    EXECUTE 'CREATE PUBLICATION "pub""$dupwatch$ it''s" FOR TABLE "Sch""ema"."ta''ble
--- DROP TABLE x" WITH (publish = ''insert'', publish_via_partition_root = true);';
+    EXECUTE E'CREATE PUBLICATION "pub""$dupwatch$ it''s" FOR TABLE "Sch""ema"."ta''ble\x0a-- DROP TABLE x" WITH (publish = ''insert'', publish_via_partition_root = true);';
   END IF;
 END
 $dupwatch_$;

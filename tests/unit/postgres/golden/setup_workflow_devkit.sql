@@ -38,6 +38,21 @@ BEGIN
   END IF;
 END
 $dupwatch$;
+-- Steps and waits without their event, and steps that hang: keys and states, never a payload.
+DO $dupwatch$
+BEGIN
+  IF EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = 'workflow' AND c.relname = 'workflow_steps') THEN
+    GRANT SELECT ("run_id", "step_id", "status") ON "workflow"."workflow_steps" TO "dupwatch";
+  END IF;
+END
+$dupwatch$;
+DO $dupwatch$
+BEGIN
+  IF EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = 'workflow' AND c.relname = 'workflow_waits') THEN
+    GRANT SELECT ("run_id", "wait_id", "status") ON "workflow"."workflow_waits" TO "dupwatch";
+  END IF;
+END
+$dupwatch$;
 
 -- 3. The publication, for the output plugin pgoutput. Inserts only: publishing updates or deletes would make the
 -- application's own UPDATE and DELETE fail whenever the replica identity is not among the columns.
@@ -55,10 +70,10 @@ BEGIN
   END IF;
 END
 $dupwatch$;
--- Optional, Postgres 15 and later: a row filter also leaves out the rows that dupwatch only counts (such
--- as step_started). It saves stream and walsender time; the price is that column "type" can't change
+-- Optional, Postgres 15 and later: a row filter also leaves out the rows of types that no rule needs.
+-- It saves stream and walsender time where there are many; the price is that column "type" can't change
 -- its type while the filter is there.
--- ALTER PUBLICATION "dupwatch" SET TABLE "workflow"."workflow_events" ("run_id", "id", "type", "correlation_id") WHERE ("type"::text IN ('step_created', 'step_completed', 'step_failed', 'wait_created', 'wait_completed', 'hook_created', 'hook_disposed', 'run_created', 'run_completed', 'run_failed', 'run_cancelled', 'attr_set'));
+-- ALTER PUBLICATION "dupwatch" SET TABLE "workflow"."workflow_events" ("run_id", "id", "type", "correlation_id") WHERE ("type"::text IN ('step_created', 'step_started', 'step_retrying', 'step_completed', 'step_failed', 'wait_created', 'wait_completed', 'hook_created', 'hook_received', 'hook_disposed', 'hook_conflict', 'run_created', 'run_started', 'run_completed', 'run_failed', 'run_cancelled', 'attr_set', 'noop'));
 
 -- 4. The server, for a superuser to decide (as comments, because they count for every database).
 -- Logical decoding, needs a restart:

@@ -8,8 +8,7 @@ BEGIN
     RAISE NOTICE 'the role was not made by setup: it keeps its rights';
     RETURN;
   END IF;
-  IF EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = 'Sch"ema' AND c.relname = 'ta''ble
--- DROP TABLE x') THEN
+  IF EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = 'Sch"ema' AND c.relname = E'ta''ble\x0a-- DROP TABLE x') THEN
     REVOKE SELECT ("run", "id", "a b", xmin) ON "Sch""ema"."ta'ble
 -- DROP TABLE x" FROM "we""ird $dupwatch$";
     REVOKE USAGE ON SCHEMA "Sch""ema" FROM "we""ird $dupwatch$";

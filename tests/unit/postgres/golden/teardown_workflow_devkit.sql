@@ -16,6 +16,14 @@ BEGIN
     REVOKE SELECT ("id", "status") ON "workflow"."workflow_runs" FROM "dupwatch";
     REVOKE USAGE ON SCHEMA "workflow" FROM "dupwatch";
   END IF;
+  IF EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = 'workflow' AND c.relname = 'workflow_steps') THEN
+    REVOKE SELECT ("run_id", "step_id", "status") ON "workflow"."workflow_steps" FROM "dupwatch";
+    REVOKE USAGE ON SCHEMA "workflow" FROM "dupwatch";
+  END IF;
+  IF EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = 'workflow' AND c.relname = 'workflow_waits') THEN
+    REVOKE SELECT ("run_id", "wait_id", "status") ON "workflow"."workflow_waits" FROM "dupwatch";
+    REVOKE USAGE ON SCHEMA "workflow" FROM "dupwatch";
+  END IF;
   EXECUTE format('REVOKE CONNECT ON DATABASE %I FROM %I', current_database(), 'dupwatch');
 END
 $dupwatch$;
