@@ -92,10 +92,12 @@ std::optional<Error> scan_all(RunScan& scan, Connection& sql, postgres::Waiter& 
 }
 
 /// Tells where to go on, too, when the scan was interrupted.
-ExitCode tell_scan_error(const Error& error, const RunScan& scan) {
+ExitCode tell_scan_error(const Error& error, const RunScan& scan, const AuditOptions& options) {
   if (error.reason != "interrupted") return tell_error(error);
-  const auto next =
-      scan.last_run() ? "; go on with: dupwatch audit --after " + *scan.last_run() : std::string{};
+  const auto next = scan.last_run()
+                        ? fmt::format("; go on with: dupwatch audit {}--after {}",
+                                      options.before_migration ? "--before-migration " : "", *scan.last_run())
+                        : std::string{};
   fmt::print(stderr, "interrupted{}\n", next);
   return ExitCode::kTemporary;
 }
@@ -116,7 +118,7 @@ ExitCode audit_rules(const core::Config& config, const AuditOptions& options, co
                  .runs = scan.runs(),
                  .complete = !error,
                  .next_after = error ? scan.last_run().value_or("") : std::string{}});
-  if (error) return tell_scan_error(*error, scan);
+  if (error) return tell_scan_error(*error, scan, options);
   return writer.written() != 0 ? ExitCode::kFindings : ExitCode::kClean;
 }
 
@@ -124,7 +126,7 @@ ExitCode audit_migration(const core::Config& config, const AuditOptions& options
                          Connection& sql, postgres::Waiter& waiter) {
   const auto index = postgres::migration_index(sql, config.profile, waiter);
   if (const auto* error = std::get_if<Error>(&index)) return tell_error(*error);
-  MigrationAudit audit(config.profile, options.format);
+  MigrationAudit audit(config.profile, options.format, !first_run(options));
   RunScan scan(config.profile, ground.run_type,
                {.select = postgres::migration_select(config.profile),
                 .condition = audit.condition(),
@@ -133,7 +135,7 @@ ExitCode audit_migration(const core::Config& config, const AuditOptions& options
   ProgressBar progress("rows", 0);
   const auto error = scan_all(scan, sql, waiter, audit, progress);
   progress.clear();
-  if (error) return tell_scan_error(*error, scan);
+  if (error) return tell_scan_error(*error, scan, options);
   const auto& found = std::get<postgres::MigrationIndex>(index);
   audit.finish(found);
   return audit.is_clean(found) ? ExitCode::kClean : ExitCode::kFindings;

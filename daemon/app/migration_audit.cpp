@@ -51,8 +51,8 @@ std::string joined(const std::vector<std::string>& items, std::string_view separ
 
 }  // namespace
 
-MigrationAudit::MigrationAudit(const core::Profile& profile, OutputFormat format)
-    : profile_(profile), format_(format) {
+MigrationAudit::MigrationAudit(const core::Profile& profile, OutputFormat format, bool whole)
+    : profile_(profile), format_(format), whole_(whole) {
   if (format_ == OutputFormat::kCsv) {
     print("run_id,correlation_id,type,canonical_id,kept_id,differs,left_fatal,closing_id,deleted_ids\n");
   }
@@ -166,6 +166,11 @@ std::string MigrationAudit::verdict(const postgres::MigrationIndex& index) const
   if (index.exists) {
     return "an index of that name exists, and duplicates too: it is not the migration's; look at it";
   }
+  if (!whole_ && blocking_ == 0) {
+    return "nothing in the runs that were read keeps the index from being created; only a look at all of "
+           "them "
+           "tells whether it can be";
+  }
   if (identities_ == 0) {
     return "no duplicates: the index can be created now; stop writers older than 4.1.2 before, they crash on "
            "it";
@@ -184,13 +189,14 @@ void MigrationAudit::finish(const postgres::MigrationIndex& index) {
   const auto advice = verdict(index);
   if (format_ == OutputFormat::kCsv) return;
   if (format_ == OutputFormat::kJson) {
+    const std::string_view can_create = index.exists || blocking_ != 0 ? "false" : whole_ ? "true" : "null";
     print(
         fmt::format(R"({{"event":"migration_summary","identities":{},"rows_deleted":{},"other_row_kept":{},)"
                     R"("left_fatal":{},"duplicate_attributes":{},"index_exists":{},"can_create_index":{},)"
                     R"("advice":{}}})"
                     "\n",
-                    identities_, deleted_, other_kept_, left_fatal_, attributes_, index.exists,
-                    !index.exists && blocking_ == 0, json_text(advice)));
+                    identities_, deleted_, other_kept_, left_fatal_, attributes_, index.exists, can_create,
+                    json_text(advice)));
     return;
   }
   print(fmt::format(

@@ -21,7 +21,8 @@ namespace dupwatch::app {
 /// is deleted, and if the row that is kept sorts behind the closing event the run is left to die.
 class MigrationAudit {
  public:
-  MigrationAudit(const core::Profile& profile, OutputFormat format);
+  /// `whole`: all runs are read, so that it can be said whether the index can be created.
+  MigrationAudit(const core::Profile& profile, OutputFormat format, bool whole);
 
   /// The rows that are needed, for a WHERE clause on alias e.
   [[nodiscard]] std::string condition() const;
@@ -61,6 +62,7 @@ class MigrationAudit {
 
   const core::Profile& profile_;
   OutputFormat format_;
+  bool whole_;
   std::map<std::optional<std::string>, Entity> entities_;
   std::uint64_t identities_ = 0;
   /// Of them those with a correlation id; a unique index takes NULLs for distinct.

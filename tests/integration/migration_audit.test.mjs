@@ -149,6 +149,17 @@ test('a table without duplicates', async (t) => {
   await cluster.query(UNIQUE_INDEX);
 });
 
+test('a look at a part of the runs is no verdict on the index', async (t) => {
+  const cluster = await serverWithSchema(t);
+  await insertEvents(cluster, [1, 2, 3].map((_, i) => ({ run: run(i < 2 ? 'A' : 'B'), type: 'step_created', correlation: step('A') })));
+  for (const args of [['--after', run('A')], ['--since', '2999-01-01']]) {
+    const { code, verdict } = await before(cluster, ['--json', ...args]);
+    assert.deepEqual([code, verdict.identities, verdict.can_create_index], [0, 0, null]);
+    assert.match(verdict.advice, /only a look at all of them tells/);
+  }
+  assert.equal((await before(cluster, ['--json', '--after', 'wrun_'])).verdict.can_create_index, false);
+});
+
 test('an index of the same name that is not the migration\'s', async (t) => {
   const cluster = await serverWithSchema(t);
   await cluster.query(`CREATE INDEX workflow_events_entity_creation_unique ON ${EVENTS} (run_id)`);
