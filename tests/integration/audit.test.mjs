@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import fs from 'node:fs';
+import os from 'node:os';
 import path from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -14,7 +15,7 @@ import { daemonFor, EVENTS, full, insertEvents, race, runSetup, serverWithSchema
 
 /** Configuration as a file of its own; JSON is YAML. */
 function configFile(t, config) {
-  const file = path.join(fs.mkdtempSync('/tmp/dupwatch-audit-'), 'dupwatch.yaml');
+  const file = path.join(fs.mkdtempSync(path.join(os.tmpdir(), 'dupwatch-audit-')), 'dupwatch.yaml');
   fs.writeFileSync(file, JSON.stringify(config));
   t.after(() => fs.rmSync(path.dirname(file), { recursive: true }));
   return file;
@@ -164,7 +165,7 @@ test('wrong options, an absent server, a wrong database', async (t) => {
     assert.deepEqual([code, stdout], [2, ''], `${args.join(' ')}: ${stderr}`);
     assert.ok(stderr, args.join(' '));
   }
-  const generic = { profile: 'generic', table: { name: 'x', run_column: 'a', id_column: 'b', identity_columns: ['c'] } };
+  const generic = { profile: 'generic', table: { name: 'public.x', run_column: 'a', id_column: 'b', identity_columns: ['c'] } };
   const refused = await audit(cluster, ['--before-migration', '--config', configFile(t, generic)]);
   assert.equal(refused.code, 2);
   assert.match(refused.stderr, /profile is generic/);
@@ -326,6 +327,12 @@ test('a big table', { timeout: full ? 3_600_000 : 300_000 }, async (t) => {
     const rest = await start(cluster, ['--after', first.summary.next_after]).ended;
     assert.equal(first.summary.rows + rest.summary.rows, runs * 10 + runs / 1000);
     assert.equal(first.findings.length + rest.findings.length, runs / 1000);
+    const migration = start(cluster, ['--before-migration', '--max-rate', '20000']);
+    await sleep(700);
+    migration.child.kill('SIGINT');
+    const { code, stderr } = await migration.ended;
+    assert.equal(code, 4);
+    assert.match(stderr, /^interrupted; go on with: dupwatch audit --before-migration --after wrun_01KAAAAAAA\d{16}\n$/);
   });
 
   await t.test('one run of 25,000 events, more than a piece', async () => {

@@ -1,6 +1,7 @@
 // dupwatch explain: one run as text and JSON, and a repair plan whose SQL, run as it is printed, heals the run.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
+import path from 'node:path';
 import { test } from 'node:test';
 import { literal } from '../postgres/client.mjs';
 import { insertShapes } from './audit_shapes.mjs';
@@ -54,7 +55,7 @@ const findingsOf = async (cluster, run) => (await audit(cluster)).findings.filte
 
 /** Runs the plan with psql, which stops at the first error; returns what it says. */
 function runPlan(cluster, sql) {
-  const psql = spawnSync('psql', ['-X', '-v', 'ON_ERROR_STOP=1', '-d', cluster.uri()], { input: sql, encoding: 'utf8' });
+  const psql = spawnSync(path.join(cluster.bin, 'psql'), ['-X', '-v', 'ON_ERROR_STOP=1', '-d', cluster.uri()], { input: sql, encoding: 'utf8' });
   assert.equal(psql.status, 0, `${sql}\n${psql.stderr}`);
   return psql.stdout;
 }
