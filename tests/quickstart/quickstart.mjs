@@ -85,7 +85,10 @@ async function demonstrate() {
       if (dropped.code !== 0) say(`dupwatch drop ended with ${dropped.code}: ${dropped.stderr}`);
     });
     say(`dupwatch streams through ${options.plugin}: page ${daemon.httpBase}/  metrics ${daemon.httpBase}/metrics`);
-    const unfollow = follow(daemon.findingsFile, (finding) => say(findingLine(finding)));
+    // That a run has ended is told of each of its findings once more; here it would only be noise.
+    const unfollow = follow(daemon.findingsFile, (finding) => {
+      if (finding.state === 'open' || finding.change === 'new') say(findingLine(finding));
+    });
     resources.unshift(unfollow);
     if (interrupted) return false;
     say(options.once ? 'two processes race through 25 runs' : 'two processes race, one run every 2 s; Ctrl-C ends it');

@@ -64,6 +64,13 @@ void Inspector::given(const oracle::Event& row) {
 }
 
 void Inspector::reported(const core::Finding& finding) {
+  if (finding.state == core::FindingState::kGone) {
+    if (truth_[finding.run_id].contains(core::key_of(finding)))
+      violated("I2 gone and still there: " + describe(finding));
+    return;
+  }
+  if (finding.origin == core::Origin::kRecheck)
+    violated("I2 told by a recheck and not before: " + describe(finding));
   const auto once = true_once_.find(core::key_of(finding));
   if (once == true_once_.end() || !once->second.contains(core::verdict_of(finding))) {
     violated("I2 a false alarm: " + describe(finding));

@@ -19,7 +19,8 @@ namespace dupwatch::sim {
 ///   I1  at the end the last record of every finding is what the oracle says, and at no time is a transaction
 ///       confirmed whose findings are not on disk;
 ///   I2  nothing is ever reported that was not true of the rows that the daemon had then, or of all that were
-///       committed, and nothing twice by one process;
+///       committed, and nothing twice by one process; a later look at a table that lost no row finds nothing
+///       new;
 ///   I3  the confirmed position never goes back within a stream;
 ///   I5  after each turn memory is within its bound, unless runs are pending.
 class Inspector {

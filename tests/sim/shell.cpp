@@ -132,6 +132,30 @@ void Shell::fail_read_back() {
   watch_->read_back_failed();
 }
 
+void Shell::recheck() {
+  now_ += core::Watch::kSettled + std::chrono::seconds{1};
+  const core::Profile& profile = config_.profile;
+  // By then every commit is visible.
+  const auto step = world_.trace.step + world_.options.visibility_lag;
+  for (const auto& run : watch_->next_rechecks(core::ReportedFindings::kFindingsMax, now_)) {
+    core::TokenCodec codec;
+    core::RunLog log;
+    core::ReplayRules rules(profile, config_.rules, codec);
+    rules.set_ulid_engine(world_.options.ulid_engine);
+    for (const auto& row : world_.server.snapshot({run}, step)) {
+      if (core::is_tracked(profile, row)) (void)core::add_event(log, codec, profile, row);
+    }
+    std::vector<core::ReplayRules::Verdict> verdicts;
+    rules.judge_run(log, verdicts);
+    core::RunView view{.run_id = run, .findings = {}, .log_read = true, .tables_read = false};
+    for (const auto& verdict : verdicts) {
+      view.findings.push_back(rules.describe(log, verdict, run, core::Origin::kRecheck));
+    }
+    world_.trace("recheck", "{}", run);
+    watch_->rechecked(std::move(view), now_);
+  }
+}
+
 void Shell::report() {
   auto findings = watch_->take_findings();
   if (bug_ == Bug::kDropFindings && once_in(10)) findings.clear();

@@ -43,6 +43,8 @@ class Shell {
   /// Asks for the next read-back, or goes on with the one in flight.
   void turn_read_back();
   void fail_read_back();
+  /// Looks at runs with open findings in the table again, long after their last news.
+  void recheck();
   void report();
   void send_status(bool sync_fails);
   /// The oldest status on its way arrives; false when there is none.

@@ -129,6 +129,9 @@ class Simulation {
       shell_->advance(std::chrono::milliseconds{1});
       if (server_.slot() >= last && shell_->idle()) break;
     }
+    // Nothing was deleted: only what later rows have superseded is gone now.
+    shell_->recheck();
+    shell_->report();
     if (!inspector_.violation()) inspector_.finished(server_.slot());
   }
 
