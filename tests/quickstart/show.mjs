@@ -11,6 +11,9 @@ function gap(milliseconds) {
   return milliseconds < 0 ? `committed ${shown} before the row it contradicts` : `committed ${shown} after it`;
 }
 
+/** "step_01JZ...TV4K2M9Q" as "step_..TV4K2M9Q": the last characters tell the ids of one run apart. */
+const short = (id) => (id.length > 20 ? `${id.split('_')[0]}_..${id.slice(-8)}` : id);
+
 const VERDICTS = {
   fatal: [31, 'FATAL (next replay fails)'], conflict: [35, 'CONFLICT'], harmless: [33, 'harmless'], unknown: [36, 'unknown'],
 };
@@ -20,9 +23,9 @@ export function findingLine(finding) {
   const time = finding.flagged_at.slice(11, 23);
   const [tint, word] = finding.state === 'open' ? VERDICTS[finding.severity] : [2, `${finding.severity}, ${finding.state.replace('_', ' ')}`];
   const changed = finding.change === 'changed' ? ' [judged again]' : '';
-  const entity = finding.correlation_id === null ? '' : ` ${finding.correlation_id}`;
+  const entity = finding.correlation_id === null ? '' : ` ${short(finding.correlation_id)}`;
   return `${time}  ${paint(tint, word.padEnd(25))}  ${finding.rule.padEnd(23)} ${finding.type.padEnd(14)} ${finding.run_id}${entity}  `
-    + `${finding.canonical.id} then ${finding.duplicate.id}  ${gap(finding.commit_gap_ms)}${changed}`;
+    + `${short(finding.canonical.id)} then ${short(finding.duplicate.id)}  ${gap(finding.commit_gap_ms)}${changed}`;
 }
 
 /** Calls `each(finding)` for every line of the file, now and as it grows; returns a function that ends it. */
