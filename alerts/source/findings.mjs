@@ -1,0 +1,62 @@
+// What dupwatch found.
+export const group = 'dupwatch-findings';
+
+const byRule = (inner) => `sum by (job, instance, rule) (${inner})`;
+const open = (severity, t) => byRule(`max_over_time(dupwatch_open_findings{severity="${severity}"}[${t.hold}])`);
+
+// run_lost has an alert of its own: it stands for a run, not for one more row.
+export const rules = [
+  {
+    name: 'DupwatchFatalFindings',
+    uses: ['hold'],
+    severity: 'critical',
+    concern: 'findings',
+    expr: (t) => `${open('fatal', t)} > 0
+or
+${byRule(`increase(dupwatch_findings_total{severity="fatal",origin="stream",rule!="run_lost"}[${t.hold}])`)} > 0`,
+    summary: 'Runs have rows on which the next replay fails.',
+    description: '{{ $value | printf "%.0f" }} fatal findings of rule {{ $labels.rule }} at {{ $labels.instance }}, open or new. /api/findings and the log name the runs; dupwatch explain RUN_ID shows one and the SQL that saves it.',
+  },
+  {
+    name: 'DupwatchFatalBurst',
+    uses: ['burst', 'burstWindow'],
+    severity: 'critical',
+    concern: 'findings',
+    // Findings of the baseline scan are left out: a first start over an old table is no burst.
+    expr: (t) => `sum by (job, instance) (increase(dupwatch_findings_total{severity="fatal",origin="stream"}[${t.burstWindow}])) > ${t.burst}`,
+    summary: 'Fatal findings come in numbers: workers race all the time.',
+    description: 'About {{ $value | printf "%.0f" }} new fatal findings at {{ $labels.instance }} within {{ burstWindow }}. Stop the second worker first, then look at single runs.',
+  },
+  {
+    name: 'DupwatchRunsLost',
+    uses: ['newWindow'],
+    severity: 'critical',
+    concern: 'findings',
+    expr: (t) => `sum by (job, instance) (increase(dupwatch_findings_total{rule="run_lost",origin="stream"}[${t.newWindow}])) > 0`,
+    summary: 'Runs failed behind a fatal row.',
+    description: 'About {{ $value | printf "%.0f" }} runs failed behind a fatal finding at {{ $labels.instance }} within {{ newWindow }}. dupwatch explain RUN_ID prints how one can be revived.',
+  },
+  {
+    name: 'DupwatchConflicts',
+    uses: ['hold', 'newWindow'],
+    severity: 'warning',
+    concern: 'findings',
+    expr: (t) => `${open('conflict', t)} > 0
+or
+${byRule(`increase(dupwatch_findings_total{severity="conflict",origin="stream"}[${t.newWindow}])`)} > 0`,
+    summary: 'Runs go on with an outcome dropped or contradicted.',
+    description: '{{ $value | printf "%.0f" }} conflicts of rule {{ $labels.rule }} at {{ $labels.instance }}, open or new. The runs do not fail by themselves; what they did may be wrong.',
+  },
+  {
+    name: 'DupwatchHarmlessDuplicates',
+    uses: ['harmlessWindow'],
+    severity: 'warning',
+    concern: 'standing',
+    // One alert for an installation, whatever the number of rows, and never a page: on the affected version two
+    // processes duplicate nearly every step that both see.
+    expr: (t) => `sum by (job, instance) (increase(dupwatch_findings_total{rule="duplicate_created",severity="harmless"}[${t.harmlessWindow}])) > 0`,
+    for: 'harmlessFor',
+    summary: 'The event log takes duplicates: upgrade world-postgres to 4.1.2 or later.',
+    description: 'About {{ $value | printf "%.0f" }} harmless duplicates at {{ $labels.instance }} within {{ harmlessWindow }}. The cure is @workflow/world-postgres 4.1.2 or later, whose unique index refuses them; run dupwatch audit --before-migration first.',
+  },
+];

@@ -1,0 +1,123 @@
+// Whether dupwatch looks at all: without these a zero among the findings means nothing.
+export const group = 'dupwatch-watching';
+
+export const rules = [
+  {
+    name: 'DupwatchAbsent',
+    severity: 'critical',
+    concern: 'blind',
+    scope: 'job',
+    expr: (t, s) => `absent(dupwatch_build_info{job="${s.job}"})`,
+    for: 'absentFor',
+    summary: 'Prometheus has no metrics of dupwatch.',
+    description: 'Nothing with job {{ $labels.job }} shows dupwatch_build_info: the log is not watched, or not by a dupwatch that is scraped.',
+  },
+  {
+    name: 'DupwatchDown',
+    severity: 'critical',
+    concern: 'blind',
+    expr: (t, s) => `up{job="${s.job}"} == 0`,
+    for: 'downFor',
+    summary: 'dupwatch does not answer its scrape.',
+    description: 'up is {{ $value }} at {{ $labels.instance }}: the process is gone or its HTTP server does not answer. Its slot retains WAL meanwhile.',
+  },
+  {
+    name: 'DupwatchNotStreaming',
+    severity: 'critical',
+    concern: 'blind',
+    expr: () => 'dupwatch_stream_connected == 0',
+    for: 'notStreamingFor',
+    summary: 'dupwatch runs, but no replication stream is open.',
+    description: 'dupwatch_stream_connected is {{ $value }} at {{ $labels.instance }}: nothing that commits is seen. /readyz says why.',
+  },
+  {
+    name: 'DupwatchNotReady',
+    severity: 'critical',
+    concern: 'blind',
+    // Not streaming and a baseline that runs or failed have alerts of their own; while existing rows are judged, the
+    // stream is judged as well.
+    expr: () => `dupwatch_ready == 0
+and on (job, instance)
+dupwatch_stream_connected == 1
+unless on (job, instance)
+dupwatch_baseline_state{state=~"running|failed"} == 1`,
+    for: 'notReadyFor',
+    summary: 'dupwatch streams, but does not judge what it reads in time.',
+    description: 'dupwatch_ready is {{ $value }} at {{ $labels.instance }}: it is behind, can not read runs back, has no SQL connection, can not write its findings, or the table changed. /readyz says which.',
+  },
+  {
+    name: 'DupwatchStreamSilent',
+    uses: ['silent'],
+    severity: 'critical',
+    concern: 'blind',
+    // The event loop writes this time, so one that is stuck shows here too. 0 is "not yet", which is not streaming.
+    expr: (t) => `time() - (dupwatch_stream_last_message_timestamp_seconds > 0) > ${t.silent}
+and on (job, instance)
+dupwatch_stream_connected == 1`,
+    summary: 'The stream is open, but nothing was heard of the server.',
+    description: 'The last message at {{ $labels.instance }} came {{ $value | humanizeDuration }} ago: a dead connection that looks alive, or an event loop that is stuck (/healthz then says so).',
+  },
+  {
+    name: 'DupwatchTableChanged',
+    severity: 'critical',
+    concern: 'blind',
+    expr: () => 'dupwatch_table_identity_ok == 0',
+    for: 'identityFor',
+    summary: 'The watched table or its publication is not what it was.',
+    description: 'dupwatch_table_identity_ok is {{ $value }} at {{ $labels.instance }}: a rename, a new table of the same name or a changed publication ends the events without an error. The log has found=.',
+  },
+  {
+    name: 'DupwatchDecodeErrors',
+    uses: ['decodeWindow'],
+    severity: 'warning',
+    concern: 'gap',
+    expr: (t) => `sum by (job, instance, reason) (increase(dupwatch_decode_errors_total[${t.decodeWindow}])) > 0`,
+    summary: 'Messages of the watched table could not be decoded, and their rows were not checked.',
+    description: 'About {{ $value | printf "%.0f" }} messages within {{ decodeWindow }} at {{ $labels.instance }}, reason {{ $labels.reason }}. An audit closes the gap.',
+  },
+  {
+    name: 'DupwatchBaselineFailed',
+    severity: 'warning',
+    concern: 'gap',
+    expr: () => 'dupwatch_baseline_state{state="failed"} == 1',
+    for: 'baselineFailedFor',
+    summary: 'The rows from before the start could not all be judged.',
+    description: 'The baseline scan is in state {{ $labels.state }} at {{ $labels.instance }} and is tried again. New rows are judged; older duplicates may be missed until it succeeds.',
+  },
+  {
+    name: 'DupwatchBaselineStalled',
+    uses: ['baselineStall'],
+    severity: 'warning',
+    concern: 'gap',
+    // Running for the whole window, and not one more run judged in it.
+    expr: (t) => `changes(dupwatch_baseline_runs[${t.baselineStall}]) == 0
+and on (job, instance)
+min_over_time(dupwatch_baseline_state{state="running"}[${t.baselineStall}]) == 1
+and on (job, instance)
+dupwatch_baseline_runs offset ${t.baselineStall}`,
+    summary: 'The baseline scan runs, but gets nowhere.',
+    description: 'No run was judged within {{ baselineStall }} at {{ $labels.instance }} (changes: {{ $value }}). A query may wait for a lock.',
+  },
+  {
+    name: 'DupwatchLagHigh',
+    uses: ['lag'],
+    severity: 'warning',
+    concern: 'late',
+    expr: (t) => `dupwatch_stream_lag_seconds > ${t.lag}`,
+    for: 'lagFor',
+    summary: 'dupwatch is behind the server.',
+    description: '{{ $labels.instance }} is {{ $value | humanizeDuration }} behind: findings come that late, and the slot retains WAL.',
+  },
+  {
+    name: 'DupwatchReadBackFailing',
+    uses: ['readBackWindow'],
+    severity: 'warning',
+    concern: 'late',
+    expr: (t) => `increase(dupwatch_read_back_failures_total[${t.readBackWindow}]) > 0
+and on (job, instance)
+dupwatch_read_back_pending_runs > 0`,
+    for: 'readBackFor',
+    summary: 'Runs can not be read back from the table.',
+    description: 'About {{ $value | printf "%.0f" }} failed queries within {{ readBackWindow }} at {{ $labels.instance }}, and runs wait. Their findings wait too, and so does the slot.',
+  },
+];

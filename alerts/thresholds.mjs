@@ -1,0 +1,66 @@
+// Every number of the alert rules, with its reason: the one place to change them. `node alerts/generate.mjs` then writes
+// the rule files anew. Durations are strings as Prometheus writes them; bytes and seconds are numbers.
+const GiB = 1024 ** 3;
+
+/** What depends on the site: names and addresses. */
+export const settings = {
+  // The job label under which Prometheus scrapes dupwatch. absent() and up need it to be one name.
+  job: 'dupwatch',
+  // A regular expression for slot.name of every dupwatch on the server, for the rules on other exporters' metrics.
+  slots: 'dupwatch.*',
+  // Where the folder alerts/runbooks and the dashboards can be read. Both are placeholders: put your own here.
+  runbooks: 'https://dupwatch.example/alerts/runbooks',
+  dashboard: 'https://grafana.example/d/dupwatch-overview',
+};
+
+export const thresholds = {
+  // Findings
+  hold: { value: '5m', why: 'a fatal run is dead after half a second (measured median), so a gauge alone would miss it between two scrapes; and a restart, which judges open runs again, must not resolve the alert. The alert ends this much late' },
+  newWindow: { value: '1h', why: 'a run that is lost, or an outcome that was dropped, is news that somebody should still find when he looks up from other work' },
+  burst: { value: 20, why: 'two a minute. In the measured races with the affected version at most 4 of 60 runs got a fatal row unless processes were stopped on purpose, so 20 in ten minutes is no single rollout' },
+  burstWindow: { value: '10m', why: 'longer than two rollouts of a worker overlap' },
+  harmlessWindow: { value: '1d', why: 'one standing warning: a quiet night must not end it and the morning raise it again' },
+  harmlessFor: { value: '15m', why: 'it can wait, and an upgrade of the engine that has just ended it should not raise it' },
+
+  // Not looking
+  absentFor: { value: '5m', why: 'a pod that moves to another node is back by then' },
+  downFor: { value: '5m', why: 'five missed scrapes at one a minute: no blip' },
+  notStreamingFor: { value: '5m', why: 'ten attempts at connection.backoff_max (30s): a restart or failover of Postgres is over' },
+  notReadyFor: { value: '10m', why: 'catching up after a restart is over by then; dupwatch itself calls a lag of 30 s not ready' },
+  silent: { value: 120, why: 'twice the default of wal_sender_timeout (60s), after which the server ends a connection that is dead' },
+  identityFor: { value: '2m', why: 'a migration that renames the table and puts it back in one go is over' },
+  decodeWindow: { value: '15m', why: 'one message is enough, and its rows were not checked; it stands long enough to be seen' },
+  baselineFailedFor: { value: '15m', why: 'the scan is tried again by itself' },
+  baselineStall: { value: '30m', why: 'the scan reads runs in short queries; half an hour without one more is no slow disk' },
+  lag: { value: 60, why: 'twice the lag at which /readyz says no (30 s)' },
+  lagFor: { value: '5m', why: 'one large transaction is decoded by then' },
+  readBackWindow: { value: '15m', why: 'failed queries are repeated within seconds, so old failures need not stand' },
+  readBackFor: { value: '5m', why: 'as long as a restart or failover of Postgres may take' },
+
+  // The index and the process
+  indexFull: { value: 0.9, why: 'above this the next busy hour starts evictions' },
+  indexFullFor: { value: '15m', why: 'ended runs leave after index.run_grace (60s), so a short peak goes by itself' },
+  turnover: { value: 1, why: 'as many runs evicted as the index holds: it was replaced once, and each cold run costs a query' },
+  turnoverWindow: { value: '15m', why: 'the same quarter of an hour as for a full index' },
+  restarts: { value: 3, why: 'a rollout with its rollback is two; from the fourth on it is a loop' },
+  restartWindow: { value: '1h', why: 'a supervisor that doubles its pause up to five minutes still restarts four times in it' },
+
+  // The latency objective
+  budget: { value: 0.01, why: 'the objective: 99 % of findings within 1 s of the commit. A usual finding takes milliseconds, and the scrape that shows it some 15 s' },
+  fastBurn: { value: 14.4, why: 'two days of a budget of 30 days, spent in an hour (the SRE workbook)' },
+  slowBurn: { value: 6, why: 'a twentieth of a budget of 30 days, spent in six hours (the SRE workbook)' },
+  burnFindings: { value: 10, why: 'with fewer findings one slow one is a large share and says nothing' },
+
+  // The slot
+  retainedWarning: { value: 2 * GiB, why: 'twice the default of max_wal_size: more than checkpoints explain' },
+  retainedWarningFor: { value: '10m', why: 'a burst of writes is decoded and confirmed by then' },
+  retainedCritical: { value: 10 * GiB, why: 'ten times the default of max_wal_size. Set it to a tenth of the WAL volume of your primary' },
+  retainedCriticalFor: { value: '2m', why: 'little slack: the disk of the primary is at stake' },
+  safeLow: { value: GiB, why: '64 segments of 16 MiB: one default max_wal_size of writes, and the slot is lost' },
+  safeLowFor: { value: '2m', why: 'little slack: a lost slot is a hole in what was checked' },
+  fillHorizon: { value: 14400, why: 'four hours: time enough to act without waking anybody early' },
+  fillWindow: { value: '30m', why: 'a trend, not one checkpoint' },
+  fillFor: { value: '10m', why: 'the trend has to last' },
+  unboundedFor: { value: '1h', why: 'a setting, no incident' },
+  inactiveFor: { value: '10m', why: 'longer than DupwatchDown and DupwatchNotStreaming take, so those name the cause first' },
+};

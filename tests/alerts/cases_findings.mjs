@@ -1,0 +1,110 @@
+// When the alerts on findings fire, and when they do not. `checks` is [time, alerts at that time]; series as promtool has
+// them, one value a minute unless `interval` says otherwise.
+const at = 'job="dupwatch",instance="db1"';
+const labels = { job: 'dupwatch', instance: 'db1' };
+const open = (severity, rule = 'duplicate_created') => `dupwatch_open_findings{${at},rule="${rule}",severity="${severity}"}`;
+const total = (severity, rule = 'duplicate_created', origin = 'stream') => `dupwatch_findings_total{${at},rule="${rule}",severity="${severity}",origin="${origin}"}`;
+
+const fatal = (count, rule = 'duplicate_created') => ({
+  labels: { ...labels, rule },
+  description: `${count} fatal findings of rule ${rule} at db1, open or new. /api/findings and the log name the runs; dupwatch explain RUN_ID shows one and the SQL that saves it.`,
+});
+const lost = (count) => ({
+  labels, description: `About ${count} runs failed behind a fatal finding at db1 within 1h. dupwatch explain RUN_ID prints how one can be revived.`,
+});
+const conflict = (count) => ({
+  labels: { ...labels, rule: 'second_terminal' },
+  description: `${count} conflicts of rule second_terminal at db1, open or new. The runs do not fail by themselves; what they did may be wrong.`,
+});
+const harmless = (count) => ({
+  labels,
+  description: `About ${count} harmless duplicates at db1 within 1d. The cure is @workflow/world-postgres 4.1.2 or later, whose unique index refuses them; run dupwatch audit --before-migration first.`,
+});
+
+export const cases = [
+  {
+    alert: 'DupwatchFatalFindings',
+    name: 'an open one fires at once, and stands for the hold after it went',
+    series: { [open('fatal')]: '0 0 2 2 2 0x20', [total('fatal')]: '0x30' },
+    checks: [['1m', []], ['2m', [fatal(2)]], ['9m', [fatal(2)]], ['10m', []]],
+  },
+  {
+    alert: 'DupwatchFatalFindings',
+    name: 'one whose run died between two scrapes was never open, and fires all the same',
+    series: { [open('fatal')]: '0x30', [total('fatal')]: '0 0 1x30' },
+    checks: [['1m', []], ['2m', [fatal(1)]], ['6m', [fatal(1)]], ['7m', []]],
+  },
+  {
+    alert: 'DupwatchFatalFindings',
+    name: 'a restart does not resolve it, and each rule has its own',
+    series: { [open('fatal')]: '1 1 stale _ _ 1x10', [open('fatal', 'slot_gap')]: '1 1 stale _ _ 1x10' },
+    checks: [1, 3, 4, 6].map((minute) => [`${minute}m`, [fatal(1), fatal(1, 'slot_gap')]]),
+  },
+  {
+    alert: 'DupwatchFatalFindings',
+    name: 'other severities, old rows and lost runs are quiet',
+    series: {
+      [open('conflict')]: '5x20', [open('harmless')]: '5x20', [open('unknown')]: '5x20',
+      [total('fatal', 'duplicate_created', 'scan')]: '0 0 9x20', [total('fatal', 'run_lost')]: '0 0 9x20', [total('harmless')]: '0 0 9x20',
+    },
+    checks: [['2m', []], ['4m', []]],
+  },
+  {
+    alert: 'DupwatchFatalBurst',
+    name: 'twenty-one of two rules within ten minutes',
+    series: { [total('fatal')]: '0 0 11x40', [total('fatal', 'slot_gap')]: '0 0 10x40' },
+    checks: ['2m', '11m'].map((time) => [time, [{
+      labels, description: 'About 21 new fatal findings at db1 within 10m. Stop the second worker first, then look at single runs.',
+    }]]).concat([['1m', []], ['12m', []]]),
+  },
+  {
+    alert: 'DupwatchFatalBurst',
+    name: 'twenty are none, nor are those of a scan or of another severity',
+    series: { [total('fatal')]: '0 0 20x20', [total('fatal', 'slot_gap', 'scan')]: '0 0 500x20', [total('harmless')]: '0 0 500x20' },
+    checks: [['2m', []], ['11m', []]],
+  },
+  {
+    alert: 'DupwatchRunsLost',
+    name: 'stands for an hour',
+    series: { [total('fatal', 'run_lost')]: '0x5 2x130' },
+    checks: [['5m', []], ['6m', [lost(2)]], ['65m', [lost(2)]], ['66m', []]],
+  },
+  {
+    alert: 'DupwatchRunsLost',
+    name: 'runs that were lost before the start are quiet, and so are other rules',
+    series: { [total('fatal', 'run_lost', 'scan')]: '0 3x20', [total('fatal')]: '0 3x20' },
+    checks: [['1m', []], ['10m', []]],
+  },
+  {
+    alert: 'DupwatchConflicts',
+    name: 'an open one fires at once and stands for the hold after it went',
+    series: { [open('conflict', 'second_terminal')]: '0 1 1 0x20', [total('conflict', 'second_terminal')]: '0x30' },
+    checks: [['0m', []], ['1m', [conflict(1)]], ['7m', [conflict(1)]], ['8m', []]],
+  },
+  {
+    alert: 'DupwatchConflicts',
+    name: 'one of a run that has ended stands for an hour',
+    series: { [open('conflict', 'second_terminal')]: '0x140', [total('conflict', 'second_terminal')]: '0x5 4x130' },
+    checks: [['5m', []], ['6m', [conflict(4)]], ['65m', [conflict(4)]], ['66m', []]],
+  },
+  {
+    alert: 'DupwatchConflicts',
+    name: 'other severities and old rows are quiet',
+    series: { [open('fatal')]: '1x20', [open('harmless')]: '1x20', [total('harmless')]: '0 9x20', [total('conflict', 'second_terminal', 'scan')]: '0 9x20' },
+    checks: [['2m', []], ['10m', []]],
+  },
+  {
+    alert: 'DupwatchHarmlessDuplicates',
+    name: 'one alert for an installation, for a day after the last',
+    interval: '5m',
+    series: { [total('harmless')]: '0 0 3x400', [total('harmless', 'duplicate_created', 'scan')]: '0 0 4x400' },
+    checks: [['20m', []], ['25m', [harmless(7)]], ['24h5m', [harmless(7)]], ['24h10m', []]],
+  },
+  {
+    alert: 'DupwatchHarmlessDuplicates',
+    name: 'harmless rows that the index would not refuse, and fatal ones, are another matter',
+    interval: '5m',
+    series: { [total('harmless', 'second_terminal')]: '0 0 9x40', [total('fatal')]: '0 0 9x40' },
+    checks: [['30m', []], ['1h', []]],
+  },
+];

@@ -1,0 +1,69 @@
+// Runs promtool over the rules with the cases of this folder.
+import { spawn } from 'node:child_process';
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { build, FILES, groupsYaml, rulesOf } from '../../alerts/generate.mjs';
+import { cases as findings } from './cases_findings.mjs';
+import { cases as health } from './cases_health.mjs';
+import { cases as slot } from './cases_slot.mjs';
+import { cases as watching } from './cases_watching.mjs';
+
+export const cases = [...findings, ...watching, ...health, ...slot];
+
+/** Every alert: {file, group, rule}. */
+export const alerts = Object.keys(FILES).flatMap((file) => rulesOf(file).map((entry) => ({ file, ...entry })));
+
+/** A scratch folder that is gone at the end of test `t`. */
+export function scratch(t) {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'dupwatch-alerts-'));
+  t.after(() => fs.rmSync(folder, { recursive: true }));
+  return folder;
+}
+
+/** Runs a program to its end; resolves {code, output}. */
+export function run(program, args, input) {
+  return new Promise((resolve, reject) => {
+    const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe'] });
+    let output = '';
+    child.stdout.on('data', (data) => { output += data; });
+    child.stderr.on('data', (data) => { output += data; });
+    child.on('error', reject);
+    child.on('close', (code) => resolve({ code, output }));
+    child.stdin.end(input);
+  });
+}
+
+const render = (template, labels) => template.replaceAll(/\{\{ \$labels\.(\w+) \}\}/g, (_, name) => labels[name]);
+
+function expected(built, { labels, description }) {
+  return {
+    exp_labels: { ...built.labels, ...labels },
+    exp_annotations: {
+      ...built.annotations, description, dashboard_url: render(built.annotations.dashboard_url, labels),
+    },
+  };
+}
+
+/** The cases of some alerts as a test file of promtool; JSON is YAML. */
+export function testFile(ruleFile, names) {
+  const definitions = new Map(alerts.map(({ rule }) => [rule.name, build(rule)]));
+  const tests = cases.filter(({ alert }) => names.includes(alert)).map(({ alert, name, interval = '1m', series, checks }) => ({
+    name: `${alert}: ${name}`,
+    interval,
+    input_series: Object.entries(series).map(([key, values]) => ({ series: key, values })),
+    alert_rule_test: checks.map(([time, fires]) => ({
+      eval_time: time, alertname: alert, exp_alerts: fires.map((entry) => expected(definitions.get(alert), entry)),
+    })),
+  }));
+  return JSON.stringify({ rule_files: [ruleFile], evaluation_interval: '1m', tests }, null, 1);
+}
+
+/** Tests one rule, changed or not, by its own cases alone. Resolves {code, output}. */
+export async function testRule(folder, built, label) {
+  const rules = path.join(folder, `${label}.rules.yml`);
+  const tests = path.join(folder, `${label}.test.yml`);
+  fs.writeFileSync(rules, `${groupsYaml([{ name: 'one', rules: [built] }]).join('\n')}\n`);
+  fs.writeFileSync(tests, testFile(rules, [built.alert]));
+  return run('promtool', ['test', 'rules', tests]);
+}
