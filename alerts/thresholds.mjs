@@ -17,7 +17,7 @@ export const thresholds = {
   // Findings
   hold: { value: '5m', why: 'a fatal run is dead after half a second (measured median), so a gauge alone would miss it between two scrapes; and a restart, which judges open runs again, must not resolve the alert. The alert ends this much late' },
   newWindow: { value: '1h', why: 'a run that is lost, or an outcome that was dropped, is news that somebody should still find when he looks up from other work' },
-  burst: { value: 20, why: 'two a minute. In the measured races with the affected version at most 4 of 60 runs got a fatal row unless processes were stopped on purpose, so 20 in ten minutes is no single rollout' },
+  burst: { value: 20, why: 'two a minute. Measured races gave 4 fatal rows in 60 runs where no process was stopped, and 195 in 120 runs where processes were stopped again and again' },
   burstWindow: { value: '10m', why: 'longer than two rollouts of a worker overlap' },
   harmlessWindow: { value: '1d', why: 'one standing warning: a quiet night must not end it and the morning raise it again' },
   harmlessFor: { value: '15m', why: 'it can wait, and an upgrade of the engine that has just ended it should not raise it' },
@@ -38,7 +38,7 @@ export const thresholds = {
   readBackFor: { value: '5m', why: 'as long as a restart or failover of Postgres may take' },
 
   // The index and the process
-  indexFull: { value: 0.9, why: 'above this the next busy hour starts evictions' },
+  indexFull: { value: 0.9, why: 'it tells before the evictions begin' },
   indexFullFor: { value: '15m', why: 'ended runs leave after index.run_grace (60s), so a short peak goes by itself' },
   turnover: { value: 1, why: 'as many runs evicted as the index holds: it was replaced once, and each cold run costs a query' },
   turnoverWindow: { value: '15m', why: 'the same quarter of an hour as for a full index' },
@@ -54,7 +54,7 @@ export const thresholds = {
   // The slot
   retainedWarning: { value: 2 * GiB, why: 'twice the default of max_wal_size: more than checkpoints explain' },
   retainedWarningFor: { value: '10m', why: 'a burst of writes is decoded and confirmed by then' },
-  retainedCritical: { value: 10 * GiB, why: 'ten times the default of max_wal_size. Set it to a tenth of the WAL volume of your primary' },
+  retainedCritical: { value: 10 * GiB, why: 'ten times the default of max_wal_size: set it to what the disk of your primary can spare' },
   retainedCriticalFor: { value: '2m', why: 'little slack: the disk of the primary is at stake' },
   safeLow: { value: GiB, why: '64 segments of 16 MiB: one default max_wal_size of writes, and the slot is lost' },
   safeLowFor: { value: '2m', why: 'little slack: a lost slot is a hole in what was checked' },
