@@ -116,6 +116,7 @@ std::optional<Error> Daemon::start_stream(Attachment& attachment) {
   if (attachment.created && baseline_ && !baseline_->wait_for_snapshot(waiter_)) {
     const auto error = baseline_->error();
     baseline_.reset();
+    coverage_.scan_failed();
     return error.value_or(Error{.fault = Fault::kTransient,
                                 .reason = "snapshot",
                                 .sqlstate = {},
@@ -139,6 +140,7 @@ std::optional<Error> Daemon::start_stream(Attachment& attachment) {
   monitor_.started(attachment.plugin, attachment.table, steady_now());
   catch_up_target_ = attachment.system.wal_position;
   ever_attached_ = true;
+  coverage_.started(wall_now());
   slot_in_use_since_.reset();
   last_error_.reset();
   log_.info("streaming", {{"event", "streaming"},
@@ -155,10 +157,12 @@ void Daemon::note_server(const Attachment& attachment) {
   const bool other_history =
       ever_attached_ && (attachment.system.system_identifier != system_.system_identifier ||
                          attachment.system.timeline != system_.timeline);
-  const bool slot_moved_on = ever_attached_ && attachment.from > watch_.confirmed();
+  const bool slot_moved_on = ever_attached_ && !attachment.created && attachment.from > watch_.confirmed();
   if (other_history || slot_moved_on) {
     // Rows in memory may not exist in this history; they are read back when an event needs them.
     watch_.forget_runs();
+    coverage_.open(other_history ? core::GapReason::kOtherHistory : core::GapReason::kPositionAhead,
+                   watch_.confirmed(), attachment.from, wall_now());
     log_.error(other_history
                    ? "another server or timeline answers: commits around the change may not have been seen"
                    : "the slot is ahead of what was confirmed: commits in between were not seen",
@@ -166,39 +170,11 @@ void Daemon::note_server(const Attachment& attachment) {
                 {"confirmed_lsn", decoder::to_string(watch_.confirmed())},
                 {"from", decoder::to_string(attachment.from)},
                 {"timeline", std::to_string(attachment.system.timeline), true},
-                {"remedy", "restart with baseline: all after dropping the slot, to judge all rows again"}});
+                {"remedy", "none needed: a scan of the open runs closes the gap"}});
   }
   system_ = attachment.system;
   plugin_ = to_string(attachment.plugin);
   server_version_ = attachment.server_version;
-}
-
-void Daemon::start_baseline(const Attachment& attachment) {
-  if (baseline_ &&
-      (baseline_->state() == core::BaselineState::kRunning ||
-       baseline_->state() == core::BaselineState::kComplete) &&
-      !attachment.created) {
-    return;  // once per process is enough; a new slot begins a new history
-  }
-  baseline_.reset();
-  baseline_told_ = false;
-  if (config_.baseline == core::Baseline::kNone) return;
-  // Open runs are few and found by their state, so they are judged at every start: that also completes a
-  // first scan that was killed. Reading the whole log is for the first start alone.
-  if (!attachment.created && !(config_.baseline == core::Baseline::kActive && attachment.runs_table)) {
-    log_.info("rows from before this start are not judged again", {{"baseline", "first start only"}});
-    return;
-  }
-  baseline_ = std::make_unique<BaselineScan>(
-      config_,
-      BaselineScan::Task{.scope = config_.baseline,
-                         .snapshot = attachment.created ? attachment.created->snapshot : std::string{},
-                         .runs_table = attachment.runs_table,
-                         .commit_time = attachment.commit_time,
-                         .xmin = attachment.xmin,
-                         .ulid_engine = attachment.ulid_engine,
-                         .read_back = read_back_query_},
-      wake_);
 }
 
 ExitCode Daemon::judge_error(const Error& error) {

@@ -19,6 +19,7 @@
 #include "daemon/app/stream_loop.hpp"
 #include "daemon/core/backoff.hpp"
 #include "daemon/core/config.hpp"
+#include "daemon/core/coverage.hpp"
 #include "daemon/core/lag_meter.hpp"
 #include "daemon/core/watch.hpp"
 #include "daemon/postgres/sql_client.hpp"
@@ -41,6 +42,10 @@ class Daemon {
   [[nodiscard]] std::optional<postgres::Error> attach_and_stream();
   [[nodiscard]] std::optional<postgres::Error> start_stream(Attachment& attachment);
   void start_baseline(const Attachment& attachment);
+  void begin_scan(core::Baseline scope, std::string snapshot);
+  /// Opens gaps for what the turn shows, and scans for open ones when it can.
+  void tick_coverage(Instant now);
+  void scan_is_over(core::BaselineState state, Instant now);
   void note_server(const Attachment& attachment);
   /// kClean = try again after a pause.
   [[nodiscard]] ExitCode judge_error(const postgres::Error& error);
@@ -48,7 +53,7 @@ class Daemon {
 
   void turn(Instant now);
   [[nodiscard]] Instant turn_deadline() const;
-  void collect_baseline();
+  void collect_baseline(Instant now);
   void tick_recheck(Instant now);
   void publish(Instant now);
   [[nodiscard]] core::StatusSnapshot snapshot(Instant now) const;
@@ -69,7 +74,15 @@ class Daemon {
   EventFd wake_;
   LoopWaiter waiter_;
   core::Backoff backoff_;
+  core::Coverage coverage_;
   std::unique_ptr<BaselineScan> baseline_;
+  /// How to scan on the present server.
+  BaselineScan::Task scan_task_;
+  bool scan_again_ = false;
+  Instant scan_began_{};
+  Instant next_scan_{};
+  std::uint64_t decode_errors_ = 0;
+  bool table_in_trouble_ = false;
   std::unique_ptr<Recheck> recheck_;
   postgres::ReadBackQuery read_back_query_;
   core::Engine ulid_engine_ = core::Engine::kV4;

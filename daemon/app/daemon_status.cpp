@@ -23,7 +23,8 @@ void Daemon::turn(Instant now) {
   if (state_ == core::StreamState::kStreaming) monitor_.tick(now);
   lag_.judged(watch_.judged());
   sink_.tick(now);
-  collect_baseline();
+  collect_baseline(now);
+  tick_coverage(now);
   tick_recheck(now);
   if (now >= next_publish_) publish(now);
 }
@@ -32,7 +33,7 @@ Instant Daemon::turn_deadline() const {
   return std::min({next_publish_, monitor_.deadline(), next_recheck_});
 }
 
-void Daemon::collect_baseline() {
+void Daemon::collect_baseline(Instant now) {
   if (!baseline_) return;
   for (auto& finding : baseline_->take_findings()) watch_.baseline_finding(std::move(finding));
   const auto state = baseline_->state();
@@ -46,6 +47,7 @@ void Daemon::collect_baseline() {
   if (baseline_told_) return;
   baseline_told_ = true;
   log_.progress({});
+  scan_is_over(state, now);
   // The scan's last findings are in the mailbox before its state changes; they were taken above or come next
   // turn.
   for (auto& finding : baseline_->take_findings()) watch_.baseline_finding(std::move(finding));
@@ -58,7 +60,7 @@ void Daemon::collect_baseline() {
     fields.push_back({"reason", error->reason});
     fields.push_back({"error", error->message});
     fields.push_back({"remedy", error->remedy});
-    log_.error("existing rows could not all be judged; the next start tries again", fields);
+    log_.error("existing rows could not all be judged; this is tried again", fields);
   } else {
     log_.info("existing rows are judged", counts);
   }
@@ -80,7 +82,9 @@ void Daemon::tick_recheck(Instant now) {
   }
   if (now < next_recheck_) return;
   next_recheck_ = now + config_.recheck.interval;
-  if (state_ != core::StreamState::kStreaming || recheck_->busy()) return;
+  // One of the two at a time, so that three connections are the most.
+  const bool scanning = baseline_ && baseline_->state() == core::BaselineState::kRunning;
+  if (state_ != core::StreamState::kStreaming || recheck_->busy() || scanning) return;
   recheck_->begin(watch_.next_rechecks(Recheck::kRunsMax, now), read_back_query_, ulid_engine_);
 }
 
@@ -100,6 +104,11 @@ std::string Daemon::not_ready_reason(Instant now) const {
   if (sql_.trouble()) return "no SQL connection: " + sql_.trouble()->message;
   if (!sink_.accepts()) return "findings can't be written";
   if (lag_.lag(now) > kLagMax) return fmt::format("behind the server for {:.0f} s", lag_.lag(now).count());
+  if (const auto gap = coverage_.open_reason()) {
+    return fmt::format(
+        "coverage gap ({}): a scan of the table is {}", to_string(*gap),
+        baseline_ && baseline_->state() == core::BaselineState::kRunning ? "under way" : "due");
+  }
   if (baseline_ && baseline_->state() == core::BaselineState::kRunning) return "judging existing runs";
   if (baseline_ && baseline_->state() == core::BaselineState::kFailed)
     return "existing rows could not all be judged";
@@ -146,6 +155,10 @@ core::StatusSnapshot Daemon::snapshot(Instant now) const {
     out.slot_safe_bytes = slot->safe_wal_size.value_or(-1);
     out.slot_wal_status = slot->wal_status;
   }
+  out.gaps = coverage_.gaps();
+  out.gaps_opened = coverage_.opened_total();
+  out.gaps_open = coverage_.open_now();
+  out.coverage_complete_since = coverage_.complete_since();
   out.table_identity_ok = monitor_.table_trouble().empty();
   return out;
 }

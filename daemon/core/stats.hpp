@@ -2,9 +2,11 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "daemon/core/coverage.hpp"
 #include "daemon/core/finding.hpp"
 #include "daemon/core/profile.hpp"
 #include "decoder/decoder.hpp"
@@ -103,6 +105,12 @@ struct StatusSnapshot {
   std::int64_t slot_retained_bytes = -1;
   std::int64_t slot_safe_bytes = -1;
   std::string slot_wal_status;
+  /// Gaps in what was seen, the oldest first.
+  std::vector<CoverageGap> gaps;
+  std::array<std::uint64_t, kGapReasons> gaps_opened{};
+  std::array<std::uint64_t, kGapReasons> gaps_open{};
+  /// nullopt while a gap is open.
+  std::optional<decoder::Timestamp> coverage_complete_since;
   /// The watched table and publication are still what they were at START_REPLICATION.
   bool table_identity_ok = true;
 };

@@ -63,6 +63,32 @@ void append_baseline(std::string& out, const core::StatusSnapshot& status) {
   baseline.close();
 }
 
+void append_coverage(std::string& out, const core::StatusSnapshot& status) {
+  ObjectWriter coverage{out};
+  const auto time = [&](std::string_view key, std::optional<decoder::Timestamp> value, ObjectWriter& object) {
+    if (value) {
+      object.text(key, core::to_iso8601(*value));
+    } else {
+      object.raw(key, "null");
+    }
+  };
+  time("complete_since", status.coverage_complete_since, coverage);
+  coverage.name("gaps");
+  out += '[';
+  for (std::size_t i = 0; i < status.gaps.size(); ++i) {
+    if (i != 0) out += ',';
+    ObjectWriter gap{out};
+    gap.text("reason", to_string(status.gaps[i].reason));
+    gap.lsn("from_lsn", status.gaps[i].from);
+    gap.lsn("to_lsn", status.gaps[i].to);
+    time("opened_at", status.gaps[i].opened, gap);
+    time("closed_at", status.gaps[i].closed, gap);
+    gap.close();
+  }
+  out += ']';
+  coverage.close();
+}
+
 }  // namespace
 
 std::string status_json(const core::StatusSnapshot& status, const Verdict& verdict) {
@@ -94,6 +120,8 @@ std::string status_json(const core::StatusSnapshot& status, const Verdict& verdi
   object.number("findings_open", findings.all);
   object.number("findings_fatal", findings.fatal);
   object.boolean("table_identity_ok", status.table_identity_ok);
+  object.name("coverage");
+  append_coverage(out, status);
   object.name("baseline");
   append_baseline(out, status);
   object.text("version", build_info().version);

@@ -146,6 +146,12 @@ void collect_open_findings(S s, Out out) {
                 });
 }
 
+void collect_gaps(const std::array<std::uint64_t, core::kGapReasons>& counts, Out out) {
+  for (std::size_t i = 0; i < counts.size(); ++i) {
+    out.add(counts[i], {{"reason", to_string(static_cast<core::GapReason>(i))}});
+  }
+}
+
 void collect_evictions(S s, Out out) {
   for (std::size_t i = 0; i < kEvictions; ++i) {
     out.add(s.status.counters.evictions[i], {{"reason", to_string(static_cast<core::Eviction>(i))}});
@@ -266,6 +272,18 @@ constexpr auto kTable = std::to_array<MetricDef>({
     {"dupwatch_baseline_expected_runs", kGauge, "", "1",
      "Estimate of the runs the baseline scan has to judge; 0 = unknown", 1,
      [](S s, Out out) { out.add(s.status.baseline_runs_total); }},
+
+    {"dupwatch_coverage_gaps_total", kCounter, "reason", "1", "Gaps in what was seen, opened since the start",
+     core::kGapReasons, [](S s, Out out) { collect_gaps(s.status.gaps_opened, out); }},
+    {"dupwatch_open_coverage_gaps", kGauge, "reason", "1",
+     "Gaps that no scan of the table has closed: until then no finding does not mean that nothing is wrong",
+     core::kGapReasons, [](S s, Out out) { collect_gaps(s.status.gaps_open, out); }},
+    {"dupwatch_coverage_complete_since_timestamp_seconds", kGauge, "", "unix time",
+     "Since when there has been no open gap; 0 while there is one", 1,
+     [](S s, Out out) {
+       const auto& since = s.status.coverage_complete_since;
+       out.add(since ? static_cast<double>(since->micros) / 1e6 : 0.0);
+     }},
 
     {"dupwatch_slot_retained_wal_bytes", kGauge, "slot_name", "bytes",
      "WAL the server keeps for the slot; absent until known", 1,

@@ -46,6 +46,12 @@ TEST_F(Routes, StatusIsOneObject) {
   auto status = streaming();
   status.open_findings[0] = {1, 0, 2, 0};
   status.server_version = "15.14 (\"Debian\")\n";
+  status.gaps = {{.reason = core::GapReason::kFirstStart,
+                  .from = {},
+                  .to = decoder::Lsn{16},
+                  .opened = {1'000'000},
+                  .closed = decoder::Timestamp{2'000'000}}};
+  status.coverage_complete_since = decoder::Timestamp{2'000'000};
   board_.publish(status);
   EXPECT_EQ(
       get("/api/status").body,
@@ -55,6 +61,9 @@ TEST_F(Routes, StatusIsOneObject) {
       R"("system_identifier":"7576531234567890123","timeline":1,"confirmed_lsn":"1/0","received_lsn":"1/10",)"
       R"("server_lsn":"1/20","lag_bytes":32,"lag_seconds":0.000000,"runs":0,"rows":0,"index_bytes":0,)"
       R"("index_bytes_max":0,"findings_open":3,"findings_fatal":1,"table_identity_ok":true,)"
+      R"("coverage":{"complete_since":"1970-01-01T00:00:02.000000Z","gaps":[{"reason":"first_start",)"
+      R"("from_lsn":null,"to_lsn":"0/10","opened_at":"1970-01-01T00:00:01.000000Z",)"
+      R"("closed_at":"1970-01-01T00:00:02.000000Z"}]},)"
       R"("baseline":{"state":"not_needed","rows":0,"runs":0,"runs_total":null},"version":"0.1.0"})");
 }
 

@@ -1,0 +1,76 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "decoder/change.hpp"
+#include "decoder/lsn.hpp"
+
+namespace dupwatch::core {
+
+/// Why commits may have gone unseen. Closed: metric labels.
+enum class GapReason : std::uint8_t {
+  kFirstStart,     ///< what was committed before the slot existed
+  kSlotCreated,    ///< the slot was lost or dropped, and made anew
+  kOtherHistory,   ///< another server or timeline answers
+  kPositionAhead,  ///< the slot begins behind what was confirmed
+  kDecodeError,    ///< a message of the stream could not be read
+  kTableChanged    ///< the watched table was renamed, made anew or taken out of the publication
+};
+inline constexpr std::size_t kGapReasons = 6;
+[[nodiscard]] std::string_view to_string(GapReason reason) noexcept;
+
+/// An interval of commits for which "no finding" does not mean "nothing wrong". It closes when a scan of the
+/// table that began after it was opened has ended.
+struct CoverageGap {
+  GapReason reason = GapReason::kFirstStart;
+  /// Not valid = from the beginning, or to a position that is not known.
+  decoder::Lsn from;
+  decoder::Lsn to;
+  decoder::Timestamp opened;
+  std::optional<decoder::Timestamp> closed;
+};
+
+/// The gaps in what was seen, and which of them a scan has yet to close (promise I6). Not thread-safe.
+class Coverage {
+ public:
+  /// Gaps remembered; the oldest closed one is forgotten first. Open ones of a reason are one, so they stay
+  /// few.
+  static constexpr std::size_t kGapsMax = 64;
+
+  /// Opens a gap, or widens the open one of that reason, which a scan under way then no longer closes.
+  void open(GapReason reason, decoder::Lsn from, decoder::Lsn to, decoder::Timestamp now);
+  /// An open gap waits for a scan.
+  [[nodiscard]] bool needs_scan() const noexcept;
+  /// A scan begins: its snapshot is taken after this call.
+  void scan_begins() noexcept;
+  /// The scan has judged everything: the gaps that were open when it began are closed, and returned.
+  std::vector<CoverageGap> scan_ended(decoder::Timestamp now);
+  void scan_failed() noexcept;
+
+  [[nodiscard]] bool complete() const noexcept;
+  /// Since when there has been no open gap; nullopt while there is one.
+  [[nodiscard]] std::optional<decoder::Timestamp> complete_since() const noexcept { return complete_since_; }
+  void started(decoder::Timestamp now) noexcept;
+  /// The oldest first.
+  [[nodiscard]] std::vector<CoverageGap> gaps() const;
+  [[nodiscard]] const std::array<std::uint64_t, kGapReasons>& opened_total() const noexcept { return total_; }
+  [[nodiscard]] std::array<std::uint64_t, kGapReasons> open_now() const noexcept;
+  /// The reason of an open gap, to name one.
+  [[nodiscard]] std::optional<GapReason> open_reason() const noexcept;
+
+ private:
+  struct Entry {
+    CoverageGap gap;
+    bool scanned = false;
+  };
+  std::deque<Entry> entries_;
+  std::array<std::uint64_t, kGapReasons> total_{};
+  std::optional<decoder::Timestamp> complete_since_;
+};
+
+}  // namespace dupwatch::core

@@ -1,0 +1,99 @@
+#include "daemon/core/coverage.hpp"
+
+#include <gtest/gtest.h>
+
+namespace dupwatch::core {
+namespace {
+
+using decoder::Lsn;
+using decoder::Timestamp;
+
+TEST(Coverage, IsCompleteFromTheStartWhenNothingIsMissing) {
+  Coverage coverage;
+  EXPECT_EQ(coverage.complete_since(), std::nullopt) << "not before streaming began";
+  coverage.started(Timestamp{5});
+  EXPECT_TRUE(coverage.complete());
+  EXPECT_FALSE(coverage.needs_scan());
+  EXPECT_EQ(coverage.complete_since(), Timestamp{5});
+}
+
+TEST(Coverage, AGapIsOpenUntilAScanThatBeganAfterItHasEnded) {
+  Coverage coverage;
+  coverage.started(Timestamp{1});
+  coverage.open(GapReason::kDecodeError, Lsn{10}, Lsn{20}, Timestamp{2});
+  EXPECT_FALSE(coverage.complete());
+  EXPECT_TRUE(coverage.needs_scan());
+  EXPECT_EQ(coverage.complete_since(), std::nullopt);
+  EXPECT_EQ(coverage.open_reason(), GapReason::kDecodeError);
+  coverage.scan_begins();
+  EXPECT_FALSE(coverage.needs_scan()) << "one is under way";
+  EXPECT_FALSE(coverage.complete()) << "and has not ended";
+  const auto closed = coverage.scan_ended(Timestamp{3});
+  ASSERT_EQ(closed.size(), 1U);
+  EXPECT_EQ(closed[0].reason, GapReason::kDecodeError);
+  EXPECT_EQ(closed[0].from, Lsn{10});
+  EXPECT_EQ(closed[0].to, Lsn{20});
+  EXPECT_EQ(coverage.complete_since(), Timestamp{3});
+  EXPECT_EQ(coverage.gaps().at(0).closed, Timestamp{3}) << "it is remembered";
+}
+
+TEST(Coverage, AGapThatOpensDuringAScanNeedsAnother) {
+  Coverage coverage;
+  coverage.open(GapReason::kFirstStart, Lsn{}, Lsn{5}, Timestamp{1});
+  coverage.scan_begins();
+  coverage.open(GapReason::kTableChanged, Lsn{7}, Lsn{}, Timestamp{2});
+  EXPECT_EQ(coverage.scan_ended(Timestamp{3}).size(), 1U);
+  EXPECT_FALSE(coverage.complete());
+  EXPECT_TRUE(coverage.needs_scan());
+  EXPECT_EQ(coverage.open_reason(), GapReason::kTableChanged);
+}
+
+TEST(Coverage, TheSameReasonWidensTheOpenGapAndOutdatesTheScan) {
+  Coverage coverage;
+  coverage.open(GapReason::kDecodeError, Lsn{10}, Lsn{20}, Timestamp{1});
+  coverage.scan_begins();
+  coverage.open(GapReason::kDecodeError, Lsn{20}, Lsn{30}, Timestamp{2});
+  EXPECT_TRUE(coverage.scan_ended(Timestamp{3}).empty());
+  EXPECT_TRUE(coverage.needs_scan());
+  ASSERT_EQ(coverage.gaps().size(), 1U);
+  EXPECT_EQ(coverage.gaps()[0].from, Lsn{10});
+  EXPECT_EQ(coverage.gaps()[0].to, Lsn{30});
+  EXPECT_EQ(coverage.opened_total()[static_cast<std::size_t>(GapReason::kDecodeError)], 1U);
+}
+
+TEST(Coverage, AFailedScanClosesNothing) {
+  Coverage coverage;
+  coverage.open(GapReason::kOtherHistory, Lsn{1}, Lsn{2}, Timestamp{1});
+  coverage.scan_begins();
+  coverage.scan_failed();
+  EXPECT_TRUE(coverage.needs_scan());
+  EXPECT_TRUE(coverage.scan_ended(Timestamp{2}).empty());
+  EXPECT_FALSE(coverage.complete());
+}
+
+TEST(Coverage, RemembersABoundedNumberAndForgetsClosedOnesFirst) {
+  Coverage coverage;
+  coverage.open(GapReason::kFirstStart, Lsn{}, Lsn{1}, Timestamp{1});
+  for (std::size_t i = 0; i < 2 * Coverage::kGapsMax; ++i) {
+    coverage.open(GapReason::kDecodeError, Lsn{i}, Lsn{i + 1}, Timestamp{2});
+    // The first gap is not scanned: its scan fails each time, the other is closed by widening nothing.
+    coverage.scan_begins();
+    coverage.open(GapReason::kFirstStart, Lsn{}, Lsn{1}, Timestamp{3});
+    EXPECT_EQ(coverage.scan_ended(Timestamp{4}).size(), 1U);
+  }
+  EXPECT_EQ(coverage.gaps().size(), Coverage::kGapsMax);
+  EXPECT_EQ(coverage.open_now()[static_cast<std::size_t>(GapReason::kFirstStart)], 1U);
+  EXPECT_EQ(coverage.opened_total()[static_cast<std::size_t>(GapReason::kDecodeError)],
+            2 * Coverage::kGapsMax);
+}
+
+TEST(Coverage, EveryReasonHasItsOwnName) {
+  for (std::size_t i = 0; i < kGapReasons; ++i) {
+    const auto name = to_string(static_cast<GapReason>(i));
+    EXPECT_NE(name, "?");
+    for (std::size_t j = 0; j < i; ++j) EXPECT_NE(name, to_string(static_cast<GapReason>(j)));
+  }
+}
+
+}  // namespace
+}  // namespace dupwatch::core
