@@ -1,4 +1,3 @@
-#!/usr/bin/env node
 // Writes the rule files from alerts/source and alerts/thresholds.mjs:
 //   node alerts/generate.mjs           writes them
 //   node alerts/generate.mjs --check   says which are not up to date; exit code 1 if any

@@ -20,7 +20,7 @@ export const rules = [
     expr: (t) => `dupwatch_slot_retained_wal_bytes > ${t.retainedCritical}`,
     for: 'retainedCriticalFor',
     summary: 'The slot fills the disk of the primary.',
-    description: 'Slot {{ $labels.slot_name }} of {{ $labels.instance }} retains {{ $value | humanize1024 }}B. The database comes first: if it can not catch up, drop the slot.',
+    description: 'Slot {{ $labels.slot_name }} of {{ $labels.instance }} retains {{ $value | humanize1024 }}B. The database comes first: if it cannot catch up, drop the slot.',
   },
   {
     name: 'DupwatchSlotSafeWalLow',

@@ -43,7 +43,7 @@ unless on (job, instance)
 dupwatch_baseline_state{state=~"running|failed"} == 1`,
     for: 'notReadyFor',
     summary: 'dupwatch streams, but does not judge what it reads in time.',
-    description: 'dupwatch_ready is {{ $value }} at {{ $labels.instance }}: it is behind, can not read runs back, has no SQL connection, can not write its findings, or the table changed. /readyz says which.',
+    description: 'dupwatch_ready is {{ $value }} at {{ $labels.instance }}: it is behind, cannot read runs back, has no SQL connection, cannot write its findings, or the table changed. /readyz says which.',
   },
   {
     name: 'DupwatchStreamSilent',
@@ -117,7 +117,7 @@ dupwatch_baseline_runs offset ${t.baselineStall}`,
 and on (job, instance)
 dupwatch_read_back_pending_runs > 0`,
     for: 'readBackFor',
-    summary: 'Runs can not be read back from the table.',
+    summary: 'Runs cannot be read back from the table.',
     description: 'About {{ $value | printf "%.0f" }} failed queries within {{ readBackWindow }} at {{ $labels.instance }}, and runs wait. Their findings wait too, and so does the slot.',
   },
 ];

@@ -35,7 +35,7 @@ export const cases = [
     alert: 'DupwatchSlotWalCritical',
     name: 'above 10 GiB for two minutes',
     series: { [retained('db1')]: `0 ${10 * GiB + 1}x20`, [retained('db2')]: `${10 * GiB}x21` },
-    checks: [['2m', []], ['3m', fires('Slot dupwatch of db1 retains 10GiB. The database comes first: if it can not catch up, drop the slot.')]],
+    checks: [['2m', []], ['3m', fires('Slot dupwatch of db1 retains 10GiB. The database comes first: if it cannot catch up, drop the slot.')]],
   },
   {
     alert: 'DupwatchSlotSafeWalLow',
@@ -88,7 +88,7 @@ export const cases = [
       [series(ACTIVE, exported)]: '1 0x20', [series(`cnpg_${ACTIVE}`, cnpg)]: '1 0x20',
       [series(ACTIVE, exported, other)]: '0x20', [series(`cnpg_${ACTIVE}`, cnpg, other)]: '0x20',
     },
-    checks: both(['0m', '10m'], ['11m'], (instance) => `Slot dupwatch on ${instance} is not active (0): dupwatch is down, can not connect, or was removed without dupwatch drop.`),
+    checks: both(['0m', '10m'], ['11m'], (instance) => `Slot dupwatch on ${instance} is not active (0): dupwatch is down, cannot connect, or was removed without dupwatch drop.`),
   },
   {
     alert: 'DupwatchSlotInactive',

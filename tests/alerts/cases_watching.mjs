@@ -48,7 +48,7 @@ export const cases = [
     alert: 'DupwatchNotReady',
     name: 'ten minutes not ready while it streams',
     series: { [`dupwatch_ready{${at}}`]: '1 0x30', [`dupwatch_stream_connected{${at}}`]: '1x31', [state('running')]: '0x31', [state('failed')]: '0x31' },
-    checks: around(['10m'], ['11m'], 'dupwatch_ready is 0 at db1: it is behind, can not read runs back, has no SQL connection, can not write its findings, or the table changed. /readyz says which.'),
+    checks: around(['10m'], ['11m'], 'dupwatch_ready is 0 at db1: it is behind, cannot read runs back, has no SQL connection, cannot write its findings, or the table changed. /readyz says which.'),
   },
   {
     alert: 'DupwatchNotReady',

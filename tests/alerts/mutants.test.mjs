@@ -15,7 +15,7 @@ function scaled(value, factor) {
   return `${Number(count) * SECONDS[unit] * factor}s`;
 }
 
-/** The parts of an expression that a line with `or`, `and` or `unless` joins; without them the rule must not pass. */
+/** The expression without each of the parts that a line with `or`, `and` or `unless` joins, in turn. */
 function withoutOnePart(expr) {
   const lines = expr.split('\n');
   const joints = lines.flatMap((line, at) => (/^(or|and|unless)\b/.test(line) ? [at] : []));
@@ -27,6 +27,7 @@ function withoutOnePart(expr) {
   }).slice(joints.length ? 0 : 1);
 }
 
+/** Every way in which a rule is broken here. */
 function mutantsOf(rule) {
   const original = build(rule);
   const mutants = [{ name: 'never true', built: { ...original, expr: 'vector(0) > 1' } }];
@@ -46,8 +47,9 @@ function mutantsOf(rule) {
 
 test('no broken rule passes the cases', async (t) => {
   const folder = scratch(t);
-  const control = await Promise.all(alerts.slice(0, 1).map(({ rule }) => testRule(folder, build(rule), 'control')));
-  for (const { code, output } of control) assert.equal(code, 0, output);
+  // The unbroken one passes this way of testing; rules.test.mjs does that for all.
+  const { code: control, output: said } = await testRule(folder, build(alerts[0].rule), 'control');
+  assert.equal(control, 0, said);
 
   const queue = alerts.flatMap(({ rule }) => mutantsOf(rule));
   const total = queue.length;
