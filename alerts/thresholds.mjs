@@ -30,6 +30,7 @@ export const thresholds = {
   silent: { value: 120, why: 'twice the default of wal_sender_timeout (60s), after which the server ends a connection that is dead' },
   identityFor: { value: '2m', why: 'a migration that renames the table and puts it back in one go is over' },
   decodeWindow: { value: '15m', why: 'one message is enough, and its rows were not checked; it stands long enough to be seen' },
+  gapFor: { value: '30m', why: 'the scan that closes a gap begins by itself, and half an hour is what it gets before it counts as stalled' },
   baselineFailedFor: { value: '15m', why: 'the scan is tried again by itself' },
   baselineStall: { value: '30m', why: 'the scan reads runs in short queries; half an hour without one more is no slow disk' },
   lag: { value: 60, why: 'twice the lag at which /readyz says no (30 s)' },

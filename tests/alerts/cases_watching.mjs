@@ -86,8 +86,15 @@ export const cases = [
     alert: 'DupwatchDecodeErrors',
     name: 'one message, for a quarter of an hour',
     series: { [`dupwatch_decode_errors_total{${at},reason="truncated"}`]: '0 0 1x40', [`dupwatch_decode_errors_total{${at},reason="unknown"}`]: '0x40' },
-    checks: around(['1m', '17m'], ['2m', '16m'], 'About 1 messages within 15m at db1, reason truncated. An audit closes the gap.', { reason: 'truncated' }),
+    checks: around(['1m', '17m'], ['2m', '16m'], 'About 1 messages within 15m at db1, reason truncated. A scan of the open runs makes up for it.', { reason: 'truncated' }),
   },
+  {
+    alert: 'DupwatchCoverageGap',
+    name: 'half an hour without a scan that closes it',
+    series: { [`dupwatch_open_coverage_gaps{${at},reason="slot_created"}`]: '0 1x40', [`dupwatch_open_coverage_gaps{${at},reason="first_start"}`]: '0x41' },
+    checks: around(['0m', '30m'], ['31m'], '1 open gap at db1, reason slot_created: until a scan closes it, no finding does not mean that nothing is wrong. /api/status has its positions.', { reason: 'slot_created' }),
+  },
+  { alert: 'DupwatchCoverageGap', name: 'a gap that a scan closes is quiet', series: { [`dupwatch_open_coverage_gaps{${at},reason="slot_created"}`]: '0 1x20 0x40' }, checks: [['20m', []], ['55m', []]] },
   {
     alert: 'DupwatchBaselineFailed',
     name: 'a quarter of an hour',
