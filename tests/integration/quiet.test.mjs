@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { assertTruth, daemonFor, full, insertEvents, serverWithSchema } from './scene.mjs';
 
 const MIB = 1024 * 1024;
-const TOTAL = (full ? 1024 : 256) * MIB;
+const TOTAL = (full ? 1024 : 96) * MIB;
 const LIMIT = 64 * MIB;
 
 async function retained(cluster) {
