@@ -28,8 +28,13 @@ void Daemon::start_baseline(const Attachment& attachment) {
                 .read_back = read_back_query_};
   const bool trusted = config_.baseline == core::Baseline::kNone && !ever_attached_;
   if (attachment.created && !trusted) {
-    coverage_.open(ever_attached_ ? core::GapReason::kSlotCreated : core::GapReason::kFirstStart,
-                   decoder::Lsn{}, attachment.from, wall_now());
+    const auto reason = ever_attached_ ? core::GapReason::kSlotCreated : core::GapReason::kFirstStart;
+    coverage_.open(reason, decoder::Lsn{}, attachment.from, wall_now());
+    log_.warn(
+        "coverage gap: what was committed before the new slot was not streamed; the table is scanned for it",
+        {{"event", "coverage_gap"},
+         {"gap", std::string(to_string(reason))},
+         {"to", decoder::to_string(attachment.from)}});
     begin_scan(config_.baseline, attachment.created->snapshot);
     return;
   }

@@ -21,6 +21,8 @@ constexpr std::chrono::seconds kAnswerTimeout{40};
 constexpr std::chrono::seconds kGapLasts{5};
 // What is remembered of rows that may be in the making; more at once is a broken table, and told in turns.
 constexpr std::size_t kSightingsMax = 10'000;
+// Longer than a round through all open runs takes.
+constexpr std::chrono::hours kSightingKept{6};
 
 std::string text(const pg_result& result, int row, int column) {
   return std::string(postgres::cell(result, row, column).value_or(std::string_view{}));
@@ -174,22 +176,27 @@ std::optional<Error> Recheck::read_tables(Connection& sql, const Round& round, p
     }
   }
   // Forgotten when its run was looked at and it was not there.
-  std::erase_if(first_seen_, [&](const auto& entry) {
+  std::erase_if(sightings_, [&](const auto& entry) {
     return views.contains(entry.first.run_id) && !seen.contains(entry.first);
   });
   return std::nullopt;
 }
 
 bool Recheck::lasts(const Sighting& sighting, core::Instant now) {
-  auto place = first_seen_.find(sighting);
-  if (place == first_seen_.end()) {
-    if (first_seen_.size() >= kSightingsMax) return false;
-    place = first_seen_.emplace(sighting, now).first;
+  // Runs that have ended since are not looked at any more.
+  if (sightings_.size() >= kSightingsMax) {
+    std::erase_if(sightings_, [&](const auto& entry) { return now - entry.second.last > kSightingKept; });
   }
+  auto place = sightings_.find(sighting);
+  if (place == sightings_.end()) {
+    if (sightings_.size() >= kSightingsMax) return false;
+    place = sightings_.emplace(sighting, Seen{.first = now, .last = now}).first;
+  }
+  place->second.last = now;
   core::Milliseconds needed = kGapLasts;
   if (sighting.rule == core::Rule::kStuckStep) needed = config_.recheck.stuck_after;
   if (sighting.rule == core::Rule::kOrphan) needed = config_.recheck.orphan_after;
-  return now - place->second >= needed;
+  return now - place->second.first >= needed;
 }
 
 core::Finding Recheck::describe(const Sighting& sighting) const {

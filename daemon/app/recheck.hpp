@@ -82,7 +82,11 @@ class Recheck {
   core::TokenCodec codec_;
   core::ReplayRules rules_;
   std::string last_open_run_;
-  std::map<Sighting, core::Instant> first_seen_;
+  struct Seen {
+    core::Instant first{};
+    core::Instant last{};
+  };
+  std::map<Sighting, Seen> sightings_;
 
   EventFd stop_fd_;
   std::atomic<bool> stop_{false};

@@ -30,6 +30,7 @@ test('the first start declares what was there before, and closes it', async (t) 
   assert.equal(await daemon.metric('dupwatch_coverage_gaps_total'), 1);
   assert.equal(await daemon.metric('dupwatch_open_coverage_gaps'), 0);
   assert.ok(await daemon.metric('dupwatch_coverage_complete_since_timestamp_seconds') > 1.7e9);
+  await daemon.line('the gap', (line) => line.event === 'coverage_gap' && line.gap === 'first_start');
   await daemon.line('the end of the gap', (line) => line.event === 'coverage_gap_closed' && line.gap === 'first_start');
   await assertTruth(daemon, { atLeast: 20 });
 });
