@@ -30,11 +30,14 @@ void Daemon::start_baseline(const Attachment& attachment) {
   if (attachment.created && !trusted) {
     const auto reason = ever_attached_ ? core::GapReason::kSlotCreated : core::GapReason::kFirstStart;
     coverage_.open(reason, decoder::Lsn{}, attachment.from, wall_now());
-    log_.warn(
-        "coverage gap: what was committed before the new slot was not streamed; the table is scanned for it",
-        {{"event", "coverage_gap"},
-         {"gap", std::string(to_string(reason))},
-         {"to", decoder::to_string(attachment.from)}});
+    const Log::Fields fields{{"event", "coverage_gap"},
+                             {"gap", std::string(to_string(reason))},
+                             {"to", decoder::to_string(attachment.from)}};
+    if (reason == core::GapReason::kFirstStart) {
+      log_.info("rows from before the first start are judged by a scan", fields);
+    } else {
+      log_.warn("the slot was made anew: a scan looks for what was committed meanwhile", fields);
+    }
     begin_scan(config_.baseline, attachment.created->snapshot);
     return;
   }
