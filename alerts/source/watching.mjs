@@ -58,6 +58,21 @@ dupwatch_stream_connected == 1`,
     description: 'The last message at {{ $labels.instance }} came {{ $value | humanizeDuration }} ago: a dead connection that looks alive, or an event loop that is stuck (/healthz then says so).',
   },
   {
+    name: 'DupwatchHeartbeatStale',
+    uses: ['heartbeatStale'],
+    severity: 'critical',
+    concern: 'blind',
+    // Without a stream there is no heartbeat either, and that has an alert of its own.
+    expr: (t) => `time() - dupwatch_heartbeat_last_received_timestamp_seconds > ${t.heartbeatStale}
+and on (job, instance)
+dupwatch_heartbeat_enabled == 1
+and on (job, instance)
+dupwatch_stream_connected == 1`,
+    for: 'heartbeatFor',
+    summary: 'The stream is open, but messages written to the database do not come through it.',
+    description: 'The last heartbeat at {{ $labels.instance }} came back {{ $value | humanizeDuration }} ago: what commits is not seen, or not yet.',
+  },
+  {
     name: 'DupwatchTableChanged',
     severity: 'critical',
     concern: 'blind',

@@ -25,6 +25,7 @@ postgres::ReadBackQuery read_back_query_for(const Attachment& attachment, const 
 core::Disconnect disconnect_kind(const Error& error, bool streamed) {
   if (!streamed) return core::Disconnect::kConnectFailed;
   if (error.reason == "server_closed") return core::Disconnect::kServerClosed;
+  if (error.reason == "heartbeat_lost") return core::Disconnect::kHeartbeatLost;
   return error.sqlstate.empty() ? core::Disconnect::kNetwork : core::Disconnect::kError;
 }
 
@@ -41,6 +42,7 @@ Daemon::Daemon(core::Config config, StopSignals& stop, Log& log)
       sql_(config_.connection, seed_ + 1),
       read_backs_(config_, watch_, sql_, log, seed_ + 2),
       monitor_(config_, sql_, lag_, log),
+      heartbeat_(config_, watch_, sql_, log, seed_ + 4),
       waiter_(stop.fd(), [this] { turn(steady_now()); }),
       backoff_(config_.connection.backoff_min, config_.connection.backoff_max, seed_ + 3) {}
 
@@ -98,7 +100,10 @@ std::optional<Error> Daemon::attach_and_stream() {
                                     .stop_fd = stop_.fd(),
                                     .wake = wake_,
                                     .turn = [this](Instant now) { turn(now); },
-                                    .turn_deadline = [this] { return turn_deadline(); }},
+                                    .turn_deadline = [this] { return turn_deadline(); },
+                                    .judge = [this](const StreamFacts& facts,
+                                                    Instant now) { return judge_stream(facts, now); },
+                                    .heartbeat = heartbeat_.client()},
                   attachment.replication, attachment.wal_sender_timeout);
   auto error = stream_->run();
   if (steady_now() - stream_->facts().started >= kHealthyStream) backoff_.reset();
@@ -138,6 +143,7 @@ std::optional<Error> Daemon::start_stream(Attachment& attachment) {
   watch_.stream_started(attachment.plugin, attachment.from);
   lag_.reset();
   monitor_.started(attachment.plugin, attachment.table, steady_now());
+  heartbeat_.started(steady_now());
   catch_up_target_ = attachment.system.wal_position;
   ever_attached_ = true;
   coverage_.started(wall_now());

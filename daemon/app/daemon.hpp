@@ -11,6 +11,7 @@
 #include "daemon/app/event_fd.hpp"
 #include "daemon/app/exit_code.hpp"
 #include "daemon/app/finding_sink.hpp"
+#include "daemon/app/heartbeat_pump.hpp"
 #include "daemon/app/log.hpp"
 #include "daemon/app/loop_waiter.hpp"
 #include "daemon/app/read_back_pump.hpp"
@@ -58,6 +59,8 @@ class Daemon {
   void publish(Instant now);
   [[nodiscard]] core::StatusSnapshot snapshot(Instant now) const;
   [[nodiscard]] std::string not_ready_reason(Instant now) const;
+  /// Why the stream is to be begun anew although its connection holds.
+  [[nodiscard]] std::optional<postgres::Error> judge_stream(const StreamFacts& facts, Instant now);
   void count_disconnect(const postgres::Error& error);
 
   const core::Config config_;
@@ -71,6 +74,7 @@ class Daemon {
   postgres::SqlClient sql_;
   ReadBackPump read_backs_;
   SlotMonitor monitor_;
+  HeartbeatPump heartbeat_;
   EventFd wake_;
   LoopWaiter waiter_;
   core::Backoff backoff_;

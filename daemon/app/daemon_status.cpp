@@ -20,7 +20,10 @@ constexpr std::chrono::seconds kLagMax{30};
 
 void Daemon::turn(Instant now) {
   board_.beat(now);
-  if (state_ == core::StreamState::kStreaming) monitor_.tick(now);
+  if (state_ == core::StreamState::kStreaming) {
+    monitor_.tick(now);
+    heartbeat_.tick(now);
+  }
   lag_.judged(watch_.judged());
   sink_.tick(now);
   collect_baseline(now);
@@ -30,7 +33,12 @@ void Daemon::turn(Instant now) {
 }
 
 Instant Daemon::turn_deadline() const {
-  return std::min({next_publish_, monitor_.deadline(), next_recheck_});
+  return std::min({next_publish_, monitor_.deadline(), heartbeat_.deadline(), next_recheck_});
+}
+
+std::optional<postgres::Error> Daemon::judge_stream(const StreamFacts& facts, Instant now) {
+  const auto& slot = monitor_.slot();
+  return heartbeat_.lost(facts.heard, slot ? std::optional(slot->active) : std::nullopt, now);
 }
 
 void Daemon::collect_baseline(Instant now) {
@@ -104,6 +112,7 @@ std::string Daemon::not_ready_reason(Instant now) const {
   if (sql_.trouble()) return "no SQL connection: " + sql_.trouble()->message;
   if (!sink_.accepts()) return "findings can't be written";
   if (lag_.lag(now) > kLagMax) return fmt::format("behind the server for {:.0f} s", lag_.lag(now).count());
+  if (auto trouble = heartbeat_.trouble(now); !trouble.empty()) return trouble;
   if (const auto gap = coverage_.open_reason()) {
     return fmt::format(
         "coverage gap ({}): a scan of the table is {}", to_string(*gap),
@@ -155,6 +164,7 @@ core::StatusSnapshot Daemon::snapshot(Instant now) const {
     out.slot_safe_bytes = slot->safe_wal_size.value_or(-1);
     out.slot_wal_status = slot->wal_status;
   }
+  out.heartbeat = heartbeat_.status(now);
   out.gaps = coverage_.gaps();
   out.gaps_opened = coverage_.opened_total();
   out.gaps_open = coverage_.open_now();

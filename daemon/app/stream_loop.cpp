@@ -53,6 +53,7 @@ StreamLoop::StreamLoop(Parts parts, Connection& replication, std::chrono::millis
 std::optional<Error> StreamLoop::run() {
   facts_.started = steady_now();
   facts_.last_received = facts_.started;
+  facts_.heard = facts_.started;
   next_probe_ = facts_.started + kProbeInterval;
   for (;;) {
     if (wait(steady_now()) == Wake::kStop) {
@@ -66,10 +67,13 @@ std::optional<Error> StreamLoop::run() {
         return error;
       }
       report(now);
+    } else {
+      facts_.heard = now;
     }
     parts_.sql.turn(now);
     parts_.turn(now);
     report(now);
+    if (auto error = parts_.judge(facts_, now)) return error;
     parts_.read_backs.pump(now);
     parts_.watch.evict(now);
     const bool asked = parts_.watch.take_reply_request();
@@ -92,10 +96,13 @@ StreamLoop::Wake StreamLoop::wait(Instant now) {
                             parts_.turn_deadline(), parts_.watch.next_expiry()});
   if (reading && buffered_) deadline = now;
   const auto stream_events = static_cast<short>((reading ? POLLIN : 0) | (unflushed_ ? POLLOUT : 0));
-  std::array<pollfd, 4> fds{{{.fd = parts_.stop_fd, .events = POLLIN, .revents = 0},
+  std::array<pollfd, 5> fds{{{.fd = parts_.stop_fd, .events = POLLIN, .revents = 0},
                              {.fd = replication_.socket(), .events = stream_events, .revents = 0},
                              {.fd = parts_.sql.socket(), .events = parts_.sql.events(), .revents = 0},
-                             {.fd = parts_.wake.fd(), .events = POLLIN, .revents = 0}}};
+                             {.fd = parts_.wake.fd(), .events = POLLIN, .revents = 0},
+                             {.fd = parts_.heartbeat != nullptr ? parts_.heartbeat->socket() : -1,
+                              .events = parts_.heartbeat != nullptr ? parts_.heartbeat->events() : short{0},
+                              .revents = 0}}};
   (void)poll(fds.data(), fds.size(), poll_timeout(now, deadline, kSleepMax));
   if (fds[1].revents != 0) buffered_ = true;
   if (fds[3].revents != 0) parts_.wake.clear();
@@ -110,6 +117,7 @@ std::optional<Error> StreamLoop::read_stream(Instant now) {
     auto read = replication_.read_copy();
     if (const auto* data = std::get_if<Connection::CopyData>(&read)) {
       facts_.last_received = now;
+      facts_.heard = now;
       facts_.received_any = true;
       next_probe_ = now + kProbeInterval;
       parts_.watch.receive(data->bytes, now);

@@ -20,6 +20,8 @@ struct StreamFacts {
   Instant started{};
   Instant last_received{};
   bool received_any = false;
+  /// last_received, or when we last had no wish to read.
+  Instant heard{};
 };
 
 /// One replication stream from START_REPLICATION to its end, in one poll loop: CopyBoth, read-backs, findings
@@ -39,6 +41,10 @@ class StreamLoop {
     std::function<void(Instant)> turn;
     /// When `turn` wants to be called at the latest.
     std::function<Instant()> turn_deadline;
+    /// Why the stream is to be ended although its connection holds; nullopt = it is not.
+    std::function<std::optional<postgres::Error>(const StreamFacts&, Instant)> judge;
+    /// The connection to heartbeat.dsn, whose turn is `turn`'s matter; nullptr without one.
+    const postgres::SqlClient* heartbeat = nullptr;
   };
 
   StreamLoop(Parts parts, postgres::Connection& replication, std::chrono::milliseconds wal_sender_timeout);

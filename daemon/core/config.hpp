@@ -62,6 +62,16 @@ struct RecheckConfig {
   Milliseconds orphan_after{5 * 60'000};
 };
 
+/// A message through the WAL and back, which proves that what commits arrives.
+struct HeartbeatConfig {
+  /// 0 = off.
+  Milliseconds interval{30'000};
+  /// A message that is not back after so long is a reason not to be ready.
+  Milliseconds timeout{60'000};
+  /// Where the message is written; empty = where the slot is. May hold a password.
+  std::string dsn;
+};
+
 struct FindingsConfig {
   /// JSON lines, one per finding or change of one; empty = off. Synced to disk before its LSN is confirmed.
   std::string file;
@@ -97,6 +107,7 @@ struct Config {
   RuleConfig rules;
   IndexConfig index;
   RecheckConfig recheck;
+  HeartbeatConfig heartbeat;
   FindingsConfig findings;
   HttpConfig http;
   LogConfig log;

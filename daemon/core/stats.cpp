@@ -61,6 +61,8 @@ std::string_view to_string(Disconnect reason) noexcept {
       return "network";
     case Disconnect::kError:
       return "error";
+    case Disconnect::kHeartbeatLost:
+      return "heartbeat_lost";
   }
   return "?";
 }

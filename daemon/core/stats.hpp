@@ -65,9 +65,20 @@ inline constexpr std::size_t kBaselineStates = 4;
 [[nodiscard]] std::string_view to_string(BaselineState state) noexcept;
 
 /// Why the stream was left. Closed: metric labels.
-enum class Disconnect : std::uint8_t { kConnectFailed, kServerClosed, kNetwork, kError };
-inline constexpr std::size_t kDisconnects = 4;
+enum class Disconnect : std::uint8_t { kConnectFailed, kServerClosed, kNetwork, kError, kHeartbeatLost };
+inline constexpr std::size_t kDisconnects = 5;
 [[nodiscard]] std::string_view to_string(Disconnect reason) noexcept;
+
+struct HeartbeatStatus {
+  /// Beats are sent: neither switched off nor refused by the server.
+  bool enabled = false;
+  /// Unix time, 0 = none yet.
+  double last_sent_unix_seconds = 0;
+  /// Before the first one: since when it is waited for; 0 before the first stream.
+  double last_returned_unix_seconds = 0;
+  std::uint64_t failures = 0;
+  LatencyHistogram round_trip;
+};
 
 struct StatusSnapshot {
   Counters counters;
@@ -111,6 +122,7 @@ struct StatusSnapshot {
   std::array<std::uint64_t, kGapReasons> gaps_open{};
   /// nullopt while a gap is open.
   std::optional<decoder::Timestamp> coverage_complete_since;
+  HeartbeatStatus heartbeat;
   /// The watched table and publication are still what they were at START_REPLICATION.
   bool table_identity_ok = true;
 };

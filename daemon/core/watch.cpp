@@ -24,7 +24,8 @@ Watch::Watch(const Config& config, std::uint64_t seed)
     : profile_(config.profile),
       findings_config_(config.findings),
       index_(config.index.memory_max_bytes, config.index.run_grace, seed),
-      rules_(profile_, config.rules, index_.codec()) {}
+      rules_(profile_, config.rules, index_.codec()),
+      heartbeat_(config.heartbeat, seed) {}
 
 std::vector<decoder::WatchedTable> Watch::watched_tables(const Profile& profile) {
   decoder::WatchedTable table{.schema = profile.schema, .name = profile.table, .columns = {}};
@@ -304,7 +305,10 @@ void Watch::on_truncate(std::size_t /*table*/) {
   notice(Notice::Kind::kTruncated, profile_.qualified_name());
 }
 
-void Watch::on_message(const decoder::Message& /*message*/) {}
+// It is no part of a transaction that is judged, so it moves no position.
+void Watch::on_message(const decoder::Message& message) {
+  (void)heartbeat_.returned(message.content, now_);
+}
 
 void Watch::on_relation(std::size_t /*table*/, std::uint32_t relation_oid, std::string_view missing) {
   relation_oid_ = relation_oid;

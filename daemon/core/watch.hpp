@@ -13,6 +13,7 @@
 
 #include "daemon/core/config.hpp"
 #include "daemon/core/confirm_rule.hpp"
+#include "daemon/core/heartbeat.hpp"
 #include "daemon/core/replay_rules.hpp"
 #include "daemon/core/reported_findings.hpp"
 #include "daemon/core/run_index.hpp"
@@ -100,6 +101,9 @@ class Watch final : private decoder::ChangeSink {
   void findings_durable() noexcept { confirm_.findings_durable(); }
   [[nodiscard]] std::vector<Notice> take_notices();
 
+  [[nodiscard]] Heartbeat& heartbeat() noexcept { return heartbeat_; }
+  [[nodiscard]] const Heartbeat& heartbeat() const noexcept { return heartbeat_; }
+
   void evict(Instant now) { index_.evict(now); }
   /// Another server or timeline may lack rows that are in memory.
   void forget_runs() { index_.clear_complete(); }
@@ -148,6 +152,7 @@ class Watch final : private decoder::ChangeSink {
   ReplayRules rules_;
   ReportedFindings reported_;
   ConfirmRule confirm_;
+  Heartbeat heartbeat_;
   std::unique_ptr<decoder::Decoder> decoder_;
   Counters counters_;
 

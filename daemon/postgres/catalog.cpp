@@ -3,6 +3,7 @@
 #include <charconv>
 
 #include "daemon/postgres/ask.hpp"
+#include "daemon/postgres/quoting.hpp"
 
 namespace dupwatch::postgres {
 namespace {
@@ -75,6 +76,15 @@ Expected<std::optional<SlotRow>> find_slot(Connection& sql, const std::string& n
   const auto& result = *std::get<Result>(answer);
   if (row_count(result) == 0) return std::optional<SlotRow>{};
   return std::optional{read_slot_row(result, 0)};
+}
+
+std::string heartbeat_query() {
+  return "SELECT pg_catalog.pg_logical_emit_message(false, " + quote_literal(decoder::kMessagePrefix) +
+         ", $1)";
+}
+
+decoder::Lsn read_lsn(const pg_result& result, int row) {
+  return lsn_cell(result, row, 0).value_or(decoder::Lsn{});
 }
 
 std::string table_query() {

@@ -53,6 +53,13 @@ struct SlotRow {
 [[nodiscard]] std::string slot_query();
 [[nodiscard]] SlotRow read_slot_row(const pg_result& result, int row);
 
+/// Writes a message that every slot of the database gets, outside of any transaction: no transaction id is
+/// spent, and the WAL writer flushes it within wal_writer_delay (0.2 s). $1 = content; the answer is the
+/// position behind it.
+[[nodiscard]] std::string heartbeat_query();
+/// The first column as a position, 0/0 for NULL.
+[[nodiscard]] decoder::Lsn read_lsn(const pg_result& result, int row);
+
 /// The watched table as the catalogue has it now. Any difference between two reads is a change that can
 /// silence a stream (rename under wal2json, drop and re-create under pgoutput).
 struct TableIdentity {

@@ -89,6 +89,22 @@ void append_coverage(std::string& out, const core::StatusSnapshot& status) {
   coverage.close();
 }
 
+void append_heartbeat(std::string& out, const core::HeartbeatStatus& heartbeat) {
+  ObjectWriter object{out};
+  object.boolean("enabled", heartbeat.enabled);
+  const auto time = [&](std::string_view key, double unix_seconds) {
+    if (unix_seconds > 0) {
+      object.text(key, core::to_iso8601({static_cast<std::int64_t>(unix_seconds * 1e6)}));
+    } else {
+      object.raw(key, "null");
+    }
+  };
+  time("last_sent", heartbeat.last_sent_unix_seconds);
+  time("last_returned", heartbeat.last_returned_unix_seconds);
+  object.number("failures", heartbeat.failures);
+  object.close();
+}
+
 }  // namespace
 
 std::string status_json(const core::StatusSnapshot& status, const Verdict& verdict) {
@@ -122,6 +138,8 @@ std::string status_json(const core::StatusSnapshot& status, const Verdict& verdi
   object.boolean("table_identity_ok", status.table_identity_ok);
   object.name("coverage");
   append_coverage(out, status);
+  object.name("heartbeat");
+  append_heartbeat(out, status.heartbeat);
   object.name("baseline");
   append_baseline(out, status);
   object.text("version", build_info().version);

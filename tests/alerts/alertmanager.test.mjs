@@ -103,7 +103,7 @@ test('in a real Alertmanager, with every alert firing, exactly the explained one
   }
   const muted = async () => (await (await fetch(api)).json())
     .filter(({ status }) => status.inhibitedBy.length > 0).map(({ labels }) => labels.alertname).sort();
-  const expected = ['DupwatchAbsent', 'DupwatchDetectionFastBurn', 'DupwatchDetectionSlowBurn', 'DupwatchLagHigh', 'DupwatchNotReady', 'DupwatchReadBackFailing'];
+  const expected = ['DupwatchAbsent', 'DupwatchDetectionFastBurn', 'DupwatchDetectionSlowBurn', 'DupwatchHeartbeatStale', 'DupwatchLagHigh', 'DupwatchNotReady', 'DupwatchReadBackFailing'];
   // Inhibition is decided when a group is flushed, after its group_wait; the API asks for it anew.
   while ((await muted()).length < expected.length && Date.now() < deadline) await sleep(200);
   assert.deepEqual(await muted(), expected);

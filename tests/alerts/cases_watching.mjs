@@ -4,6 +4,12 @@ const at = on('db1');
 const labels = { job: 'dupwatch', instance: 'db1' };
 const state = (name, instance = 'db1') => `dupwatch_baseline_state{${on(instance)},state="${name}"}`;
 
+const beats = (received, enabled, connected, instance = 'db1') => ({
+  [`dupwatch_heartbeat_last_received_timestamp_seconds{${on(instance)}}`]: received,
+  [`dupwatch_heartbeat_enabled{${on(instance)}}`]: enabled,
+  [`dupwatch_stream_connected{${on(instance)}}`]: connected,
+});
+
 /** Fires for db1 at each of `times`, quiet at each of `quiet`. */
 const around = (quiet, times, description, more = {}) => [
   ...quiet.map((time) => [time, []]),
@@ -74,6 +80,20 @@ export const cases = [
       [`dupwatch_stream_last_message_timestamp_seconds{${on('db2')}}`]: '60x30', [`dupwatch_stream_connected{${on('db2')}}`]: '0x30',
     },
     checks: [['20m', []]],
+  },
+  {
+    alert: 'DupwatchHeartbeatStale',
+    name: 'two minutes old for two minutes',
+    series: beats('0+60x5 300x20', '1x30', '1x30'),
+    checks: around(['7m', '9m'], ['10m'], 'The last heartbeat at db1 came back 5m 0s ago: what commits is not seen, or not yet.'),
+  },
+  {
+    alert: 'DupwatchHeartbeatStale',
+    name: 'one that is a minute late, one that is off, and one without a stream are quiet',
+    series: {
+      ...beats('0 0 0 0 240+60x30', '1x30', '1x30', 'db1'), ...beats('0x30', '0x30', '1x30', 'db2'), ...beats('0x30', '1x30', '0x30', 'db3'),
+    },
+    checks: [['4m', []], ['20m', []]],
   },
   {
     alert: 'DupwatchTableChanged',

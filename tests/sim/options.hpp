@@ -19,6 +19,7 @@ enum class Bug : std::uint8_t {
   kNone,
   kConfirmReceived,    ///< confirms what was received, not what was judged
   kConfirmKeepalive,   ///< confirms a keepalive's position whatever is pending
+  kConfirmHeartbeat,   ///< confirms the position of a heartbeat that came back
   kConfirmBeforeSync,  ///< takes findings for durable that are written but not synced
   kConfirmFailedSync,  ///< takes a failed sync for a good one
   kRetrySync,          ///< syncs again after a failed sync without writing again
@@ -37,6 +38,7 @@ enum class Bug : std::uint8_t {
 inline constexpr std::array kBugs = {
     std::pair{Bug::kConfirmReceived, std::string_view("confirm_received")},
     std::pair{Bug::kConfirmKeepalive, std::string_view("confirm_keepalive")},
+    std::pair{Bug::kConfirmHeartbeat, std::string_view("confirm_heartbeat")},
     std::pair{Bug::kConfirmBeforeSync, std::string_view("confirm_before_sync")},
     std::pair{Bug::kConfirmFailedSync, std::string_view("confirm_failed_sync")},
     std::pair{Bug::kRetrySync, std::string_view("retry_sync")},

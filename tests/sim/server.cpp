@@ -61,13 +61,20 @@ std::optional<std::string> Server::next_message() {
   return frames_.commit(transaction.commit_lsn, transaction.end_lsn, transaction.xid);
 }
 
+std::uint64_t Server::reached() {
+  if (within_transaction() || next_ == transactions_.size()) return wal_end_;
+  const auto sent = next_ == 0 ? started_from_ : std::max(started_from_, transactions_[next_ - 1].end_lsn);
+  return sent + random_.below(transactions_[next_].commit_lsn - sent + 1);
+}
+
 std::string Server::keepalive(std::uint64_t& position) {
-  position = wal_end_;
-  if (!within_transaction() && next_ < transactions_.size()) {
-    const auto sent = next_ == 0 ? started_from_ : std::max(started_from_, transactions_[next_ - 1].end_lsn);
-    position = sent + random_.below(transactions_[next_].commit_lsn - sent + 1);
-  }
+  position = reached();
   return walsender::Frames::keepalive(position, random_.below(4) == 0);
+}
+
+std::string Server::message(std::uint64_t& position, std::string_view content) {
+  position = reached();
+  return frames_.message(position, content);
 }
 
 void Server::receive_status(std::uint64_t confirmed) {

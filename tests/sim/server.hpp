@@ -47,6 +47,8 @@ class Server {
   /// A keepalive as it could be sent now. Between transactions its position lies before the next one; within
   /// one it is the end of WAL, more than a real server says, because it must not matter.
   [[nodiscard]] std::string keepalive(std::uint64_t& position);
+  /// A message outside of transactions that stands in the WAL at `position`, where a keepalive could.
+  [[nodiscard]] std::string message(std::uint64_t& position, std::string_view content);
   void receive_status(std::uint64_t confirmed);
 
   [[nodiscard]] std::uint64_t slot() const noexcept { return slot_; }
@@ -63,6 +65,8 @@ class Server {
   [[nodiscard]] const std::deque<Transaction>& transactions() const noexcept { return transactions_; }
 
  private:
+  /// Where the walsender is.
+  [[nodiscard]] std::uint64_t reached();
   [[nodiscard]] bool within_transaction() const noexcept { return row_ > 0; }
 
   const Options& options_;

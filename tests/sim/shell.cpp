@@ -39,6 +39,8 @@ void Shell::connect() {
   watch_->stream_started(world_.options.plugin, decoder::Lsn{from});
   world_.inspector.stream_started(from);
   keepalive_position_ = from;
+  heartbeat_position_ = from;
+  watch_->heartbeat().stream_started(now_);
   world_.trace("connect", "from {}", from);
 }
 
@@ -80,6 +82,14 @@ void Shell::read_keepalive() {
   if (!connected_ || !watch_->may_read() || sink_stalled) return;
   receive(world_.server.keepalive(keepalive_position_));
   world_.trace("keepalive", "{}", keepalive_position_);
+}
+
+void Shell::read_heartbeat() {
+  if (!connected_ || !watch_->may_read() || sink_stalled) return;
+  auto& heartbeat = watch_->heartbeat();
+  const auto beat = heartbeat.next(now_);
+  receive(world_.server.message(heartbeat_position_, beat.value_or("beat of another")));
+  world_.trace("heartbeat", "{}", heartbeat_position_);
 }
 
 void Shell::turn_read_back() {
@@ -195,6 +205,7 @@ void Shell::send_status(bool sync_fails) {
   auto position = watch_->confirmed().value;
   if (bug_ == Bug::kConfirmReceived) position = watch_->received().value;
   if (bug_ == Bug::kConfirmKeepalive) position = std::max(position, keepalive_position_);
+  if (bug_ == Bug::kConfirmHeartbeat) position = std::max(position, heartbeat_position_);
   (void)watch_->take_reply_request();
   world_.inspector.confirming(position);
   statuses_.push_back(position);

@@ -40,6 +40,8 @@ class Shell {
   /// One CopyData, if the daemon is willing to read and the server has one.
   void read_message();
   void read_keepalive();
+  /// A heartbeat comes back, or another dupwatch's.
+  void read_heartbeat();
   /// Asks for the next read-back, or goes on with the one in flight.
   void turn_read_back();
   void fail_read_back();
@@ -79,6 +81,7 @@ class Shell {
 
   bool connected_ = false;
   std::uint64_t keepalive_position_ = 0;
+  std::uint64_t heartbeat_position_ = 0;
   std::deque<std::uint64_t> statuses_;
   std::optional<InFlight> in_flight_;
   std::vector<core::Finding> unwritten_;

@@ -69,7 +69,11 @@ class Simulation {
         commit();
         break;
       case 1:
-        shell_->read_keepalive();
+        if (percent(30)) {
+          shell_->read_heartbeat();
+        } else {
+          shell_->read_keepalive();
+        }
         break;
       case 2:
         shell_->turn_read_back();

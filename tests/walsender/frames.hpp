@@ -67,6 +67,13 @@ class Frames {
     if (pgoutput()) return data(lsn, wire::truncate({kTableOid}));
     return data(lsn, json("T", xid, lsn, lsn, fmt::format(",{}", kTable)));
   }
+  /// Of pg_logical_emit_message, outside of any transaction.
+  [[nodiscard]] std::string message(std::uint64_t lsn, std::string_view content) const {
+    if (pgoutput()) return data(lsn, wire::message(false, "dupwatch", content));
+    return data(lsn, fmt::format(R"({{"action":"M","lsn":"{}","transactional":false,"prefix":"dupwatch",)"
+                                 R"("content":"{}"}})",
+                                 decoder::to_string(decoder::Lsn{lsn}), content));
+  }
   [[nodiscard]] decoder::Plugin plugin() const noexcept { return plugin_; }
 
  private:

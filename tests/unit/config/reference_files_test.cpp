@@ -73,6 +73,9 @@ TEST(ReferenceFile, ItsValuesAreTheDefaults) {
   EXPECT_EQ(file.recheck.orphan_after, defaults.recheck.orphan_after);
   EXPECT_EQ(file.index.memory_max_bytes, defaults.index.memory_max_bytes);
   EXPECT_EQ(file.index.run_grace, defaults.index.run_grace);
+  EXPECT_EQ(file.heartbeat.interval, defaults.heartbeat.interval);
+  EXPECT_EQ(file.heartbeat.timeout, defaults.heartbeat.timeout);
+  EXPECT_EQ(file.heartbeat.dsn, defaults.heartbeat.dsn);
   EXPECT_EQ(file.findings.file, defaults.findings.file);
   EXPECT_EQ(file.findings.log_rate_max, defaults.findings.log_rate_max);
   EXPECT_EQ(file.findings.keep, defaults.findings.keep);

@@ -231,5 +231,34 @@ TEST_P(WarmWatchTest, ABaselineFindingThatIsOlderThanTheStreamsTakesNothingBack)
   EXPECT_EQ(open(Rule::kDuplicateCreated, Severity::kHarmless), 0U);
 }
 
+TEST_P(WatchTest, AHeartbeatComesBackAndMovesNoPosition) {
+  watch.heartbeat().stream_started(now);
+  const auto beat = watch.heartbeat().next(now);
+  ASSERT_TRUE(beat);
+  watch.heartbeat().emitted(*beat, Lsn{0x1500});
+  receive(frames.message(0x1400, "beat of another"));
+  receive(frames.message(0x1400, std::string(100'000, 'x')));
+  EXPECT_TRUE(watch.heartbeat().round_trip().sum_seconds == 0 && watch.heartbeat().last_returned() == now);
+  now += 2s;
+  receive(frames.message(0x1400, *beat));
+  EXPECT_EQ(watch.heartbeat().last_returned(), now);
+  EXPECT_EQ(confirmed(), Lsn{0x1000}) << "what was committed before it may still be on its way to be judged";
+  EXPECT_EQ(watch.received(), Lsn{0x1400});
+}
+
+TEST_P(WatchTest, AHeartbeatWithinATransactionLeavesItOpen) {
+  watch.heartbeat().stream_started(now);
+  const auto beat = watch.heartbeat().next(now);
+  ASSERT_TRUE(beat);
+  begin();
+  insert(event(11));
+  receive(frames.message(lsn + 8, *beat));
+  receive(frames.keepalive(lsn + 0x1000));
+  EXPECT_EQ(confirmed(), Lsn{0x1000});
+  const auto end = commit();
+  (void)read_back();
+  EXPECT_EQ(confirmed(), end);
+}
+
 }  // namespace
 }  // namespace dupwatch::core

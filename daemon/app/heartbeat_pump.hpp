@@ -1,0 +1,51 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "daemon/app/clock.hpp"
+#include "daemon/app/log.hpp"
+#include "daemon/core/config.hpp"
+#include "daemon/core/heartbeat.hpp"
+#include "daemon/core/watch.hpp"
+#include "daemon/postgres/sql_client.hpp"
+
+namespace dupwatch::app {
+
+/// Writes the heartbeat's messages, on the daemon's SQL connection or on one to heartbeat.dsn, and says when
+/// the stream has lost one. Owned by the loop thread.
+class HeartbeatPump {
+ public:
+  HeartbeatPump(const core::Config& config, core::Watch& watch, postgres::SqlClient& sql, Log& log,
+                std::uint64_t seed);
+
+  /// A stream has (re)started.
+  void started(Instant now);
+  /// Submits the next message when it is due, and moves the connection to heartbeat.dsn on.
+  void tick(Instant now);
+  [[nodiscard]] Instant deadline() const noexcept;
+  /// The connection to heartbeat.dsn, for poll(2); nullptr without one.
+  [[nodiscard]] const postgres::SqlClient* client() const noexcept { return own_.get(); }
+
+  /// Why the stream is to be ended; nullopt = it is not.
+  [[nodiscard]] std::optional<postgres::Error> lost(Instant heard, std::optional<bool> slot_active,
+                                                    Instant now);
+  /// A sentence when a message is overdue, else empty.
+  [[nodiscard]] std::string trouble(Instant now) const;
+  [[nodiscard]] core::HeartbeatStatus status(Instant now) const;
+
+ private:
+  void emit(std::string content);
+  void failed(const postgres::Error& error);
+
+  const core::Config& config_;
+  core::Watch& watch_;
+  std::unique_ptr<postgres::SqlClient> own_;
+  postgres::SqlClient& sql_;
+  Log& log_;
+  std::uint64_t failures_ = 0;
+  std::string told_;
+};
+
+}  // namespace dupwatch::app
