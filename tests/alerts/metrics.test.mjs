@@ -55,11 +55,14 @@ test('promtool accepts the metrics, and every selector of a rule finds its serie
   assert.equal(sum(idle, 'dupwatch_open_findings', {}), 0);
   assert.equal(sum(idle, 'dupwatch_ready', {}), 1);
 
-  const step = (type, index) => ({ run: `wrun_01K0000000000000000000000${index}`, type, correlation: 'step_1' });
-  await insertEvents(cluster, [1, 2].flatMap((index) => [
-    { ...step('run_created', index), correlation: null }, step('step_created', index), step('step_started', index),
-    step('step_completed', index), step('step_created', index),
-  ]));
+  const runs = [1, 2].map((index) => `wrun_01K0000000000000000000000${index}`);
+  // Known to the daemon before their duplicates come, so that these are judged as the stream brings them, not by the
+  // read-back of an unknown run, whose rows have no commit time to measure a latency from.
+  await insertEvents(cluster, runs.map((run) => ({ run, type: 'run_created' })));
+  await daemon.caughtUp();
+  const step = (type, run) => ({ run, type, correlation: 'step_1' });
+  await insertEvents(cluster, runs.flatMap((run) => (
+    ['step_created', 'step_started', 'step_completed', 'step_created'].map((type) => step(type, run)))));
   await daemon.caughtUp();
   await daemon.until('two fatal findings', async () => (await daemon.metric('dupwatch_open_findings')) === 2);
   // The latency is measured when a finding is written, which may be a snapshot later.
