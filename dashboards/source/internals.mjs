@@ -1,0 +1,173 @@
+// The slot and what it holds back on the primary; then the stream, the index, the scans and the process.
+import { dashboard, gauge, quantile, rate, select, series, stat } from './panels.mjs';
+
+const bySlot = (name) => `max by (instance, slot_name) (${select(name)})`;
+const instances = (name) => [gauge(name), '{{instance}}'];
+
+const slot = {
+  title: 'Slot',
+  panels: [
+    stat({
+      title: 'wal_status', unit: 'short', alert: 'DupwatchSlotLost', name: true, noValue: 'not known', limits: [],
+      queries: [[`max by (wal_status) (${select('dupwatch_slot_wal_status')}) == 1`, '{{wal_status}}']],
+      description: 'pg_replication_slots.wal_status. Good: reserved or extended. unreserved: the next checkpoint may drop WAL that dupwatch has not read; lost: it did.',
+    }),
+    stat({
+      title: 'Retained WAL', unit: 'bytes', alert: 'DupwatchSlotWalCritical', limits: [[2 * 1024 ** 3, 'orange'], [10 * 1024 ** 3, 'red']],
+      queries: [[`max(${select('dupwatch_slot_retained_wal_bytes')}) or vector(0)`, 'retained']],
+      description: 'What the primary keeps for the slot, the largest of those chosen. Good: some tens of MiB.',
+    }),
+    stat({
+      title: 'Room until the slot is lost', unit: 'bytes', alert: 'DupwatchSlotSafeWalLow', noValue: 'no limit',
+      queries: [[`min(${select('dupwatch_slot_safe_wal_bytes')})`, 'safe']],
+      description: 'WAL that can still be written before the slot is lost. "no limit": max_slot_wal_keep_size is -1, and the slot can fill the disk.',
+    }),
+    stat({
+      title: 'Retained in four hours', unit: 'bytes', alert: 'DupwatchSlotFillPredicted', limits: [[10 * 1024 ** 3, 'red']],
+      queries: [[`clamp_min(max(predict_linear(${select('dupwatch_slot_retained_wal_bytes')}[30m], 14400)), 0) or vector(0)`, 'predicted']],
+      description: 'Where the trend of the last 30 minutes leads. It means little in the first half hour after a start.',
+    }),
+    stat({
+      title: 'Stream', unit: 'short', alert: 'DupwatchNotStreaming', name: true, noValue: 'not scraped', limits: [],
+      queries: [[`max by (state) (${select('dupwatch_stream_state')}) == 1`, '{{state}}']],
+      description: 'What dupwatch does with the stream. Good: streaming.',
+    }),
+    stat({
+      title: 'Table', unit: 'short', alert: 'DupwatchTableChanged', texts: { 0: ['CHANGED', 'red'], 1: ['As it was', 'green'] },
+      queries: [[`min(${select('dupwatch_table_identity_ok')}) or vector(0)`, 'table']],
+      description: 'Whether the watched table and its publication are what they were when streaming began. After a change Postgres may send nothing, without an error.',
+    }),
+    series({
+      title: 'Retained and safe WAL', unit: 'bytes', alert: 'DupwatchSlotWalHigh',
+      queries: [[bySlot('dupwatch_slot_retained_wal_bytes'), 'retained {{instance}}'], [bySlot('dupwatch_slot_safe_wal_bytes'), 'safe {{instance}}']],
+      description: 'What the slot holds back, and how much can still be written. The second line is missing where nothing limits the slot.',
+    }),
+    series({
+      title: 'Lag in WAL', unit: 'bytes', alert: 'DupwatchLagHigh', queries: [instances('dupwatch_stream_lag_bytes')],
+      description: 'WAL between the end of the server\'s and what dupwatch has confirmed. It grows in a large transaction and falls at its end.',
+    }),
+  ],
+};
+
+const stream = {
+  title: 'Stream',
+  panels: [
+    series({
+      title: 'Received', unit: 'Bps', alert: 'DupwatchStreamSilent', queries: [[rate('dupwatch_stream_received_bytes_total'), '{{instance}}']],
+      description: 'Payload that the walsender sends. With a wal2json slot it has whole rows, with the publication only the keys.',
+    }),
+    series({
+      title: 'Transactions and status updates', unit: 'ops', alert: 'DupwatchStreamSilent',
+      queries: [[rate('dupwatch_stream_transactions_total'), 'transactions {{instance}}'], [rate('dupwatch_stream_status_updates_total'), 'status updates {{instance}}']],
+      description: 'Status updates tell the server that dupwatch lives and what it may drop. Good: never 0.',
+    }),
+    series({
+      title: 'Since the last message', unit: 's', alert: 'DupwatchStreamSilent', limits: [[120, 'red']],
+      queries: [[`time() - max by (instance) (${select('dupwatch_stream_last_message_timestamp_seconds')} > 0)`, '{{instance}}']],
+      description: 'Keepalives count. Good: some seconds. Past wal_sender_timeout the connection is dead.',
+    }),
+    series({
+      title: 'Disconnects and decode errors', unit: 'short', alert: 'DupwatchDecodeErrors', bars: true, stack: true,
+      queries: [
+        [`sum by (reason) (increase(${select('dupwatch_stream_disconnects_total')}[$__rate_interval]))`, 'disconnect {{reason}}'],
+        [`sum by (reason) (increase(${select('dupwatch_decode_errors_total')}[$__rate_interval]))`, 'decode {{reason}}'],
+      ],
+      description: 'A restart of Postgres disconnects once. A message that cannot be decoded holds rows that were not checked: never good.',
+    }),
+    series({
+      title: 'Rows seen again', unit: 'ops', alert: 'DupwatchNotStreaming',
+      queries: [[rate('dupwatch_redeliveries_total'), '{{instance}}']],
+      description: 'The same run and id once more, which is no duplicate: after a reconnect, or where a read-back was ahead of the stream.',
+    }),
+    series({
+      title: 'Order of commits against ids', unit: 's', alert: 'DupwatchDetectionSlowBurn',
+      queries: [[quantile('0.99', 'dupwatch_commit_order_inversion_seconds'), 'p99']],
+      description: 'How much older an event\'s id is than the newest committed before it in its run. Replay reads by id, so what commits late is read early.',
+    }),
+  ],
+};
+
+const index = {
+  title: 'Index and scans',
+  panels: [
+    series({
+      title: 'Memory of the index', unit: 'bytes', alert: 'DupwatchIndexNearLimit',
+      queries: [[gauge('dupwatch_index_memory_bytes'), 'used {{instance}}'], [gauge('dupwatch_index_memory_limit_bytes'), 'limit {{instance}}']],
+      description: 'Below the limit runs stay in memory; at it the coldest leave and are read back when they go on. That costs queries, never a finding.',
+    }),
+    series({
+      title: 'Runs and rows in the index', unit: 'short', alert: 'DupwatchIndexNearLimit',
+      queries: [[gauge('dupwatch_index_runs'), 'runs {{instance}}'], [gauge('dupwatch_index_rows'), 'rows {{instance}}']],
+      description: 'Ended runs leave after index.run_grace.',
+    }),
+    series({
+      title: 'Runs that left the index', unit: 'ops', alert: 'DupwatchIndexThrashing',
+      queries: [[rate('dupwatch_index_evictions_total', ['reason']), '{{reason}}']],
+      description: 'By reason. Evictions for want of memory mean that index.memory_max is small for this load.',
+    }),
+    series({
+      title: 'Read-backs', unit: 'ops', alert: 'DupwatchReadBackFailing',
+      queries: [
+        [rate('dupwatch_read_backs_total'), 'queries {{instance}}'], [rate('dupwatch_read_back_runs_total'), 'runs {{instance}}'],
+        [rate('dupwatch_read_back_rows_total'), 'rows {{instance}}'], [rate('dupwatch_read_back_failures_total'), 'failures {{instance}}'],
+      ],
+      description: 'Runs that are not in the index are read from the table when they go on. Failures are repeated; while they last those runs wait.',
+    }),
+    series({
+      title: 'Runs waiting to be read back', unit: 'short', alert: 'DupwatchReadBackFailing', queries: [instances('dupwatch_read_back_pending_runs')],
+      description: 'Good: near 0. After a start over many open runs it rises and falls.',
+    }),
+    series({
+      title: 'Baseline scan', unit: 'short', alert: 'DupwatchBaselineStalled',
+      queries: [[gauge('dupwatch_baseline_runs'), 'judged {{instance}}'], [gauge('dupwatch_baseline_expected_runs'), 'expected {{instance}}']],
+      description: 'Runs that the scan of the table has judged, and the estimate of how many there are (0: not known). The scan closes coverage gaps.',
+    }),
+    stat({
+      title: 'State of the scan', unit: 'short', alert: 'DupwatchBaselineFailed', name: true, noValue: 'not scraped', limits: [],
+      queries: [[`max by (state) (${select('dupwatch_baseline_state')}) == 1`, '{{state}}']],
+      description: 'Good: done, or running after a gap. failed: it is tried again by itself.',
+    }),
+    stat({
+      title: 'Log lines left out', unit: 'short', decimals: 0, alert: 'DupwatchFatalBurst', limits: [[1, 'orange']],
+      queries: [[`sum(increase(${select('dupwatch_findings_log_suppressed_total')}[$__range])) or vector(0)`, 'left out']],
+      description: 'Findings that findings.log_rate_max kept out of the log in the time shown. findings.file and /api/findings have them.',
+    }),
+    stat({
+      title: 'Findings changed', unit: 'short', decimals: 0, alert: 'DupwatchFatalFindings', limits: [],
+      queries: [[`sum(increase(${select('dupwatch_finding_changes_total')}[$__range])) or vector(0)`, 'changed']],
+      description: 'Findings told again in the time shown because their severity, state or rows changed.',
+    }),
+    stat({
+      title: 'Truncated', unit: 'short', decimals: 0, alert: 'DupwatchTableChanged', limits: [[1, 'orange']],
+      queries: [[`sum(increase(${select('dupwatch_table_truncates_total')}[$__range])) or vector(0)`, 'truncates']],
+      description: 'How often the watched table was truncated in the time shown. Good: 0.',
+    }),
+  ],
+};
+
+const processRow = {
+  title: 'Process',
+  panels: [
+    series({
+      title: 'CPU', unit: 'percentunit', alert: 'DupwatchRestarting', width: 8, queries: [[rate('process_cpu_seconds_total'), '{{instance}}']],
+      description: 'Share of one core.',
+    }),
+    series({
+      title: 'Resident memory', unit: 'bytes', alert: 'DupwatchIndexNearLimit', width: 8,
+      queries: [instances('process_resident_memory_bytes')],
+      description: 'The index and little else. Good: below index.memory_max and some tens of MiB.',
+    }),
+    series({
+      title: 'File descriptors', unit: 'short', alert: 'DupwatchRestarting', width: 8,
+      queries: [[gauge('process_open_fds'), 'open {{instance}}'], [gauge('process_max_fds'), 'limit {{instance}}']],
+      description: 'At most three go to the database, the others to HTTP clients and files.',
+    }),
+  ],
+};
+
+export const internals = dashboard({
+  uid: 'dupwatch-internals', title: 'dupwatch / Slot and internals',
+  description: 'What dupwatch\'s slot holds back on the primary, and how the stream, the index, the scans and the process do.',
+  links: [['Overview', 'dupwatch-overview']],
+  rows: [slot, stream, index, processRow],
+});

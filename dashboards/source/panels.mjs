@@ -1,0 +1,147 @@
+// The parts that the dashboards are made of: panels, rows, variables and annotations as Grafana's JSON.
+import { settings } from '../../alerts/thresholds.mjs';
+
+const DATASOURCE = { type: 'prometheus', uid: '${datasource}' };
+
+/** The selector that every metric takes, with more matchers if given. */
+export const select = (name, ...matchers) => `${name}{${['job=~"$job"', 'instance=~"$instance"', ...matchers].join(', ')}}`;
+
+/** What a counter grew by per second, by `labels`. */
+export const rate = (name, labels = ['instance'], ...matchers) => `sum by (${labels.join(', ')}) (rate(${select(name, ...matchers)}[$__rate_interval]))`;
+
+/** A gauge of each instance. */
+export const gauge = (name, ...matchers) => `max by (instance) (${select(name, ...matchers)})`;
+
+// A quantile of no observation is NaN, which no panel can draw.
+export const quantile = (share, histogram) => `(histogram_quantile(${share}, sum by (le) (rate(${select(`${histogram}_bucket`)}[$__rate_interval]))) >= 0) or vector(0)`;
+
+const runbook = (alert) => ({ title: `Runbook ${alert}`, url: `${settings.runbooks}/${alert}.md`, targetBlank: true });
+
+/** Thresholds as Grafana has them: green, then each [value, colour]. */
+const steps = (limits) => ({ mode: 'absolute', steps: [{ color: 'green', value: null }, ...limits.map(([value, color]) => ({ value, color }))] });
+
+/** A value mapping: {value: [text, colour]}. */
+const mapping = (texts) => [{
+  type: 'value',
+  options: Object.fromEntries(Object.entries(texts).map(([value, [text, color]], index) => [value, { text, color, index }])),
+}];
+
+function targetsOf(queries, instant) {
+  return queries.map(([expr, legendFormat], index) => ({
+    refId: String.fromCharCode(65 + index), datasource: DATASOURCE, expr, legendFormat,
+    ...(instant ? { instant: true, range: false, format: instant === 'table' ? 'table' : 'time_series' } : { instant: false, range: true }),
+  }));
+}
+
+/** What all panels share. `alert` names the runbook that the panel links to. */
+function panel(type, { title, description, unit, alert, width, height, queries, instant, defaults = {}, options, transformations }) {
+  return {
+    type, title, description, datasource: DATASOURCE,
+    gridPos: { w: width, h: height, x: 0, y: 0 },
+    links: [runbook(alert)],
+    fieldConfig: { defaults: { unit, ...defaults }, overrides: [] },
+    options, targets: targetsOf(queries, instant),
+    ...(transformations ? { transformations } : {}),
+  };
+}
+
+/** One number, coloured by `limits` or by the values in `texts`. */
+export function stat({ limits = [], texts, decimals, name = false, noValue, ...rest }) {
+  return panel('stat', {
+    width: 4, height: 4, instant: true, ...rest,
+    defaults: {
+      thresholds: steps(limits), color: { mode: 'thresholds' },
+      ...(texts ? { mappings: mapping(texts) } : {}), ...(decimals === undefined ? {} : { decimals }), ...(noValue ? { noValue } : {}),
+    },
+    options: {
+      colorMode: 'background', graphMode: 'none', justifyMode: 'auto', orientation: 'auto', textMode: name ? 'name' : 'auto', wideLayout: true,
+      reduceOptions: { calcs: ['lastNotNull'], fields: '', values: false },
+    },
+  });
+}
+
+/** Lines over time, or bars. */
+export function series({ bars = false, stack = false, limits, ...rest }) {
+  return panel('timeseries', {
+    width: 12, height: 8, ...rest,
+    defaults: {
+      min: 0, color: { mode: 'palette-classic' }, ...(limits ? { thresholds: steps(limits) } : {}),
+      custom: {
+        drawStyle: bars ? 'bars' : 'line', lineWidth: 1, fillOpacity: bars ? 80 : 10, showPoints: 'never', spanNulls: false,
+        stacking: { mode: stack ? 'normal' : 'none', group: 'A' }, thresholdsStyle: { mode: limits ? 'dashed' : 'off' },
+      },
+    },
+    options: {
+      legend: { displayMode: 'list', placement: 'bottom', showLegend: true, calcs: [] },
+      tooltip: { mode: 'multi', sort: 'desc' },
+    },
+  });
+}
+
+/** The last values as a table; `columns` renames and orders what the query's labels are called. */
+export function table({ columns, ...rest }) {
+  const names = Object.keys(columns);
+  return panel('table', {
+    width: 12, height: 8, instant: 'table', ...rest,
+    defaults: { custom: { align: 'auto', cellOptions: { type: 'auto' }, inspect: false } },
+    options: { showHeader: true, cellHeight: 'sm', footer: { show: false, reducer: ['sum'], countRows: false, fields: '' }, sortBy: [{ displayName: columns.Value, desc: true }] },
+    transformations: [{
+      id: 'organize',
+      options: { excludeByName: { Time: true }, indexByName: Object.fromEntries(names.map((name, index) => [name, index])), renameByName: columns, includeByName: {} },
+    }],
+  });
+}
+
+/** A heading with its panels, laid out from left to right in 24 columns. */
+function placeRow({ title, panels }, top) {
+  const placed = [{ type: 'row', title, collapsed: false, panels: [], gridPos: { x: 0, y: top, w: 24, h: 1 } }];
+  let [x, y, height] = [0, top + 1, 0];
+  for (const each of panels) {
+    if (x + each.gridPos.w > 24) [x, y, height] = [0, y + height, 0];
+    placed.push({ ...each, gridPos: { ...each.gridPos, x, y } });
+    x += each.gridPos.w;
+    height = Math.max(height, each.gridPos.h);
+  }
+  return { placed, bottom: y + height };
+}
+
+function variables() {
+  const query = (name, label, text) => ({
+    name, label, type: 'query', datasource: DATASOURCE, definition: text, query: { query: text, refId: name },
+    refresh: 2, sort: 1, multi: true, includeAll: true, allValue: '.+', current: { selected: true, text: ['All'], value: ['$__all'] },
+    hide: 0, options: [], regex: '', skipUrlSync: false,
+  });
+  return [
+    { name: 'datasource', label: 'Data source', type: 'datasource', query: 'prometheus', current: { selected: false, text: 'default', value: 'default' }, refresh: 1, hide: 0, includeAll: false, multi: false, options: [], regex: '', skipUrlSync: false },
+    query('job', 'Job', 'label_values(dupwatch_build_info, job)'),
+    query('instance', 'Instance', 'label_values(dupwatch_build_info{job=~"$job"}, instance)'),
+  ];
+}
+
+function annotations() {
+  const mark = (name, iconColor, expr, more) => ({ name, datasource: DATASOURCE, enable: true, hide: false, iconColor, expr, target: { refId: name, expr }, ...more });
+  return [
+    mark('Starts', 'blue', `${select('process_start_time_seconds')} * 1000`, { useValueForTime: 'on', titleFormat: 'dupwatch started', textFormat: '{{instance}}' }),
+    mark('Coverage gaps', 'red', `sum by (instance, reason) (${select('dupwatch_open_coverage_gaps')}) > 0`, { step: '15s', titleFormat: 'Coverage gap', textFormat: '{{instance}}: {{reason}}' }),
+  ];
+}
+
+/** A whole dashboard of rows [{title, panels}]. */
+export function dashboard({ uid, title, description, links, rows }) {
+  let top = 0;
+  const panels = rows.flatMap((row) => {
+    const { placed, bottom } = placeRow(row, top);
+    top = bottom;
+    return placed;
+  });
+  return {
+    uid, title, description, tags: ['dupwatch', 'postgres'], schemaVersion: 39, version: 1, editable: false, graphTooltip: 1,
+    refresh: '30s', time: { from: 'now-6h', to: 'now' }, timezone: 'browser', fiscalYearStartMonth: 0, liveNow: false, weekStart: '',
+    timepicker: {},
+    links: links.map(([text, target]) => ({
+      title: text, type: 'link', url: `/d/${target}`, icon: 'external link', tooltip: '', tags: [], asDropdown: false, targetBlank: false, includeVars: true, keepTime: true,
+    })),
+    annotations: { list: annotations() }, templating: { list: variables() },
+    panels: panels.map((each, index) => ({ id: index + 1, ...each })),
+  };
+}
