@@ -15,7 +15,10 @@ export const gauge = (name, ...matchers) => `max by (instance) (${select(name, .
 // A quantile of no observation is NaN, which no panel can draw.
 export const quantile = (share, histogram) => `(histogram_quantile(${share}, sum by (le) (rate(${select(`${histogram}_bucket`)}[$__rate_interval]))) >= 0) or vector(0)`;
 
-const runbook = (alert) => ({ title: `Runbook ${alert}`, url: `${settings.runbooks}/${alert}.md`, targetBlank: true });
+const link = (title, url, more) => ({
+  title, url, type: 'link', icon: 'external link', tooltip: '', tags: [], asDropdown: false, targetBlank: false, includeVars: false, keepTime: false, ...more,
+});
+const runbook = (alert) => link(`Runbook ${alert}`, `${settings.runbooks}/${alert}.md`, { targetBlank: true });
 
 /** Thresholds as Grafana has them: green, then each [value, colour]. */
 const steps = (limits) => ({ mode: 'absolute', steps: [{ color: 'green', value: null }, ...limits.map(([value, color]) => ({ value, color }))] });
@@ -138,9 +141,7 @@ export function dashboard({ uid, title, description, links, rows }) {
     uid, title, description, tags: ['dupwatch', 'postgres'], schemaVersion: 39, version: 1, editable: false, graphTooltip: 1,
     refresh: '30s', time: { from: 'now-6h', to: 'now' }, timezone: 'browser', fiscalYearStartMonth: 0, liveNow: false, weekStart: '',
     timepicker: {},
-    links: links.map(([text, target]) => ({
-      title: text, type: 'link', url: `/d/${target}`, icon: 'external link', tooltip: '', tags: [], asDropdown: false, targetBlank: false, includeVars: true, keepTime: true,
-    })),
+    links: links.map(([text, target]) => link(text, `/d/${target}`, { includeVars: true, keepTime: true })),
     annotations: { list: annotations() }, templating: { list: variables() },
     panels: panels.map((each, index) => ({ id: index + 1, ...each })),
   };
