@@ -67,6 +67,16 @@ const stream = {
       description: 'Keepalives count. Good: some seconds. Past wal_sender_timeout the connection is dead.',
     }),
     series({
+      title: 'Since the last heartbeat', unit: 's', alert: 'DupwatchHeartbeatStale', limits: [[120, 'red']],
+      queries: [[`(time() - max by (instance) (${select('dupwatch_heartbeat_last_received_timestamp_seconds')} > 0)) or vector(0)`, '{{instance}}']],
+      description: 'When a message of dupwatch\'s own last came back through the slot. It proves that the pipe is not deaf. 0 where heartbeats are off.',
+    }),
+    series({
+      title: 'Heartbeat round trip', unit: 's', alert: 'DupwatchHeartbeatStale',
+      queries: [[quantile('0.99', 'dupwatch_heartbeat_roundtrip_seconds'), 'p99'], [rate('dupwatch_heartbeat_failures_total'), 'failures per second {{instance}}']],
+      description: 'From writing such a message to its return, and messages that could not be written. Good: some milliseconds; a large transaction delays it.',
+    }),
+    series({
       title: 'Disconnects and decode errors', unit: 'short', alert: 'DupwatchDecodeErrors', bars: true, stack: true,
       queries: [
         [`sum by (reason) (increase(${select('dupwatch_stream_disconnects_total')}[$__rate_interval]))`, 'disconnect {{reason}}'],

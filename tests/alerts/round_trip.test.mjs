@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
 import fs from 'node:fs';
-import { test } from 'node:test';
+import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { build, groupsYaml, rulesOf } from '../../alerts/generate.mjs';
 import { thresholds } from '../../alerts/thresholds.mjs';
@@ -70,63 +70,66 @@ function assertTexts({ alert }) {
   assert.match(alert.annotations.description, new RegExp(alert.labels.instance));
 }
 
-test('a duplicate of the real writers reaches a webhook', { timeout: 600_000 }, async (t) => {
-  const rounds = full ? 20 : 3;
-  // Held for three seconds in place of five minutes, so that a round is over before the next.
-  const { cluster, daemon, webhook } = await scene(t, { rules: { 'dupwatch.rules.yml': changedRules('dupwatch.rules.yml', { hold: '3s' }) } });
-  const delays = [];
-  for (let round = 1; round <= rounds; round += 1) {
-    const before = about(webhook, 'DupwatchFatalFindings', 'firing').length;
-    const { run_id: run, committed } = await fatalDuplicate(cluster, round);
-    const message = await until(`message ${round}`, () => about(webhook, 'DupwatchFatalFindings', 'firing')[before]);
-    assert.ok(message.at >= committed, 'a message about a commit before it');
-    assert.equal(message.path, '/pager');
-    assert.equal(message.alert.labels.rule, 'duplicate_created');
-    assertTexts(message);
-    delays.push(message.at - committed);
-    await insertEvents(cluster, [{ run, type: 'run_completed', id: `wevt_7ZZZZZZZZZZZZZZZZZ${String(round).padStart(9, '0')}` }]);
-    await until(`end of incident ${round}`, () => about(webhook, 'DupwatchFatalFindings', 'resolved').length === round);
-    // Whole seconds between the rounds would measure one phase of the scrape again and again.
-    await sleep(Math.random() * 1000);
-  }
-  assert.equal(await daemon.metric('dupwatch_findings_total') >= rounds, true);
-  delays.sort((a, b) => a - b);
-  t.diagnostic(`${rounds} rounds, commit to webhook: median ${Math.round(delays[Math.floor(rounds / 2)])} ms, maximum ${Math.round(delays.at(-1))} ms`);
-});
+// Each has its own servers and mostly waits; the twenty rounds are measured alone.
+describe('from a commit to a message', { concurrency: full ? 1 : 3 }, () => {
+  it('a duplicate of the real writers reaches a webhook', { timeout: 1_500_000 }, async (t) => {
+    const rounds = full ? 20 : 3;
+    // Held for three seconds in place of five minutes, so that a round is over before the next.
+    const { cluster, daemon, webhook } = await scene(t, { rules: { 'dupwatch.rules.yml': changedRules('dupwatch.rules.yml', { hold: '3s' }) } });
+    const delays = [];
+    for (let round = 1; round <= rounds; round += 1) {
+      const before = about(webhook, 'DupwatchFatalFindings', 'firing').length;
+      const { run_id: run, committed } = await fatalDuplicate(cluster, round);
+      const message = await until(`message ${round}`, () => about(webhook, 'DupwatchFatalFindings', 'firing')[before]);
+      assert.ok(message.at >= committed, 'a message about a commit before it');
+      assert.equal(message.path, '/pager');
+      assert.equal(message.alert.labels.rule, 'duplicate_created');
+      assertTexts(message);
+      delays.push(message.at - committed);
+      await insertEvents(cluster, [{ run, type: 'run_completed', id: `wevt_7ZZZZZZZZZZZZZZZZZ${String(round).padStart(9, '0')}` }]);
+      await until(`end of incident ${round}`, () => about(webhook, 'DupwatchFatalFindings', 'resolved').length === round);
+      // Whole seconds between the rounds would measure one phase of the scrape again and again.
+      await sleep(Math.random() * 1000);
+    }
+    assert.equal(await daemon.metric('dupwatch_findings_total') >= rounds, true);
+    delays.sort((a, b) => a - b);
+    t.diagnostic(`${rounds} rounds, commit to webhook: median ${Math.round(delays[Math.floor(rounds / 2)])} ms, maximum ${Math.round(delays.at(-1))} ms`);
+  });
 
-test('a restart of dupwatch neither resolves nor repeats the incident', { timeout: 300_000 }, async (t) => {
-  const { cluster, daemon, webhook, prometheus } = await scene(t, { rules: { 'dupwatch.rules.yml': shipped('dupwatch.rules.yml') } });
-  await fatalDuplicate(cluster, 1);
-  await until('the message', () => about(webhook, 'DupwatchFatalFindings', 'firing').length === 1);
-  const started = Number((await prometheus.query('process_start_time_seconds{job="dupwatch"}'))[0].value[1]);
-  await daemon.stop();
-  await until('a failed scrape', async () => (await prometheus.query('up{job="dupwatch"} == 0')).length);
-  await daemon.start();
-  await until('the new process with its finding in Prometheus', async () => (
-    (await prometheus.query(`process_start_time_seconds{job="dupwatch"} > ${started}`)).length
-      && (await prometheus.query('sum(dupwatch_open_findings{severity="fatal"}) == 1')).length));
-  // Some more rounds of scrape, evaluation and Alertmanager's group interval.
-  await until('more scrapes', async () => (await prometheus.query('changes(process_start_time_seconds{job="dupwatch"}[1m]) == 1 and count_over_time((up{job="dupwatch"} == 1)[5s:1s]) >= 5')).length);
-  assert.equal((await prometheus.query('ALERTS{alertname="DupwatchFatalFindings",alertstate="firing"}')).length, 1, 'it still fires');
-  assert.equal(about(webhook, 'DupwatchFatalFindings', 'firing').length, 1, 'told once');
-  assert.equal(about(webhook, 'DupwatchFatalFindings', 'resolved').length, 0, 'not resolved');
-});
+  it('a restart of dupwatch neither resolves nor repeats the incident', { timeout: 300_000 }, async (t) => {
+    const { cluster, daemon, webhook, prometheus } = await scene(t, { rules: { 'dupwatch.rules.yml': shipped('dupwatch.rules.yml') } });
+    await fatalDuplicate(cluster, 1);
+    await until('the message', () => about(webhook, 'DupwatchFatalFindings', 'firing').length === 1);
+    const started = Number((await prometheus.query('process_start_time_seconds{job="dupwatch"}'))[0].value[1]);
+    await daemon.stop();
+    await until('a failed scrape', async () => (await prometheus.query('up{job="dupwatch"} == 0')).length);
+    await daemon.start();
+    await until('the new process with its finding in Prometheus', async () => (
+      (await prometheus.query(`process_start_time_seconds{job="dupwatch"} > ${started}`)).length
+        && (await prometheus.query('sum(dupwatch_open_findings{severity="fatal"}) == 1')).length));
+    // Some more rounds of scrape, evaluation and Alertmanager's group interval.
+    await until('more scrapes', async () => (await prometheus.query('changes(process_start_time_seconds{job="dupwatch"}[1m]) == 1 and count_over_time((up{job="dupwatch"} == 1)[5s:1s]) >= 5')).length);
+    assert.equal((await prometheus.query('ALERTS{alertname="DupwatchFatalFindings",alertstate="firing"}')).length, 1, 'it still fires');
+    assert.equal(about(webhook, 'DupwatchFatalFindings', 'firing').length, 1, 'told once');
+    assert.equal(about(webhook, 'DupwatchFatalFindings', 'resolved').length, 0, 'not resolved');
+  });
 
-test('a dupwatch that hangs is told by another exporter', { timeout: 300_000 }, async (t) => {
-  // One second in place of ten minutes; the server gives up on a silent client after two.
-  const rules = { 'slots.rules.yml': changedRules('slots.rules.yml', { inactiveFor: '1s' }) };
-  const { daemon, webhook, prometheus } = await scene(t, { rules, settings: { wal_sender_timeout: '2s' }, exporter: true });
-  await until('the slot in Prometheus', async () => (await prometheus.query('pg_replication_slots_active{slot_name="dupwatch"} == 1')).length);
-  assert.equal(about(webhook, 'DupwatchSlotInactive', 'firing').length, 0);
-  daemon.child.kill('SIGSTOP');
-  try {
-    const message = await until('the message', () => about(webhook, 'DupwatchSlotInactive', 'firing')[0]);
-    assert.equal(message.path, '/pager');
-    assert.equal(message.alert.labels.slot_name, 'dupwatch');
-    assert.equal(message.alert.labels.job, 'postgres');
-    assertTexts(message);
-  } finally {
-    daemon.child.kill('SIGCONT');
-  }
-  await until('the end of it', () => about(webhook, 'DupwatchSlotInactive', 'resolved').length === 1);
+  it('a dupwatch that hangs is told by another exporter', { timeout: 300_000 }, async (t) => {
+    // One second in place of ten minutes; the server gives up on a silent client after two.
+    const rules = { 'slots.rules.yml': changedRules('slots.rules.yml', { inactiveFor: '1s' }) };
+    const { daemon, webhook, prometheus } = await scene(t, { rules, settings: { wal_sender_timeout: '2s' }, exporter: true });
+    await until('the slot in Prometheus', async () => (await prometheus.query('pg_replication_slots_active{slot_name="dupwatch"} == 1')).length);
+    assert.equal(about(webhook, 'DupwatchSlotInactive', 'firing').length, 0);
+    daemon.child.kill('SIGSTOP');
+    try {
+      const message = await until('the message', () => about(webhook, 'DupwatchSlotInactive', 'firing')[0]);
+      assert.equal(message.path, '/pager');
+      assert.equal(message.alert.labels.slot_name, 'dupwatch');
+      assert.equal(message.alert.labels.job, 'postgres');
+      assertTexts(message);
+    } finally {
+      daemon.child.kill('SIGCONT');
+    }
+    await until('the end of it', () => about(webhook, 'DupwatchSlotInactive', 'resolved').length === 1);
+  });
 });
