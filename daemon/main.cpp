@@ -18,8 +18,9 @@ namespace {
 using dupwatch::app::ExitCode;
 
 constexpr const char* kFooter =
-    "Exit codes: 0 clean; 1 findings (audit, explain: of any kind; check: a line failed); 2 usage or "
-    "configuration;\n"
+    "Exit codes: 0 clean; 1 findings (audit, explain: of any kind; check: a line failed; quarantine: the "
+    "row\n"
+    "stays); 2 usage or configuration;\n"
     "3 an operator must act; 4 temporary failure.\n"
     "Passwords: PGPASSFILE, a service file, or ${ENV} in the configuration; never on the command line.";
 
@@ -34,6 +35,8 @@ struct Options {
   std::optional<std::string> since;
   std::optional<std::string> severities;
   dupwatch::app::AuditOptions audit;
+  dupwatch::app::QuarantineOptions quarantine;
+  bool setup_quarantine = false;
 };
 
 std::optional<std::string> environment(std::string_view name) {
@@ -80,6 +83,32 @@ void add_audit(CLI::App& command, Options& options) {
       ->type_name("ROWS");
   command.add_flag("--before-migration", options.audit.before_migration,
                    "What the engine's unique-index migration would delete");
+}
+
+void add_quarantine(CLI::App& command, Options& options) {
+  using Action = dupwatch::app::QuarantineOptions::Action;
+  auto& quarantine = options.quarantine;
+  command.require_subcommand(1);
+  command.fallthrough();
+  command.add_flag("--json", quarantine.json, "One JSON document on stdout");
+  const auto action = [&](const char* name, const char* text, Action what) {
+    auto* sub = command.add_subcommand(name, text);
+    sub->callback([&quarantine, what] { quarantine.action = what; });
+    return sub;
+  };
+  auto* list = action("list", "The rows that were taken out, the newest first", Action::kList);
+  list->add_option("--run", quarantine.list_run, "Only of this run")->type_name("RUN_ID");
+  list->add_option("--limit", quarantine.limit, "At most so many")->check(CLI::Range(1, 100'000));
+  auto* show = action("show", "One entry with the row that was kept", Action::kShow);
+  auto* apply = action("apply", "Take the row at fault of a fatal finding out of the log", Action::kApply);
+  apply->add_option("RUN_ID", quarantine.run_id, "The run")->required();
+  apply->add_option("FINDING", quarantine.finding_id, "Its finding_id")->required();
+  apply->add_flag("--dry-run", quarantine.dry_run, "Say what would be done, and do nothing");
+  auto* restore = action("restore", "Put a row back as it was", Action::kRestore);
+  for (auto* sub : {show, restore}) {
+    sub->add_option("ID", quarantine.entry, "The entry's number")->required()->check(CLI::PositiveNumber);
+  }
+  for (auto* sub : {apply, restore}) sub->add_flag("--yes", quarantine.yes, "Do not ask");
 }
 
 /// The configuration, or nullopt after telling every problem.
@@ -136,7 +165,8 @@ ExitCode dispatch(const CLI::App& app, const Options& options) {
   if (app.got_subcommand("run")) return dupwatch::app::run_command(*config);
   if (app.got_subcommand("check")) return dupwatch::app::check_command(*config, options.json);
   if (app.got_subcommand("drop")) return dupwatch::app::drop_command(*config, options.json);
-  return dupwatch::app::setup_command(*config, options.uninstall);
+  if (app.got_subcommand("quarantine")) return dupwatch::app::quarantine_command(*config, options.quarantine);
+  return dupwatch::app::setup_command(*config, options.uninstall, options.setup_quarantine);
 }
 
 int main_checked(int argc, char** argv) {
@@ -155,13 +185,18 @@ int main_checked(int argc, char** argv) {
   auto* drop = app.add_subcommand("drop", "Drop the replication slot, so that it retains no WAL");
   auto* audit = app.add_subcommand("audit", "Judge all rows that are in the table, without a slot");
   auto* explain = app.add_subcommand("explain", "Show one run as replay reads it, and what can be done");
-  for (auto* command : {run, check, audit, explain, setup, drop}) add_common(*command, options);
+  auto* quarantine =
+      app.add_subcommand("quarantine", "Take a fatal row out of the log, keep it, put it back");
+  for (auto* command : {run, check, audit, explain, quarantine, setup, drop}) add_common(*command, options);
   add_audit(*audit, options);
+  add_quarantine(*quarantine, options);
   explain->add_option("RUN_ID", options.run_id, "The run")->required();
   for (auto* command : {check, explain, drop})
     command->add_flag("--json", options.json, "One JSON document on stdout");
   setup->add_flag("--print-sql", options.print_sql, "Print the SQL; dupwatch never runs it itself")
       ->required();
+  setup->add_flag("--quarantine", options.setup_quarantine,
+                  "Add the table and the rights that dupwatch quarantine needs");
   setup->add_flag("--uninstall", options.uninstall, "Print the SQL that undoes the setup");
   try {
     app.parse(argc, argv);

@@ -5,6 +5,7 @@
 #include "daemon/app/audit_options.hpp"
 #include "daemon/app/event_fd.hpp"
 #include "daemon/app/exit_code.hpp"
+#include "daemon/app/quarantine_options.hpp"
 #include "daemon/core/config.hpp"
 
 /// The commands besides `run`. They print for people, or one JSON document with `json`, on stdout; what went
@@ -18,8 +19,12 @@ namespace dupwatch::app {
 [[nodiscard]] ExitCode audit_command(const core::Config& config, const AuditOptions& options);
 /// One run as replay reads it; kFindings when a rule speaks of it.
 [[nodiscard]] ExitCode explain_command(const core::Config& config, const std::string& run_id, bool json);
-/// SQL for a DBA; `uninstall` prints what undoes it. Touches no database.
-[[nodiscard]] ExitCode setup_command(const core::Config& config, bool uninstall);
+/// Rows taken out of the log and put back, one at a time, each on a person's word; kFindings when the row
+/// stays where it is.
+[[nodiscard]] ExitCode quarantine_command(const core::Config& config, const QuarantineOptions& options);
+/// SQL for a DBA; `uninstall` prints what undoes it, `quarantine` adds what dupwatch quarantine needs.
+/// Touches no database.
+[[nodiscard]] ExitCode setup_command(const core::Config& config, bool uninstall, bool quarantine);
 /// Drops the replication slot; kClean also when there was none.
 [[nodiscard]] ExitCode drop_command(const core::Config& config, bool json);
 

@@ -5,7 +5,8 @@ import test from 'node:test';
 import { runCommand } from './daemon.mjs';
 
 const readme = fs.readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
-const commands = ['run', 'check', 'setup', 'drop', 'audit', 'explain'];
+const commands = ['run', 'check', 'setup', 'drop', 'audit', 'explain', 'quarantine'];
+const actions = ['list', 'show', 'apply', 'restore'].map((action) => ['quarantine', action]);
 const optionsOf = (text) => [...text.matchAll(/(?<![\w-])--[a-z][a-z-]+/g)].map(([option]) => option);
 
 test('every command and option of --help is in the README', async () => {
@@ -13,16 +14,16 @@ test('every command and option of --help is in the README', async () => {
   assert.equal(code, 0);
   const offered = [...stdout.matchAll(/^ {2}([a-z]+) {2,}/gm)].map(([, name]) => name);
   assert.deepEqual(offered.filter((name) => commands.includes(name)).sort(), [...commands].sort());
-  for (const command of commands) {
-    assert.ok(readme.includes(`\`dupwatch ${command}`), `README lacks dupwatch ${command}`);
-    const help = await runCommand([command, '--help']);
+  for (const command of commands) assert.ok(readme.includes(`\`dupwatch ${command}`), `README lacks dupwatch ${command}`);
+  for (const words of [...commands.map((command) => [command]), ...actions]) {
+    const help = await runCommand([...words, '--help']);
     assert.equal(help.code, 0);
-    for (const option of optionsOf(help.stdout)) assert.ok(readme.includes(option), `README lacks ${command} ${option}`);
+    for (const option of optionsOf(help.stdout)) assert.ok(readme.includes(option), `README lacks ${words.join(' ')} ${option}`);
   }
 });
 
 test('every dupwatch option that the README names exists', async () => {
-  const helps = await Promise.all([[], ...commands.map((command) => [command])].map((args) => runCommand([...args, '--help'])));
+  const helps = await Promise.all([[], ...commands.map((command) => [command]), ...actions].map((args) => runCommand([...args, '--help'])));
   const known = new Set(helps.flatMap(({ stdout }) => optionsOf(stdout)));
   const spoken = [...readme.matchAll(/`dupwatch [^`]*`/g)].flatMap(([code]) => optionsOf(code));
   assert.ok(spoken.length > 0);

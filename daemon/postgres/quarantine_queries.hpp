@@ -1,0 +1,58 @@
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "daemon/core/config.hpp"
+#include "daemon/postgres/catalog.hpp"
+
+/// The SQL behind `dupwatch quarantine`. A row is kept as the text of every column, as the column type's own
+/// output function writes it, so that its input function gives back the same bytes; columns that dupwatch
+/// has never heard of are copied like all others.
+namespace dupwatch::postgres {
+
+/// dupwatch.quarantine and the rights on it; for the setup of those who want it.
+[[nodiscard]] std::string quarantine_setup_sql(const core::Config& config);
+
+/// "schema"."table".
+[[nodiscard]] std::string quoted_table(const core::Profile& profile);
+
+/// A column of the watched table that holds a value of its own (no generated column).
+struct StoredColumn {
+  std::string name;
+  /// As format_type gives it, e.g. "character varying(64)".
+  std::string type;
+};
+/// In the table's order. Ask inside the transaction that already holds a lock on the table.
+[[nodiscard]] Expected<std::vector<StoredColumn>> stored_columns(Connection& sql,
+                                                                 const core::Profile& profile,
+                                                                 Waiter& waiter);
+
+/// Waits for other acts on the run: $1 = table, $2 = run. For a transaction.
+[[nodiscard]] std::string quarantine_lock_query();
+
+/// Deletes the row of run $1 with id $2 and keeps it, in one statement: what is kept is what was deleted.
+/// Nothing happens (no row) when the row is gone, when no row of its identity sorts before it any more, or
+/// when the run has ended. $3 = finding id, $4 = rule, $5 = the finding as JSON, $6 = table. Returns the
+/// quarantine id.
+[[nodiscard]] std::string quarantine_act(const core::Profile& profile, std::string_view run_type,
+                                         std::span<const StoredColumn> columns);
+
+/// One row for each kept column of entry $1: column, table, run, event, restored ("true").
+[[nodiscard]] std::string quarantine_entry_query();
+/// The entry, with its event, of finding $3 in run $2 of table $1 that is not restored.
+[[nodiscard]] std::string quarantine_removed_query();
+/// Puts the row of entry $1 back and marks the entry. The answer says whether the row is now, column by
+/// column, what was kept; roll back when it is not.
+[[nodiscard]] std::string quarantine_restore(const core::Profile& profile,
+                                             std::span<const StoredColumn> columns);
+
+/// The newest $1 entries, of run $2 or (NULL) of all: JSON object without the kept row, id, time, rule, run,
+/// event, when it was restored or "".
+[[nodiscard]] std::string quarantine_list_query();
+/// Entry $1 with the kept row, as one JSON object, in one line and indented.
+[[nodiscard]] std::string quarantine_show_query();
+
+}  // namespace dupwatch::postgres

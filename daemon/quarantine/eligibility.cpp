@@ -1,0 +1,86 @@
+#include "daemon/quarantine/eligibility.hpp"
+
+namespace dupwatch::quarantine {
+namespace {
+
+using core::Rule;
+using core::Shape;
+
+/// By the rule alone. The allowed ones were replayed with the real engines, with the row and without it.
+std::optional<Refusal> rule_refusal(const core::Finding& finding) noexcept {
+  const auto is = [&](Rule rule, Shape shape) {
+    return finding.rule == rule && finding.reason == core::rule_case(rule, shape).reason;
+  };
+  switch (finding.rule) {
+    case Rule::kDuplicateCreated:
+      return finding.after_close ? std::nullopt : std::optional(Refusal::kRule);
+    case Rule::kSecondTerminal:
+      return is(Rule::kSecondTerminal, Shape::kSameType) ? std::nullopt : std::optional(Refusal::kOutcome);
+    case Rule::kLifecycleAfterClose:
+      return is(Rule::kLifecycleAfterClose, Shape::kAfterClose) ? std::nullopt
+                                                                : std::optional(Refusal::kCanonical);
+    case Rule::kDuplicate:
+    case Rule::kDeliveryAfterDisposal:
+    case Rule::kIdScheme:
+    case Rule::kSlotGap:
+    case Rule::kDuplicateRunEvent:
+    case Rule::kHookSelfConflict:
+    case Rule::kRunLost:
+    case Rule::kAfterRunEnd:
+    case Rule::kStuckStep:
+    case Rule::kOrphan:
+      return Refusal::kRule;
+  }
+  return Refusal::kRule;
+}
+
+}  // namespace
+
+std::string_view to_string(Refusal refusal) noexcept {
+  switch (refusal) {
+    case Refusal::kNotFatal:
+      return "not_fatal";
+    case Refusal::kSlotNumbered:
+      return "slot_numbered";
+    case Refusal::kRunEnded:
+      return "run_ended";
+    case Refusal::kRule:
+      return "rule";
+    case Refusal::kOutcome:
+      return "outcome";
+    case Refusal::kCanonical:
+      return "canonical";
+  }
+  return "rule";
+}
+
+std::string_view explanation(Refusal refusal) noexcept {
+  switch (refusal) {
+    case Refusal::kNotFatal:
+      return "replay does not fail on this row";
+    case Refusal::kSlotNumbered:
+      return "the ids of this run are slot numbers, and the engine refuses a log with a hole";
+    case Refusal::kRunEnded:
+      return "the run has ended: no replay reads its log again";
+    case Refusal::kRule:
+      return "rows of this rule are never removed: something would be lost with them, or removal does not "
+             "heal";
+    case Refusal::kOutcome:
+      return "a step both completed and failed; which outcome is right is not for a tool to say";
+    case Refusal::kCanonical:
+      return "no row of its identity sorts before it: it is the one that replay reads first";
+  }
+  return {};
+}
+
+std::optional<Refusal> refusal(const core::Finding& finding, bool slot_numbered) noexcept {
+  // The two that hold whatever the rule says come first: they are the dangerous ones.
+  if (slot_numbered) return Refusal::kSlotNumbered;
+  if (finding.duplicate.id <= finding.canonical.id) return Refusal::kCanonical;
+  if (const auto refused = rule_refusal(finding)) return refused;
+  if (finding.severity != core::Severity::kFatal) return Refusal::kNotFatal;
+  if (finding.state == core::FindingState::kRunEnded) return Refusal::kRunEnded;
+  return std::nullopt;
+}
+
+}  // namespace dupwatch::quarantine
