@@ -1,3 +1,6 @@
+#include <sys/prctl.h>
+#include <sys/resource.h>
+
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdlib>
@@ -53,6 +56,17 @@ void hide_dsn(int argc, char** argv) {
     if (arg.starts_with("--dsn=")) value = argv[i] + 6;
     if (value != nullptr) std::memset(value, '*', std::strlen(value));
   }
+}
+
+/// Memory holds the password of the DSN, and a core dump would put it on a disk. The limit alone is not
+/// enough: the kernel does not apply it where core_pattern names a program. A process that is not dumpable
+/// also keeps its environment from everyone but root, at the price that only root can attach a debugger.
+void forbid_core_dumps() {
+  const rlimit none{.rlim_cur = 0, .rlim_max = 0};
+  (void)setrlimit(RLIMIT_CORE, &none);
+#ifndef __SANITIZE_ADDRESS__                 // its search for leaks attaches to the process like a debugger
+  (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);  // NOLINT(cppcoreguidelines-pro-type-vararg)
+#endif
 }
 
 void add_common(CLI::App& command, Options& options) {
@@ -211,6 +225,7 @@ int main_checked(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  forbid_core_dumps();
   try {
     return main_checked(argc, argv);
   } catch (const std::exception& error) {

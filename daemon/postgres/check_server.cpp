@@ -41,7 +41,7 @@ void check_server_role(CheckContext& context) {
   } else if (context.version < 160000) {
     context.add(
         "server_role", Verdict::kFail, "standby: before Postgres 16 only a primary decodes",
-        "Connect to the primary: name it in connection.dsn, or set target_session_attrs=read-write there.");
+        "Connect to the primary: name it in connection.dsn, or set target_session_attrs=primary there.");
   } else if (cell(*answer, 0, 1) != "t") {
     context.add("server_role", Verdict::kWarn,
                 "standby without hot_standby_feedback: the primary can invalidate the slot",

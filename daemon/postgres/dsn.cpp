@@ -140,6 +140,11 @@ ConnectParameters connect_parameters(const core::ConnectionConfig& config, const
   parameters.emplace_back("client_encoding", "UTF8");
   parameters.emplace_back("options", session_options(dsn.value("options"), kind));
   if (kind == Connection::Kind::kReplication) parameters.emplace_back("replication", "database");
+  // libpq takes the sessions' own default_transaction_read_only for the server's word, so that no primary
+  // would ever be "read-write". What is meant is the server's role.
+  const auto role = dsn.value("target_session_attrs");
+  if (role == "read-write") parameters.emplace_back("target_session_attrs", "primary");
+  if (role == "read-only") parameters.emplace_back("target_session_attrs", "standby");
   return parameters;
 }
 

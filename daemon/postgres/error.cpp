@@ -179,10 +179,10 @@ constexpr auto kRows = std::to_array<Row>({
     {kAny, "55000", "physical replication slot", kOperator, "slot_wrong_kind",
      "Slot %1 is a physical one: choose another slot.name."},
     {kAny, "55000", "being synchronized", kOperator, "slot_synced",
-     "The slot is a standby's copy: connect to the primary (target_session_attrs=read-write in "
+     "The slot is a standby's copy: connect to the primary (target_session_attrs=primary in "
      "connection.dsn)."},
     {kAny, "55000", "synced from the primary", kOperator, "slot_synced",
-     "The slot is a standby's copy: connect to the primary (target_session_attrs=read-write in "
+     "The slot is a standby's copy: connect to the primary (target_session_attrs=primary in "
      "connection.dsn)."},
     {kAny, "55000", "cannot read from logical replication slot", kLost, "slot_lost", kLostSlot},
     {kAny, "55000", "can no longer get changes", kLost, "slot_lost", kLostSlot},
@@ -192,13 +192,13 @@ constexpr auto kRows = std::to_array<Row>({
     {kAny, "55000", "", kOperator, "not_in_required_state", "See the server's words and its log."},
     {kAny, "0A000", "recovery", kOperator, "standby_unsupported",
      "This server is a standby older than Postgres 16: connect to the primary "
-     "(target_session_attrs=read-write in "
+     "(target_session_attrs=primary in "
      "connection.dsn)."},
     {kSlot, "0A000", "proto_version", kOperator, "version_unsupported",
      "The server is older than Postgres 14 or newer than this dupwatch knows."},
     {kAny, "25006", "", kTransient, "read_only",
      "The server is a standby at the moment (failover?). Name the primary, or "
-     "target_session_attrs=read-write, in "
+     "target_session_attrs=primary, in "
      "connection.dsn."},
     {kSlot, "58P01", "pg_logical", kTransient, "server_spill_file", kHeals},
     {kSlot, "58P01", "", kOperator, "plugin_missing",

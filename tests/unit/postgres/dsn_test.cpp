@@ -93,6 +93,17 @@ TEST(ConnectParameters, TheUsersOptionsStandBetweenLimitsAndTextForms) {
   EXPECT_NE(options.find("default_transaction_read_only=on"), std::string::npos);
 }
 
+TEST(ConnectParameters, AReadOnlySessionStillFindsThePrimary) {
+  const auto role_asked = [](const std::string& dsn) {
+    return last_value(connect_parameters(config(dsn), parsed(dsn), Kind::kSql), "target_session_attrs");
+  };
+  EXPECT_EQ(role_asked("host=a,b target_session_attrs=read-write"), "primary");
+  EXPECT_EQ(role_asked("host=a,b target_session_attrs=read-only"), "standby");
+  // The user's own words stand in the DSN.
+  EXPECT_EQ(role_asked("host=a,b target_session_attrs=prefer-standby"), "");
+  EXPECT_EQ(role_asked("host=a,b"), "");
+}
+
 TEST(ConnectParameters, OptionsOfTheEnvironmentAreKept) {
   setenv("PGOPTIONS", "-c work_mem=3MB", 1);
   const auto options = options_of("host=h", Kind::kSql);
