@@ -69,6 +69,15 @@ export async function createCluster(options = {}) {
   return cluster;
 }
 
+// Orphans stay zombies where nobody reaps them.
+function alive(pid) {
+  try {
+    return !/^\d+ \(.*\) [ZX]/.test(fs.readFileSync(`/proc/${pid}/stat`, 'utf8'));
+  } catch {
+    return false;
+  }
+}
+
 class Cluster {
   constructor({ major = 15, settings = {}, hba = DEFAULT_HBA, files = {}, database = 'app' }) {
     Object.assign(this, { major, settings, hba, files, database });
@@ -165,8 +174,11 @@ class Cluster {
   /** Kills the postmaster with SIGKILL; its children end by themselves when they miss it. */
   async kill() {
     if (!this.running()) return;
+    const { pid } = this.child;
+    const children = fs.readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean);
     await this.signal('SIGKILL');
-    await sleep(200);
+    // The next server refuses to start while one of them still holds the shared memory.
+    for (const deadline = Date.now() + 30_000; children.some(alive) && Date.now() < deadline;) await sleep(20);
   }
 
   async signal(name) {
