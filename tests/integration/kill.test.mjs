@@ -9,8 +9,10 @@ async function until(check, timeoutMs = 60_000) {
   throw new Error(`nothing within ${timeoutMs} ms`);
 }
 
+const rounds = full ? 200 : 20;
+
 for (const plugin of ['wal2json', 'pgoutput']) {
-  test(`kill -9 twenty times while writers run, ${plugin}`, async (t) => {
+  test(`kill -9 ${rounds} times while writers run, ${plugin}`, async (t) => {
     const cluster = await serverWithSchema(t);
     const daemon = await daemonFor(t, cluster, { slot: { plugin } });
     await daemon.start();
@@ -18,7 +20,7 @@ for (const plugin of ['wal2json', 'pgoutput']) {
     t.after(() => writers.stop().catch(() => {}));
     // Killing begins when there is something to miss.
     await until(async () => (await cluster.query('SELECT count(*) AS n FROM workflow.workflow_events'))[0].n > 100);
-    for (let round = 0; round < (full ? 200 : 20); round += 1) {
+    for (let round = 0; round < rounds; round += 1) {
       // Sometimes inside the start, sometimes in the middle of the stream.
       await sleep(20 + Math.random() * 800);
       assert.deepEqual(await daemon.kill(), { code: null, signal: 'SIGKILL' });
