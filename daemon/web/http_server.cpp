@@ -16,6 +16,8 @@
 #include <thread>
 #include <utility>
 
+#include "daemon/web/event_feed.hpp"
+#include "daemon/web/json.hpp"
 #include "daemon/web/routes.hpp"
 
 namespace dupwatch::web {
@@ -79,6 +81,17 @@ void knock(const std::string& host, std::uint16_t port) noexcept {
   return {text.data(), std::strftime(text.data(), text.size(), "%a, %d %b %Y %H:%M:%S GMT", &utc)};
 }
 
+/// What every answer carries.
+void add_safety_headers(std::string& text) {
+  text +=
+      "Cache-Control: no-store\r\n"
+      "X-Content-Type-Options: nosniff\r\n"
+      "Content-Security-Policy: default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+      "img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'\r\n"
+      "Cross-Origin-Resource-Policy: same-origin\r\n"
+      "Referrer-Policy: no-referrer\r\n";
+}
+
 /// Written here and not with mg_response_header_*: that formats the date in gmtime()'s one buffer for all
 /// threads.
 void send(mg_connection* connection, const Response& response, bool with_body) {
@@ -92,13 +105,7 @@ void send(mg_connection* connection, const Response& response, bool with_body) {
   add("Content-Type", response.content_type);
   add("Content-Length", std::to_string(response.body.size()));
   if (response.status == 405) add("Allow", kAllowedMethods);
-  add("Cache-Control", "no-store");
-  add("X-Content-Type-Options", "nosniff");
-  add("Content-Security-Policy",
-      "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; base-uri 'none'; "
-      "form-action 'none'; frame-ancestors 'none'");
-  add("Cross-Origin-Resource-Policy", "same-origin");
-  add("Referrer-Policy", "no-referrer");
+  add_safety_headers(text);
   text += "\r\n";
   if (with_body) text += response.body;
   mg_write(connection, text.data(), text.size());
@@ -124,8 +131,11 @@ int on_error(mg_connection* connection, int status, const char* /*message*/) {
 }  // namespace
 
 class HttpServer::Impl {
+  static constexpr int kRequestThreads = 4;
+  static constexpr int kEventClientsMax = 64;
+
  public:
-  Impl(const StatusBoard& board, core::Profile profile) : board_(board), profile_(std::move(profile)) {}
+  Impl(StatusBoard& board, core::Profile profile) : board_(board), profile_(std::move(profile)) {}
 
   Impl(const Impl&) = delete;
   Impl& operator=(const Impl&) = delete;
@@ -134,6 +144,8 @@ class HttpServer::Impl {
   /// connections.
   ~Impl() {
     if (context_ == nullptr) return;
+    stopping_ = true;
+    board_.release();
     std::atomic<bool> stopped = false;
     std::thread stopper{[&] {
       mg_stop(context_);
@@ -154,11 +166,13 @@ class HttpServer::Impl {
       return fmt::format("cannot listen on {}: the installed civetweb was built without IPv6", address);
     }
     // One request per connection: with a thread per connection, four idle ones of browsers would otherwise
-    // keep the probes waiting. The queue holds what the four threads do not take at once.
+    // keep the probes waiting. The queue holds what the four threads do not take at once. Each client of
+    // /api/events keeps a thread of its own, so there are threads for the most of them beside the four.
+    const auto threads = std::to_string(kRequestThreads + kEventClientsMax);
     std::array<const char*, 15> options = {"listening_ports",
                                            address.c_str(),
                                            "num_threads",
-                                           "4",
+                                           threads.c_str(),
                                            "request_timeout_ms",
                                            "5000",
                                            "tcp_nodelay",
@@ -207,13 +221,14 @@ class HttpServer::Impl {
 
   static int on_request(mg_connection* connection) {
     const auto* info = mg_get_request_info(connection);
-    const auto& self = *static_cast<const Impl*>(info->user_data);
+    auto& self = *static_cast<Impl*>(info->user_data);
     const Request request{.method = view_of(info->request_method),
                           .path = view_of(info->local_uri),
                           .query = view_of(info->query_string)};
     // No exception may pass through civetweb's C frames; the client of a failed allocation sees a closed
     // connection.
     try {
+      if (request.path == "/api/events" && request.method == "GET") return self.stream_events(connection);
       const auto response = respond(request, self.board_, self.profile_, StatusBoard::Clock::now());
       send(connection, response, request.method != "HEAD");
       return response.status;
@@ -222,9 +237,52 @@ class HttpServer::Impl {
     }
   }
 
+  /// Keeps the calling thread until the client is gone. A client that does not read is gone too: once the
+  /// socket is full, mg_write gives up after request_timeout_ms. It waits for the board, which never waits
+  /// for it.
+  int stream_events(mg_connection* connection) {
+    const Place place{event_clients_};
+    if (place.number() > kEventClientsMax) {
+      Response full{503, "application/json; charset=utf-8",
+                    error_json(fmt::format("{} clients have the events already; /api/findings serves all",
+                                           kEventClientsMax))};
+      send(connection, full, true);
+      return full.status;
+    }
+    std::string head = fmt::format(
+        "HTTP/1.1 200 OK\r\nDate: {}\r\nConnection: close\r\nContent-Type: text/event-stream; "
+        "charset=utf-8\r\nX-Accel-Buffering: no\r\n",
+        http_date(std::chrono::system_clock::now()));
+    add_safety_headers(head);
+    head += "\r\nretry: 1000\n\n";
+    EventFeed feed{board_, view_of(mg_get_header(connection, "Last-Event-ID"))};
+    for (auto text = head; !stopping_; text = feed.next(EventFeed::Clock::now())) {
+      if (!text.empty() && mg_write(connection, text.data(), text.size()) != static_cast<int>(text.size()))
+        break;
+      board_.wait_for_update(feed.last(), feed.deadline());
+    }
+    return 200;
+  }
+
+  /// One client's place among those of /api/events.
+  class Place {
+   public:
+    explicit Place(std::atomic<int>& count) : count_(count), number_(++count) {}
+    Place(const Place&) = delete;
+    Place& operator=(const Place&) = delete;
+    ~Place() { --count_; }
+    [[nodiscard]] int number() const noexcept { return number_; }
+
+   private:
+    std::atomic<int>& count_;
+    const int number_;
+  };
+
   Library library_;
-  const StatusBoard& board_;
+  StatusBoard& board_;
   const core::Profile profile_;
+  std::atomic<bool> stopping_ = false;
+  std::atomic<int> event_clients_ = 0;
   std::thread::id starter_;
   std::string failure_;
   std::string host_;

@@ -26,6 +26,10 @@ class ObjectWriter {
     out_ += value;
   }
   void number(std::string_view key, std::uint64_t value) { raw(key, fmt::format("{}", value)); }
+  /// null when it is negative, which stands for unknown.
+  void integer_or_null(std::string_view key, std::int64_t value) {
+    raw(key, value < 0 ? "null" : fmt::format("{}", value));
+  }
   void decimal(std::string_view key, double value) {
     raw(key, std::isfinite(value) ? fmt::format("{:.6f}", value) : "null");
   }
@@ -112,6 +116,7 @@ std::string status_json(const core::StatusSnapshot& status, const Verdict& verdi
   std::string out;
   ObjectWriter object{out};
   object.text("verdict", verdict.sentence);
+  object.text("remedy", verdict.remedy);
   object.text("level", to_string(verdict.level));
   object.text("state", to_string(status.state));
   object.boolean("ready", status.ready);
@@ -135,6 +140,9 @@ std::string status_json(const core::StatusSnapshot& status, const Verdict& verdi
   object.number("index_bytes_max", status.index_bytes_max);
   object.number("findings_open", findings.all);
   object.number("findings_fatal", findings.fatal);
+  object.integer_or_null("slot_retained_bytes", status.slot_retained_bytes);
+  object.integer_or_null("slot_safe_bytes", status.slot_safe_bytes);
+  object.text("slot_wal_status", status.slot_wal_status);
   object.boolean("table_identity_ok", status.table_identity_ok);
   object.name("coverage");
   append_coverage(out, status);

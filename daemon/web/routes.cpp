@@ -6,7 +6,9 @@
 #include <charconv>
 #include <optional>
 
+#include "daemon/web/assets.hpp"
 #include "daemon/web/exposition.hpp"
+#include "daemon/web/history.hpp"
 #include "daemon/web/json.hpp"
 #include "daemon/web/page.hpp"
 #include "daemon/web/verdict.hpp"
@@ -52,6 +54,15 @@ constexpr std::size_t kLimitDefault = 100;
   return response;
 }
 
+/// Whether the daemon has begun to stream once; what comes later is readiness's business.
+[[nodiscard]] Response startup(const StatusBoard& board) {
+  const bool started = board.has_streamed();
+  Response response;
+  response.status = started ? 200 : 503;
+  response.body = started ? "started\n" : board.snapshot()->not_ready_reason + "\n";
+  return response;
+}
+
 [[nodiscard]] Response health(bool alive) {
   Response response;
   response.status = alive ? 200 : 503;
@@ -76,6 +87,7 @@ Response respond(const Request& request, const StatusBoard& board, const core::P
   const bool alive = board.alive(now);
   if (path == "/healthz") return health(alive);
   if (path == "/readyz") return readiness(board);
+  if (path == "/startupz") return startup(board);
   if (path == "/api/findings") return findings(request, board);
   if (path == "/api/status") {
     const auto status = board.snapshot();
@@ -84,8 +96,10 @@ Response respond(const Request& request, const StatusBoard& board, const core::P
   if (path == "/") {
     return {200, "text/html; charset=utf-8", render_page(board, judge(*board.snapshot(), alive))};
   }
-  if (path == "/app.js") return {200, "text/javascript; charset=utf-8", std::string{page_script()}};
-  if (path == "/app.css") return {200, "text/css; charset=utf-8", std::string{page_style()}};
+  if (path == "/app.js") return {200, "text/javascript; charset=utf-8", std::string{app_js()}};
+  if (path == "/app.css") return {200, "text/css; charset=utf-8", std::string{app_css()}};
+  if (path == "/icon.svg") return {200, "image/svg+xml", std::string{icon_svg()}};
+  if (path == "/api/history") return {200, kJson, history_json(board.history(), now)};
   return plain(404, "not found\n");
 }
 

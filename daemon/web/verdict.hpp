@@ -14,6 +14,8 @@ struct Verdict {
   enum class Level : std::uint8_t { kOk, kFindings, kFatal, kBlind };
   Level level = Level::kBlind;
   std::string sentence;
+  /// What a person can do; empty = nothing is needed, or the sentence says it.
+  std::string remedy;
 };
 
 /// `alive` = the event loop turns.

@@ -41,6 +41,19 @@ TEST_F(Routes, ReadinessSaysWhyNot) {
   EXPECT_EQ(get("/readyz").status, 200);
 }
 
+TEST_F(Routes, StartupIsOverWithTheFirstStream) {
+  EXPECT_EQ(get("/startupz").status, 503);
+  EXPECT_EQ(get("/startupz").body, "starting\n");
+  board_.publish(streaming());
+  EXPECT_EQ(get("/startupz").status, 200);
+  auto status = streaming();
+  status.state = core::StreamState::kBackingOff;
+  status.ready = false;
+  board_.publish(status);
+  EXPECT_EQ(get("/startupz").status, 200);
+  EXPECT_EQ(get("/startupz").body, "started\n");
+}
+
 TEST_F(Routes, StatusIsOneObject) {
   board_.beat(kNow);
   auto status = streaming();
@@ -55,12 +68,14 @@ TEST_F(Routes, StatusIsOneObject) {
   board_.publish(status);
   EXPECT_EQ(
       get("/api/status").body,
-      R"({"verdict":"Watching. 3 open findings, 1 of them fatal: the next replay of these runs fails.",)"
+      R"({"verdict":"1 fatal finding: the next replay of its run fails. )"
+      R"(Watching since 1970-01-01 00:00 UTC, coverage complete.",)"
+      R"("remedy":"Open a finding below, and run the command that it shows: it says what can be done.",)"
       R"("level":"fatal","state":"streaming","ready":true,"reason":"",)"
       R"("slot":"dupwatch","plugin":"pgoutput","server_version":"15.14 (\"Debian\")\n",)"
       R"("system_identifier":"7576531234567890123","timeline":1,"confirmed_lsn":"1/0","received_lsn":"1/10",)"
       R"("server_lsn":"1/20","lag_bytes":32,"lag_seconds":0.000000,"runs":0,"rows":0,"index_bytes":0,)"
-      R"("index_bytes_max":0,"findings_open":3,"findings_fatal":1,"table_identity_ok":true,)"
+      R"("index_bytes_max":0,"findings_open":3,"findings_fatal":1,"slot_retained_bytes":null,"slot_safe_bytes":null,"slot_wal_status":"","table_identity_ok":true,)"
       R"("coverage":{"complete_since":"1970-01-01T00:00:02.000000Z","gaps":[{"reason":"first_start",)"
       R"("from_lsn":null,"to_lsn":"0/10","opened_at":"1970-01-01T00:00:01.000000Z",)"
       R"("closed_at":"1970-01-01T00:00:02.000000Z"}]},)"
@@ -119,7 +134,6 @@ TEST_F(Routes, EverythingElseIsNotFound) {
 TEST_F(Routes, ThePageEscapesWhatTheDatabaseSays) {
   auto hostile = finding(1);
   hostile.run_id = "<script>alert(1)</script>";
-  hostile.identity = {"\"'&", std::nullopt};
   hostile.severity = core::Severity::kFatal;
   board_.add(hostile);
   auto past = finding(2);
@@ -134,38 +148,46 @@ TEST_F(Routes, ThePageEscapesWhatTheDatabaseSays) {
   const auto page = get("/").body;
   EXPECT_EQ(page.find("<script>alert"), std::string::npos);
   EXPECT_NE(page.find("&lt;script&gt;alert(1)&lt;/script&gt;"), std::string::npos);
-  EXPECT_NE(page.find("&quot;&#39;&amp;, NULL"), std::string::npos);
+  EXPECT_NE(page.find("dupwatch explain -- &#39;&lt;script&gt;"), std::string::npos);
   EXPECT_NE(page.find("Not watching: &lt;b&gt;."), std::string::npos);
-  EXPECT_NE(page.find("<tr class=\"fatal\">"), std::string::npos);
-  EXPECT_NE(page.find("<tr class=\"past\">"), std::string::npos);
+  EXPECT_NE(page.find("<li class=\"fatal\">"), std::string::npos);
+  EXPECT_NE(page.find("<li class=\"past\">"), std::string::npos);
 }
 
 TEST_F(Routes, ThePageLoadsNothingButItsOwnFiles) {
   const auto page = get("/").body;
   EXPECT_EQ(page.find("http"), std::string::npos);
+  EXPECT_EQ(page.find('@'), std::string::npos) << "a placeholder is left";
   EXPECT_EQ(page.find("style="), std::string::npos);
   EXPECT_EQ(page.find("onclick"), std::string::npos);
   EXPECT_NE(page.find("<script src=\"app.js\" defer></script>"), std::string::npos);
   EXPECT_EQ(get("/app.js").content_type, "text/javascript; charset=utf-8");
   EXPECT_EQ(get("/app.js").body.find("innerHTML"), std::string::npos);
   EXPECT_EQ(get("/app.css").status, 200);
+  EXPECT_EQ(get("/icon.svg").content_type, "image/svg+xml");
 }
 
 TEST(Verdict, BlindnessComesFirst) {
   auto status = streaming();
-  EXPECT_EQ(judge(status, true).sentence, "Watching. No open findings.");
+  status.coverage_complete_since = decoder::Timestamp{0};
+  const std::string watching = "Watching since 1970-01-01 00:00 UTC, coverage complete";
+  EXPECT_EQ(judge(status, true).sentence, watching + ", 0 fatal findings.");
   EXPECT_EQ(judge(status, true).level, Verdict::Level::kOk);
   status.open_findings[1] = {0, 1, 0, 0};
-  EXPECT_EQ(judge(status, true).sentence, "Watching. 1 open finding, none of them fatal.");
+  EXPECT_EQ(judge(status, true).sentence, watching + ", 0 fatal findings, 1 open finding.");
   EXPECT_EQ(judge(status, true).level, Verdict::Level::kFindings);
   status.open_findings[core::kRules - 1] = {2, 0, 1, 1};
   EXPECT_EQ(judge(status, true).sentence,
-            "Watching. 5 open findings, 2 of them fatal: the next replay of these runs fails.");
+            "2 fatal findings: the next replay of their runs fails. " + watching + ".");
   EXPECT_EQ(judge(status, true).level, Verdict::Level::kFatal);
+  EXPECT_NE(judge(status, true).remedy, "");
   EXPECT_EQ(judge(status, false).level, Verdict::Level::kBlind);
+  EXPECT_NE(judge(status, false).remedy, "");
   status.ready = false;
   status.not_ready_reason = "the server does not answer";
+  status.state = core::StreamState::kBackingOff;
   EXPECT_EQ(judge(status, true).level, Verdict::Level::kBlind);
+  EXPECT_NE(judge(status, true).remedy.find("tries again by itself"), std::string::npos);
   EXPECT_EQ(judge(status, true).sentence,
             "Not watching: the server does not answer. 5 open findings so far.");
 }

@@ -1,0 +1,283 @@
+"use strict";
+// Everything that comes from the database goes into the page as text: textContent and attributes, never markup.
+const $ = (id) => document.getElementById(id);
+const KEPT = Number($("findings").dataset.rows);
+const known = new Map(); // finding_id -> {finding, item}
+let stale = null;
+
+function element(tag, className, ...children) {
+  const made = document.createElement(tag);
+  if (className) made.className = className;
+  made.append(...children.filter((child) => child !== null && child !== undefined));
+  return made;
+}
+
+/** A value of a row; isolated, so that right-to-left text leaves its surroundings alone. */
+const quoted = (value) => element("bdi", "mono", value === null ? "NULL" : String(value));
+
+const identity = (value) => (Array.isArray(value) ? value : [value]).map((part) => part ?? "NULL").join(", ");
+
+function bytes(count) {
+  const units = ["B", "KiB", "MiB", "GiB", "TiB"];
+  let unit = 0;
+  while (count >= 1024 && unit < units.length - 1) {
+    count /= 1024;
+    unit += 1;
+  }
+  return `${count.toFixed(unit === 0 || count >= 100 ? 0 : 1)} ${units[unit]}`;
+}
+
+const number = (value) => value.toLocaleString("en");
+const plural = (count, word) => `${number(count)} ${word}${count === 1 ? "" : "s"}`;
+const utc = (iso) => (iso ? `${iso.slice(0, 10)} ${iso.slice(11, 19)} UTC` : "unknown");
+
+function set(id, text) {
+  if ($(id).textContent !== text) $(id).textContent = text;
+}
+
+function showStatus(status) {
+  // Said anew only when it changes, so that a screen reader is not made to repeat it.
+  $("verdict").className = `verdict ${status.level}`;
+  set("sentence", status.verdict);
+  $("remedy").hidden = !status.remedy;
+  set("remedy", `What to do: ${status.remedy}`);
+  document.title = `${status.level === "ok" ? "" : `(${status.level}) `}dupwatch`;
+  $("facts").hidden = false;
+  set("fatal", number(status.findings_fatal));
+  $("fatal").classList.toggle("bad", status.findings_fatal > 0);
+  set("open", `of ${plural(status.findings_open, "open finding")}`);
+  set("lag", status.lag_seconds < 0.05 ? "0 s" : `${status.lag_seconds.toFixed(1)} s`);
+  set("lag-note", `${bytes(status.lag_bytes)} not yet confirmed`);
+  set("retained", status.slot_retained_bytes === null ? "unknown" : bytes(status.slot_retained_bytes));
+  set("retained-note", [status.slot_wal_status, status.slot_safe_bytes === null ? "no limit set" : `${bytes(status.slot_safe_bytes)} until it is lost`].filter(Boolean).join(", "));
+  showCoverage(status);
+  set("runs", plural(status.runs, "run"));
+  $("memory").value = status.index_bytes_max ? status.index_bytes / status.index_bytes_max : 0;
+  set("memory-note", `${bytes(status.index_bytes)} of ${bytes(status.index_bytes_max)}`);
+  set("where", `Version ${status.version}, slot ${status.slot}, plugin ${status.plugin || "unknown"}, Postgres ${status.server_version || "unknown"}, ` +
+    `confirmed up to ${status.confirmed_lsn ?? "nothing yet"}`);
+}
+
+function showCoverage(status) {
+  const { complete_since: since, gaps } = status.coverage;
+  const open = gaps.filter((gap) => !gap.closed_at).length;
+  set("coverage", since ? "complete" : open ? plural(open, "open gap") : "none yet");
+  $("coverage").classList.toggle("bad", !since);
+  set("coverage-note", since ? `since ${utc(since)}` : "no finding does not mean no duplicate");
+  const scan = status.baseline;
+  const running = scan.state === "running";
+  $("scan").hidden = !running;
+  $("scan-note").hidden = scan.state === "not_needed";
+  if (running && scan.runs_total) {
+    $("scan").max = Math.max(scan.runs_total, scan.runs);
+    $("scan").value = scan.runs;
+  } else {
+    $("scan").removeAttribute("value");
+  }
+  set("scan-note", `scan ${scan.state}: ${plural(scan.runs, "run")}${running && scan.runs_total ? ` of about ${number(scan.runs_total)}` : ""}`);
+  $("gaps").hidden = gaps.length === 0;
+  const rows = gaps.map((gap) => [gap.reason, gap.from_lsn ?? "the beginning", gap.to_lsn ?? "unknown", utc(gap.opened_at), gap.closed_at ? utc(gap.closed_at) : "open"]);
+  const text = JSON.stringify(rows);
+  if ($("gap-rows").dataset.text === text) return;
+  $("gap-rows").dataset.text = text;
+  $("gap-rows").replaceChildren(...rows.map((row) => element("tr", "", ...row.map((cell) => element("td", "", cell)))));
+}
+
+/** The rows of the finding in the order in which replay reads them. */
+function timeline(finding) {
+  const roles = [
+    [finding.canonical, "canonical", "Canonical row, which replay takes"],
+    [finding.duplicate, "duplicate", "Row at fault"],
+    [finding.closing, "closing", "Closing event of the entity"],
+  ].filter(([row]) => row);
+  const list = element("ol", "rows");
+  for (const id of finding.log_order) {
+    const here = roles.filter(([row]) => row.id === id);
+    const row = here[0]?.[0];
+    if (!row) continue;
+    const facts = [row.commit_time && `committed ${row.commit_time}`, row.xid !== null && `xid ${row.xid}`, row.commit_lsn && `LSN ${row.commit_lsn}`].filter(Boolean);
+    const mild = finding.severity === "fatal" ? "" : " mild";
+    list.append(element("li", here.map(([, name]) => name).join(" ") + mild,
+      element("div", "role", here.map(([, , text]) => text).join("; ")), element("div", "", quoted(id)),
+      element("div", "note", facts.join(", ") || "read back from the table; commit time not known")));
+  }
+  return list;
+}
+
+function story(finding) {
+  const copy = element("button", "", "Copy");
+  copy.type = "button";
+  copy.setAttribute("aria-label", "Copy the command");
+  copy.addEventListener("click", async () => {
+    try {
+      await navigator.clipboard.writeText(finding.look);
+      copy.textContent = "Copied";
+    } catch {
+      // Not a secure origin: select it instead.
+      getSelection().selectAllChildren(copy.previousSibling);
+    }
+  });
+  return element("div", "story",
+    element("p", "", finding.why),
+    element("p", "", "Identity ", quoted(identity(finding.correlation_id)), ", type ", quoted(finding.type), " in ", quoted(finding.table),
+      element("span", "note", ` · ${finding.state}, seen by ${finding.origin}, engine ${finding.engine}, finding ${finding.finding_id}`)),
+    element("p", "note", "As replay reads the log, the smallest id first:"),
+    timeline(finding),
+    element("p", "note", "The whole run, with what can be done about it:"),
+    element("div", "command", element("code", "", finding.look), copy));
+}
+
+function item(finding) {
+  const made = element("li", finding.state === "open" ? finding.severity : "past");
+  const time = element("time", "", `${finding.flagged_at.slice(11, 19)} UTC`);
+  time.dateTime = finding.flagged_at;
+  time.title = finding.flagged_at;
+  const details = element("details", "",
+    element("summary", "", element("span", `badge ${finding.severity}`, finding.severity),
+      element("span", "what", finding.rule.replaceAll("_", " "), element("span", "note", finding.state === "open" ? "" : ` (${finding.state.replaceAll("_", " ")})`)),
+      element("span", "run", quoted(finding.run_id)), element("span", "when", time)));
+  details.addEventListener("toggle", () => {
+    if (details.open && details.childElementCount === 1) details.append(story(finding));
+  });
+  made.append(details);
+  return made;
+}
+
+function visible(entry) {
+  entry.item.hidden = $("fatal-only").checked && !entry.item.classList.contains("fatal");
+}
+
+function put(finding, fresh) {
+  const before = known.get(finding.finding_id);
+  const entry = { finding, item: item(finding) };
+  if (fresh) entry.item.classList.add("new");
+  visible(entry);
+  known.delete(finding.finding_id);
+  known.set(finding.finding_id, entry);
+  const list = $("findings");
+  const details = before?.item.firstElementChild;
+  if (details?.open) entry.item.firstElementChild.open = true;
+  const focused = before?.item.contains(document.activeElement);
+  before?.item.remove();
+  list.prepend(entry.item);
+  if (focused) entry.item.querySelector("summary").focus();
+  while (known.size > KEPT) {
+    const [oldest, { item: last }] = known.entries().next().value;
+    known.delete(oldest);
+    last.remove();
+  }
+  $("none").hidden = true;
+  if (fresh && finding.change === "new") set("news", `${finding.severity} finding: ${finding.rule.replaceAll("_", " ")} in run ${finding.run_id}`);
+}
+
+async function get(path) {
+  const response = await fetch(path, { cache: "no-store", signal: AbortSignal.timeout(10000) });
+  if (!response.ok) throw new Error(`${path} answered ${response.status}`);
+  return response.json();
+}
+
+/** Loads the list; a finding that came by event meanwhile is newer and stays. */
+async function loadList() {
+  const { findings, total } = await get(`api/findings?limit=${KEPT}`);
+  const same = findings.length === known.size && findings.every((finding) => JSON.stringify(known.get(finding.finding_id)?.finding) === JSON.stringify(finding));
+  if (same) return;
+  const listed = new Set(findings.map((finding) => finding.finding_id));
+  const later = [...known.values()].filter(({ finding }) => !listed.has(finding.finding_id) && finding.flagged_at > (findings[0]?.flagged_at ?? ""));
+  if (known.size === 0) $("findings").replaceChildren();
+  for (const { finding, item: old } of known.values()) {
+    if (!listed.has(finding.finding_id) && !later.some((entry) => entry.finding === finding)) {
+      known.delete(finding.finding_id);
+      old.remove();
+    }
+  }
+  for (const finding of findings.reverse()) put(finding, false);
+  for (const { finding } of later) put(finding, false);
+  $("none").hidden = known.size > 0;
+  set("shown", total > known.size ? `the newest ${known.size} of ${number(total)}` : "the newest first");
+}
+
+function plot(id, points, value) {
+  const svg = $(id);
+  const usable = points.filter((point) => value(point) !== null);
+  const top = Math.max(1e-9, ...usable.map(value));
+  const at = (point) => `${(240 - point.age_seconds / 5).toFixed(1)} ${(38 - (value(point) / top) * 36).toFixed(1)}`;
+  const line = usable.length < 2 ? "" : `M${usable.map(at).join("L")}`;
+  svg.querySelector(".line").setAttribute("d", line);
+  svg.querySelector(".area").setAttribute("d", line && `${line}L${at(usable.at(-1)).split(" ")[0]} 40L${at(usable[0]).split(" ")[0]} 40Z`);
+  return usable.length ? top : null;
+}
+
+async function loadHistory() {
+  const { points } = await get("api/history");
+  const lag = plot("lag-plot", points, (point) => point.lag_seconds);
+  $("lag-plot").setAttribute("aria-label", `Lag over the last 20 minutes, at most ${(lag ?? 0).toFixed(1)} seconds`);
+  const held = plot("retained-plot", points, (point) => point.slot_retained_bytes);
+  $("retained-plot").setAttribute("aria-label", held === null ? "WAL held by the slot is not known" : `WAL held by the slot over the last 20 minutes, at most ${bytes(held)}`);
+}
+
+function link(state, text) {
+  $("link").className = `link ${state}`;
+  set("link", text);
+}
+
+/** Silence is not health: what is on the page is only as good as the link to the daemon. */
+function lost() {
+  link("lost", "No answer");
+  showLost();
+}
+
+function showLost() {
+  $("verdict").className = "verdict blind";
+  set("sentence", "dupwatch does not answer: what is below is old.");
+  $("remedy").hidden = false;
+  set("remedy", "What to do: see whether its process runs and what it logged last; this page goes on by itself when it is back.");
+  document.title = "(blind) dupwatch";
+}
+
+function heard() {
+  clearTimeout(stale);
+  stale = setTimeout(lost, 5000);
+}
+
+const attempt = (work) => work().catch(() => {}); // the link's own state tells of it
+
+let source = null;
+function connect() {
+  source = new EventSource("api/events");
+  source.addEventListener("list", () => attempt(loadList));
+  source.addEventListener("finding", ({ data }) => put(JSON.parse(data), true));
+  source.addEventListener("status", ({ data }) => {
+    heard();
+    link("live", "Live");
+    showStatus(JSON.parse(data));
+  });
+  source.addEventListener("error", () => {
+    // The browser comes back by itself after a broken connection, not after a refusal (too many clients).
+    if (source.readyState === EventSource.CLOSED) setTimeout(connect, 15000);
+    poll();
+  });
+}
+
+let polling = false;
+async function poll() {
+  if (polling) return;
+  polling = true;
+  while (source.readyState !== EventSource.OPEN) {
+    try {
+      showStatus(await get("api/status"));
+      await loadList();
+      heard();
+      link("", "Every 2 seconds");
+    } catch {
+      lost();
+    }
+    await new Promise((resolve) => setTimeout(resolve, 2000));
+  }
+  polling = false;
+}
+
+$("fatal-only").addEventListener("change", () => known.forEach(visible));
+heard();
+connect();
+attempt(loadHistory);
+setInterval(() => document.hidden || attempt(loadHistory), 5000);

@@ -1,0 +1,13 @@
+#pragma once
+
+#include <string_view>
+
+/// The page's files as they are in daemon/web/, put into the program by embed.cmake.
+namespace dupwatch::web {
+
+[[nodiscard]] std::string_view page_html() noexcept;
+[[nodiscard]] std::string_view app_js() noexcept;
+[[nodiscard]] std::string_view app_css() noexcept;
+[[nodiscard]] std::string_view icon_svg() noexcept;
+
+}  // namespace dupwatch::web

@@ -1,0 +1,114 @@
+// The live page in a browser: what a person on call sees, with a keyboard, a screen reader or a phone.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { daemonFor, eventId, insertEvents, serverWithSchema } from '../integration/scene.mjs';
+import { accessibilityProblems, openPage, startBrowser } from './browser.mjs';
+
+/** A run with a step that two workers completed: `order` decides whether the second row is read before the first. */
+async function duplicate(cluster, run, correlation = `step_${run}`) {
+  await insertEvents(cluster, [
+    { run, type: 'run_created' },
+    { run, type: 'run_started' },
+    { run, type: 'step_created', correlation },
+    { run, type: 'step_started', correlation },
+    { run, type: 'step_completed', correlation },
+  ]);
+  await insertEvents(cluster, [{ run, type: 'step_created', correlation, id: eventId(9) }]);
+}
+
+const HOSTILE = '"><script>alert(1)</script><img src=x onerror=alert(2)>\u202E\u0627\u0644\u0639\u0631\u0628\u064A\u0629 \'`${x}';
+
+test('the page shows findings as they commit, is told of trouble, and can be used by everybody', async (t) => {
+  const cluster = await serverWithSchema(t);
+  const daemon = await daemonFor(t, cluster);
+  await daemon.start();
+  const browser = await startBrowser(t);
+  const { page, requests, errors } = await openPage(browser, daemon.httpBase);
+  const sentence = page.locator('#sentence');
+  const findings = page.locator('#findings > li');
+
+  await t.test('a healthy daemon is called so, with since when', async () => {
+    await page.locator('#link.live').waitFor();
+    await page.locator('#verdict.ok').waitFor();
+    assert.match(await sentence.textContent(), /^Watching since \d{4}-\d\d-\d\d \d\d:\d\d UTC, coverage complete, 0 fatal findings\.$/);
+    assert.equal(await findings.count(), 0);
+    assert.equal(await page.locator('#none').isVisible(), true);
+  });
+
+  await t.test('a finding appears without a reload, and its story opens', async () => {
+    await insertEvents(cluster, [{ run: 'wrun_warm', type: 'run_created' }]);
+    await daemon.caughtUp();
+    const seen = page.locator('#findings .run', { hasText: 'wrun_first' }).waitFor();
+    await duplicate(cluster, 'wrun_first');
+    const committed = performance.now();
+    await seen;
+    t.diagnostic(`from the commit to the page: ${(performance.now() - committed).toFixed(0)} ms`);
+    await page.locator('#verdict.fatal').waitFor();
+    assert.match(await sentence.textContent(), /^1 fatal finding: the next replay of its run fails\. Watching since /);
+    await findings.first().locator('summary').click();
+    assert.match(await findings.first().locator('code').textContent(), /^dupwatch explain wrun_first$/);
+    assert.equal(await findings.first().locator('.rows > li').count(), 3);
+    assert.match(await page.locator('#news').textContent(), /^fatal finding: .* in run wrun_first$/);
+  });
+
+  await t.test('what rows hold is shown as text', async () => {
+    await duplicate(cluster, `wrun_${HOSTILE}`, HOSTILE);
+    await page.locator('#findings .run', { hasText: HOSTILE }).waitFor();
+    await findings.first().locator('summary').click();
+    assert.equal(await findings.first().locator('.run').textContent(), `wrun_${HOSTILE}`);
+    assert.equal((await findings.first().locator('.story bdi').first().textContent()), HOSTILE);
+    assert.equal(await page.locator('#findings script, #findings img').count(), 0);
+    await page.reload();
+    await page.locator('#findings .run', { hasText: HOSTILE }).waitFor();
+    assert.equal(await page.locator('#findings script, #findings img').count(), 0);
+    // The shell alone, as the server writes it.
+    const bare = await openPage(browser, daemon.httpBase, { javaScriptEnabled: false });
+    assert.equal(await bare.page.locator('#findings .run').first().textContent(), `wrun_${HOSTILE}`);
+    assert.equal(await bare.page.locator('#findings script, #findings img').count(), 0);
+    await bare.context.close();
+  });
+
+  await t.test('the keyboard reaches everything, and where it is can be seen', async () => {
+    await page.locator('body').press('Tab');
+    assert.equal(await page.locator(':focus').textContent(), 'Skip to the findings');
+    await page.keyboard.press('Enter');
+    assert.equal(await page.locator(':focus').getAttribute('id'), 'findings-title');
+    await page.keyboard.press('Tab');
+    assert.equal(await page.locator(':focus').getAttribute('id'), 'fatal-only');
+    await page.keyboard.press('Tab');
+    const outline = await page.locator(':focus').evaluate((node) => [node.tagName, getComputedStyle(node).outlineStyle]);
+    assert.deepEqual(outline, ['SUMMARY', 'solid']);
+    await page.keyboard.press('Enter');
+    await page.locator('#findings > li:first-child details[open] .story').waitFor();
+    await page.keyboard.press('Tab');
+    assert.equal(await page.locator(':focus').getAttribute('aria-label'), 'Copy the command');
+  });
+
+  await t.test('axe finds nothing wrong, light and dark, wide and narrow', async () => {
+    for (const colorScheme of ['light', 'dark']) {
+      for (const viewport of [{ width: 1280, height: 800 }, { width: 390, height: 844 }]) {
+        await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
+        await page.setViewportSize(viewport);
+        assert.deepEqual(await accessibilityProblems(page), [], `${colorScheme}, ${viewport.width}`);
+        const { scroll, width } = await page.evaluate(() => ({ scroll: document.documentElement.scrollWidth, width: innerWidth }));
+        assert.ok(scroll <= width, `${scroll} of ${width} pixels: it scrolls sideways`);
+      }
+    }
+  });
+
+  await t.test('blindness is never shown as health', async () => {
+    await cluster.stop();
+    await page.locator('#verdict.blind', { hasText: 'Not watching: not streaming' }).waitFor();
+    await cluster.start();
+    await page.locator('#verdict.fatal').waitFor();
+    await daemon.stop();
+    await page.locator('#verdict.blind', { hasText: 'dupwatch does not answer' }).waitFor();
+  });
+
+  await t.test('nothing is asked of another origin, and nothing goes wrong in the script', () => {
+    const outside = requests.filter((url) => !url.startsWith(daemon.httpBase));
+    assert.deepEqual(outside, []);
+    // The browser's own words for requests that nobody answered: the daemon was stopped above.
+    assert.deepEqual(errors.filter((text) => !/ERR_CONNECTION_REFUSED|ERR_INCOMPLETE_CHUNKED_ENCODING|ERR_CONNECTION_RESET|ERR_EMPTY_RESPONSE/.test(text)), []);
+  });
+});
