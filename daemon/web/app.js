@@ -200,7 +200,9 @@ function plot(id, points, value) {
   const svg = $(id);
   const usable = points.filter((point) => value(point) !== null);
   const top = Math.max(1e-9, ...usable.map(value));
-  const at = (point) => `${(240 - point.age_seconds / 5).toFixed(1)} ${(38 - (value(point) / top) * 36).toFixed(1)}`;
+  // A young daemon's few points take the whole width.
+  const span = Math.max(1, usable[0]?.age_seconds ?? 1);
+  const at = (point) => `${(240 - (240 * point.age_seconds) / span).toFixed(1)} ${(38 - (value(point) / top) * 36).toFixed(1)}`;
   const line = usable.length < 2 ? "" : `M${usable.map(at).join("L")}`;
   svg.querySelector(".line").setAttribute("d", line);
   svg.querySelector(".area").setAttribute("d", line && `${line}L${at(usable.at(-1)).split(" ")[0]} 40L${at(usable[0]).split(" ")[0]} 40Z`);
@@ -210,9 +212,9 @@ function plot(id, points, value) {
 async function loadHistory() {
   const { points } = await get("api/history");
   const lag = plot("lag-plot", points, (point) => point.lag_seconds);
-  $("lag-plot").setAttribute("aria-label", `Lag over the last 20 minutes, at most ${(lag ?? 0).toFixed(1)} seconds`);
+  $("lag-plot").setAttribute("aria-label", `Lag over the last 20 minutes or since the start, at most ${(lag ?? 0).toFixed(1)} seconds`);
   const held = plot("retained-plot", points, (point) => point.slot_retained_bytes);
-  $("retained-plot").setAttribute("aria-label", held === null ? "WAL held by the slot is not known" : `WAL held by the slot over the last 20 minutes, at most ${bytes(held)}`);
+  $("retained-plot").setAttribute("aria-label", held === null ? "WAL held by the slot is not known" : `WAL held by the slot over the last 20 minutes or since the start, at most ${bytes(held)}`);
 }
 
 function link(state, text) {

@@ -1,0 +1,40 @@
+// node pictures.mjs FOLDER: pictures of the page with findings of the real writers, for a person to look at.
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { daemonFor, eventId, insertEvents, race, serverWithSchema } from '../integration/scene.mjs';
+import { openPage, startBrowser } from './browser.mjs';
+
+const folder = path.resolve(process.argv[2] ?? fileURLToPath(new URL('../../dashboards/pictures', import.meta.url)));
+const endings = [];
+const scene = { after: (ending) => endings.unshift(ending), diagnostic: console.log };
+try {
+  const cluster = await serverWithSchema(scene);
+  const daemon = await daemonFor(scene, cluster);
+  await daemon.start();
+  await race(cluster, { runs: 12, processes: 2, late: 0.15 });
+  // The writers' runs have ended by now; a fatal finding is one of a run that goes on.
+  for (const run of ['wrun_01K9XV3F5Q8ZJ2M7N4T6B1C0DE', 'wrun_01K9XV3M2R7AH5K8P3S9W4Y6GZ']) {
+    const correlation = `step_${eventId(1).slice(5)}`;
+    await insertEvents(cluster, ['run_created', 'run_started', 'step_created', 'step_started', 'step_completed']
+      .map((type) => ({ run, type, correlation: type.startsWith('step') ? correlation : null })));
+    await insertEvents(cluster, [{ run, type: 'step_created', correlation, id: eventId(9) }]);
+  }
+  await daemon.caughtUp();
+  const browser = await startBrowser(scene);
+  for (const [size, viewport, deviceScaleFactor] of [['desktop', { width: 1200, height: 860 }, 1], ['phone', { width: 390, height: 844 }, 1.5]]) {
+    for (const colorScheme of ['light', 'dark']) {
+      const { page, context } = await openPage(browser, daemon.httpBase, { viewport, deviceScaleFactor, colorScheme });
+      await page.locator('#link.live').waitFor();
+      const story = page.locator('#findings > li.fatal summary').first();
+      await story.waitFor();
+      await story.click();
+      await page.locator('#retained-plot .line[d^=M]').waitFor({ state: 'attached' });
+      await page.mouse.move(0, 0);
+      await page.evaluate(() => scrollTo(0, 0));
+      await page.screenshot({ path: path.join(folder, `page-${size}-${colorScheme}.png`) });
+      await context.close();
+    }
+  }
+} finally {
+  for (const ending of endings) await ending();
+}
