@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import http from 'node:http';
 import net from 'node:net';
 import { test } from 'node:test';
-import { daemonFor, insertEvents, serverWithSchema } from '../integration/scene.mjs';
+import { daemonFor, full, insertEvents, serverWithSchema } from '../integration/scene.mjs';
 
 /** A client of /api/events; `text` grows. */
 function listen(base, headers = {}) {
@@ -67,7 +67,7 @@ test('a hundred readers of the events: 64 are served, the others are told, and a
   assert.deepEqual(await daemon.stop(), { code: 0, signal: null }, 'readers do not hold up the end');
 });
 
-test('a reader that does not read is dropped and delays nobody', async (t) => {
+test('a reader that does not read is dropped and delays nobody', { skip: !full && 'a long proof' }, async (t) => {
   const cluster = await serverWithSchema(t);
   const daemon = await daemonFor(t, cluster);
   await daemon.start();
@@ -93,7 +93,7 @@ test('a reader that does not read is dropped and delays nobody', async (t) => {
   await daemon.until('the end of the slow reader', () => closed);
 });
 
-test('a hundred scrapes at once while Postgres is away', async (t) => {
+test('a hundred scrapes at once while Postgres is away', { skip: !full && 'a long proof' }, async (t) => {
   const cluster = await serverWithSchema(t);
   const daemon = await daemonFor(t, cluster);
   await daemon.start();
