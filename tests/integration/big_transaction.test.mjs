@@ -1,9 +1,10 @@
-// One transaction of a million events with a short sender timeout: exact, no reconnect, memory beyond the index flat.
+// One transaction of a million events (--full; fewer otherwise) with a short sender timeout: exact, no reconnect, memory
+// beyond the index flat.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { assertTruth, daemonFor, EVENTS, serverWithSchema, slots } from './scene.mjs';
+import { assertTruth, daemonFor, EVENTS, full, serverWithSchema, slots } from './scene.mjs';
 
-const EVENTS_IN_ALL = 1_000_000;
+const EVENTS_IN_ALL = full ? 1_000_000 : 250_000;
 const PER_RUN = 100;
 const BEYOND_INDEX = 32 * 1024 * 1024;
 
@@ -20,7 +21,7 @@ const FILL = `
 const PLANT = `
   INSERT INTO ${EVENTS} (id, type, correlation_id, run_id)
   SELECT 'wevt_01K' || lpad(n::text, 23, '0') || 'Z', type, 'step_01K' || lpad((n / 4)::text, 23, '0'), 'wrun_01K' || lpad((n / ${PER_RUN})::text, 23, '0')
-  FROM (VALUES (0, 'step_created'), (3, 'step_completed'), (${EVENTS_IN_ALL - 1}, 'step_created'), (500003, 'step_created')) AS planted(n, type);
+  FROM (VALUES (0, 'step_created'), (3, 'step_completed'), (${EVENTS_IN_ALL - 1}, 'step_created'), (${EVENTS_IN_ALL / 2 + 3}, 'step_created')) AS planted(n, type);
   INSERT INTO ${EVENTS} (id, type, run_id) VALUES ('wevt_09A', 'run_created', 'wrun_01K' || lpad('7', 23, '0')), ('wevt_09B', 'run_created', 'wrun_01K' || lpad('7', 23, '0'))`;
 
 for (const plugin of ['wal2json', 'pgoutput']) {
