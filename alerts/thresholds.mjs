@@ -64,6 +64,8 @@ export const thresholds = {
   fillHorizon: { value: 14400, why: 'four hours: time enough to act without waking anybody early' },
   fillWindow: { value: '30m', why: 'a trend, not one checkpoint' },
   fillFor: { value: '10m', why: 'the trend has to last' },
+  fuseWindow: { value: '1h', why: 'one is enough, and it is to be seen when the pause until the next slot, some minutes, is over' },
+  pollingFor: { value: '5m', why: 'a slot that is made anew after a first loss never polls so long' },
   unboundedFor: { value: '1h', why: 'a setting, no incident' },
   inactiveFor: { value: '10m', why: 'longer than DupwatchDown and DupwatchNotStreaming take, so those name the cause first' },
 };

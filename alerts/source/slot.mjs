@@ -51,6 +51,15 @@ export const rules = [
     description: 'Slot {{ $labels.slot_name }} of {{ $labels.instance }} is {{ $labels.wal_status }}: it needed WAL beyond max_slot_wal_keep_size. What it misses only an audit finds.',
   },
   {
+    name: 'DupwatchFuseBlown',
+    uses: ['fuseWindow'],
+    severity: 'critical',
+    concern: 'slot',
+    expr: (t) => `increase(dupwatch_slot_fuse_blown_total[${t.fuseWindow}]) > 0`,
+    summary: 'dupwatch gave its slot up, because it held back too much WAL.',
+    description: 'About {{ $value | printf "%.0f" }} times within {{ fuseWindow }} at {{ $labels.instance }}: the slot reached slot.max_retained_wal and was dropped to spare the disk of the primary. What holds a slot back is still there.',
+  },
+  {
     name: 'DupwatchSlotUnbounded',
     severity: 'warning',
     concern: 'standing',

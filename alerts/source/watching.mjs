@@ -31,6 +31,15 @@ export const rules = [
     description: 'dupwatch_stream_connected is {{ $value }} at {{ $labels.instance }}: nothing that commits is seen. /readyz says why.',
   },
   {
+    name: 'DupwatchPolling',
+    severity: 'warning',
+    concern: 'gap',
+    expr: () => 'dupwatch_watch_mode{mode="polling"} == 1',
+    for: 'pollingFor',
+    summary: 'dupwatch has no slot and scans the open runs at intervals.',
+    description: 'Mode is {{ $labels.mode }} at {{ $labels.instance }}: findings come late, and a run that begins and ends between two scans is not seen. /readyz says why.',
+  },
+  {
     name: 'DupwatchNotReady',
     severity: 'critical',
     concern: 'blind',

@@ -82,15 +82,22 @@ std::optional<Error> slot_problem(const core::Config& config, const std::optiona
         fmt::format("replication slot {} belongs to database {}", config.slot.name, slot->database),
         "set another slot.name for this database");
   }
-  if (slot->wal_status == "lost") {
-    return Error{.fault = Fault::kSlotLost,
-                 .reason = "slot_lost",
-                 .sqlstate = {},
-                 .message = fmt::format("replication slot {} is lost: the server removed WAL it needed",
-                                        config.slot.name),
-                 .remedy = "drop it with `dupwatch drop`, raise max_slot_wal_keep_size, start again"};
-  }
   return std::nullopt;
+}
+
+std::optional<Error> slot_loss(const core::Config& config, const postgres::SlotRow& slot) {
+  if (!slot.lost()) return std::nullopt;
+  return Error{
+      .fault = Fault::kSlotLost,
+      .reason = "slot_lost",
+      .sqlstate = {},
+      .message =
+          fmt::format("replication slot {} is lost: the server {}", config.slot.name,
+                      slot.invalidation.empty() ? "removed WAL it needed"
+                                                : fmt::format("invalidated it ({})", slot.invalidation)),
+      .remedy =
+          "raise max_slot_wal_keep_size so that the slot outlives what held it back; with slot.lost_policy: "
+          "stop, drop it with `dupwatch drop` and start again"};
 }
 
 /// Everything that SQL can tell before the slot is touched.
@@ -157,6 +164,8 @@ std::variant<Attachment, Error> attach(const core::Config& config, postgres::Wai
   if (auto error = look_over(config, std::get<Connection>(sql), waiter, out, slot)) return std::move(*error);
   if (auto error = slot_problem(config, slot, out.plugin, out.system.database)) return std::move(*error);
   if (slot) {
+    out.slot = slot;
+    out.lost = slot_loss(config, *slot);
     out.from = slot->confirmed_flush.value_or(decoder::Lsn{});
     return out;
   }

@@ -27,6 +27,10 @@ struct Attachment {
   /// The generation of engine that a run with ULIDs is replayed by, as far as the schema shows.
   core::Engine ulid_engine = core::Engine::kV4;
   decoder::Lsn from{};
+  /// As it was found; nullopt = there was none.
+  std::optional<postgres::SlotRow> slot{};
+  /// Set when the slot is there and can't deliver: then it is not to be streamed from.
+  std::optional<postgres::Error> lost{};
   /// Set when this attachment made the slot; then nothing else has run on `replication` and the snapshot is
   /// valid.
   std::optional<postgres::CreatedSlot> created{};

@@ -25,6 +25,7 @@ postgres::ReadBackQuery read_back_query_for(const Attachment& attachment, const 
 core::Disconnect disconnect_kind(const Error& error, bool streamed) {
   if (!streamed) return core::Disconnect::kConnectFailed;
   if (error.reason == "server_closed") return core::Disconnect::kServerClosed;
+  if (error.fault == Fault::kSlotLost) return core::Disconnect::kError;
   if (error.reason == "heartbeat_lost") return core::Disconnect::kHeartbeatLost;
   return error.sqlstate.empty() ? core::Disconnect::kNetwork : core::Disconnect::kError;
 }
@@ -70,8 +71,9 @@ ExitCode Daemon::run() {
     if (!error || error->reason == "interrupted") break;
     last_error_ = error;
     count_disconnect(*error);
-    if (const auto code = judge_error(*error); code != ExitCode::kClean) return code;
-    if (!pause(*error)) break;
+    const auto recovery = recover(*error);
+    if (recovery.code != ExitCode::kClean) return recovery.code;
+    if (recovery.stop) break;
   }
   state_ = core::StreamState::kStopping;
   const int signal = stop_.take();
@@ -86,7 +88,14 @@ std::optional<Error> Daemon::attach_and_stream() {
   auto attached = attach(config_, waiter_, log_);
   if (auto* error = std::get_if<Error>(&attached)) return std::move(*error);
   auto& attachment = std::get<Attachment>(attached);
+  walsender_pid_ = attachment.replication.backend_pid();
   state_ = core::StreamState::kStarting;
+  if (auto error = attachment.lost ? attachment.lost : blown_fuse(attachment.slot)) {
+    prepare_scans(attachment);
+    plugin_ = to_string(attachment.plugin);
+    system_ = attachment.system;
+    return error;
+  }
   if (auto error = start_stream(attachment)) {
     if (attachment.created && !config_.slot.temporary) drop_created_slot(config_, waiter_, log_);
     return error;
@@ -113,9 +122,7 @@ std::optional<Error> Daemon::attach_and_stream() {
 
 std::optional<Error> Daemon::start_stream(Attachment& attachment) {
   note_server(attachment);
-  read_back_query_ = read_back_query_for(attachment, config_.profile);
-  ulid_engine_ = attachment.ulid_engine;
-  read_backs_.configure(read_back_query_);
+  prepare_scans(attachment);
   start_baseline(attachment);
   // The exported snapshot is gone with the next command on this connection.
   if (attachment.created && baseline_ && !baseline_->wait_for_snapshot(waiter_)) {
@@ -135,7 +142,6 @@ std::optional<Error> Daemon::start_stream(Attachment& attachment) {
     return error;
   }
   sql_.renew(steady_now());
-  watch_.set_ulid_engine(ulid_engine_);
   if (config_.recheck.interval.count() != 0 && !recheck_) {
     recheck_ = std::make_unique<Recheck>(config_, wake_);
     next_recheck_ = steady_now() + config_.recheck.interval;
@@ -148,6 +154,9 @@ std::optional<Error> Daemon::start_stream(Attachment& attachment) {
   ever_attached_ = true;
   coverage_.started(wall_now());
   slot_in_use_since_.reset();
+  slot_return_.streaming(steady_now());
+  pending_gap_.reset();
+  mode_ = core::WatchMode::kStreaming;
   last_error_.reset();
   log_.info("streaming", {{"event", "streaming"},
                           {"slot", config_.slot.name},
@@ -159,12 +168,31 @@ std::optional<Error> Daemon::start_stream(Attachment& attachment) {
   return std::nullopt;
 }
 
+void Daemon::prepare_scans(const Attachment& attachment) {
+  read_back_query_ = read_back_query_for(attachment, config_.profile);
+  ulid_engine_ = attachment.ulid_engine;
+  read_backs_.configure(read_back_query_);
+  watch_.set_ulid_engine(ulid_engine_);
+  scan_task_ = {.scope = config_.baseline,
+                .snapshot = {},
+                .runs_table = attachment.runs_table,
+                .commit_time = attachment.commit_time,
+                .xmin = attachment.xmin,
+                .ulid_engine = attachment.ulid_engine,
+                .read_back = read_back_query_};
+}
+
 void Daemon::note_server(const Attachment& attachment) {
   const bool other_history =
       ever_attached_ && (attachment.system.system_identifier != system_.system_identifier ||
                          attachment.system.timeline != system_.timeline);
   const bool slot_moved_on = ever_attached_ && !attachment.created && attachment.from > watch_.confirmed();
-  if (other_history || slot_moved_on) {
+  const bool stepped_over = slot_moved_on && pending_gap_ == core::GapReason::kPoisonRow;
+  // A new slot, or one that was moved, did not deliver what was committed before its position.
+  if (stepped_over || (attachment.created && ever_attached_)) watch_.forget_runs();
+  if (stepped_over && !other_history) {
+    // That gap is open already, with its reason.
+  } else if (other_history || slot_moved_on) {
     // Rows in memory may not exist in this history; they are read back when an event needs them.
     watch_.forget_runs();
     coverage_.open(other_history ? core::GapReason::kOtherHistory : core::GapReason::kPositionAhead,

@@ -14,6 +14,7 @@
 #include "daemon/app/heartbeat_pump.hpp"
 #include "daemon/app/log.hpp"
 #include "daemon/app/loop_waiter.hpp"
+#include "daemon/app/own_slot.hpp"
 #include "daemon/app/read_back_pump.hpp"
 #include "daemon/app/recheck.hpp"
 #include "daemon/app/slot_monitor.hpp"
@@ -22,6 +23,7 @@
 #include "daemon/core/config.hpp"
 #include "daemon/core/coverage.hpp"
 #include "daemon/core/lag_meter.hpp"
+#include "daemon/core/slot_guard.hpp"
 #include "daemon/core/watch.hpp"
 #include "daemon/postgres/sql_client.hpp"
 #include "daemon/web/http_server.hpp"
@@ -43,10 +45,29 @@ class Daemon {
   [[nodiscard]] std::optional<postgres::Error> attach_and_stream();
   [[nodiscard]] std::optional<postgres::Error> start_stream(Attachment& attachment);
   void start_baseline(const Attachment& attachment);
-  void begin_scan(core::Baseline scope, std::string snapshot);
+  /// A poll's scan closes no gap: what happens between two of them stays unseen.
+  enum class ScanFor : std::uint8_t { kGaps, kPoll };
+  void begin_scan(core::Baseline scope, std::string snapshot, ScanFor purpose = ScanFor::kGaps);
   /// Opens gaps for what the turn shows, and scans for open ones when it can.
   void tick_coverage(Instant now);
   void scan_is_over(core::BaselineState state, Instant now);
+  struct Recovery {
+    /// Not kClean = end with it.
+    ExitCode code = ExitCode::kClean;
+    /// Stop was requested.
+    bool stop = false;
+  };
+  /// After a failed attempt or stream: waits, polls, or mends the slot; then the next attempt may begin.
+  [[nodiscard]] Recovery recover(const postgres::Error& error);
+  [[nodiscard]] Recovery slot_given_up(const postgres::Error& error);
+  [[nodiscard]] std::optional<postgres::Error> blown_fuse(const std::optional<postgres::SlotRow>& slot) const;
+  [[nodiscard]] OwnSlot own_slot() const;
+  /// False: stop was requested.
+  [[nodiscard]] bool poll_until(Instant until);
+  void tick_poll(Instant now);
+  [[nodiscard]] bool may_be_poison(const postgres::Error& error) const;
+  [[nodiscard]] Recovery step_over_poison(const postgres::Error& error);
+  void prepare_scans(const Attachment& attachment);
   void note_server(const Attachment& attachment);
   /// kClean = try again after a pause.
   [[nodiscard]] ExitCode judge_error(const postgres::Error& error);
@@ -104,6 +125,17 @@ class Daemon {
   postgres::SystemIdentity system_;
   decoder::Lsn catch_up_target_;
   bool ever_attached_ = false;
+  core::WatchMode mode_ = core::WatchMode::kStreaming;
+  core::SlotReturn slot_return_{config_.poll.interval};
+  core::PoisonWatch poison_;
+  /// Why the next slot begins behind what was seen.
+  std::optional<core::GapReason> pending_gap_;
+  int walsender_pid_ = 0;
+  Instant next_poll_{};
+  std::uint64_t polls_ = 0;
+  std::uint64_t fuse_blown_ = 0;
+  std::uint64_t slots_lost_ = 0;
+  std::uint64_t poison_rows_ = 0;
   Instant started_{};
   std::optional<Instant> slot_in_use_since_;
   Instant next_publish_{};

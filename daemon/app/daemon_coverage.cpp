@@ -19,17 +19,11 @@ constexpr std::chrono::minutes kPauseAfterFailure{1};
 }  // namespace
 
 void Daemon::start_baseline(const Attachment& attachment) {
-  scan_task_ = {.scope = config_.baseline,
-                .snapshot = {},
-                .runs_table = attachment.runs_table,
-                .commit_time = attachment.commit_time,
-                .xmin = attachment.xmin,
-                .ulid_engine = attachment.ulid_engine,
-                .read_back = read_back_query_};
-  const bool trusted = config_.baseline == core::Baseline::kNone && !ever_attached_;
+  const bool trusted = config_.baseline == core::Baseline::kNone && !ever_attached_ && !pending_gap_;
   if (attachment.created && !trusted) {
-    const auto reason = ever_attached_ ? core::GapReason::kSlotCreated : core::GapReason::kFirstStart;
-    coverage_.open(reason, decoder::Lsn{}, attachment.from, wall_now());
+    const auto reason =
+        pending_gap_.value_or(ever_attached_ ? core::GapReason::kSlotCreated : core::GapReason::kFirstStart);
+    coverage_.open(reason, pending_gap_ ? watch_.confirmed() : decoder::Lsn{}, attachment.from, wall_now());
     const Log::Fields fields{{"event", "coverage_gap"},
                              {"gap", std::string(to_string(reason))},
                              {"to", decoder::to_string(attachment.from)}};
@@ -51,12 +45,12 @@ void Daemon::start_baseline(const Attachment& attachment) {
   }
 }
 
-void Daemon::begin_scan(core::Baseline scope, std::string snapshot) {
+void Daemon::begin_scan(core::Baseline scope, std::string snapshot, ScanFor purpose) {
   baseline_.reset();
   baseline_told_ = false;
   scan_again_ = false;
   coverage_.scan_failed();  // what the one before it did not finish
-  coverage_.scan_begins();
+  if (purpose == ScanFor::kGaps) coverage_.scan_begins();
   auto task = scan_task_;
   // The rows of ended runs are not replayed: after the first start only open runs matter.
   task.scope = scope == core::Baseline::kNone ? core::Baseline::kActive : scope;

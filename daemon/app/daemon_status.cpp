@@ -24,6 +24,7 @@ void Daemon::turn(Instant now) {
     monitor_.tick(now);
     heartbeat_.tick(now);
   }
+  tick_poll(now);
   lag_.judged(watch_.judged());
   sink_.tick(now);
   collect_baseline(now);
@@ -38,6 +39,7 @@ Instant Daemon::turn_deadline() const {
 
 std::optional<postgres::Error> Daemon::judge_stream(const StreamFacts& facts, Instant now) {
   const auto& slot = monitor_.slot();
+  if (auto fuse = blown_fuse(slot)) return fuse;
   return heartbeat_.lost(facts.heard, slot ? std::optional(slot->active) : std::nullopt, now);
 }
 
@@ -99,6 +101,11 @@ void Daemon::tick_recheck(Instant now) {
 std::string Daemon::not_ready_reason(Instant now) const {
   if (state_ != core::StreamState::kStreaming || !stream_) {
     const auto state = to_string(state_);
+    if (mode_ == core::WatchMode::kPolling) {
+      return fmt::format("polling every {} s in place of streaming: {}",
+                         std::chrono::ceil<std::chrono::seconds>(config_.poll.interval).count(),
+                         last_error_ ? last_error_->message : "no slot");
+    }
     return last_error_ ? fmt::format("not streaming ({}): {}", state, last_error_->message)
                        : fmt::format("not streaming ({})", state);
   }
@@ -164,6 +171,12 @@ core::StatusSnapshot Daemon::snapshot(Instant now) const {
     out.slot_safe_bytes = slot->safe_wal_size.value_or(-1);
     out.slot_wal_status = slot->wal_status;
   }
+  out.slot_seconds_to_lost = monitor_.seconds_to_lost();
+  out.mode = mode_;
+  out.fuse_blown = fuse_blown_;
+  out.slots_lost = slots_lost_;
+  out.poison_rows = poison_rows_;
+  out.polls = polls_;
   out.heartbeat = heartbeat_.status(now);
   out.gaps = coverage_.gaps();
   out.gaps_opened = coverage_.opened_total();

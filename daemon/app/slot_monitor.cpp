@@ -21,8 +21,25 @@ void SlotMonitor::started(decoder::Plugin plugin, postgres::TableIdentity table,
   plugin_ = plugin;
   expected_ = std::move(table);
   table_trouble_.clear();
+  no_slot();
   next_slot_ = now;
   next_table_ = now + kTableInterval;
+}
+
+void SlotMonitor::no_slot() {
+  slot_.reset();
+  trend_.reset();
+}
+
+std::optional<double> SlotMonitor::seconds_to_lost() const {
+  if (!slot_) return std::nullopt;
+  auto limit = core::fuse_bytes(config_.slot.max_retained_wal, slot_->keep_size_bytes);
+  if (slot_->safe_wal_size) {
+    const auto server =
+        static_cast<std::uint64_t>(std::max<std::int64_t>(0, slot_->retained_bytes + *slot_->safe_wal_size));
+    limit = std::min(limit.value_or(server), server);
+  }
+  return limit ? trend_.seconds_to(*limit) : std::nullopt;
 }
 
 void SlotMonitor::tick(Instant now) {
@@ -39,6 +56,7 @@ void SlotMonitor::ask_slot(Instant now) {
                    .on_row =
                        [this](const pg_result& result, int row) {
                          slot_ = postgres::read_slot_row(result, row);
+                         trend_.sample(slot_->retained_bytes, steady_now());
                          lag_.sample(slot_->server_end, steady_now());
                        },
                    .on_done = [this](const std::optional<postgres::Error>&) { slot_asked_ = false; }});

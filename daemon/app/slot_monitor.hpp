@@ -9,6 +9,7 @@
 #include "daemon/app/log.hpp"
 #include "daemon/core/config.hpp"
 #include "daemon/core/lag_meter.hpp"
+#include "daemon/core/slot_guard.hpp"
 #include "daemon/postgres/catalog.hpp"
 #include "daemon/postgres/sql_client.hpp"
 
@@ -24,6 +25,10 @@ class SlotMonitor {
   /// The stream has (re)started with this table.
   void started(decoder::Plugin plugin, postgres::TableIdentity table, Instant now);
   void tick(Instant now);
+  /// There is no slot: what was known of the last one is forgotten.
+  void no_slot();
+  /// Until the fuse or the server takes the slot, at the rate of the last minutes; nullopt: not on its way.
+  [[nodiscard]] std::optional<double> seconds_to_lost() const;
   [[nodiscard]] Instant deadline() const noexcept { return std::min(next_slot_, next_table_); }
 
   [[nodiscard]] const std::optional<postgres::SlotRow>& slot() const noexcept { return slot_; }
@@ -42,6 +47,7 @@ class SlotMonitor {
   decoder::Plugin plugin_ = decoder::Plugin::kWal2json;
   postgres::TableIdentity expected_;
   std::optional<postgres::SlotRow> slot_;
+  core::RetentionTrend trend_;
   std::string table_trouble_;
   bool slot_asked_ = false;
   bool table_asked_ = false;

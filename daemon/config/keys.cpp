@@ -18,6 +18,7 @@ using std::chrono::seconds;
 constexpr std::array<std::string_view, 2> kProfiles = {"workflow-devkit", "generic"};
 // Each in the order of its enum.
 constexpr std::array<std::string_view, 3> kBaselines = {"all", "active", "none"};
+constexpr std::array<std::string_view, 3> kLostPolicies = {"recreate_and_scan", "stop", "poll"};
 constexpr std::array<std::string_view, 2> kLogFormats = {"logfmt", "json"};
 constexpr std::array<std::string_view, 4> kLogLevels = {"debug", "info", "warn", "error"};
 
@@ -130,6 +131,11 @@ constexpr auto kKeys = std::to_array<KeySpec>({
     {"slot.publication", [](R r, Draft& d) { r.into(d.config.slot.publication, parse_identifier); }},
     {"slot.temporary", [](R r, Draft& d) { r.into(d.config.slot.temporary, parse_bool); }},
     {"slot.create", [](R r, Draft& d) { r.into(d.config.slot.create, parse_bool); }},
+    {"slot.lost_policy", [](R r, Draft& d) { r.choice(d.config.slot.lost_policy, kLostPolicies); }},
+    {"slot.max_retained_wal",
+     [](R r, Draft& d) { r.into(d.config.slot.max_retained_wal, parse_wal_limit); }},
+    {"poll"},
+    {"poll.interval", [](R r, Draft& d) { r.into(d.config.poll.interval, duration(seconds{1}, hours{24})); }},
     {"baseline", [](R r, Draft& d) { r.choice(d.config.baseline, kBaselines); }},
     {"index"},
     {"index.memory_max",

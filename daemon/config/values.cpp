@@ -121,6 +121,19 @@ Parsed<std::uint64_t> parse_bytes(std::string_view text, Range<std::uint64_t> ra
                  value ? "" : "write a whole number and a unit: B, KiB, MiB, GiB, kB, MB or GB, e.g. 256MiB"};
 }
 
+Parsed<core::WalLimit> parse_wal_limit(std::string_view text) {
+  if (text.ends_with('%')) {
+    const auto percent = digits(text.substr(0, text.size() - 1));
+    if (percent && *percent >= 1 && *percent <= 99) {
+      return core::WalLimit{.percent = static_cast<std::uint32_t>(*percent)};
+    }
+    return Refusal{"a share from 1% to 99%, or a size", ""};
+  }
+  auto bytes = parse_bytes(text, {0, std::uint64_t{1024} << 40U});
+  if (auto* refusal = std::get_if<Refusal>(&bytes)) return std::move(*refusal);
+  return core::WalLimit{.bytes = std::get<std::uint64_t>(bytes)};
+}
+
 Parsed<std::uint64_t> parse_number(std::string_view text, Range<std::uint64_t> range) {
   const auto value = digits(text);
   if (value && *value >= range.min && *value <= range.max) return *value;

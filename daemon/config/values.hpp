@@ -43,6 +43,8 @@ struct QualifiedName {
                                                         Range<core::Milliseconds> range);
 /// A whole number with unit B, kB, MB, GB (powers of 1000) or KiB, MiB, GiB (powers of 1024).
 [[nodiscard]] Parsed<std::uint64_t> parse_bytes(std::string_view text, Range<std::uint64_t> range);
+/// A size as parse_bytes takes it, 0B = no limit, or 1% to 99%.
+[[nodiscard]] Parsed<core::WalLimit> parse_wal_limit(std::string_view text);
 [[nodiscard]] Parsed<std::uint64_t> parse_number(std::string_view text, Range<std::uint64_t> range);
 [[nodiscard]] Parsed<bool> parse_bool(std::string_view text);
 /// Index into `choices`.

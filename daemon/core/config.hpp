@@ -27,6 +27,17 @@ struct ConnectionConfig {
 
 enum class PluginChoice : std::uint8_t { kAuto, kWal2json, kPgoutput };
 
+/// What happens when the server has given the slot up (WAL removed, invalidated).
+enum class LostPolicy : std::uint8_t { kRecreateAndScan, kStop, kPoll };
+
+/// How much WAL the slot may hold back before dupwatch itself gives the slot up.
+struct WalLimit {
+  /// 0 = no limit.
+  std::uint64_t bytes = std::uint64_t{10} << 30U;
+  /// Not 0: share of the server's max_slot_wal_keep_size, in the place of `bytes` where the server has one.
+  std::uint32_t percent = 0;
+};
+
 struct SlotConfig {
   std::string name = "dupwatch";
   PluginChoice plugin = PluginChoice::kAuto;
@@ -35,6 +46,13 @@ struct SlotConfig {
   bool temporary = false;
   /// Create the slot when it does not exist; otherwise a missing slot stops the daemon.
   bool create = true;
+  LostPolicy lost_policy = LostPolicy::kRecreateAndScan;
+  WalLimit max_retained_wal{};
+};
+
+/// What takes the stream's place while there is no slot: scans of the open runs.
+struct PollConfig {
+  Milliseconds interval{30'000};
 };
 
 enum class Baseline : std::uint8_t { kAll, kActive, kNone };
@@ -103,6 +121,7 @@ struct Config {
   ConnectionConfig connection;
   Profile profile = workflow_devkit_profile();
   SlotConfig slot;
+  PollConfig poll;
   Baseline baseline = Baseline::kActive;
   RuleConfig rules;
   IndexConfig index;

@@ -18,6 +18,12 @@ std::string_view to_string(GapReason reason) noexcept {
       return "decode_error";
     case GapReason::kTableChanged:
       return "table_changed";
+    case GapReason::kSlotLost:
+      return "slot_lost";
+    case GapReason::kFuse:
+      return "fuse";
+    case GapReason::kPoisonRow:
+      return "poison_row";
   }
   return "?";
 }

@@ -19,9 +19,12 @@ enum class GapReason : std::uint8_t {
   kOtherHistory,   ///< another server or timeline answers
   kPositionAhead,  ///< the slot begins behind what was confirmed
   kDecodeError,    ///< a message of the stream could not be read
-  kTableChanged    ///< the watched table was renamed, made anew or taken out of the publication
+  kTableChanged,   ///< the watched table was renamed, made anew or taken out of the publication
+  kSlotLost,       ///< the server gave the slot up
+  kFuse,           ///< dupwatch gave its slot up, because it held back too much WAL
+  kPoisonRow       ///< a row that the output plugin cannot deliver was stepped over
 };
-inline constexpr std::size_t kGapReasons = 6;
+inline constexpr std::size_t kGapReasons = 9;
 [[nodiscard]] std::string_view to_string(GapReason reason) noexcept;
 
 /// An interval of commits for which "no finding" does not mean "nothing wrong". It closes when a scan of the

@@ -33,6 +33,18 @@ std::string_view to_string(StreamState state) noexcept {
       return "backing_off";
     case StreamState::kStopping:
       return "stopping";
+    case StreamState::kPolling:
+      return "polling";
+  }
+  return "?";
+}
+
+std::string_view to_string(WatchMode mode) noexcept {
+  switch (mode) {
+    case WatchMode::kStreaming:
+      return "streaming";
+    case WatchMode::kPolling:
+      return "polling";
   }
   return "?";
 }

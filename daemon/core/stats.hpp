@@ -56,8 +56,15 @@ struct Counters {
   LatencyHistogram commit_order_inversion;
 };
 
-enum class StreamState : std::uint8_t { kConnecting, kStarting, kStreaming, kBackingOff, kStopping };
-inline constexpr std::size_t kStreamStates = 5;
+enum class StreamState : std::uint8_t {
+  kConnecting,
+  kStarting,
+  kStreaming,
+  kBackingOff,
+  kStopping,
+  kPolling
+};
+inline constexpr std::size_t kStreamStates = 6;
 [[nodiscard]] std::string_view to_string(StreamState state) noexcept;
 
 enum class BaselineState : std::uint8_t { kNotNeeded, kRunning, kComplete, kFailed };
@@ -79,6 +86,11 @@ struct HeartbeatStatus {
   std::uint64_t failures = 0;
   LatencyHistogram round_trip;
 };
+
+/// How the log is watched at present. Closed: metric labels.
+enum class WatchMode : std::uint8_t { kStreaming, kPolling };
+inline constexpr std::size_t kWatchModes = 2;
+[[nodiscard]] std::string_view to_string(WatchMode mode) noexcept;
 
 struct StatusSnapshot {
   Counters counters;
@@ -116,6 +128,13 @@ struct StatusSnapshot {
   std::int64_t slot_retained_bytes = -1;
   std::int64_t slot_safe_bytes = -1;
   std::string slot_wal_status;
+  /// nullopt: not known, no limit, or the slot is not on its way there.
+  std::optional<double> slot_seconds_to_lost;
+  WatchMode mode = WatchMode::kStreaming;
+  std::uint64_t fuse_blown = 0;
+  std::uint64_t slots_lost = 0;
+  std::uint64_t poison_rows = 0;
+  std::uint64_t polls = 0;
   /// Gaps in what was seen, the oldest first.
   std::vector<CoverageGap> gaps;
   std::array<std::uint64_t, kGapReasons> gaps_opened{};

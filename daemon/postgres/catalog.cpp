@@ -50,7 +50,10 @@ std::string slot_query() {
          " s.restart_lsn))::bigint,"
          // What is flushed is what a walsender may send: the end of WAL to measure lag against.
          " CASE WHEN pg_is_in_recovery() THEN coalesce(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn())"
-         " ELSE pg_current_wal_flush_lsn() END"
+         " ELSE pg_current_wal_flush_lsn() END,"
+         // By way of jsonb, since only Postgres 16 and 17 and later have these columns.
+         " coalesce(to_jsonb(s)->>'invalidation_reason', CASE to_jsonb(s)->>'conflicting' WHEN 'true' THEN"
+         " 'conflicting' END), pg_size_bytes(current_setting('max_slot_wal_keep_size', true))"
          " FROM pg_catalog.pg_replication_slots s WHERE s.slot_name = $1";
 }
 
@@ -67,6 +70,8 @@ SlotRow read_slot_row(const pg_result& result, int row) {
   if (const auto safe = cell(result, row, 8)) slot.safe_wal_size = to_int64(safe);
   slot.retained_bytes = to_int64(cell(result, row, 9));
   slot.server_end = lsn_cell(result, row, 10).value_or(decoder::Lsn{});
+  slot.invalidation = one_line(cell(result, row, 11).value_or(""));
+  if (const auto keep = cell(result, row, 12)) slot.keep_size_bytes = to_int64(keep);
   return slot;
 }
 

@@ -45,6 +45,13 @@ struct SlotRow {
   std::int64_t retained_bytes = 0;
   /// The server's flushed (on a standby: received) end of WAL when the row was read.
   decoder::Lsn server_end;
+  /// pg_replication_slots.invalidation_reason of Postgres 17, or "conflicting" of 16; empty on older servers
+  /// and while the slot is valid.
+  std::string invalidation{};
+  /// max_slot_wal_keep_size; negative = no limit.
+  std::int64_t keep_size_bytes = -1;
+  /// The server will not deliver from this slot any more.
+  [[nodiscard]] bool lost() const { return wal_status == "lost" || !invalidation.empty(); }
 };
 /// nullopt inside: no such slot.
 [[nodiscard]] Expected<std::optional<SlotRow>> find_slot(Connection& sql, const std::string& name,

@@ -119,6 +119,7 @@ std::string status_json(const core::StatusSnapshot& status, const Verdict& verdi
   object.text("remedy", verdict.remedy);
   object.text("level", to_string(verdict.level));
   object.text("state", to_string(status.state));
+  object.text("mode", to_string(status.mode));
   object.boolean("ready", status.ready);
   object.text("reason", status.ready ? std::string_view{} : status.not_ready_reason);
   object.text("slot", status.slot_name);

@@ -309,6 +309,30 @@ constexpr auto kTable = std::to_array<MetricDef>({
     {"dupwatch_slot_wal_status", kGauge, "slot_name,wal_status", "1",
      "1 for the slot's wal_status, 0 for the others; all 0 until known", kWalStatuses.size(),
      collect_wal_status},
+    {"dupwatch_slot_seconds_to_lost", kGauge, "slot_name", "seconds",
+     "Until the slot is given up by the fuse or by the server, at the rate of the last 5 min; absent while not "
+     "on its way there",
+     1,
+     [](S s, Out out) {
+       if (const auto& left = s.status.slot_seconds_to_lost) {
+         out.add(*left, {{"slot_name", s.status.slot_name}});
+       }
+     }},
+    {"dupwatch_slot_lost_total", kCounter, "", "1", "Times the server had given the slot up", 1,
+     [](S s, Out out) { out.add(s.status.slots_lost); }},
+    {"dupwatch_slot_fuse_blown_total", kCounter, "", "1",
+     "Times dupwatch gave its slot up because of the WAL it held back", 1,
+     [](S s, Out out) { out.add(s.status.fuse_blown); }},
+    {"dupwatch_poison_rows_total", kCounter, "", "1",
+     "Places in the WAL that the output plugin could not deliver and that were stepped over", 1,
+     [](S s, Out out) { out.add(s.status.poison_rows); }},
+    {"dupwatch_watch_mode", kGauge, "mode", "1",
+     "1 for the way the log is watched, 0 for the other: polling = no slot, the open runs are scanned at "
+     "intervals",
+     core::kWatchModes,
+     [](S s, Out out) { one_hot<core::WatchMode, core::kWatchModes>(s.status.mode, "mode", out); }},
+    {"dupwatch_polls_total", kCounter, "", "1", "Scans of the open runs begun while there was no slot", 1,
+     [](S s, Out out) { out.add(s.status.polls); }},
 
     {"dupwatch_table_identity_ok", kGauge, "", "1",
      "1 while the watched table and publication are what they were when streaming began", 1,

@@ -2,6 +2,7 @@
 const MiB = 1024 ** 2;
 const GiB = 1024 ** 3;
 const on = (instance, more = '') => `job="dupwatch",instance="${instance}",slot_name="dupwatch"${more}`;
+const own = (instance) => `job="dupwatch",instance="${instance}"`;
 const labels = { job: 'dupwatch', instance: 'db1', slot_name: 'dupwatch' };
 const retained = (instance) => `dupwatch_slot_retained_wal_bytes{${on(instance)}}`;
 const safe = (instance) => `dupwatch_slot_safe_wal_bytes{${on(instance)}}`;
@@ -68,6 +69,18 @@ export const cases = [
     name: 'lost',
     series: { [status('db1', 'lost')]: '0 1x10' },
     checks: [['0m', []], ['1m', fires('Slot dupwatch of db1 is lost: it needed WAL beyond max_slot_wal_keep_size. What it misses only an audit finds.', { wal_status: 'lost' })]],
+  },
+  {
+    alert: 'DupwatchFuseBlown',
+    name: 'one, for an hour',
+    series: { [`dupwatch_slot_fuse_blown_total{${own('db1')}}`]: '0 0 1x150', [`dupwatch_slot_fuse_blown_total{${own('db2')}}`]: '3x150' },
+    checks: [
+      ...['1m', '62m'].map((time) => [time, []]),
+      ...['2m', '60m'].map((time) => [time, [{
+        labels: { job: 'dupwatch', instance: 'db1' },
+        description: 'About 1 times within 1h at db1: the slot reached slot.max_retained_wal and was dropped to spare the disk of the primary. What holds a slot back is still there.',
+      }]]),
+    ],
   },
   {
     alert: 'DupwatchSlotUnbounded',

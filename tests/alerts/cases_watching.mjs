@@ -51,6 +51,18 @@ export const cases = [
     checks: [['5m', []], ['10m', []]],
   },
   {
+    alert: 'DupwatchPolling',
+    name: 'five minutes without a slot',
+    series: { [`dupwatch_watch_mode{${at},mode="polling"}`]: '0 1x20', [`dupwatch_watch_mode{${at},mode="streaming"}`]: '1 0x20' },
+    checks: around(['0m', '5m'], ['6m', '7m'], 'Mode is polling at db1: findings come late, and a run that begins and ends between two scans is not seen. /readyz says why.', { mode: 'polling' }),
+  },
+  {
+    alert: 'DupwatchPolling',
+    name: 'a slot that is back in four minutes, and streaming, are quiet',
+    series: { [`dupwatch_watch_mode{${at},mode="polling"}`]: '0 1 1 1 1 0x20', [`dupwatch_watch_mode{${at},mode="streaming"}`]: '1 0 0 0 0 1x20' },
+    checks: [['5m', []], ['20m', []]],
+  },
+  {
     alert: 'DupwatchNotReady',
     name: 'ten minutes not ready while it streams',
     series: { [`dupwatch_ready{${at}}`]: '1 0x30', [`dupwatch_stream_connected{${at}}`]: '1x31', [state('running')]: '0x31', [state('failed')]: '0x31' },

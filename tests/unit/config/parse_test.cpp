@@ -107,6 +107,12 @@ log: {format: json, level: error}
 TEST(ParseConfig, EveryChoiceMapsToItsEnumValue) {
   EXPECT_EQ(accepted("slot: {plugin: auto}").slot.plugin, core::PluginChoice::kAuto);
   EXPECT_EQ(accepted("slot: {plugin: wal2json}").slot.plugin, core::PluginChoice::kWal2json);
+  EXPECT_EQ(accepted("slot: {lost_policy: poll}").slot.lost_policy, core::LostPolicy::kPoll);
+  EXPECT_EQ(accepted("slot: {lost_policy: stop}").slot.lost_policy, core::LostPolicy::kStop);
+  EXPECT_EQ(accepted("slot: {max_retained_wal: 2GiB}").slot.max_retained_wal.bytes, std::uint64_t{2} << 30U);
+  EXPECT_EQ(accepted("slot: {max_retained_wal: 0B}").slot.max_retained_wal.bytes, 0U);
+  EXPECT_EQ(accepted("slot: {max_retained_wal: 80%}").slot.max_retained_wal.percent, 80U);
+  EXPECT_NE(refused("slot: {max_retained_wal: 100%}").find("1% to 99%"), std::string::npos);
   EXPECT_EQ(accepted("baseline: active").baseline, core::Baseline::kActive);
   EXPECT_EQ(accepted("baseline: none").baseline, core::Baseline::kNone);
   EXPECT_EQ(accepted("log: {level: debug}").log.level, core::LogLevel::kDebug);

@@ -57,6 +57,10 @@ TEST(ReferenceFile, ItsValuesAreTheDefaults) {
   EXPECT_EQ(file.connection.backoff_max, defaults.connection.backoff_max);
   EXPECT_EQ(file.profile.name, defaults.profile.name);
   EXPECT_EQ(file.profile.qualified_name(), defaults.profile.qualified_name());
+  EXPECT_EQ(file.slot.lost_policy, defaults.slot.lost_policy);
+  EXPECT_EQ(file.slot.max_retained_wal.bytes, defaults.slot.max_retained_wal.bytes);
+  EXPECT_EQ(file.slot.max_retained_wal.percent, defaults.slot.max_retained_wal.percent);
+  EXPECT_EQ(file.poll.interval, defaults.poll.interval);
   EXPECT_EQ(file.slot.name, defaults.slot.name);
   EXPECT_EQ(file.slot.plugin, defaults.slot.plugin);
   EXPECT_EQ(file.slot.publication, defaults.slot.publication);

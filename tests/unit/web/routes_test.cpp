@@ -71,7 +71,7 @@ TEST_F(Routes, StatusIsOneObject) {
       R"({"verdict":"1 fatal finding: the next replay of its run fails. )"
       R"(Watching since 1970-01-01 00:00 UTC, coverage complete.",)"
       R"("remedy":"Open a finding below, and run the command that it shows: it says what can be done.",)"
-      R"("level":"fatal","state":"streaming","ready":true,"reason":"",)"
+      R"("level":"fatal","state":"streaming","mode":"streaming","ready":true,"reason":"",)"
       R"("slot":"dupwatch","plugin":"pgoutput","server_version":"15.14 (\"Debian\")\n",)"
       R"("system_identifier":"7576531234567890123","timeline":1,"confirmed_lsn":"1/0","received_lsn":"1/10",)"
       R"("server_lsn":"1/20","lag_bytes":32,"lag_seconds":0.000000,"runs":0,"rows":0,"index_bytes":0,)"
