@@ -37,6 +37,7 @@ export const thresholds = {
   baselineStall: { value: '30m', why: 'the scan reads runs in short queries; half an hour without one more is no slow disk' },
   lag: { value: 60, why: 'twice the lag at which /readyz says no (30 s)' },
   lagFor: { value: '5m', why: 'one large transaction is decoded by then' },
+  notDurableFor: { value: '5m', why: 'a failover of Postgres is over, and the attempts are at most ten seconds apart' },
   readBackWindow: { value: '15m', why: 'failed queries are repeated within seconds, so old failures need not stand' },
   readBackFor: { value: '5m', why: 'as long as a restart or failover of Postgres may take' },
 

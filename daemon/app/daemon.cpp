@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "daemon/app/findings_history.hpp"
+
 namespace dupwatch::app {
 namespace {
 
@@ -38,9 +40,10 @@ Daemon::Daemon(core::Config config, StopSignals& stop, Log& log)
       log_(log),
       seed_(random_seed()),
       board_(config_.findings.keep),
-      sink_(config_.findings, log, board_),
       watch_(config_, seed_),
       sql_(config_.connection, seed_ + 1),
+      table_(config_, watch_, sql_, log, seed_ + 5),
+      sink_(config_.findings, log, board_, table_),
       read_backs_(config_, watch_, sql_, log, seed_ + 2),
       monitor_(config_, sql_, lag_, log),
       heartbeat_(config_, watch_, sql_, log, seed_ + 4),
@@ -54,6 +57,7 @@ ExitCode Daemon::run() {
                {{"reason", "findings_file"}, {"remedy", "correct findings.file"}, {"exit_code", "2", true}});
     return ExitCode::kUsage;
   }
+  restore_from_file();
   publish(started_);
   if (config_.http.enabled()) {
     auto server = web::HttpServer::start(config_.http, board_, config_.profile);
@@ -81,6 +85,23 @@ ExitCode Daemon::run() {
                         {"signal", std::to_string(signal), true},
                         {"confirmed_lsn", decoder::to_string(watch_.confirmed())}});
   return ExitCode::kClean;
+}
+
+void Daemon::restore_from_file() {
+  if (!sink_.past_is_on_disk() || !config_.findings.table_name.empty()) return;
+  auto findings = read_history(config_.findings.file);
+  std::erase_if(findings, [&](core::Finding& finding) { return !watch_.restore(finding); });
+  if (findings.empty()) return;
+  log_.info("findings of before are known again",
+            {{"event", "findings_restored"}, {"count", std::to_string(findings.size()), true}});
+  take_restored(std::move(findings));
+}
+
+void Daemon::take_restored(std::vector<core::Finding> findings) {
+  for (auto& finding : findings) {
+    if (core::is_table_rule(finding.rule)) restored_.push_back(finding.id);
+    if (finding.state == core::FindingState::kOpen) board_.restore(std::move(finding));
+  }
 }
 
 std::optional<Error> Daemon::attach_and_stream() {

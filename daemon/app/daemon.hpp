@@ -75,6 +75,9 @@ class Daemon {
 
   void turn(Instant now);
   [[nodiscard]] Instant turn_deadline() const;
+  void restore_from_file();
+  /// Findings of an earlier process, which the watch knows by now.
+  void take_restored(std::vector<core::Finding> findings);
   void collect_baseline(Instant now);
   void tick_recheck(Instant now);
   void publish(Instant now);
@@ -89,10 +92,11 @@ class Daemon {
   Log& log_;
   const std::uint64_t seed_;
   web::StatusBoard board_;
-  FindingSink sink_;
   core::Watch watch_;
   core::LagMeter lag_;
   postgres::SqlClient sql_;
+  FindingsTable table_;
+  FindingSink sink_;
   ReadBackPump read_backs_;
   SlotMonitor monitor_;
   HeartbeatPump heartbeat_;
@@ -109,6 +113,8 @@ class Daemon {
   std::uint64_t decode_errors_ = 0;
   bool table_in_trouble_ = false;
   std::unique_ptr<Recheck> recheck_;
+  /// Findings of the table rules that an earlier process told, for the recheck.
+  std::vector<std::uint64_t> restored_;
   postgres::ReadBackQuery read_back_query_;
   core::Engine ulid_engine_ = core::Engine::kV4;
   Instant next_recheck_ = Instant::max();

@@ -23,6 +23,13 @@ void Daemon::turn(Instant now) {
   if (state_ == core::StreamState::kStreaming) {
     monitor_.tick(now);
     heartbeat_.tick(now);
+    table_.pump(now);
+    take_restored(table_.take_restored());
+  } else if (state_ == core::StreamState::kPolling) {
+    // No stream loop moves the connection on.
+    table_.pump(now);
+    sql_.turn(now);
+    take_restored(table_.take_restored());
   }
   tick_poll(now);
   lag_.judged(watch_.judged());
@@ -34,7 +41,8 @@ void Daemon::turn(Instant now) {
 }
 
 Instant Daemon::turn_deadline() const {
-  return std::min({next_publish_, monitor_.deadline(), heartbeat_.deadline(), next_recheck_});
+  return std::min(
+      {next_publish_, monitor_.deadline(), heartbeat_.deadline(), table_.deadline(), next_recheck_});
 }
 
 std::optional<postgres::Error> Daemon::judge_stream(const StreamFacts& facts, Instant now) {
@@ -44,7 +52,7 @@ std::optional<postgres::Error> Daemon::judge_stream(const StreamFacts& facts, In
 }
 
 void Daemon::collect_baseline(Instant now) {
-  if (!baseline_) return;
+  if (!baseline_ || table_.loading()) return;
   for (auto& finding : baseline_->take_findings()) watch_.baseline_finding(std::move(finding));
   const auto state = baseline_->state();
   if (state == core::BaselineState::kRunning) {
@@ -77,7 +85,7 @@ void Daemon::collect_baseline(Instant now) {
 }
 
 void Daemon::tick_recheck(Instant now) {
-  if (!recheck_) return;
+  if (!recheck_ || table_.loading()) return;
   if (auto answers = recheck_->take()) {
     const auto trouble = answers->error ? answers->error->message : std::string{};
     if (answers->error && trouble != recheck_trouble_) {
@@ -95,6 +103,7 @@ void Daemon::tick_recheck(Instant now) {
   // One of the two at a time, so that three connections are the most.
   const bool scanning = baseline_ && baseline_->state() == core::BaselineState::kRunning;
   if (state_ != core::StreamState::kStreaming || recheck_->busy() || scanning) return;
+  recheck_->remember(std::exchange(restored_, {}));
   recheck_->begin(watch_.next_rechecks(Recheck::kRunsMax, now), read_back_query_, ulid_engine_);
 }
 
@@ -117,7 +126,12 @@ std::string Daemon::not_ready_reason(Instant now) const {
   }
   if (read_backs_.trouble()) return "runs can't be read back: " + read_backs_.trouble()->message;
   if (sql_.trouble()) return "no SQL connection: " + sql_.trouble()->message;
-  if (!sink_.accepts()) return "findings can't be written";
+  if (table_.trouble()) {
+    return fmt::format("findings.table can't be {}: {}", table_.reading() ? "read" : "written",
+                       table_.trouble()->message);
+  }
+  if (table_.loading()) return "reading findings of before";
+  if (sink_.file_trouble() || !sink_.accepts()) return "findings can't be written";
   if (lag_.lag(now) > kLagMax) return fmt::format("behind the server for {:.0f} s", lag_.lag(now).count());
   if (auto trouble = heartbeat_.trouble(now); !trouble.empty()) return trouble;
   if (const auto gap = coverage_.open_reason()) {
@@ -177,6 +191,9 @@ core::StatusSnapshot Daemon::snapshot(Instant now) const {
   out.slots_lost = slots_lost_;
   out.poison_rows = poison_rows_;
   out.polls = polls_;
+  out.findings_durable = !table_.trouble() && !sink_.file_trouble();
+  out.findings_waiting = table_.added() - table_.recorded();
+  out.findings_write_failures = {sink_.file_failures(), table_.failures()};
   out.heartbeat = heartbeat_.status(now);
   out.gaps = coverage_.gaps();
   out.gaps_opened = coverage_.opened_total();

@@ -26,8 +26,9 @@ bool ends_in_mid_line(int fd) {
 
 }  // namespace
 
-FindingSink::FindingSink(const core::FindingsConfig& config, Log& log, web::StatusBoard& board)
-    : config_(config), log_(log), board_(board), limiter_(config.log_rate_max) {}
+FindingSink::FindingSink(const core::FindingsConfig& config, Log& log, web::StatusBoard& board,
+                         FindingsTable& table)
+    : config_(config), log_(log), board_(board), table_(table), limiter_(config.log_rate_max) {}
 
 FindingSink::~FindingSink() {
   if (fd_ >= 0) close(fd_);
@@ -38,6 +39,8 @@ std::optional<std::string> FindingSink::open() {
   fd_ = ::open(config_.file.c_str(), O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
   if (fd_ < 0) return fmt::format("findings.file {}: {}", config_.file, std::strerror(errno));
   if (ends_in_mid_line(fd_)) unwritten_ = "\n";
+  // What a killed process wrote may be in the page cache alone; a sync that fails gives it up.
+  past_is_on_disk_ = fdatasync(fd_) == 0;
   return std::nullopt;
 }
 
@@ -54,6 +57,7 @@ void FindingSink::report(std::vector<core::Finding> findings, Instant now) {
     } else {
       ++log_suppressed_;
     }
+    table_.add(finding);
     board_.add(std::move(finding));
   }
   write_out(now);
@@ -76,7 +80,8 @@ void FindingSink::write_out(Instant now) {
       complain("cannot write a finding", errno, now);
       return;
     }
-    unsynced_ = true;
+    sync_due_ = true;
+    unsynced_.append(unwritten_, 0, static_cast<std::size_t>(written));
     unwritten_.erase(0, static_cast<std::size_t>(written));
   }
 }
@@ -84,16 +89,21 @@ void FindingSink::write_out(Instant now) {
 bool FindingSink::make_durable(Instant now) {
   write_out(now);
   if (!unwritten_.empty()) return false;
-  if (!unsynced_) return true;
+  if (!sync_due_) return true;
   if (fdatasync(fd_) != 0 && errno != EINVAL && errno != EROFS) {  // EINVAL: a pipe or terminal has no disk
     complain("cannot sync the findings file", errno, now);
+    unwritten_ = std::exchange(unsynced_, {});
     return false;
   }
-  unsynced_ = false;
+  unsynced_.clear();
+  sync_due_ = false;
+  file_trouble_ = false;
   return true;
 }
 
 void FindingSink::complain(const char* what, int error, Instant now) {
+  file_trouble_ = true;
+  ++file_failures_;
   if (now < next_complaint_) return;
   next_complaint_ = now + kComplaintInterval;
   log_.error(

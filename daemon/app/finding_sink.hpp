@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "daemon/app/clock.hpp"
+#include "daemon/app/findings_table.hpp"
 #include "daemon/app/log.hpp"
 #include "daemon/core/config.hpp"
 #include "daemon/core/finding.hpp"
@@ -22,7 +23,7 @@ class FindingSink {
   /// Unwritten lines kept while the file refuses them; above this the stream is not read any further.
   static constexpr std::size_t kUnwrittenBytesMax = std::size_t{4} << 20U;
 
-  FindingSink(const core::FindingsConfig& config, Log& log, web::StatusBoard& board);
+  FindingSink(const core::FindingsConfig& config, Log& log, web::StatusBoard& board, FindingsTable& table);
   ~FindingSink();
   FindingSink(const FindingSink&) = delete;
   FindingSink& operator=(const FindingSink&) = delete;
@@ -32,14 +33,22 @@ class FindingSink {
 
   /// Tells of the findings at once.
   void report(std::vector<core::Finding> findings, Instant now);
-  /// Makes everything reported so far durable. False: the disk refused; try again later and confirm nothing
-  /// meanwhile.
+  /// Writes everything reported so far to the disk; the table takes its own time. False: the disk refused;
+  /// try again later and confirm nothing meanwhile.
   [[nodiscard]] bool make_durable(Instant now);
   /// Writes the "suppressed" line of the log when its minute is over.
   void tick(Instant now);
 
   /// False while too much waits for the disk.
-  [[nodiscard]] bool accepts() const noexcept { return unwritten_.size() < kUnwrittenBytesMax; }
+  [[nodiscard]] bool accepts() const noexcept {
+    return unwritten_.size() + unsynced_.size() < kUnwrittenBytesMax && table_.accepts();
+  }
+  [[nodiscard]] FindingsTable& table() const noexcept { return table_; }
+  /// What the file held when it was opened is on disk: findings in it need not be written again.
+  [[nodiscard]] bool past_is_on_disk() const noexcept { return past_is_on_disk_; }
+  /// The file's last write or sync failed.
+  [[nodiscard]] bool file_trouble() const noexcept { return file_trouble_; }
+  [[nodiscard]] std::uint64_t file_failures() const noexcept { return file_failures_; }
   [[nodiscard]] std::uint64_t log_suppressed() const noexcept { return log_suppressed_; }
   /// From the later of the two commits to the flag, new findings of the stream.
   [[nodiscard]] const core::LatencyHistogram& commit_to_flag() const noexcept { return commit_to_flag_; }
@@ -52,10 +61,17 @@ class FindingSink {
   core::FindingsConfig config_;
   Log& log_;
   web::StatusBoard& board_;
+  FindingsTable& table_;
   core::LogLimiter limiter_;
   int fd_ = -1;
   std::string unwritten_;
-  bool unsynced_ = false;
+  /// Written and not known to be on disk: after a sync that failed Linux has given them up, so they are
+  /// written again.
+  std::string unsynced_;
+  bool sync_due_ = false;
+  bool past_is_on_disk_ = false;
+  bool file_trouble_ = false;
+  std::uint64_t file_failures_ = 0;
   std::uint64_t log_suppressed_ = 0;
   core::LatencyHistogram commit_to_flag_;
   Instant next_complaint_{};

@@ -55,6 +55,11 @@ void Recheck::begin(std::vector<std::string> runs, postgres::ReadBackQuery read_
   begun_.notify_all();
 }
 
+void Recheck::remember(const std::vector<std::uint64_t>& findings) {
+  const std::lock_guard lock(mutex_);
+  if (!busy_) known_.insert(findings.begin(), findings.end());
+}
+
 std::optional<Recheck::Answers> Recheck::take() {
   const std::lock_guard lock(mutex_);
   return std::exchange(answers_, std::nullopt);
@@ -171,7 +176,10 @@ std::optional<Error> Recheck::read_tables(Connection& sql, const Round& round, p
                               .run_id = text(result, i, 0),
                               .entity = text(result, i, 1),
                               .detail = text(result, i, 2)};
-      if (lasts(sighting, now)) views[sighting.run_id].findings.push_back(describe(sighting));
+      const bool lasted = lasts(sighting, now);
+      auto finding = describe(sighting);
+      if (lasted || known_.contains(finding.id))
+        views[sighting.run_id].findings.push_back(std::move(finding));
       seen.emplace(sighting, now);
     }
   }

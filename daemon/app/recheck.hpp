@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <thread>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -37,6 +38,8 @@ class Recheck {
 
   /// Begins a round, unless one is under way; `runs` have open findings.
   void begin(std::vector<std::string> runs, postgres::ReadBackQuery read_back, core::Engine ulid_engine);
+  /// Findings of the table rules that an earlier process told: what they tell of has lasted long enough.
+  void remember(const std::vector<std::uint64_t>& findings);
   [[nodiscard]] bool busy() const noexcept { return busy_.load(); }
 
   struct Answers {
@@ -87,6 +90,7 @@ class Recheck {
     core::Instant last{};
   };
   std::map<Sighting, Seen> sightings_;
+  std::unordered_set<std::uint64_t> known_;  ///< guarded by mutex_ while no round is under way
 
   EventFd stop_fd_;
   std::atomic<bool> stop_{false};

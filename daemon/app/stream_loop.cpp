@@ -141,13 +141,28 @@ void StreamLoop::report(Instant now) {
 bool StreamLoop::send_status(Instant now, bool reply_requested) {
   // Everything judged up to here is in what was taken; the position moves only if all of it is on disk.
   parts_.sink.report(parts_.watch.take_findings(), now);
-  if (parts_.sink.make_durable(now)) parts_.watch.findings_durable();
+  if (parts_.sink.make_durable(now)) note_durable();
   next_status_ = now + status_interval_;
   const auto update = decoder::encode_status_update(parts_.watch.confirmed(), wall_now(), reply_requested);
   if (!replication_.write_copy(update)) return false;
   unflushed_ = !replication_.flush();
   ++parts_.watch.counters().status_updates;
   return true;
+}
+
+/// The table takes its time: what was told up to a mark is durable when the table has taken as many.
+void StreamLoop::note_durable() {
+  const auto& table = parts_.sink.table();
+  if (table.recorded() == table.added()) {
+    mark_.reset();
+    parts_.watch.findings_durable();
+    return;
+  }
+  if (mark_ && table.recorded() >= mark_->added) {
+    parts_.watch.findings_durable(mark_->position);
+    mark_.reset();
+  }
+  if (!mark_) mark_ = Mark{.added = table.added(), .position = parts_.watch.taken()};
 }
 
 void StreamLoop::leave_notices(Instant now) {
@@ -183,9 +198,23 @@ void StreamLoop::log_notice(const core::Notice& notice) {
   }
 }
 
+/// What the table has not taken by then comes again at the next start.
+void StreamLoop::drain_table(Instant deadline) {
+  auto& table = parts_.sink.table();
+  while (table.recorded() != table.added() && !table.trouble() && steady_now() < deadline) {
+    table.pump(steady_now());
+    parts_.sql.turn(steady_now());
+    pollfd fd{.fd = parts_.sql.socket(), .events = parts_.sql.events(), .revents = 0};
+    const auto until = std::min(deadline, parts_.sql.deadline());
+    (void)poll(&fd, 1, poll_timeout(steady_now(), until, kSleepMax));
+    parts_.sql.turn(steady_now());
+  }
+}
+
 void StreamLoop::finish() {
   const auto deadline = steady_now() + kFinishTimeout;
   report(steady_now());
+  drain_table(deadline);
   if (!send_status(steady_now(), false) || !replication_.end_copy()) return;
   // The server answers CopyDone with its own once it has read our last position; then nothing was lost on the
   // way.

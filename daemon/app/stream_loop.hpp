@@ -65,6 +65,8 @@ class StreamLoop {
   void report(Instant now);
   /// False: the connection broke.
   [[nodiscard]] bool send_status(Instant now, bool reply_requested);
+  void note_durable();
+  void drain_table(Instant deadline);
   void leave_notices(Instant now);
   void log_notice(const core::Notice& notice);
   void finish();
@@ -76,6 +78,12 @@ class StreamLoop {
   StreamFacts facts_;
   Instant next_status_{};
   Instant next_probe_{};
+  struct Mark {
+    std::uint64_t added;
+    decoder::Lsn position;
+  };
+  /// Of this stream alone: positions of another may lie elsewhere.
+  std::optional<Mark> mark_;
   bool buffered_ = true;  ///< libpq may hold messages that poll(2) does not know of
   bool unflushed_ = false;
   Instant notices_since_{};

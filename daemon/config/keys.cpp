@@ -159,6 +159,15 @@ constexpr auto kKeys = std::to_array<KeySpec>({
     {"heartbeat.dsn", [](R r, Draft& d) { r.into(d.config.heartbeat.dsn, parse_dsn); }, true},
     {"findings"},
     {"findings.file", [](R r, Draft& d) { r.into(d.config.findings.file, parse_path); }},
+    {"findings.table",
+     [](R r, Draft& d) {
+       const auto name = r.read([](std::string_view text) {
+         return text.empty() ? Parsed<QualifiedName>{QualifiedName{}} : parse_table_name(text);
+       });
+       if (!name) return;
+       d.config.findings.table_schema = name->schema;
+       d.config.findings.table_name = name->name;
+     }},
     {"findings.log_rate_max",
      [](R r, Draft& d) { r.into(d.config.findings.log_rate_max, number(0, 1'000'000)); }},
     {"findings.acknowledged",

@@ -93,6 +93,9 @@ struct HeartbeatConfig {
 struct FindingsConfig {
   /// JSON lines, one per finding or change of one; empty = off. Synced to disk before its LSN is confirmed.
   std::string file;
+  /// Table that holds the newest state of every finding; empty = off. Committed before its LSN is confirmed.
+  std::string table_schema;
+  std::string table_name;
   /// Log lines per minute and rule for findings that are neither fatal nor a conflict; 0 = no limit.
   std::uint32_t log_rate_max = 60;
   /// Finding ids that are no news: they are told, but not counted as open. Sorted.

@@ -41,4 +41,8 @@ void ConfirmRule::findings_durable() noexcept {
   durable_ = std::max(durable_, taken_);
 }
 
+void ConfirmRule::findings_durable(decoder::Lsn position) noexcept {
+  durable_ = std::max(durable_, std::min(position, taken_));
+}
+
 }  // namespace dupwatch::core

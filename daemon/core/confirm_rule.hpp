@@ -31,6 +31,9 @@ class ConfirmRule {
   void findings_taken() noexcept { taken_ = judged_; }
   /// ... and have become durable.
   void findings_durable() noexcept;
+  /// ... up to `position` alone, a value of taken() since the stream started.
+  void findings_durable(decoder::Lsn position) noexcept;
+  [[nodiscard]] decoder::Lsn taken() const noexcept { return taken_; }
 
   [[nodiscard]] decoder::Lsn judged() const noexcept { return judged_; }
   [[nodiscard]] decoder::Lsn confirmed() const noexcept { return durable_; }

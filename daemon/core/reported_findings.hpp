@@ -29,6 +29,10 @@ class ReportedFindings {
   /// As admit, for a view of the log that may be older than the last report: only what is not known is told.
   [[nodiscard]] bool admit_older(Finding& finding, Instant now);
 
+  /// A finding that an earlier process told, as it was then: known from now on, and as settled as can be.
+  /// False when it is known already.
+  bool restore(const Finding& finding) { return add(finding, Instant{}); }
+
   /// Known, and last reported before `before`.
   [[nodiscard]] bool is_settled(std::uint64_t id, Instant before) const;
   /// Runs with open findings, all reported before `before`; at most `count` a call, in turn.

@@ -141,6 +141,12 @@ struct StatusSnapshot {
   std::array<std::uint64_t, kGapReasons> gaps_open{};
   /// nullopt while a gap is open.
   std::optional<decoder::Timestamp> coverage_complete_since;
+  /// Neither the findings file nor the table has refused the last write.
+  bool findings_durable = true;
+  /// Findings that the table has yet to take.
+  std::uint64_t findings_waiting = 0;
+  /// Of the file, of the table.
+  std::array<std::uint64_t, 2> findings_write_failures{};
   HeartbeatStatus heartbeat;
   /// The watched table and publication are still what they were at START_REPLICATION.
   bool table_identity_ok = true;

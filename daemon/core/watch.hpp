@@ -94,11 +94,19 @@ class Watch final : private decoder::ChangeSink {
   void set_ulid_engine(Engine engine) noexcept { rules_.set_ulid_engine(engine); }
   [[nodiscard]] const ReplayRules& rules() const noexcept { return rules_; }
 
+  /// A finding that an earlier process told; what is told next of it is a change. False: it is of another
+  /// table, or known.
+  bool restore(Finding& finding);
+
   /// Findings since the last call, in order. Everything up to ConfirmRule::judged() is in what was taken.
   [[nodiscard]] std::vector<Finding> take_findings();
   [[nodiscard]] bool has_findings() const noexcept { return !findings_.empty(); }
   /// All findings ever taken are durable.
   void findings_durable() noexcept { confirm_.findings_durable(); }
+  /// All findings up to `position` are durable, which taken() has said since the stream started.
+  void findings_durable(decoder::Lsn position) noexcept { confirm_.findings_durable(position); }
+  /// Everything up to here is in what take_findings() has given.
+  [[nodiscard]] decoder::Lsn taken() const noexcept { return confirm_.taken(); }
   [[nodiscard]] std::vector<Notice> take_notices();
 
   [[nodiscard]] Heartbeat& heartbeat() noexcept { return heartbeat_; }

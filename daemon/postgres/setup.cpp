@@ -4,6 +4,7 @@
 
 #include "daemon/postgres/catalog.hpp"
 #include "daemon/postgres/dsn.hpp"
+#include "daemon/postgres/findings_table.hpp"
 #include "daemon/postgres/preflight.hpp"
 #include "daemon/postgres/quoting.hpp"
 
@@ -135,6 +136,25 @@ std::string publication_section(const core::Config& config) {
              comment_text(published_table(config)), comment_text(filter));
 }
 
+std::string findings_section(const core::Config& config, const std::string& role) {
+  if (config.findings.table_name.empty()) return {};
+  return "\n-- The table that findings.table names: the newest state of every finding. Only dupwatch writes "
+         "it; it "
+         "may never\n-- delete from it nor change which run a finding is of.\n" +
+         findings_table_sql(config.findings, role);
+}
+
+std::string findings_revokes(const core::Config& config, const std::string& role) {
+  if (config.findings.table_name.empty()) return {};
+  const auto& findings = config.findings;
+  // The table itself is evidence and stays.
+  return fmt::format(
+      "  IF {} THEN\n    REVOKE ALL ON {} FROM {};\n    REVOKE USAGE ON SCHEMA {} FROM {};\n  END IF;\n",
+      table_condition(findings.table_schema, findings.table_name),
+      qualified(findings.table_schema, findings.table_name), quote_identifier(role),
+      quote_identifier(findings.table_schema), quote_identifier(role));
+}
+
 constexpr std::string_view kServerSection =
     "\n-- 4. The server, for a superuser to decide (as comments, because they count for every database).\n"
     "-- Logical decoding, needs a restart:\n"
@@ -219,7 +239,7 @@ std::string setup_sql(const core::Config& config) {
              "--   dupwatch setup --print-sql | psql -v ON_ERROR_STOP=1 -d ...\n",
              comment_text(config.profile.qualified_name())) +
          role_section(role) + grants_section(config.profile, role) + publication_section(config) +
-         std::string{kServerSection};
+         findings_section(config, role) + std::string{kServerSection};
 }
 
 std::string teardown_sql(const core::Config& config) {
@@ -243,6 +263,7 @@ std::string teardown_sql(const core::Config& config) {
       revokes += revoke(runs.schema, table->name, entity_columns(*table));
     }
   }
+  revokes += findings_revokes(config, role);
   // A role that was there before may need its rights for other work, so only one that setup has made loses
   // them. Two blocks: a role that can't be dropped must not bring its rights back.
   const auto made_by_setup = fmt::format(

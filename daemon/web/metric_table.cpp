@@ -247,6 +247,17 @@ constexpr auto kTable = std::to_array<MetricDef>({
     {"dupwatch_findings_log_suppressed_total", kCounter, "", "1",
      "Findings left out of the log by findings.log_rate_max", 1,
      [](S s, Out out) { out.add(s.status.counters.findings_log_suppressed); }},
+    {"dupwatch_findings_durable", kGauge, "", "1",
+     "0 while findings.file or findings.table refuses to take findings, which holds the slot's position", 1,
+     [](S s, Out out) { out.add(s.status.findings_durable); }},
+    {"dupwatch_findings_waiting", kGauge, "", "1", "Findings that findings.table has yet to take", 1,
+     [](S s, Out out) { out.add(s.status.findings_waiting); }},
+    {"dupwatch_findings_write_failures_total", kCounter, "store", "1",
+     "Attempts to read or write findings that failed and are repeated", 2,
+     [](S s, Out out) {
+       out.add(s.status.findings_write_failures[0], {{"store", "file"}});
+       out.add(s.status.findings_write_failures[1], {{"store", "table"}});
+     }},
     {"dupwatch_commit_to_flag_seconds", MetricType::kHistogram, "", "seconds",
      "From the commit of a duplicate, by the server's clock, to its finding", kHistogramSeries,
      [](S s, Out out) { out.add(s.status.counters.commit_to_flag); }},

@@ -31,12 +31,20 @@ void StatusBoard::publish(core::StatusSnapshot snapshot, Clock::time_point now) 
 }
 
 void StatusBoard::add(core::Finding finding) {
-  auto entry = std::make_shared<const core::Finding>(std::move(finding));
+  const bool counts = finding.change == core::FindingChange::kNew;
+  put(std::make_shared<const core::Finding>(std::move(finding)), counts);
+}
+
+void StatusBoard::restore(core::Finding finding) {
+  put(std::make_shared<const core::Finding>(std::move(finding)), false);
+}
+
+void StatusBoard::put(std::shared_ptr<const core::Finding> entry, bool counts) {
   std::shared_ptr<const core::Finding> dropped;
   const std::lock_guard lock{mutex_};
   changed_.notify_all();
   ++last_number_;
-  if (entry->change == core::FindingChange::kNew) ++findings_total_;
+  if (counts) ++findings_total_;
   if (const auto known = by_id_.find(entry->id); known != by_id_.end()) {
     newest_first_.splice(newest_first_.begin(), newest_first_, known->second);
     newest_first_.front().number = last_number_;

@@ -37,6 +37,8 @@ class StatusBoard {
   void publish(core::StatusSnapshot snapshot, Clock::time_point now = Clock::now());
   /// Adds a finding, or replaces the kept one of the same id; either way it is the newest afterwards.
   void add(core::Finding finding);
+  /// Adds a finding that an earlier process told: it does not count as reported.
+  void restore(core::Finding finding);
   /// The event loop turned at `now`.
   void beat(Clock::time_point now);
 
@@ -79,6 +81,8 @@ class StatusBoard {
     std::uint64_t number;
   };
   using Ring = std::list<Entry>;
+
+  void put(std::shared_ptr<const core::Finding> entry, bool counts);
 
   const std::size_t keep_;
   const std::string origin_;

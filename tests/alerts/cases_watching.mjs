@@ -108,6 +108,13 @@ export const cases = [
     checks: [['4m', []], ['20m', []]],
   },
   {
+    alert: 'DupwatchFindingsNotDurable',
+    name: 'five minutes',
+    series: { [`dupwatch_findings_durable{${at}}`]: '1 0x20' },
+    checks: around(['0m', '5m'], ['6m'], 'dupwatch_findings_durable is 0 at db1: findings.file or findings.table refuses them. They are in the log; the slot retains WAL until they are written.'),
+  },
+  { alert: 'DupwatchFindingsNotDurable', name: 'four minutes are quiet', series: { [`dupwatch_findings_durable{${at}}`]: '1 0x3 1x20' }, checks: [['4m', []], ['12m', []]] },
+  {
     alert: 'DupwatchTableChanged',
     name: 'two minutes',
     series: { [`dupwatch_table_identity_ok{${at}}`]: '1 0x20' },

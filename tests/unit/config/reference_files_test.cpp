@@ -81,6 +81,8 @@ TEST(ReferenceFile, ItsValuesAreTheDefaults) {
   EXPECT_EQ(file.heartbeat.timeout, defaults.heartbeat.timeout);
   EXPECT_EQ(file.heartbeat.dsn, defaults.heartbeat.dsn);
   EXPECT_EQ(file.findings.file, defaults.findings.file);
+  EXPECT_EQ(file.findings.table_schema, defaults.findings.table_schema);
+  EXPECT_EQ(file.findings.table_name, defaults.findings.table_name);
   EXPECT_EQ(file.findings.log_rate_max, defaults.findings.log_rate_max);
   EXPECT_EQ(file.findings.keep, defaults.findings.keep);
   EXPECT_EQ(file.findings.acknowledged, defaults.findings.acknowledged);
