@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { lsn } from '../postgres/client.mjs';
 import { compare, describe, latestFindings } from './ground_truth.mjs';
 import { runCommand } from './daemon.mjs';
@@ -121,6 +122,9 @@ test('killed while the table is locked: nothing is lost', async (t) => {
   await daemon.line('the finding', ({ event }) => event === 'finding');
   await daemon.kill();
   fs.rmSync(daemon.findingsFile); // The table must do without it.
+  // Its session would wait for the lock and write the row without it.
+  const sessions = () => cluster.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'watcher'");
+  while ((await sessions()).length > 0) await sleep(50);
   await lock.query('ROLLBACK');
   await lock.end();
   assert.equal((await rows(cluster)).length, 0);
