@@ -22,7 +22,8 @@ TEST(Fuse, OfAShareIsTakenOfTheServersLimit) {
   EXPECT_EQ(fuse_bytes({.bytes = 7, .percent = 80}, 1'000), 800U);
   EXPECT_EQ(fuse_bytes({.bytes = 7, .percent = 80}, -1), 10 * kGiB) << "no limit to take a share of";
   EXPECT_EQ(fuse_bytes({.bytes = 7, .percent = 1}, 0), 1U) << "never 0, which would be no fuse";
-  EXPECT_EQ(fuse_bytes({.bytes = 7, .percent = 99}, INT64_MAX), static_cast<std::uint64_t>(INT64_MAX / 100) * 99);
+  EXPECT_EQ(fuse_bytes({.bytes = 7, .percent = 99}, INT64_MAX),
+            static_cast<std::uint64_t>(INT64_MAX / 100) * 99);
 }
 
 TEST(LostPolicy, NeverCreatesWhereNothingMayBeCreated) {
