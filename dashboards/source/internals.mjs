@@ -68,7 +68,7 @@ const stream = {
     }),
     series({
       title: 'Since the last heartbeat', unit: 's', alert: 'DupwatchHeartbeatStale', limits: [[120, 'red']],
-      queries: [[`(time() - max by (instance) (${select('dupwatch_heartbeat_last_received_timestamp_seconds')} > 0)) or vector(0)`, '{{instance}}']],
+      queries: [[`(time() - max by (instance) (${select('dupwatch_heartbeat_last_received_timestamp_seconds')})) * max by (instance) (${select('dupwatch_heartbeat_enabled')})`, '{{instance}}']],
       description: 'When a message of dupwatch\'s own last came back through the slot. It proves that the pipe is not deaf. 0 where heartbeats are off.',
     }),
     series({
@@ -135,7 +135,7 @@ const index = {
     stat({
       title: 'State of the scan', unit: 'short', alert: 'DupwatchBaselineFailed', name: true, noValue: 'not scraped', limits: [],
       queries: [[`max by (state) (${select('dupwatch_baseline_state')}) == 1`, '{{state}}']],
-      description: 'Good: done, or running after a gap. failed: it is tried again by itself.',
+      description: 'Good: complete, or running after a gap. failed: it is tried again by itself.',
     }),
     stat({
       title: 'Log lines left out', unit: 'short', decimals: 0, alert: 'DupwatchFatalBurst', limits: [[1, 'orange']],
