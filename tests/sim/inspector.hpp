@@ -33,6 +33,8 @@ class Inspector {
 
   void committed(const Transaction& transaction);
   void process_started();
+  /// The new process knows this finding of an earlier one.
+  void restored(std::uint64_t finding) { told_.insert(finding); }
   void stream_started(std::uint64_t from) { confirmed_ = from; }
   /// The daemon is about to get this row, from the stream or from a read-back.
   void given(const oracle::Event& row);

@@ -29,6 +29,7 @@ enum class Bug : std::uint8_t {
   kDropReadBackRow,    ///< loses a row of a read-back now and then
   kDropFindings,       ///< loses a batch of findings now and then
   kDropFindingsOnDisconnect,
+  kRestoreUnsynced,   ///< takes what a killed process wrote for durable without a sync
   kDropMessage,       ///< loses a message of the stream now and then
   kIgnoreStarts,      ///< takes step_started for a type of no interest
   kIgnoreRunEnds,     ///< takes the events that end a run for types of no interest
@@ -48,6 +49,7 @@ inline constexpr std::array kBugs = {
     std::pair{Bug::kDropReadBackRow, std::string_view("drop_read_back_row")},
     std::pair{Bug::kDropFindings, std::string_view("drop_findings")},
     std::pair{Bug::kDropFindingsOnDisconnect, std::string_view("drop_findings_on_disconnect")},
+    std::pair{Bug::kRestoreUnsynced, std::string_view("restore_unsynced")},
     std::pair{Bug::kDropMessage, std::string_view("drop_message")},
     std::pair{Bug::kIgnoreStarts, std::string_view("ignore_starts")},
     std::pair{Bug::kIgnoreRunEnds, std::string_view("ignore_run_ends")},

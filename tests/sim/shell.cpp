@@ -1,6 +1,7 @@
 #include "tests/sim/shell.hpp"
 
 #include <algorithm>
+#include <map>
 #include <set>
 #include <utility>
 
@@ -30,6 +31,20 @@ void Shell::start_process() {
   watch_ = std::make_unique<core::Watch>(config_, ++processes_);
   watch_->set_ulid_engine(world_.options.ulid_engine);
   world_.inspector.process_started();
+  restore();
+}
+
+void Shell::restore() {
+  // A sync at the start that fails leaves the past unknown, and its findings are told anew.
+  if (bug_ != Bug::kRestoreUnsynced && !world_.file.sync(once_in(4))) return;
+  std::map<std::uint64_t, core::Finding> last;
+  for (const auto& record : world_.file.records()) {
+    if (!record.given_up) last.insert_or_assign(record.finding.id, record.finding);
+  }
+  for (auto& [id, finding] : last) {
+    if (finding.state == core::FindingState::kGone || !watch_->restore(finding)) continue;
+    world_.inspector.restored(id);
+  }
 }
 
 void Shell::connect() {

@@ -66,6 +66,8 @@ class Shell {
     std::size_t delivered = 0;
   };
   void receive(const std::string& copy_data);
+  /// What the file holds is known to the new process.
+  void restore();
   void finish_read_back();
   /// By a planted bug.
   [[nodiscard]] bool is_ignored(const oracle::Event& row) const;

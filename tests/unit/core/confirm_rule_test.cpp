@@ -190,5 +190,23 @@ RC_GTEST_PROP(ConfirmRule, ConfirmsTheLongestJudgedAndDurablePrefix, ()) {
   }
 }
 
+TEST(ConfirmRule, APartOfWhatWasTakenCanBeDurable) {
+  ConfirmRule rule;
+  rule.stream_started(decoder::Lsn{100});
+  rule.begin();
+  rule.commit(decoder::Lsn{200}, 0);
+  rule.findings_taken();
+  const auto first = rule.taken();
+  rule.begin();
+  rule.commit(decoder::Lsn{300}, 0);
+  rule.findings_taken();
+  rule.findings_durable(first);
+  EXPECT_EQ(rule.confirmed(), decoder::Lsn{200});
+  rule.findings_durable(decoder::Lsn{900});
+  EXPECT_EQ(rule.confirmed(), decoder::Lsn{300}) << "never beyond what was taken";
+  rule.findings_durable(first);
+  EXPECT_EQ(rule.confirmed(), decoder::Lsn{300});
+}
+
 }  // namespace
 }  // namespace dupwatch::core

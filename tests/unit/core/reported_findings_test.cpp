@@ -275,5 +275,24 @@ RC_GTEST_PROP(ReportedFindings, ItsRecordsLeaveTheNewestView, ()) {
   }
 }
 
+TEST(ReportedFindings, AFindingOfBeforeIsKnownAndSettled) {
+  ReportedFindings reported;
+  EXPECT_TRUE(reported.restore(finding(1)));
+  auto open_counts = [&] {
+    return reported.open()[static_cast<std::size_t>(Rule::kDuplicateCreated)]
+                          [static_cast<std::size_t>(Severity::kHarmless)];
+  };
+  EXPECT_EQ(open_counts(), 1U);
+  auto same = finding(1);
+  EXPECT_FALSE(reported.admit(same, at(0s)));
+  EXPECT_EQ(reported.next_open_runs(10, at(0s)), std::vector<std::string>{"r"});
+  ASSERT_EQ(reported.missing("r", {}, at(0s)).size(), 1U);
+  auto fatal = finding(1, "b", Severity::kFatal);
+  EXPECT_TRUE(reported.admit(fatal, at(0s)));
+  EXPECT_EQ(fatal.change, FindingChange::kChanged);
+  EXPECT_FALSE(reported.restore(finding(1))) << "what is known now is newer";
+  EXPECT_EQ(open_counts(), 0U);
+}
+
 }  // namespace
 }  // namespace dupwatch::core
