@@ -320,7 +320,7 @@ constexpr auto kTable = std::to_array<MetricDef>({
     {"dupwatch_slot_wal_status", kGauge, "slot_name,wal_status", "1",
      "1 for the slot's wal_status, 0 for the others; all 0 until known", kWalStatuses.size(),
      collect_wal_status},
-    {"dupwatch_slot_seconds_to_lost", kGauge, "slot_name", "seconds",
+    {"dupwatch_slot_time_to_lost_seconds", kGauge, "slot_name", "seconds",
      "Until the slot is given up by the fuse or by the server, at the rate of the last 5 min; absent while not "
      "on its way there",
      1,

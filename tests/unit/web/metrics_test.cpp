@@ -85,6 +85,7 @@ core::StatusSnapshot everything_known() {
   }
   status.slot_retained_bytes = 0;
   status.slot_safe_bytes = 0;
+  status.slot_seconds_to_lost = 0;
   return status;
 }
 
@@ -96,6 +97,7 @@ TEST(Metrics, EverySeriesIsThereAtZeroBeforeAnythingHappened) {
     const bool one = series.starts_with("dupwatch_build_info") ||
                      series == "dupwatch_stream_state{state=\"connecting\"}" ||
                      series == "dupwatch_baseline_state{state=\"not_needed\"}" ||
+                     series == "dupwatch_watch_mode{mode=\"streaming\"}" ||
                      series == "dupwatch_table_identity_ok" || series == "dupwatch_findings_durable" ||
                      series.starts_with("process_");
     if (!one) {
@@ -103,8 +105,9 @@ TEST(Metrics, EverySeriesIsThereAtZeroBeforeAnythingHappened) {
     }
   }
   for (const auto& metric : metric_table()) {
-    const bool absent_until_known =
-        metric.name == "dupwatch_slot_retained_wal_bytes" || metric.name == "dupwatch_slot_safe_wal_bytes";
+    const bool absent_until_known = metric.name == "dupwatch_slot_retained_wal_bytes" ||
+                                    metric.name == "dupwatch_slot_safe_wal_bytes" ||
+                                    metric.name == "dupwatch_slot_time_to_lost_seconds";
     EXPECT_EQ(families.contains(std::string{metric.name}), !absent_until_known) << metric.name;
   }
   EXPECT_EQ(all.count("dupwatch_events_received_total{event_type=\"step_created\"}"), 1U);
