@@ -1,10 +1,12 @@
 // Loads one version of the real @workflow/core and hides what differs between versions: payload encodings, the slot
 // check outside of the replay, the world that 5.x wants at the end of a run.
 import { File } from 'node:buffer';
+import { webcrypto } from 'node:crypto';
 import fs from 'node:fs';
 
-// The engine's HTTP client expects this global, which Node 18 has only in node:buffer.
+// The engine and its HTTP client expect these globals, which Node 18 has only in its modules.
 globalThis.File ??= File;
+globalThis.crypto ??= webcrypto;
 
 export const VERSIONS = ['4.2.4', '4.8.9', '5.0.0-beta.41', '5.0.0-beta.55'];
 
