@@ -2,7 +2,8 @@
 // set beside the table. Every fault prints one line, and DUPWATCH_FAULT_TABLE names a file that collects them.
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
-import { daemonFor, eventId, insertEvents, EVENTS } from '../integration/scene.mjs';
+import { test } from 'node:test';
+import { daemonFor, eventId, full, insertEvents, EVENTS } from '../integration/scene.mjs';
 import { compare, describe } from '../integration/ground_truth.mjs';
 import { Gate } from './gate.mjs';
 import { Load } from './load.mjs';
@@ -102,4 +103,17 @@ export async function twoFindings(cluster, number, table = EVENTS) {
     await cluster.query(`INSERT INTO ${table} (run_id, type, correlation_id, id) VALUES ($1, $2, $3, $4)`, [run, type, step, eventId(number)]);
   }
   return run;
+}
+
+/**
+ * What declares faults with `plugin` on the server that `cluster()` gives: always = in every ./test, fault = there with
+ * the plugin `briefly` alone, fullFault = in ./test --full alone.
+ */
+export function faultKinds(plugin, briefly, cluster) {
+  const always = (name, options) => test(name, async (t) => {
+    await clean(cluster());
+    await endure(t, cluster(), { ...options, name: `${name}, ${plugin}`, config: { ...options.config, slot: { ...options.config?.slot, plugin } } });
+  });
+  const inFull = (name, options) => (full ? always(name, options) : undefined);
+  return { always, fault: plugin === briefly ? always : inFull, fullFault: inFull };
 }

@@ -1,12 +1,12 @@
 // The network between the daemon and Postgres fails in every way that a gate of bytes can show.
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
+import { after, before, describe } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createCluster } from '../postgres/cluster.mjs';
 import { installSchema } from '../writers/install_schema.mjs';
 import { generator } from '../writers/plan.mjs';
 import { full } from '../integration/scene.mjs';
-import { clean, endure } from './fault.mjs';
+import { faultKinds } from './fault.mjs';
 
 // Inside the login, inside the answers to the first queries, and anywhere in the stream: early bytes are dense, because
 // there every message is another step.
@@ -36,13 +36,7 @@ for (const plugin of ['wal2json', 'pgoutput']) {
     });
     after(() => cluster?.destroy());
 
-    const always = (name, options) => test(name, async (t) => {
-      await clean(cluster);
-      await endure(t, cluster, { name: `${name}, ${plugin}`, config: { slot: { plugin }, ...options.config }, ...options });
-    });
-    // ./test shows some faults once, ./test --full all with both plugins.
-    const fault = (name, options) => (full || plugin === 'pgoutput' ? always(name, options) : undefined);
-    const fullFault = (name, options) => (full ? always(name, options) : undefined);
+    const { always, fault, fullFault } = faultKinds(plugin, 'pgoutput', () => cluster);
 
     always('stream cut at byte N', {
       inject: (scene) => everyCutMade(scene, 'replication', cutPoints(1, full ? 200 : 12)),

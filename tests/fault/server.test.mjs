@@ -3,13 +3,13 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
-import { after, before, describe, test } from 'node:test';
+import { after, before, describe } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createCluster, freePort } from '../postgres/cluster.mjs';
 import { lsn } from '../postgres/client.mjs';
 import { installSchema } from '../writers/install_schema.mjs';
 import { EVENTS, full } from '../integration/scene.mjs';
-import { clean, endure, twoFindings } from './fault.mjs';
+import { faultKinds, twoFindings } from './fault.mjs';
 
 const confirmed = async (cluster) => {
   const [slot] = await cluster.query("SELECT confirmed_flush_lsn AS at FROM pg_replication_slots WHERE slot_name = 'dupwatch'");
@@ -39,13 +39,7 @@ for (const plugin of ['wal2json', 'pgoutput']) {
     });
     after(() => cluster?.destroy());
 
-    const always = (name, options) => test(name, async (t) => {
-      await clean(cluster);
-      await endure(t, cluster, { name: `${name}, ${plugin}`, config: { slot: { plugin }, ...options.config }, ...options });
-    });
-    // ./test shows some faults once, ./test --full all with both plugins.
-    const fault = (name, options) => (full || plugin === 'wal2json' ? always(name, options) : undefined);
-    const fullFault = (name, options) => (full ? always(name, options) : undefined);
+    const { fault, fullFault } = faultKinds(plugin, 'wal2json', () => cluster);
 
     fault('server killed, slot position back', {
       load: { reconnect: true },
@@ -102,7 +96,7 @@ for (const plugin of ['wal2json', 'pgoutput']) {
       },
     });
     fault('disk full for the findings', {
-      config: { slot: { plugin }, findings: { file: '/dev/full' } },
+      config: { findings: { file: '/dev/full' } },
       load: { pauseMs: 20 },
       async inject({ daemon }) {
         await daemon.line('a complaint', (line) => line.reason === 'findings_file' && /No space/.test(line.error ?? ''));
@@ -118,7 +112,7 @@ for (const plugin of ['wal2json', 'pgoutput']) {
       },
     });
     fault('half-open stream', {
-      config: { slot: { plugin }, heartbeat: { interval: '1s', timeout: '1s' } },
+      config: { heartbeat: { interval: '1s', timeout: '1s' } },
       async inject({ daemon, gate, load }) {
         const before = await daemon.metric('dupwatch_stream_disconnects_total');
         assert.equal(gate.halfOpen('replication'), 1);
@@ -128,7 +122,7 @@ for (const plugin of ['wal2json', 'pgoutput']) {
       },
     });
     fullFault('stream in a black hole', {
-      config: { slot: { plugin }, heartbeat: { interval: '1s', timeout: '1s' } },
+      config: { heartbeat: { interval: '1s', timeout: '1s' } },
       async inject({ daemon, gate, load }) {
         const before = await daemon.metric('dupwatch_stream_disconnects_total');
         gate.blackhole('replication');

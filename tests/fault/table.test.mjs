@@ -1,9 +1,9 @@
 // DDL on the watched table and on its slot in the middle of the stream. Nothing errors there; the danger is silence.
-import { after, before, describe, test } from 'node:test';
+import { after, before, describe } from 'node:test';
 import { createCluster } from '../postgres/cluster.mjs';
 import { installSchema } from '../writers/install_schema.mjs';
-import { EVENTS, full, insertEvents, runSetup } from '../integration/scene.mjs';
-import { clean, endure, gapsOf, twoFindings } from './fault.mjs';
+import { EVENTS, insertEvents, runSetup } from '../integration/scene.mjs';
+import { faultKinds, gapsOf, twoFindings } from './fault.mjs';
 
 const gap = (daemon, reason) => daemon.until(`the gap ${reason}`, async () => (await gapsOf(daemon).catch(() => [])).includes(reason));
 
@@ -16,14 +16,7 @@ for (const plugin of ['wal2json', 'pgoutput']) {
     });
     after(() => cluster?.destroy());
 
-    const always = (name, options) => test(name, async (t) => {
-      await clean(cluster);
-      await endure(t, cluster, { name: `${name}, ${plugin}`, config: { slot: { plugin }, ...options.config }, ...options });
-    });
-
-    // ./test shows some faults once, ./test --full all with both plugins.
-    const fault = (name, options) => (full || plugin === 'wal2json' ? always(name, options) : undefined);
-    const fullFault = (name, options) => (full ? always(name, options) : undefined);
+    const { always, fault, fullFault } = faultKinds(plugin, 'wal2json', () => cluster);
 
     fault('table altered', {
       async inject({ load }) {
