@@ -58,7 +58,7 @@ for (const plugin of ['wal2json', 'pgoutput']) {
         return `kill -9 of the postmaster; the slot went ${was - is} bytes back`;
       },
       async after({ daemon }) {
-        assert.ok(await daemon.metric('dupwatch_redeliveries_total') > 0, 'nothing came a second time');
+        await daemon.until('something to come a second time', async () => await daemon.metric('dupwatch_redeliveries_total') > 0);
       },
     });
     fault('daemon stopped by SIGSTOP', {

@@ -67,7 +67,7 @@ for (const plugin of ['wal2json', 'pgoutput']) {
     await assertTable(daemon);
     const told = daemon.lines.slice(mark).filter(({ event }) => event === 'finding');
     assert.deepEqual(told.filter(({ change }) => change === 'new').map(({ run_id: run }) => run), ['wrun_c'], 'only what is new is told as new');
-    assert.equal(await daemon.metric('dupwatch_findings_total'), 1);
+    await daemon.until('the count of findings', async () => await daemon.metric('dupwatch_findings_total') === 1);
     const { findings } = await daemon.json('/api/findings');
     assert.ok(findings.some(({ run_id: run }) => run === NASTY), 'what is open is shown');
   });

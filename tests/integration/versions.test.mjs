@@ -1,4 +1,4 @@
-// Package versions with a unique index: healthy runs give no finding, and what the index does not cover is found.
+// Package versions with a unique index: healthy runs give no duplicate, and what the index does not cover is found.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { assertTruth, daemonFor, eventId, insertEvents, race, serverWithSchema } from './scene.mjs';
@@ -62,15 +62,18 @@ for (const { world, runs, engine } of WORLDS) {
       const written = await race(cluster, { world, runs, processes: 2, late: 0.2, second: 0 });
       assert.ok(written.lostRaces > runs, 'the processes did not race');
       const healthy = await assertTruth(daemon, { atLeast: 0, engine });
-      assert.equal(healthy.found, 0, JSON.stringify(healthy.rules));
+      // No index stops one process from delivering to a hook while the other disposes of it: seen in about 1 race of 20.
+      const { delivery_after_disposal: late = 0, ...others } = healthy.rules;
+      assert.deepEqual(others, {});
+      const expected = { ...UNCOVERED, delivery_after_disposal: UNCOVERED.delivery_after_disposal + late };
 
       await insertEvents(cluster, uncovered(RUN));
       await insertEvents(cluster, legal(`${RUN}_legal`));
-      assert.deepEqual((await assertTruth(daemon, { engine })).rules, UNCOVERED);
+      assert.deepEqual((await assertTruth(daemon, { engine })).rules, expected);
 
       await cluster.query('DROP INDEX workflow.workflow_events_entity_creation_unique');
       await insertCovered(cluster, `${RUN}_open`);
-      assert.deepEqual((await assertTruth(daemon, { engine })).rules, { ...UNCOVERED, duplicate_created: 5 });
+      assert.deepEqual((await assertTruth(daemon, { engine })).rules, { ...expected, duplicate_created: 5 });
     });
   }
 }
