@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <exception>
+#include <map>
 #include <optional>
 #include <string>
 #include <variant>
@@ -39,6 +40,8 @@ struct Options {
   std::optional<std::string> severities;
   dupwatch::app::AuditOptions audit;
   dupwatch::app::QuarantineOptions quarantine;
+  bool describe = false;
+  dupwatch::web::DescriptionFormat metrics = dupwatch::web::DescriptionFormat::kText;
   bool setup_quarantine = false;
 };
 
@@ -125,6 +128,23 @@ void add_quarantine(CLI::App& command, Options& options) {
   for (auto* sub : {apply, restore}) sub->add_flag("--yes", quarantine.yes, "Do not ask");
 }
 
+void add_metrics(CLI::App& command, Options& options) {
+  using Format = dupwatch::web::DescriptionFormat;
+  static const std::map<std::string, Format> kFormats = {
+      {"text", Format::kText}, {"json", Format::kJson}, {"markdown", Format::kMarkdown}};
+  command
+      .add_flag("--describe", options.describe,
+                "Print name, type, labels, unit, meaning and most series of each metric")
+      ->required();
+  command
+      .add_option_function<std::string>(
+          "--format", [&options](const std::string& name) { options.metrics = kFormats.at(name); },
+          "text, json or markdown")
+      ->check(CLI::IsMember({"text", "json", "markdown"}));
+  command.add_flag_callback(
+      "--json", [&options] { options.metrics = Format::kJson; }, "The same as --format json");
+}
+
 /// The configuration, or nullopt after telling every problem.
 std::optional<dupwatch::core::Config> load(const Options& options) {
   dupwatch::core::Config config;
@@ -167,6 +187,7 @@ std::optional<dupwatch::app::AuditOptions> audit_options(const Options& options)
 }
 
 ExitCode dispatch(const CLI::App& app, const Options& options) {
+  if (app.got_subcommand("metrics")) return dupwatch::app::metrics_command(options.metrics);
   const auto config = load(options);
   if (!config) return ExitCode::kUsage;
   if (app.got_subcommand("audit")) {
@@ -201,9 +222,11 @@ int main_checked(int argc, char** argv) {
   auto* explain = app.add_subcommand("explain", "Show one run as replay reads it, and what can be done");
   auto* quarantine =
       app.add_subcommand("quarantine", "Take a fatal row out of the log, keep it, put it back");
+  auto* metrics = app.add_subcommand("metrics", "Say what every metric of /metrics means");
   for (auto* command : {run, check, audit, explain, quarantine, setup, drop}) add_common(*command, options);
   add_audit(*audit, options);
   add_quarantine(*quarantine, options);
+  add_metrics(*metrics, options);
   explain->add_option("RUN_ID", options.run_id, "The run")->required();
   for (auto* command : {check, explain, drop})
     command->add_flag("--json", options.json, "One JSON document on stdout");

@@ -7,6 +7,7 @@
 #include "daemon/app/exit_code.hpp"
 #include "daemon/app/quarantine_options.hpp"
 #include "daemon/core/config.hpp"
+#include "daemon/web/metric_table.hpp"
 
 /// The commands besides `run`. They print for people, or one JSON document with `json`, on stdout; what went
 /// wrong goes to stderr as one line with its remedy.
@@ -25,6 +26,8 @@ namespace dupwatch::app {
 /// SQL for a DBA; `uninstall` prints what undoes it, `quarantine` adds what dupwatch quarantine needs.
 /// Touches no database.
 [[nodiscard]] ExitCode setup_command(const core::Config& config, bool uninstall, bool quarantine);
+/// What every metric means. Needs neither a configuration nor a database.
+[[nodiscard]] ExitCode metrics_command(web::DescriptionFormat format);
 /// Drops the replication slot; kClean also when there was none.
 [[nodiscard]] ExitCode drop_command(const core::Config& config, bool json);
 

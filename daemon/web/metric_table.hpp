@@ -59,9 +59,15 @@ struct MetricDef {
   void (*collect)(const Scrape& scrape, SeriesSink& out);
 };
 
-[[nodiscard]] std::span<const MetricDef> metric_table() noexcept;
+[[nodiscard]] std::span<const MetricDef> metric_table();
 
-/// The table as a Markdown page, the contents of config/METRICS.md.
-[[nodiscard]] std::string describe_metrics();
+enum class DescriptionFormat : std::uint8_t {
+  kText,      ///< a table for a terminal
+  kJson,      ///< one document
+  kMarkdown,  ///< the contents of config/METRICS.md
+};
+
+/// What the table says of every metric; ends with a newline.
+[[nodiscard]] std::string describe_metrics(DescriptionFormat format);
 
 }  // namespace dupwatch::web

@@ -5,7 +5,7 @@ import test from 'node:test';
 import { runCommand } from './daemon.mjs';
 
 const readme = fs.readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
-const commands = ['run', 'check', 'setup', 'drop', 'audit', 'explain', 'quarantine'];
+const commands = ['run', 'check', 'setup', 'drop', 'audit', 'explain', 'quarantine', 'metrics'];
 const actions = ['list', 'show', 'apply', 'restore'].map((action) => ['quarantine', action]);
 const optionsOf = (text) => [...text.matchAll(/(?<![\w-])--[a-z][a-z-]+/g)].map(([option]) => option);
 
@@ -28,6 +28,20 @@ test('every dupwatch option that the README names exists', async () => {
   const spoken = [...readme.matchAll(/`dupwatch [^`]*`/g)].flatMap(([code]) => optionsOf(code));
   assert.ok(spoken.length > 0);
   for (const option of spoken) assert.ok(known.has(option), `the README names ${option}, which no command has`);
+});
+
+test('config/METRICS.md is what dupwatch metrics prints, and its JSON and text speak of the same metrics', async () => {
+  const [markdown, json, text] = await Promise.all(
+    [['--format', 'markdown'], ['--json'], []].map((options) => runCommand(['metrics', '--describe', ...options])));
+  assert.equal(markdown.stdout, fs.readFileSync(new URL('../../config/METRICS.md', import.meta.url), 'utf8'));
+  const { metrics, series_max: most } = JSON.parse(json.stdout);
+  assert.ok(most > 0 && most < 350, `${most} series`);
+  assert.equal(most, metrics.reduce((sum, metric) => sum + metric.series_max, 0));
+  const rows = [...markdown.stdout.matchAll(/^\| `([a-z_]+)` \|/gm)].map(([, name]) => name);
+  assert.deepEqual(metrics.map(({ name }) => name), rows);
+  const lines = [...text.stdout.matchAll(/^((?:dupwatch|process)_[a-z_]+) +(?:counter|gauge|histogram) /gm)].map(([, name]) => name);
+  assert.deepEqual(lines, rows);
+  assert.equal((await runCommand(['metrics'])).code, 2);
 });
 
 test('the README and --help give the same exit codes', async () => {

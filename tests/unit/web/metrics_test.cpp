@@ -231,12 +231,28 @@ TEST(Metrics, TheProcessIsMeasured) {
   EXPECT_GT(all.at("process_start_time_seconds"), now - 3600);
 }
 
+TEST(MetricsDescription, HasEveryMetricInEveryFormat) {
+  const auto text = describe_metrics(DescriptionFormat::kText);
+  const auto json = describe_metrics(DescriptionFormat::kJson);
+  const auto markdown = describe_metrics(DescriptionFormat::kMarkdown);
+  for (const auto& metric : metric_table()) {
+    const std::string name{metric.name};
+    const std::string help{metric.help};
+    EXPECT_NE(text.find("\n" + name + " "), std::string::npos) << name;
+    EXPECT_NE(text.find("  " + help + "\n"), std::string::npos) << name;
+    EXPECT_NE(json.find("{\"name\":\"" + name + "\","), std::string::npos) << name;
+    EXPECT_NE(json.find(",\"help\":\"" + help + "\"}"), std::string::npos) << name;
+    EXPECT_NE(markdown.find("| `" + name + "` |"), std::string::npos) << name;
+  }
+}
+
 TEST(MetricsPage, IsWhatTheTableGives) {
   const std::string path = std::string{DUPWATCH_SOURCE_DIR} + "/config/METRICS.md";
-  if (std::getenv("UPDATE_GOLDEN") != nullptr) std::ofstream{path} << describe_metrics();
+  if (std::getenv("UPDATE_GOLDEN") != nullptr)
+    std::ofstream{path} << describe_metrics(DescriptionFormat::kMarkdown);
   std::ifstream file{path};
   const std::string on_disk{std::istreambuf_iterator<char>{file}, {}};
-  EXPECT_EQ(on_disk, describe_metrics()) << "UPDATE_GOLDEN=1 rewrites " << path;
+  EXPECT_EQ(on_disk, describe_metrics(DescriptionFormat::kMarkdown)) << "UPDATE_GOLDEN=1 rewrites " << path;
 }
 
 }  // namespace

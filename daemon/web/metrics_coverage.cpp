@@ -1,0 +1,54 @@
+#include <array>
+
+#include "daemon/web/metric_parts.hpp"
+
+namespace dupwatch::web {
+namespace {
+
+using core::kBaselineStates;
+
+void collect_gaps(const std::array<std::uint64_t, core::kGapReasons>& counts, Out out) {
+  for (std::size_t i = 0; i < counts.size(); ++i) {
+    out.add(counts[i], {{"reason", to_string(static_cast<core::GapReason>(i))}});
+  }
+}
+
+void collect_baseline_state(S s, Out out) {
+  one_hot<core::BaselineState, kBaselineStates>(s.status.baseline, "state", out);
+}
+
+constexpr auto kMetrics = std::to_array<MetricDef>({
+    {"dupwatch_baseline_state", kGauge, "state", "1",
+     "1 for the state of the baseline scan, 0 for the others", kBaselineStates, collect_baseline_state},
+    {"dupwatch_baseline_rows", kGauge, "", "1", "Rows the baseline scan has judged", 1,
+     [](S s, Out out) { out.add(s.status.baseline_rows); }},
+    {"dupwatch_baseline_runs", kGauge, "", "1", "Runs the baseline scan has judged", 1,
+     [](S s, Out out) { out.add(s.status.baseline_runs); }},
+    {"dupwatch_baseline_expected_runs", kGauge, "", "1",
+     "Estimate of the runs the baseline scan has to judge; 0 = unknown", 1,
+     [](S s, Out out) { out.add(s.status.baseline_runs_total); }},
+    {"dupwatch_coverage_gaps_total", kCounter, "reason", "1", "Gaps in what was seen, opened since the start",
+     core::kGapReasons, [](S s, Out out) { collect_gaps(s.status.gaps_opened, out); }},
+    {"dupwatch_open_coverage_gaps", kGauge, "reason", "1",
+     "Gaps that no scan of the table has closed: until then no finding does not mean that nothing is wrong",
+     core::kGapReasons, [](S s, Out out) { collect_gaps(s.status.gaps_open, out); }},
+    {"dupwatch_coverage_complete_since_timestamp_seconds", kGauge, "", "unix time",
+     "Since when there has been no open gap; 0 while there is one", 1,
+     [](S s, Out out) {
+       const auto& since = s.status.coverage_complete_since;
+       out.add(since ? static_cast<double>(since->micros) / 1e6 : 0.0);
+     }},
+    {"dupwatch_table_identity_ok", kGauge, "", "1",
+     "1 while the watched table and publication are what they were when streaming began", 1,
+     [](S s, Out out) { out.add(s.status.table_identity_ok); }},
+    {"dupwatch_table_truncates_total", kCounter, "", "1", "Times the watched table was truncated", 1,
+     [](S s, Out out) { out.add(s.status.counters.truncates); }},
+});
+
+}  // namespace
+
+std::span<const MetricDef> coverage_metrics() noexcept {
+  return kMetrics;
+}
+
+}  // namespace dupwatch::web

@@ -1,0 +1,97 @@
+#include <algorithm>
+#include <array>
+
+#include "daemon/web/metric_parts.hpp"
+
+namespace dupwatch::web {
+namespace {
+
+using core::kRules;
+using core::kSeverities;
+
+// 26 pairs in the table of cases; the configuration can add one for each rule.
+constexpr std::size_t kSeverityPairs = 26 + kRules;
+
+/// A severity that the rule can have by its table of cases; any other only by the configuration, and then its
+/// series begins with the first finding.
+[[nodiscard]] bool is_listed(core::Rule rule, core::Severity severity) noexcept {
+  return std::ranges::any_of(core::rule_cases(), [&](const core::RuleCase& entry) {
+    return entry.rule == rule && std::ranges::count(entry.severity, severity) != 0;
+  });
+}
+
+/// Calls `add` for every pair of rule and severity that is listed or has a count.
+template <class Count, class Add>
+void each_severity(const Count& count, const Add& add) {
+  for (std::size_t rule = 0; rule < kRules; ++rule) {
+    for (std::size_t severity = 0; severity < kSeverities; ++severity) {
+      const auto r = static_cast<core::Rule>(rule);
+      const auto s = static_cast<core::Severity>(severity);
+      if (is_listed(r, s) || count(rule, severity) != 0) add(rule, severity, to_string(r), to_string(s));
+    }
+  }
+}
+
+void collect_findings(S s, Out out) {
+  const auto& findings = s.status.counters.findings;
+  const auto total = [&](std::size_t rule, std::size_t severity) {
+    std::uint64_t sum = 0;
+    for (const auto count : findings[rule][severity]) sum += count;
+    return sum;
+  };
+  each_severity(total, [&](std::size_t rule, std::size_t severity, std::string_view r, std::string_view sev) {
+    const auto& by_origin = findings[rule][severity];
+    const auto streamed = by_origin[static_cast<std::size_t>(core::Origin::kStream)] +
+                          by_origin[static_cast<std::size_t>(core::Origin::kReadBack)];
+    out.add(streamed, {{"rule", r}, {"severity", sev}, {"origin", "stream"}});
+    out.add(total(rule, severity) - streamed, {{"rule", r}, {"severity", sev}, {"origin", "scan"}});
+  });
+}
+
+void collect_open_findings(S s, Out out) {
+  const auto& open = s.status.open_findings;
+  each_severity([&](std::size_t rule, std::size_t severity) { return open[rule][severity]; },
+                [&](std::size_t rule, std::size_t severity, std::string_view r, std::string_view sev) {
+                  out.add(open[rule][severity], {{"rule", r}, {"severity", sev}});
+                });
+}
+
+constexpr auto kMetrics = std::to_array<MetricDef>({
+    {"dupwatch_findings_total", kCounter, "rule,severity,origin", "1",
+     "New findings since the start; origin stream: events as they commit, scan: the baseline and periodic "
+     "checks",
+     kSeverityPairs * 2, collect_findings},
+    {"dupwatch_open_findings", kGauge, "rule,severity", "1",
+     "Findings whose rows are in the log of a run that goes on", kSeverityPairs, collect_open_findings},
+    {"dupwatch_finding_changes_total", kCounter, "", "1",
+     "Findings reported again because their severity, state or rows changed", 1,
+     [](S s, Out out) { out.add(s.status.counters.finding_changes); }},
+    {"dupwatch_findings_log_suppressed_total", kCounter, "", "1",
+     "Findings left out of the log by findings.log_rate_max", 1,
+     [](S s, Out out) { out.add(s.status.counters.findings_log_suppressed); }},
+    {"dupwatch_findings_durable", kGauge, "", "1",
+     "0 while findings.file or findings.table refuses to take findings, which holds the slot's position", 1,
+     [](S s, Out out) { out.add(s.status.findings_durable); }},
+    {"dupwatch_findings_waiting", kGauge, "", "1", "Findings that findings.table has yet to take", 1,
+     [](S s, Out out) { out.add(s.status.findings_waiting); }},
+    {"dupwatch_findings_write_failures_total", kCounter, "store", "1",
+     "Attempts to read or write findings that failed and are repeated", 2,
+     [](S s, Out out) {
+       out.add(s.status.findings_write_failures[0], {{"store", "file"}});
+       out.add(s.status.findings_write_failures[1], {{"store", "table"}});
+     }},
+    {"dupwatch_commit_to_flag_seconds", MetricType::kHistogram, "", "seconds",
+     "From the commit of a duplicate, by the server's clock, to its finding", kHistogramSeries,
+     [](S s, Out out) { out.add(s.status.counters.commit_to_flag); }},
+    {"dupwatch_commit_order_inversion_seconds", MetricType::kHistogram, "", "seconds",
+     "Age of an event's id against the newest id of its run that committed before it; ULID runs alone",
+     kHistogramSeries, [](S s, Out out) { out.add(s.status.counters.commit_order_inversion); }},
+});
+
+}  // namespace
+
+std::span<const MetricDef> findings_metrics() noexcept {
+  return kMetrics;
+}
+
+}  // namespace dupwatch::web

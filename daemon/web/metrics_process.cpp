@@ -1,0 +1,36 @@
+#include <array>
+
+#include "daemon/web/metric_parts.hpp"
+
+namespace dupwatch::web {
+namespace {
+
+void collect_build_info(S s, Out out) {
+  out.add(true,
+          {{"version", s.build.version}, {"revision", s.build.revision}, {"compiler", s.build.compiler}});
+}
+
+constexpr auto kMetrics = std::to_array<MetricDef>({
+    {"dupwatch_build_info", kGauge, "version,revision,compiler", "1",
+     "What the running binary was built from; always 1", 1, collect_build_info},
+    {"process_cpu_seconds_total", kCounter, "", "seconds", "User and system CPU time spent", 1,
+     [](S s, Out out) { out.add(s.process.cpu_seconds); }},
+    {"process_resident_memory_bytes", kGauge, "", "bytes", "Resident memory", 1,
+     [](S s, Out out) { out.add(s.process.resident_bytes); }},
+    {"process_virtual_memory_bytes", kGauge, "", "bytes", "Virtual memory", 1,
+     [](S s, Out out) { out.add(s.process.virtual_bytes); }},
+    {"process_open_fds", kGauge, "", "1", "Open file descriptors", 1,
+     [](S s, Out out) { out.add(s.process.open_fds); }},
+    {"process_max_fds", kGauge, "", "1", "Limit of open file descriptors", 1,
+     [](S s, Out out) { out.add(s.process.max_fds); }},
+    {"process_start_time_seconds", kGauge, "", "unix time", "When the process started", 1,
+     [](S s, Out out) { out.add(s.process.start_time_seconds); }},
+});
+
+}  // namespace
+
+std::span<const MetricDef> process_metrics() noexcept {
+  return kMetrics;
+}
+
+}  // namespace dupwatch::web
