@@ -38,6 +38,7 @@ export const thresholds = {
   lag: { value: 60, why: 'twice the lag at which /readyz says no (30 s)' },
   lagFor: { value: '5m', why: 'one large transaction is decoded by then' },
   notDurableFor: { value: '5m', why: 'a failover of Postgres is over, and the attempts are at most ten seconds apart' },
+  webhookWindow: { value: '1h', why: 'what was given up is not sent again, so it should be found when somebody looks' },
   readBackWindow: { value: '15m', why: 'failed queries are repeated within seconds, so old failures need not stand' },
   readBackFor: { value: '5m', why: 'as long as a restart or failover of Postgres may take' },
 

@@ -96,6 +96,7 @@ class Daemon {
   core::LagMeter lag_;
   postgres::SqlClient sql_;
   FindingsTable table_;
+  WebhookPump webhook_;
   FindingSink sink_;
   ReadBackPump read_backs_;
   SlotMonitor monitor_;

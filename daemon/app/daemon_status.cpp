@@ -199,6 +199,7 @@ core::StatusSnapshot Daemon::snapshot(Instant now) const {
   out.gaps_opened = coverage_.opened_total();
   out.gaps_open = coverage_.open_now();
   out.coverage_complete_since = coverage_.complete_since();
+  out.webhook = webhook_.stats();
   out.table_identity_ok = monitor_.table_trouble().empty();
   return out;
 }

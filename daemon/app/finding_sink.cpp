@@ -27,8 +27,13 @@ bool ends_in_mid_line(int fd) {
 }  // namespace
 
 FindingSink::FindingSink(const core::FindingsConfig& config, Log& log, web::StatusBoard& board,
-                         FindingsTable& table)
-    : config_(config), log_(log), board_(board), table_(table), limiter_(config.log_rate_max) {}
+                         FindingsTable& table, WebhookPump& webhook)
+    : config_(config),
+      log_(log),
+      board_(board),
+      table_(table),
+      webhook_(webhook),
+      limiter_(config.log_rate_max) {}
 
 FindingSink::~FindingSink() {
   if (fd_ >= 0) close(fd_);
@@ -58,6 +63,7 @@ void FindingSink::report(std::vector<core::Finding> findings, Instant now) {
       ++log_suppressed_;
     }
     table_.add(finding);
+    webhook_.add(finding);
     board_.add(std::move(finding));
   }
   write_out(now);

@@ -8,6 +8,7 @@
 #include "daemon/app/clock.hpp"
 #include "daemon/app/findings_table.hpp"
 #include "daemon/app/log.hpp"
+#include "daemon/app/webhook_pump.hpp"
 #include "daemon/core/config.hpp"
 #include "daemon/core/finding.hpp"
 #include "daemon/core/log_limiter.hpp"
@@ -17,13 +18,14 @@
 namespace dupwatch::app {
 
 /// Where findings go: the findings file (every one, durable before its position is confirmed), the log (rate
-/// limited), the board behind /api/findings. Owned by the loop thread.
+/// limited), the table, the webhook, the board behind /api/findings. Owned by the loop thread.
 class FindingSink {
  public:
   /// Unwritten lines kept while the file refuses them; above this the stream is not read any further.
   static constexpr std::size_t kUnwrittenBytesMax = std::size_t{4} << 20U;
 
-  FindingSink(const core::FindingsConfig& config, Log& log, web::StatusBoard& board, FindingsTable& table);
+  FindingSink(const core::FindingsConfig& config, Log& log, web::StatusBoard& board, FindingsTable& table,
+              WebhookPump& webhook);
   ~FindingSink();
   FindingSink(const FindingSink&) = delete;
   FindingSink& operator=(const FindingSink&) = delete;
@@ -62,6 +64,7 @@ class FindingSink {
   Log& log_;
   web::StatusBoard& board_;
   FindingsTable& table_;
+  WebhookPump& webhook_;
   core::LogLimiter limiter_;
   int fd_ = -1;
   std::string unwritten_;

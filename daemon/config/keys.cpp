@@ -28,6 +28,9 @@ constexpr std::array<std::string_view, 4> kEngines = {"auto", "v4", "v5-before-c
 constexpr std::array<std::string_view, 6> kRuleSettings = {"default",  "off",      "fatal",
                                                            "conflict", "harmless", "unknown"};
 
+constexpr std::array<std::string_view, core::kSeverities> kSeverityNames = {"fatal", "conflict", "harmless",
+                                                                            "unknown"};
+
 constexpr std::size_t kIdentityColumnsMax = 4;
 constexpr std::size_t kAcknowledgedMax = 1000;
 
@@ -62,6 +65,23 @@ void read_rule(R r, Draft& d) {
   auto& setting = d.config.rules.rules[static_cast<std::size_t>(rule)];
   setting.enabled = index != 1;
   if (index > 1) setting.severity = static_cast<core::Severity>(index - 2);
+}
+
+void read_webhook_severities(R r, Draft& d) {
+  const auto names = r.list(
+      [](std::string_view text) -> Parsed<std::string> {
+        auto index = parse_choice(text, kSeverityNames);
+        if (auto* refusal = std::get_if<Refusal>(&index)) return std::move(*refusal);
+        return std::string{text};
+      },
+      {1, kSeverityNames.size()});
+  if (!names) return;
+  auto& wanted = d.config.webhook.severities;
+  wanted.fill(false);
+  for (const auto& name : *names) {
+    const auto at = std::ranges::find(kSeverityNames, name) - kSeverityNames.begin();
+    wanted[static_cast<std::size_t>(at)] = true;
+  }
 }
 
 constexpr auto kKeys = std::to_array<KeySpec>({
@@ -180,6 +200,15 @@ constexpr auto kKeys = std::to_array<KeySpec>({
     {"findings.keep", [](R r, Draft& d) { r.into(d.config.findings.keep, number(1, 100'000)); }},
     {"http"},
     {"http.listen", [](R r, Draft& d) { r.into(d.config.http, parse_listen); }},
+    {"webhook"},
+    {"webhook.url", [](R r, Draft& d) { r.into(d.config.webhook.url, parse_url); }, true},
+    {"webhook.secret", [](R r, Draft& d) { r.into(d.config.webhook.secret, parse_secret); }, true},
+    {"webhook.ca_file", [](R r, Draft& d) { r.into(d.config.webhook.ca_file, parse_path); }},
+    {"webhook.timeout",
+     [](R r, Draft& d) { r.into(d.config.webhook.timeout, duration(seconds{1}, minutes{1})); }},
+    {"webhook.retry_for",
+     [](R r, Draft& d) { r.into(d.config.webhook.retry_for, duration(seconds{0}, hours{24})); }},
+    {"webhook.severities", read_webhook_severities},
     {"log"},
     {"log.format", [](R r, Draft& d) { r.choice(d.config.log.format, kLogFormats); }},
     {"log.level", [](R r, Draft& d) { r.choice(d.config.log.level, kLogLevels); }},

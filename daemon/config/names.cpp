@@ -124,6 +124,21 @@ Parsed<std::string> parse_path(std::string_view text) {
   return Refusal{"a file path of at most 8192 bytes without control characters", ""};
 }
 
+Parsed<std::string> parse_url(std::string_view text) {
+  const auto authority = [&](std::string_view scheme) {
+    return text.starts_with(scheme) && text.size() > scheme.size() && text[scheme.size()] != '/';
+  };
+  const bool fits = text.size() <= kTextBytesMax && !has_control(text) && text.find(' ') == text.npos;
+  if (text.empty() || (fits && (authority("http://") || authority("https://")))) return std::string{text};
+  return Refusal{"a URL that begins with https:// or http://, of at most 8192 bytes",
+                 "e.g. https://example.org/hook"};
+}
+
+Parsed<std::string> parse_secret(std::string_view text) {
+  if (text.size() <= kTextBytesMax && !has_control(text)) return std::string{text};
+  return Refusal{"at most 8192 bytes without control characters", ""};
+}
+
 Parsed<core::HttpConfig> parse_listen(std::string_view text) {
   core::HttpConfig http;
   if (text.empty()) {

@@ -65,6 +65,10 @@ struct QualifiedName {
 [[nodiscard]] Parsed<std::string> parse_finding_id(std::string_view text);
 /// May be empty.
 [[nodiscard]] Parsed<std::string> parse_path(std::string_view text);
+/// http:// or https:// with a host; "" = off.
+[[nodiscard]] Parsed<std::string> parse_url(std::string_view text);
+/// Any text without control characters; may be empty.
+[[nodiscard]] Parsed<std::string> parse_secret(std::string_view text);
 /// "" = off; "127.0.0.1:9788", "[::1]:9788", "localhost:9788", ":9788" = every IPv4 interface.
 [[nodiscard]] Parsed<core::HttpConfig> parse_listen(std::string_view text);
 

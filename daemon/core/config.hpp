@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <optional>
@@ -112,6 +113,22 @@ struct HttpConfig {
   [[nodiscard]] bool enabled() const noexcept { return !host.empty(); }
 };
 
+/// Findings sent to a URL as they are told.
+struct WebhookConfig {
+  /// Empty = off. May hold a token: never logged, never exported.
+  std::string url;
+  /// Key of the signature; empty = none.
+  std::string secret;
+  /// PEM file of the authorities to trust; empty = the system's.
+  std::string ca_file;
+  /// Of one attempt.
+  Milliseconds timeout{10'000};
+  /// How long a request is repeated before it is given up.
+  Milliseconds retry_for{3'600'000};
+  /// By Severity: fatal and conflict.
+  std::array<bool, kSeverities> severities{true, true, false, false};
+};
+
 enum class LogFormat : std::uint8_t { kLogfmt, kJson };
 enum class LogLevel : std::uint8_t { kDebug, kInfo, kWarn, kError };
 
@@ -132,6 +149,7 @@ struct Config {
   HeartbeatConfig heartbeat;
   FindingsConfig findings;
   HttpConfig http;
+  WebhookConfig webhook;
   LogConfig log;
 };
 

@@ -49,6 +49,20 @@ std::string_view to_string(WatchMode mode) noexcept {
   return "?";
 }
 
+std::string_view to_string(WebhookOutcome outcome) noexcept {
+  switch (outcome) {
+    case WebhookOutcome::kDelivered:
+      return "delivered";
+    case WebhookOutcome::kRefused:
+      return "refused";
+    case WebhookOutcome::kExpired:
+      return "expired";
+    case WebhookOutcome::kDropped:
+      return "dropped";
+  }
+  return "?";
+}
+
 std::string_view to_string(BaselineState state) noexcept {
   switch (state) {
     case BaselineState::kNotNeeded:

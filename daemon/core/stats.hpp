@@ -87,6 +87,23 @@ struct HeartbeatStatus {
   LatencyHistogram round_trip;
 };
 
+/// What became of a finding on its way to webhook.url. Closed: metric labels.
+enum class WebhookOutcome : std::uint8_t {
+  kDelivered,
+  kRefused,  ///< a status that says that repeating won't help
+  kExpired,  ///< not taken within webhook.retry_for
+  kDropped   ///< too many waited
+};
+inline constexpr std::size_t kWebhookOutcomes = 4;
+[[nodiscard]] std::string_view to_string(WebhookOutcome outcome) noexcept;
+
+struct WebhookStats {
+  bool enabled = false;
+  std::array<std::uint64_t, kWebhookOutcomes> findings{};
+  std::uint64_t failed_attempts = 0;
+  std::uint64_t waiting = 0;
+};
+
 /// How the log is watched at present. Closed: metric labels.
 enum class WatchMode : std::uint8_t { kStreaming, kPolling };
 inline constexpr std::size_t kWatchModes = 2;
@@ -148,6 +165,7 @@ struct StatusSnapshot {
   /// Of the file, of the table.
   std::array<std::uint64_t, 2> findings_write_failures{};
   HeartbeatStatus heartbeat;
+  WebhookStats webhook;
   /// The watched table and publication are still what they were at START_REPLICATION.
   bool table_identity_ok = true;
 };

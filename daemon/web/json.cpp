@@ -109,6 +109,17 @@ void append_heartbeat(std::string& out, const core::HeartbeatStatus& heartbeat) 
   object.close();
 }
 
+void append_webhook(std::string& out, const core::WebhookStats& webhook) {
+  ObjectWriter object{out};
+  object.boolean("enabled", webhook.enabled);
+  for (std::size_t i = 0; i < core::kWebhookOutcomes; ++i) {
+    object.number(to_string(static_cast<core::WebhookOutcome>(i)), webhook.findings[i]);
+  }
+  object.number("failed_attempts", webhook.failed_attempts);
+  object.number("waiting", webhook.waiting);
+  object.close();
+}
+
 }  // namespace
 
 std::string status_json(const core::StatusSnapshot& status, const Verdict& verdict) {
@@ -149,6 +160,8 @@ std::string status_json(const core::StatusSnapshot& status, const Verdict& verdi
   append_coverage(out, status);
   object.name("heartbeat");
   append_heartbeat(out, status.heartbeat);
+  object.name("webhook");
+  append_webhook(out, status.webhook);
   object.name("baseline");
   append_baseline(out, status);
   object.text("version", build_info().version);

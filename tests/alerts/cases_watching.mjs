@@ -164,6 +164,13 @@ export const cases = [
     checks: around(['5m'], ['6m'], 'db1 is 1m 1s behind: findings come that late, and the slot retains WAL.'),
   },
   {
+    alert: 'DupwatchWebhookFailing',
+    name: 'a finding that the receiver refused',
+    series: { [`dupwatch_webhook_findings_total{${at},outcome="refused"}`]: '0 0 1x80', [`dupwatch_webhook_findings_total{${at},outcome="delivered"}`]: '0 5 9x80' },
+    checks: around(['1m', '62m'], ['2m', '60m'], 'About 1 within 1h at db1, outcome refused. They are in the log and at /api/findings; the stream does not wait for the webhook.', { outcome: 'refused' }),
+  },
+  { alert: 'DupwatchWebhookFailing', name: 'everything taken is quiet', series: { [`dupwatch_webhook_findings_total{${at},outcome="refused"}`]: '3x80', [`dupwatch_webhook_findings_total{${at},outcome="delivered"}`]: '0 5 9x80' }, checks: [['5m', []], ['70m', []]] },
+  {
     alert: 'DupwatchReadBackFailing',
     name: 'failures while runs wait',
     series: { [`dupwatch_read_back_failures_total{${at}}`]: '0 0 1x60', [`dupwatch_read_back_pending_runs{${at}}`]: '0 3x60' },

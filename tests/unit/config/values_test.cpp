@@ -82,6 +82,17 @@ TEST(ParseIdentifier, TakesAnyNameUpTo63Bytes) {
   }
 }
 
+TEST(ParseUrl, TakesHttpAndHttpsWithAHost) {
+  for (const auto* text : {"", "http://127.0.0.1:1/", "https://example.org", "https://user:pw@[::1]/a?b=c"}) {
+    EXPECT_TRUE(std::holds_alternative<std::string>(parse_url(text))) << text;
+  }
+  for (const auto* text : {"example.org", "ftp://example.org", "https://", "https:///path", "http://a b/",
+                           "https://a\n/", "HTTPS//x"}) {
+    EXPECT_TRUE(std::holds_alternative<Refusal>(parse_url(text))) << text;
+  }
+  EXPECT_TRUE(std::holds_alternative<Refusal>(parse_url("https://" + std::string(8192, 'a'))));
+}
+
 TEST(ParseListen, SplitsAddressAndPort) {
   const auto listen = [](std::string_view text) {
     const auto parsed = parse_listen(text);

@@ -80,6 +80,8 @@ TEST_F(Routes, StatusIsOneObject) {
       R"("from_lsn":null,"to_lsn":"0/10","opened_at":"1970-01-01T00:00:01.000000Z",)"
       R"("closed_at":"1970-01-01T00:00:02.000000Z"}]},)"
       R"("heartbeat":{"enabled":false,"last_sent":null,"last_returned":null,"failures":0},)"
+      R"("webhook":{"enabled":false,"delivered":0,"refused":0,"expired":0,"dropped":0,)"
+      R"("failed_attempts":0,"waiting":0},)"
       R"("baseline":{"state":"not_needed","rows":0,"runs":0,"runs_total":null},"version":"0.1.0"})");
 }
 
