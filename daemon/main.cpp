@@ -24,7 +24,7 @@ using dupwatch::app::ExitCode;
 constexpr const char* kFooter =
     "Exit codes: 0 clean; 1 findings (audit, explain: of any kind; check: a line failed; quarantine: the "
     "row\n"
-    "stays); 2 usage or configuration;\n"
+    "stays; guard: refused, or not as it should be); 2 usage or configuration;\n"
     "3 an operator must act; 4 temporary failure.\n"
     "Passwords: PGPASSFILE, a service file, or ${ENV} in the configuration; never on the command line.";
 
@@ -43,6 +43,7 @@ struct Options {
   bool describe = false;
   dupwatch::web::DescriptionFormat metrics = dupwatch::web::DescriptionFormat::kText;
   bool setup_quarantine = false;
+  dupwatch::app::GuardOptions guard;
 };
 
 std::optional<std::string> environment(std::string_view name) {
@@ -145,6 +146,26 @@ void add_metrics(CLI::App& command, Options& options) {
       "--json", [&options] { options.metrics = Format::kJson; }, "The same as --format json");
 }
 
+void add_guard(CLI::App& command, Options& options) {
+  using Action = dupwatch::app::GuardOptions::Action;
+  auto& guard = options.guard;
+  command.require_subcommand(0, 1);
+  command.fallthrough();
+  command.add_flag("--json", guard.json, "One JSON document on stdout");
+  command.add_flag("--print-sql", guard.print_sql, "Print the SQL and change nothing");
+  command.add_flag("--lifecycle", guard.lifecycle,
+                   "Keep out step_started and step_retrying behind the step's closing event too");
+  const auto action = [&](const char* name, const char* text, Action what) {
+    auto* sub = command.add_subcommand(name, text);
+    sub->callback([&guard, what] { guard.action = what; });
+    return sub;
+  };
+  auto* install = action("install", "Put the trigger on the table, as its owner", Action::kInstall);
+  auto* remove = action("remove", "Take it off again, without trace", Action::kRemove);
+  action("status", "Whether it is there, what it kept out, and whether it is needed", Action::kStatus);
+  for (auto* sub : {install, remove}) sub->add_flag("--yes", guard.yes, "Do not ask");
+}
+
 /// The configuration, or nullopt after telling every problem.
 std::optional<dupwatch::core::Config> load(const Options& options) {
   dupwatch::core::Config config;
@@ -201,6 +222,7 @@ ExitCode dispatch(const CLI::App& app, const Options& options) {
   if (app.got_subcommand("check")) return dupwatch::app::check_command(*config, options.json);
   if (app.got_subcommand("drop")) return dupwatch::app::drop_command(*config, options.json);
   if (app.got_subcommand("quarantine")) return dupwatch::app::quarantine_command(*config, options.quarantine);
+  if (app.got_subcommand("guard")) return dupwatch::app::guard_command(*config, options.guard);
   return dupwatch::app::setup_command(*config, options.uninstall, options.setup_quarantine);
 }
 
@@ -220,12 +242,15 @@ int main_checked(int argc, char** argv) {
   auto* drop = app.add_subcommand("drop", "Drop the replication slot, so that it retains no WAL");
   auto* audit = app.add_subcommand("audit", "Judge all rows that are in the table, without a slot");
   auto* explain = app.add_subcommand("explain", "Show one run as replay reads it, and what can be done");
+  auto* guard = app.add_subcommand("guard", "Keep second creation events out of the table of an old engine");
   auto* quarantine =
       app.add_subcommand("quarantine", "Take a fatal row out of the log, keep it, put it back");
   auto* metrics = app.add_subcommand("metrics", "Say what every metric of /metrics means");
-  for (auto* command : {run, check, audit, explain, quarantine, setup, drop}) add_common(*command, options);
+  for (auto* command : {run, check, audit, explain, quarantine, guard, setup, drop})
+    add_common(*command, options);
   add_audit(*audit, options);
   add_quarantine(*quarantine, options);
+  add_guard(*guard, options);
   add_metrics(*metrics, options);
   explain->add_option("RUN_ID", options.run_id, "The run")->required();
   for (auto* command : {check, explain, drop})

@@ -5,6 +5,7 @@
 #include "daemon/app/audit_options.hpp"
 #include "daemon/app/event_fd.hpp"
 #include "daemon/app/exit_code.hpp"
+#include "daemon/app/guard_options.hpp"
 #include "daemon/app/quarantine_options.hpp"
 #include "daemon/core/config.hpp"
 #include "daemon/web/metric_table.hpp"
@@ -23,6 +24,9 @@ namespace dupwatch::app {
 /// Rows taken out of the log and put back, one at a time, each on a person's word; kFindings when the row
 /// stays where it is.
 [[nodiscard]] ExitCode quarantine_command(const core::Config& config, const QuarantineOptions& options);
+/// The trigger that keeps second creation events out, installed and removed on a person's word; kFindings
+/// when it is refused, and for `status` when the guard is not as it should be.
+[[nodiscard]] ExitCode guard_command(const core::Config& config, const GuardOptions& options);
 /// SQL for a DBA; `uninstall` prints what undoes it, `quarantine` adds what dupwatch quarantine needs.
 /// Touches no database.
 [[nodiscard]] ExitCode setup_command(const core::Config& config, bool uninstall, bool quarantine);

@@ -182,7 +182,8 @@ std::string MigrationAudit::verdict(const postgres::MigrationIndex& index) const
   return "the index can't be created now. Stop all writers older than 4.1.2, move away all rows but the "
          "canonical ones, then migrate: the migration itself keeps the wrong row where this list says so, "
          "and "
-         "fails when a writer adds a duplicate while it runs";
+         "fails when a writer adds a duplicate while it runs. Until then `dupwatch guard install` keeps new "
+         "duplicates out";
 }
 
 void MigrationAudit::finish(const postgres::MigrationIndex& index) {

@@ -30,7 +30,9 @@ Expected<Result> query(Connection& sql, const std::string& text, const Connectio
 std::optional<Error> begin(Connection& sql, Waiter& waiter) {
   for (const auto* text :
        {"BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE",
-        "SELECT set_config('lock_timeout', '500ms', true), set_config('statement_timeout', '5s', true)"}) {
+        // The last is for restore: the guard on the table would drop the row a second time.
+        "SELECT set_config('lock_timeout', '500ms', true), set_config('statement_timeout', '5s', true),"
+        " set_config('dupwatch.guard', 'off', true)"}) {
     auto answer = query(sql, text, {}, waiter);
     if (auto* error = std::get_if<Error>(&answer)) return std::move(*error);
   }

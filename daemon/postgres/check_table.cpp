@@ -27,10 +27,7 @@ std::string unique_index_cure(const core::Profile& profile) {
          "and its writers expect the conflict. Run `dupwatch audit --before-migration` first: the migration "
          "deletes "
          "all but the physically first row, which need not be the canonical one. Where the upgrade must "
-         "wait, a BEFORE "
-         "INSERT guard "
-         "that takes pg_advisory_xact_lock on the identity prevents them. Do not add a unique index to 4.1.1 "
-         "by hand.";
+         "wait, `dupwatch guard install` keeps them out. Do not add a unique index to 4.1.1 by hand.";
 }
 
 void check_runs_right(CheckContext& context, const std::string& grants) {

@@ -5,8 +5,9 @@ import test from 'node:test';
 import { runCommand } from './daemon.mjs';
 
 const readme = fs.readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
-const commands = ['run', 'check', 'setup', 'drop', 'audit', 'explain', 'quarantine', 'metrics'];
-const actions = ['list', 'show', 'apply', 'restore'].map((action) => ['quarantine', action]);
+const commands = ['run', 'check', 'setup', 'drop', 'audit', 'explain', 'quarantine', 'guard', 'metrics'];
+const actions = ['list', 'show', 'apply', 'restore'].map((action) => ['quarantine', action])
+  .concat(['install', 'remove', 'status'].map((action) => ['guard', action]));
 const optionsOf = (text) => [...text.matchAll(/(?<![\w-])--[a-z][a-z-]+/g)].map(([option]) => option);
 
 test('every command and option of --help is in the README', async () => {
