@@ -1,6 +1,7 @@
 // dupwatch quarantine: one row out of the log and back, every column as it was; what may not be removed stays.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
+import fs from 'node:fs';
 import { test } from 'node:test';
 import { insertShapes } from './audit_shapes.mjs';
 import { audit } from './audit_truth.mjs';
@@ -265,4 +266,16 @@ test('300 acts killed at random: each row is in the log or kept, and all come ba
   assert.ok(killed > 0 && kept.size > 0, 'a proof needs both');
   for (const { id } of entries) assert.equal((await quarantine(cluster, ['restore', String(id), '--yes'], 'postgres')).code, 0);
   assert.deepEqual(await wholeLog(cluster), untouched);
+});
+
+test('config/quarantine.sql is what setup prints, and gives the role no more than it needs', async (t) => {
+  const bare = (sql) => sql.replaceAll(/^--.*\n/gm, '').trim();
+  const shipped = bare(fs.readFileSync(new URL('../../config/quarantine.sql', import.meta.url), 'utf8'));
+  const { stdout } = await runCommand(['setup', '--print-sql', '--quarantine', '--dsn', 'user=dupwatch dbname=app']);
+  assert.ok(bare(stdout).endsWith(shipped));
+  const cluster = await serverWithSchema(t);
+  await cluster.query(`CREATE ROLE dupwatch LOGIN; ${shipped}`);
+  const rights = await cluster.query(`SELECT table_schema || '.' || table_name AS name, string_agg(privilege_type, ' ' ORDER BY privilege_type) AS rights
+    FROM information_schema.role_table_grants WHERE grantee = 'dupwatch' GROUP BY 1 ORDER BY 1`);
+  assert.deepEqual(rights, [{ name: 'dupwatch.quarantine', rights: 'INSERT SELECT' }, { name: EVENTS, rights: 'DELETE SELECT' }]);
 });

@@ -1,0 +1,25 @@
+-- The quarantine: dupwatch.quarantine, and what the role dupwatch needs to move rows there. `dupwatch setup --print-sql
+-- --quarantine` prints the same for the names in your configuration, with all else that dupwatch needs.
+-- Where `dupwatch quarantine apply` keeps the rows it takes out of the log. SELECT on all columns,
+-- payloads included, because a row is kept whole; DELETE, never INSERT or UPDATE: `quarantine restore` is for
+-- a role that may write the table, such as its owner.
+CREATE SCHEMA IF NOT EXISTS dupwatch;
+CREATE TABLE IF NOT EXISTS dupwatch.quarantine (
+  id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  finding_id text NOT NULL,
+  rule text NOT NULL,
+  table_name text NOT NULL,
+  run_id text NOT NULL,
+  event_id text NOT NULL,
+  finding jsonb NOT NULL,
+  kept jsonb NOT NULL, -- column -> its text, SQL NULL as null
+  removed_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+  removed_by text NOT NULL DEFAULT session_user,
+  restored_at timestamptz,
+  restored_by text
+);
+CREATE UNIQUE INDEX IF NOT EXISTS quarantine_removed ON dupwatch.quarantine (table_name, run_id, event_id)
+  WHERE restored_at IS NULL;
+GRANT USAGE ON SCHEMA dupwatch TO "dupwatch";
+GRANT SELECT, INSERT ON dupwatch.quarantine TO "dupwatch";
+GRANT SELECT, DELETE ON "workflow"."workflow_events" TO "dupwatch";
