@@ -4,7 +4,7 @@ import { loadEngine } from './engine.mjs';
 
 // Replays end within the engine's 100 ms idle timer. One that is still not decided after this neither goes on nor
 // suspends: a run that hangs for ever, which no later replay changes.
-const HANG_MS = 3000;
+const HANG_MS = 20_000;
 
 // The engine's idle timer is a bet that 100 ms are enough for the workflow to react. On a busy machine it loses that bet
 // once in some ten thousand replays, and beside compilers (load 10 on two cores) twice in a row in one of four runs of
