@@ -1,6 +1,7 @@
 // The disk fuse: dupwatch gives its own slot up before it fills the primary's disk, polls, and comes back.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { assertTruth, daemonFor, insertEvents, serverWithSchema, slots } from './scene.mjs';
 import { writeWal } from './wal.mjs';
 
@@ -22,7 +23,17 @@ test('a slot that holds back too much WAL is dropped, polled for, and made anew'
   try {
     await holder.query('BEGIN');
     await holder.query(`SELECT pg_logical_emit_message(true, 'held', 'x')`);
-    await writeWal(cluster, { until: async () => (await slots(cluster)).length === 0 });
+    // A walsender that takes its time to end keeps the daemon in the act of giving the slot up for some turns.
+    const [{ active_pid: walsender }] = await slots(cluster);
+    process.kill(walsender, 'SIGSTOP');
+    try {
+      await writeWal(cluster, { until: async () => daemon.lines.some((line) => line.event === 'coverage_gap' && line.gap === 'fuse') });
+      await daemon.until('the gap in the status', async () => (await gaps(daemon)).some((gap) => gap.reason === 'fuse'));
+      await sleep(1500);
+    } finally {
+      process.kill(walsender, 'SIGCONT');
+    }
+    await daemon.until('the end of the slot', async () => (await slots(cluster)).length === 0);
     await daemon.line('the blown fuse', (line) => line.event === 'slot_dropped' && line.why === 'fuse');
     await daemon.line('polling', (line) => line.event === 'polling');
     await daemon.until('polling in the status', async () => (await daemon.status()).mode === 'polling');
