@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <set>
+#include <span>
 #include <vector>
 
 #include "daemon/app/run_story.hpp"
+#include "daemon/postgres/audit_queries.hpp"
 #include "daemon/postgres/quarantine_queries.hpp"
 #include "daemon/quarantine/eligibility.hpp"
 
@@ -27,16 +29,17 @@ Expected<Result> query(Connection& sql, const std::string& text, const Connectio
 }
 
 /// Short timeouts: an application that waits for a lock of ours would be worse than a row that stays.
-std::optional<Error> begin(Connection& sql, Waiter& waiter) {
-  for (const auto* text :
-       {"BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE",
-        // The last is for restore: the guard on the table would drop the row a second time.
-        "SELECT set_config('lock_timeout', '500ms', true), set_config('statement_timeout', '5s', true),"
-        " set_config('dupwatch.guard', 'off', true)"}) {
-    auto answer = query(sql, text, {}, waiter);
-    if (auto* error = std::get_if<Error>(&answer)) return std::move(*error);
-  }
-  return std::nullopt;
+std::vector<Connection::Statement> opening() {
+  return {{"BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE", {}},
+          // The last is for restore: the guard on the table would drop the row a second time.
+          {"SELECT set_config('lock_timeout', '500ms', true), set_config('statement_timeout', '5s', true),"
+           " set_config('dupwatch.guard', 'off', true)",
+           {}}};
+}
+
+Expected<std::vector<Result>> batch(Connection& sql, std::span<const Connection::Statement> statements,
+                                    Waiter& waiter) {
+  return sql.execute_batch(statements, waiter, kAnswerTimeout);
 }
 
 Expected<ActOutcome> end(Connection& sql, Waiter& waiter, bool commit, ActOutcome outcome) {
@@ -45,16 +48,33 @@ Expected<ActOutcome> end(Connection& sql, Waiter& waiter, bool commit, ActOutcom
   return outcome;
 }
 
-/// The run as it is now.
-std::optional<Error> read_story(RunStory& story, const core::Config& config, const TableGround& ground,
-                                Connection& sql, Waiter& waiter) {
-  auto rows = postgres::run_rows_query(sql, config.profile, ground.run_type, waiter);
-  if (auto* error = std::get_if<Error>(&rows)) return std::move(*error);
-  auto answer = query(sql, std::get<std::string>(rows), {story.run_id()}, waiter);
+/// The run as it is now, and the table's columns, which can't change before the transaction ends.
+struct Ground {
+  RunStory story;
+  std::vector<postgres::StoredColumn> columns;
+};
+
+/// Begins the transaction, waits for other acts on the run and reads what is to be judged: one round trip. A
+/// statement of its own reads the run, because its snapshot must be younger than the lock.
+std::optional<Error> begin_act(Ground& ground, const core::Config& config, const TableGround& table,
+                               Connection& sql, Waiter& waiter) {
+  const auto& profile = config.profile;
+  auto statements = opening();
+  statements.push_back(
+      {postgres::quarantine_lock_query(), {profile.qualified_name(), ground.story.run_id()}});
+  // No rule looks at created_at. Reading also locks the table against ALTER TABLE, so it comes before the
+  // look at the columns.
+  statements.push_back(
+      {postgres::run_rows_text(profile, table.run_type, table.commit_time, table.xmin, false),
+       {ground.story.run_id()}});
+  statements.push_back({postgres::stored_columns_query(), {postgres::quoted_table(profile)}});
+  auto answer = batch(sql, statements, waiter);
   if (auto* error = std::get_if<Error>(&answer)) return std::move(*error);
-  const auto& result = *std::get<Result>(answer);
-  for (int i = 0; i < postgres::row_count(result); ++i) story.add(result, i);
-  story.judge();
+  const auto& results = std::get<std::vector<Result>>(answer);
+  const auto& rows = *results[results.size() - 2];
+  for (int i = 0; i < postgres::row_count(rows); ++i) ground.story.add(rows, i);
+  ground.story.judge();
+  ground.columns = postgres::read_stored_columns(*results.back());
   return std::nullopt;
 }
 
@@ -79,12 +99,10 @@ Expected<ActOutcome> look_for_entry(const core::Config& config, const std::strin
               .event_id = std::string(postgres::cell(result, 0, 1).value_or(""))});
 }
 
-Expected<ActOutcome> move_row(const core::Config& config, const TableGround& ground,
+/// The commit is a round trip of its own: as long as it is not sent, an act whose client dies is undone.
+Expected<ActOutcome> move_row(const core::Config& config, const TableGround& table, const Ground& ground,
                               const core::Finding& finding, Connection& sql, Waiter& waiter) {
-  auto columns = postgres::stored_columns(sql, config.profile, waiter);
-  if (auto* error = std::get_if<Error>(&columns)) return std::move(*error);
-  const auto act = postgres::quarantine_act(config.profile, ground.run_type,
-                                            std::get<std::vector<postgres::StoredColumn>>(columns));
+  const auto act = postgres::quarantine_act(config.profile, table.run_type, ground.columns);
   auto answer = query(sql, act,
                       {finding.run_id, finding.duplicate.id, core::finding_id_text(finding.id),
                        std::string(core::to_string(finding.rule)), core::to_json(finding), finding.table},
@@ -144,31 +162,30 @@ std::string_view to_string(ActOutcome::Kind kind) noexcept {
   return "unknown";
 }
 
-Expected<ActOutcome> quarantine_row(const core::Config& config, const TableGround& ground,
+Expected<ActOutcome> quarantine_row(const core::Config& config, const TableGround& table,
                                     const std::string& run_id, const std::string& finding_id, bool dry_run,
                                     Connection& sql, Waiter& waiter) {
-  if (auto error = begin(sql, waiter)) return std::move(*error);
-  auto locked =
-      query(sql, postgres::quarantine_lock_query(), {config.profile.qualified_name(), run_id}, waiter);
-  if (auto* error = std::get_if<Error>(&locked)) return std::move(*error);
-  RunStory story(config, run_id, ground.ulid_engine);
-  if (auto error = read_story(story, config, ground, sql, waiter)) return std::move(*error);
+  Ground ground{.story = RunStory(config, run_id, table.ulid_engine), .columns = {}};
+  if (auto error = begin_act(ground, config, table, sql, waiter)) return std::move(*error);
+  const auto& findings = ground.story.findings();
   const auto finding = std::ranges::find_if(
-      story.findings(), [&](const auto& f) { return core::finding_id_text(f.id) == finding_id; });
-  if (finding == story.findings().end()) return look_for_entry(config, run_id, finding_id, sql, waiter);
-  if (const auto why = quarantine::refusal(*finding, story.slot_numbered())) {
+      findings, [&](const auto& f) { return core::finding_id_text(f.id) == finding_id; });
+  if (finding == findings.end()) return look_for_entry(config, run_id, finding_id, sql, waiter);
+  if (const auto why = quarantine::refusal(*finding, ground.story.slot_numbered())) {
     return end(sql, waiter, false,
                refused(quarantine::to_string(*why), quarantine::explanation(*why), finding->duplicate.id));
   }
   if (dry_run) {
     return end(sql, waiter, false, {.kind = Kind::kWouldBeDone, .event_id = finding->duplicate.id});
   }
-  return move_row(config, ground, *finding, sql, waiter);
+  return move_row(config, table, ground, *finding, sql, waiter);
 }
 
 Expected<ActOutcome> restore_row(const core::Config& config, const std::string& id, Connection& sql,
                                  Waiter& waiter) {
-  if (auto error = begin(sql, waiter)) return std::move(*error);
+  if (auto begun = batch(sql, opening(), waiter); std::holds_alternative<Error>(begun)) {
+    return std::get<Error>(std::move(begun));
+  }
   auto found = read_entry(id, sql, waiter);
   if (auto* error = std::get_if<Error>(&found)) return std::move(*error);
   const auto& entry = std::get<Entry>(found);
@@ -183,9 +200,10 @@ Expected<ActOutcome> restore_row(const core::Config& config, const std::string& 
   auto locked = query(sql, "LOCK TABLE " + postgres::quoted_table(config.profile) + " IN ROW EXCLUSIVE MODE",
                       {}, waiter);
   if (auto* error = std::get_if<Error>(&locked)) return std::move(*error);
-  auto columns = postgres::stored_columns(sql, config.profile, waiter);
+  auto columns =
+      query(sql, postgres::stored_columns_query(), {postgres::quoted_table(config.profile)}, waiter);
   if (auto* error = std::get_if<Error>(&columns)) return std::move(*error);
-  auto& kept = std::get<std::vector<postgres::StoredColumn>>(columns);
+  auto kept = postgres::read_stored_columns(*std::get<Result>(columns));
   std::erase_if(kept, [&](const auto& column) { return !entry.columns.contains(column.name); });
   if (kept.size() != entry.columns.size()) {
     return end(sql, waiter, false,

@@ -35,10 +35,11 @@ struct ActOutcome {
 
 /// Moves the row at fault of a finding to dupwatch.quarantine. The run is read and judged anew inside the
 /// transaction, under a lock that keeps other dupwatch instances out of the run; the statement that deletes
-/// checks once more, in its own snapshot, that the canonical row is there and that the run goes on.
+/// checks once more, in its own snapshot, that the canonical row is there and that the run goes on. It takes
+/// three round trips.
 /// `sql` is a kSql connection outside of any transaction.
 [[nodiscard]] postgres::Expected<ActOutcome> quarantine_row(
-    const core::Config& config, const TableGround& ground, const std::string& run_id,
+    const core::Config& config, const TableGround& table, const std::string& run_id,
     const std::string& finding_id, bool dry_run, postgres::Connection& sql, postgres::Waiter& waiter);
 
 /// Puts the row of a quarantine entry back and compares it, column by column, with what was kept.

@@ -103,6 +103,15 @@ Expected<MigrationIndex> migration_index(Connection& sql, const core::Profile& p
   return MigrationIndex{.exists = true, .covers_attributes = cell(result, 0, 0) == "t"};
 }
 
+std::string run_rows_text(const core::Profile& profile, std::string_view run_type, bool commit_time,
+                          bool xmin, bool created_at) {
+  auto select = event_select(profile, commit_time, xmin);
+  const auto from = select.rfind(" FROM ");
+  select.insert(from, created_at ? ", (extract(epoch FROM e.created_at) * 1000000)::bigint" : ", NULL");
+  return fmt::format("{} WHERE {} = $1::{} ORDER BY {}::text COLLATE \"C\"", select,
+                     column(profile.run_column), comparable_type(run_type), column(profile.id_column));
+}
+
 Expected<std::string> run_rows_query(Connection& sql, const core::Profile& profile, std::string_view run_type,
                                      Waiter& waiter) {
   auto created = can_read_column(sql, profile, "created_at", waiter);
@@ -111,12 +120,8 @@ Expected<std::string> run_rows_query(Connection& sql, const core::Profile& profi
   if (auto* error = std::get_if<Error>(&xmin)) return std::move(*error);
   auto commit_time = tracks_commit_time(sql, waiter);
   if (auto* error = std::get_if<Error>(&commit_time)) return std::move(*error);
-  auto select = event_select(profile, std::get<bool>(commit_time), std::get<bool>(xmin));
-  const auto from = select.rfind(" FROM ");
-  select.insert(
-      from, std::get<bool>(created) ? ", (extract(epoch FROM e.created_at) * 1000000)::bigint" : ", NULL");
-  return fmt::format("{} WHERE {} = $1::{} ORDER BY {}::text COLLATE \"C\"", select,
-                     column(profile.run_column), comparable_type(run_type), column(profile.id_column));
+  return run_rows_text(profile, run_type, std::get<bool>(commit_time), std::get<bool>(xmin),
+                       std::get<bool>(created));
 }
 
 }  // namespace dupwatch::postgres

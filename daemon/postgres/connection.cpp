@@ -20,6 +20,8 @@ Instant after(std::chrono::milliseconds timeout) {
   return timeout.count() == 0 ? Instant::max() : std::chrono::steady_clock::now() + timeout;
 }
 
+}  // namespace
+
 Error interrupted() {
   return {Fault::kTransient, "interrupted", "", "interrupted while waiting for the server", ""};
 }
@@ -28,8 +30,6 @@ Error timed_out(std::chrono::milliseconds timeout) {
   auto text = "no answer from the server within " + std::to_string(timeout.count()) + " ms";
   return {Fault::kTransient, "timeout", "", std::move(text), "dupwatch tries again on a new connection."};
 }
-
-}  // namespace
 
 Connection::Connection(const core::ConnectionConfig& config, Kind kind) : state_(std::make_unique<State>()) {
   auto parsed = Dsn::parse(config.dsn);

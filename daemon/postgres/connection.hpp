@@ -97,6 +97,16 @@ class Connection {
   [[nodiscard]] std::variant<Result, Error> execute(const std::string& query, const Params& params,
                                                     Waiter& waiter, std::chrono::milliseconds timeout,
                                                     Stage stage = Stage::kQuery);
+  struct Statement {
+    std::string text;
+    Params params;
+  };
+  /// Sends all statements in one go and waits for all answers: one round trip, results in their order. What
+  /// follows the first error is not run; a transaction that the batch began is then open and failed. As for
+  /// execute(), "interrupted" and "timeout" leave the connection unusable.
+  [[nodiscard]] std::variant<std::vector<Result>, Error> execute_batch(std::span<const Statement> statements,
+                                                                       Waiter& waiter,
+                                                                       std::chrono::milliseconds timeout);
   /// Asks the server to cancel what this session runs; blocks for a new connection to the same address. For
   /// commands that go on when their client is gone, such as the creation of a slot.
   void cancel() noexcept;

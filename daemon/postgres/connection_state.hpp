@@ -30,6 +30,10 @@ struct FreeCancel {
   return text == nullptr ? std::string{} : std::string{text};
 }
 
+/// Errors of waiting; the connection is unusable afterwards.
+[[nodiscard]] Error interrupted();
+[[nodiscard]] Error timed_out(std::chrono::milliseconds timeout);
+
 struct Connection::State {
   std::unique_ptr<PGconn, FinishConnection> conn;
   ConnectParameters parameters;

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include "daemon/postgres/ask.hpp"
 #include "daemon/postgres/quoting.hpp"
 #include "daemon/postgres/setup.hpp"
 
@@ -75,16 +74,13 @@ std::string quarantine_setup_sql(const core::Config& config) {
       who, qualified(profile.schema, profile.table));
 }
 
-Expected<std::vector<StoredColumn>> stored_columns(Connection& sql, const core::Profile& profile,
-                                                   Waiter& waiter) {
-  auto answer =
-      ask(sql,
-          "SELECT a.attname, format_type(a.atttypid, a.atttypmod) FROM pg_catalog.pg_attribute a"
-          " WHERE a.attrelid = $1::regclass AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''"
-          " ORDER BY a.attnum",
-          {qualified(profile.schema, profile.table)}, waiter);
-  if (auto* error = std::get_if<Error>(&answer)) return std::move(*error);
-  const auto& result = *std::get<Result>(answer);
+std::string stored_columns_query() {
+  return "SELECT a.attname, format_type(a.atttypid, a.atttypmod) FROM pg_catalog.pg_attribute a"
+         " WHERE a.attrelid = $1::regclass AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''"
+         " ORDER BY a.attnum";
+}
+
+std::vector<StoredColumn> read_stored_columns(const pg_result& result) {
   std::vector<StoredColumn> columns;
   for (int i = 0; i < row_count(result); ++i) {
     columns.push_back({.name = std::string(cell(result, i, 0).value_or("")),

@@ -25,10 +25,9 @@ struct StoredColumn {
   /// As format_type gives it, e.g. "character varying(64)".
   std::string type;
 };
-/// In the table's order. Ask inside the transaction that already holds a lock on the table.
-[[nodiscard]] Expected<std::vector<StoredColumn>> stored_columns(Connection& sql,
-                                                                 const core::Profile& profile,
-                                                                 Waiter& waiter);
+/// Of the table $1, in its order. Ask inside the transaction that already holds a lock on the table.
+[[nodiscard]] std::string stored_columns_query();
+[[nodiscard]] std::vector<StoredColumn> read_stored_columns(const pg_result& result);
 
 /// Waits for other acts on the run: $1 = table, $2 = run. For a transaction.
 [[nodiscard]] std::string quarantine_lock_query();

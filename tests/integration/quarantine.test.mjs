@@ -1,7 +1,9 @@
 // dupwatch quarantine: one row out of the log and back, every column as it was; what may not be removed stays.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import fs from 'node:fs';
+import net from 'node:net';
 import { test } from 'node:test';
 import { insertShapes } from './audit_shapes.mjs';
 import { audit } from './audit_truth.mjs';
@@ -81,6 +83,49 @@ test('a fatal row is taken out and put back, with the rights of setup', async (t
   assert.equal((await quarantine(cluster, ['restore', String(done.answer.id), '--yes'], 'postgres')).answer.result, 'already_done');
   assert.equal((await quarantine(cluster, ['restore', '99', '--yes'], 'postgres')).code, 2);
   assert.equal((await quarantine(cluster, ['apply', fatal.run, '0123456789abcdef', '--yes'])).code, 2);
+});
+
+/** A relay before the cluster; `flights` is what the client sent between two answers of the server, one text each. */
+async function relayTo(t, cluster) {
+  const flights = [];
+  const server = net.createServer((client) => {
+    const upstream = net.connect(cluster.port, '127.0.0.1');
+    let answered = true;
+    client.on('data', (chunk) => {
+      if (answered) flights.push('');
+      answered = false;
+      flights[flights.length - 1] += chunk.toString('latin1');
+      upstream.write(chunk);
+    });
+    upstream.on('data', (chunk) => {
+      answered = true;
+      client.write(chunk);
+    });
+    for (const [from, to] of [[client, upstream], [upstream, client]]) {
+      from.on('end', () => to.end());
+      from.on('error', () => to.destroy());
+    }
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.after(() => server.close());
+  return { flights, port: server.address().port };
+}
+
+test('an act waits for the server three times: to judge the run, to move the row, to commit', async (t) => {
+  const cluster = await scene(t);
+  const fatal = await fatalRun(cluster, 1);
+  const finding = await findingOf(cluster, fatal);
+  const relay = await relayTo(t, cluster);
+  const done = await runCommand(['quarantine', 'apply', fatal.run, finding, '--yes', '--json', '--dsn', cluster.dsn({ user: ROLE, port: relay.port })]);
+  assert.equal(JSON.parse(done.stdout).result, 'done', done.stderr);
+  const begun = relay.flights.findIndex((flight) => flight.includes('BEGIN ISOLATION'));
+  const flights = relay.flights.slice(begun).filter((flight) => flight !== 'X\0\0\0\x04'); // Terminate.
+  assert.equal(flights.length, 3, flights.join('\n'));
+  assert.match(flights[0], /pg_advisory_xact_lock/);
+  assert.match(flights[1], /DELETE FROM/);
+  assert.match(flights[2], /COMMIT/);
+  assert.deepEqual(await idsOf(cluster, fatal.run), fatal.ids.slice(0, -1));
 });
 
 test('every column type comes back byte for byte, also of columns that dupwatch does not know', async (t) => {
