@@ -70,8 +70,8 @@ void Daemon::tick_coverage(Instant now) {
     coverage_.open(core::GapReason::kTableChanged, watch_.judged(), decoder::Lsn{}, wall_now());
   }
   table_in_trouble_ = trouble;
-  // While the slot is being given up the state still says streaming; only the next slot's own scan covers what
-  // is committed from here on.
+  // While the slot is being given up the state still says streaming; only the next slot's own scan covers
+  // what is committed from here on.
   if (state_ != core::StreamState::kStreaming || pending_gap_ || trouble || now < next_scan_) return;
   if (baseline_ && baseline_->state() == core::BaselineState::kRunning) return;
   if (coverage_.needs_scan() || scan_again_) begin_scan(core::Baseline::kActive, {});
