@@ -132,6 +132,26 @@ const index = {
       queries: [[gauge('dupwatch_baseline_runs'), 'judged {{instance}}'], [gauge('dupwatch_baseline_expected_runs'), 'expected {{instance}}']],
       description: 'Runs that the scan of the table has judged, and the estimate of how many there are (0: not known). The scan closes coverage gaps.',
     }),
+    series({
+      title: 'Findings on their way', unit: 'short', alert: 'DupwatchFindingsNotDurable',
+      queries: [
+        [gauge('dupwatch_findings_waiting'), 'for the table {{instance}}'],
+        [`sum by (store) (increase(${select('dupwatch_findings_write_failures_total')}[$__rate_interval]))`, 'failed writes, {{store}}'],
+        [gauge('dupwatch_webhook_waiting_findings'), 'for the webhook {{instance}}'],
+        [`sum by (outcome) (increase(${select('dupwatch_webhook_findings_total', 'outcome!="delivered"')}[$__rate_interval]))`, 'webhook {{outcome}}'],
+      ],
+      description: 'Good: 0. While the file or the table refuses findings the slot waits; it never waits for the webhook.',
+    }),
+    series({
+      title: 'Without the stream', unit: 'short', alert: 'DupwatchPolling', bars: true, stack: true,
+      queries: [
+        [`sum(increase(${select('dupwatch_polls_total')}[$__rate_interval]))`, 'polls'],
+        [`sum(increase(${select('dupwatch_slot_fuse_blown_total')}[$__rate_interval]))`, 'fuse blown'],
+        [`sum(increase(${select('dupwatch_slot_lost_total')}[$__rate_interval]))`, 'slot lost'],
+        [`sum(increase(${select('dupwatch_poison_rows_total')}[$__rate_interval]))`, 'row stepped over'],
+      ],
+      description: 'Good: 0. Polls are scans of the open runs while there is no slot; each of the others leaves a coverage gap that a scan closes.',
+    }),
     stat({
       title: 'State of the scan', unit: 'short', alert: 'DupwatchBaselineFailed', name: true, noValue: 'not scraped', limits: [],
       queries: [[`max by (state) (${select('dupwatch_baseline_state')}) == 1`, '{{state}}']],

@@ -43,12 +43,12 @@ const findings = {
   title: 'Findings',
   panels: [
     series({
-      title: 'New findings', unit: 'short', alert: 'DupwatchFatalBurst', bars: true, stack: true,
+      title: 'New findings', unit: 'short', alert: 'DupwatchFatalBurst', bars: true, stack: true, severities: true,
       queries: [[`sum by (severity) (increase(${select('dupwatch_findings_total', 'origin="stream"')}[$__rate_interval]))`, '{{severity}}']],
       description: 'Findings of events as they committed, by severity. Harmless ones are the normal case where two processes run an affected version; fatal ones are not.',
     }),
     series({
-      title: 'Open findings', unit: 'short', alert: 'DupwatchFatalFindings',
+      title: 'Open findings', unit: 'short', alert: 'DupwatchFatalFindings', severities: true,
       queries: [[`sum by (severity) (${select('dupwatch_open_findings')})`, '{{severity}}']],
       description: 'Findings whose rows are in the log of a run that goes on, by severity. Good: no fatal and no conflict.',
     }),

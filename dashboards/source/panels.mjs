@@ -37,12 +37,12 @@ function targetsOf(queries, instant) {
 }
 
 /** What all panels share. `alert` names the runbook that the panel links to. */
-function panel(type, { title, description, unit, alert, width, height, queries, instant, defaults = {}, options, transformations }) {
+function panel(type, { title, description, unit, alert, width, height, queries, instant, defaults = {}, overrides = [], options, transformations }) {
   return {
     type, title, description, datasource: DATASOURCE,
     gridPos: { w: width, h: height, x: 0, y: 0 },
     links: [runbook(alert)],
-    fieldConfig: { defaults: { unit, ...defaults }, overrides: [] },
+    fieldConfig: { defaults: { unit, ...defaults }, overrides },
     options, targets: targetsOf(queries, instant),
     ...(transformations ? { transformations } : {}),
   };
@@ -63,10 +63,16 @@ export function stat({ limits = [], texts, decimals, name = false, noValue, ...r
   });
 }
 
-/** Lines over time, or bars. */
-export function series({ bars = false, stack = false, limits, ...rest }) {
+// Grafana's palette goes by the order of the series, and made fatal yellow.
+const SEVERITY_COLORS = { fatal: 'red', conflict: 'orange', harmless: 'blue', unknown: 'text' };
+const severityColors = () => Object.entries(SEVERITY_COLORS).map(([severity, fixedColor]) => ({
+  matcher: { id: 'byName', options: severity }, properties: [{ id: 'color', value: { mode: 'fixed', fixedColor } }],
+}));
+
+/** Lines over time, or bars. `severities`: the series are named by severity and get its colours. */
+export function series({ bars = false, stack = false, limits, severities = false, ...rest }) {
   return panel('timeseries', {
-    width: 12, height: 8, ...rest,
+    width: 12, height: 8, ...rest, overrides: severities ? severityColors() : [],
     defaults: {
       min: 0, color: { mode: 'palette-classic' }, ...(limits ? { thresholds: steps(limits) } : {}),
       custom: {
