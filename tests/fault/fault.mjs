@@ -46,9 +46,9 @@ function tell(t, row) {
  * Runs a fault in test `t` over `cluster`.
  * inject({daemon, gate, load, cluster}) lets it strike and pass, and returns what it did in a few words.
  * gaps: the reasons that must have been declared; none unless told. atLeast: findings that the table must call for.
- * config, load: over the defaults of Daemon and Load; load false = none. after(scene): more to check, once recovered.
+ * env: of the daemon. config, load: over the defaults of Daemon and Load; load false = none. after(scene): more to check, once recovered.
  */
-export async function endure(t, cluster, { name, inject, gaps = [], atLeast = 10, config = {}, load: loadOptions = {}, after, before, recoverMs = 90_000 }) {
+export async function endure(t, cluster, { name, inject, gaps = [], atLeast = 10, config = {}, load: loadOptions = {}, env, after, before, recoverMs = 90_000 }) {
   const gate = await Gate.open(t, cluster.port);
   const { connection, ...others } = config;
   const daemon = await daemonFor(t, cluster, {
@@ -57,7 +57,7 @@ export async function endure(t, cluster, { name, inject, gaps = [], atLeast = 10
   });
   const scene = { daemon, gate, cluster };
   await before?.(scene, t);
-  await daemon.start();
+  await daemon.start({ env: env?.() });
   await covered(daemon);
   const load = loadOptions === false ? undefined : new Load(cluster, loadOptions);
   t.after(() => load?.abandon());

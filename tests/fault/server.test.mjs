@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import fs from 'node:fs';
+import os from 'node:os';
 import path from 'node:path';
 import { after, before, describe } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -69,6 +70,28 @@ for (const plugin of ['wal2json', 'pgoutput']) {
         await sleep(full ? 60_000 : 1500);
         daemon.child.kill('SIGCONT');
         return `SIGSTOP for ${full ? 60 : 1.5} s under load, wal_sender_timeout=1s`;
+      },
+    });
+    const clock = path.join(os.tmpdir(), `dupwatch-clock-${process.pid}-${plugin}`);
+    after(() => fs.rmSync(clock, { force: true }));
+    fault('clock jumps', {
+      config: { heartbeat: { interval: '1s', timeout: '5s' } },
+      // The wall clock alone: no jump moves the monotonic one.
+      env() {
+        fs.writeFileSync(clock, '+0');
+        return { LD_PRELOAD: '/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1', FAKETIME_TIMESTAMP_FILE: clock, FAKETIME_NO_CACHE: '1', FAKETIME_DONT_FAKE_MONOTONIC: '1' };
+      },
+      async inject({ daemon, load }) {
+        const before = await daemon.metric('dupwatch_stream_disconnects_total');
+        for (const offset of ['+3600', '-7200', '+0']) {
+          fs.writeFileSync(clock, offset);
+          const mark = daemon.lines.length;
+          await load.more(15);
+          await daemon.line('a line by the new clock', (line) => line.ts && Math.abs(Date.parse(line.ts) - Date.now() - Number(offset) * 1000) < 600_000, { from: mark });
+          assert.equal((await daemon.fetch('/readyz')).status, 200);
+        }
+        assert.equal(await daemon.metric('dupwatch_stream_disconnects_total'), before, 'a clock is no reason to disconnect');
+        return 'one hour ahead, two hours back and right again, by the wall clock';
       },
     });
     fault('table locked during read-back', {
