@@ -22,9 +22,8 @@ using core::WebhookOutcome;
 }  // namespace
 
 Outbox::Outbox(const core::WebhookConfig& config, std::string slot_name, std::uint64_t seed)
-    : retry_for_(config.retry_for), backoff_(kPauseMin, kPauseMax, seed) {
-  head_ = R"(,"slot":)";
-  core::append_json_string(head_, slot_name);
+    : retry_for_(config.retry_for), seed_(seed), backoff_(kPauseMin, kPauseMax, seed) {
+  core::append_json_string(slot_, slot_name);
   stats_.enabled = !config.url.empty();
 }
 
@@ -41,7 +40,8 @@ void Outbox::add(std::string record) {
 const Delivery* Outbox::due(Instant now) {
   if (!delivery_) {
     if (waiting_.empty()) return nullptr;
-    std::string body = fmt::format(R"({{"version":1,"delivery":{}{},"findings":[)", ++last_number_, head_);
+    auto id = fmt::format("{:016x}-{}", seed_, ++last_number_);
+    auto body = fmt::format(R"({{"version":1,"delivery":"{}","slot":{},"findings":[)", id, slot_);
     for (in_delivery_ = 0; in_delivery_ < kBatchMax && !waiting_.empty(); ++in_delivery_) {
       if (in_delivery_ > 0) body += ',';
       body += waiting_.front();
@@ -49,7 +49,7 @@ const Delivery* Outbox::due(Instant now) {
       waiting_.pop_front();
     }
     body += "]}";
-    delivery_ = Delivery{.number = last_number_, .body = std::move(body)};
+    delivery_ = Delivery{.id = std::move(id), .body = std::move(body)};
     first_attempt_ = retry_at_ = now;
   }
   return now >= retry_at_ ? &*delivery_ : nullptr;

@@ -14,10 +14,11 @@ namespace dupwatch::webhook {
 
 using core::Instant;
 
-/// One request. The same number and body at every attempt, so that a receiver knows a repeated one.
+/// One request. The same id and body at every attempt, so that a receiver knows a repeated one.
 struct Delivery {
-  std::uint64_t number = 0;
-  /// {"version":1,"delivery":1,"slot":"dupwatch","findings":[...]}
+  /// Of the process, by its random seed, and of the request within it, e.g. "5bd1e9955bd1e995-7".
+  std::string id;
+  /// {"version":1,"delivery":"5bd1e9955bd1e995-7","slot":"dupwatch","findings":[...]}
   std::string body;
 };
 
@@ -59,7 +60,8 @@ class Outbox {
   void end_delivery(core::WebhookOutcome outcome);
 
   core::Milliseconds retry_for_;
-  std::string head_;
+  std::uint64_t seed_;
+  std::string slot_;
   core::Backoff backoff_;
   std::deque<std::string> waiting_;
   std::size_t waiting_bytes_ = 0;

@@ -83,7 +83,7 @@ Attempt Sender::send(const Delivery& delivery, std::int64_t unix_seconds,
   Headers headers;
   headers.add("Content-Type: application/json");
   headers.add("Expect:");  // Without it curl waits a second for "100 Continue" before a body of 1 MiB.
-  headers.add(fmt::format("X-Dupwatch-Delivery: {}", delivery.number));
+  headers.add(fmt::format("X-Dupwatch-Delivery: {}", delivery.id));
   if (!config_.secret.empty()) {
     headers.add("X-Dupwatch-Signature: " + signature(config_.secret, unix_seconds, delivery.body));
   }

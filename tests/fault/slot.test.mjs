@@ -8,7 +8,8 @@ import { faultKinds } from './fault.mjs';
 
 const MiB = 1024 ** 2;
 const SEGMENT = 16 * MiB;
-const KEEP = 48 * MiB;
+// Far above the fuse, so that it is the fuse that acts first.
+const KEEP = 96 * MiB;
 const FUSE = 40 * MiB;
 
 const slot = async (cluster) => (await cluster.query(

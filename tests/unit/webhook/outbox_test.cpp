@@ -40,7 +40,8 @@ TEST(Outbox, SendsWhatWaitsInOneRequest) {
   EXPECT_LE(outbox.deadline(), at(0s));
   const auto* delivery = outbox.due(at(0s));
   ASSERT_NE(delivery, nullptr);
-  EXPECT_EQ(delivery->body, R"({"version":1,"delivery":1,"slot":"a\"slot","findings":[{"n":1},{"n":2}]})");
+  EXPECT_EQ(delivery->body,
+            R"({"version":1,"delivery":"0000000000000001-1","slot":"a\"slot","findings":[{"n":1},{"n":2}]})");
   EXPECT_EQ(outbox.waiting(), 2U);
   outbox.finished(kTaken, at(1s));
   EXPECT_EQ(outbox.waiting(), 0U);
@@ -59,12 +60,15 @@ TEST(Outbox, RepeatsTheSameRequestUntilItIsTaken) {
   EXPECT_LE(outbox.deadline(), at(1s));
   const auto* again = outbox.due(at(1s));
   ASSERT_NE(again, nullptr);
-  EXPECT_EQ(again->number, first.number);
+  EXPECT_EQ(again->id, first.id);
   EXPECT_EQ(again->body, first.body) << "what came later waits for the next";
   outbox.finished(kTaken, at(1s));
   const auto* next = outbox.due(at(1s));
   ASSERT_NE(next, nullptr);
-  EXPECT_EQ(next->number, 2U);
+  EXPECT_EQ(next->id, "0000000000000001-2");
+  Outbox restarted(config(), "dupwatch", 2);
+  restarted.add("1");
+  EXPECT_NE(restarted.due(at(0s))->id, first.id) << "a restart begins no number again";
   EXPECT_EQ(outbox.stats().failed_attempts, 1U);
 }
 
