@@ -1,5 +1,3 @@
-#include <poll.h>
-
 #include "daemon/postgres/connection_state.hpp"
 
 namespace dupwatch::postgres {
@@ -56,17 +54,7 @@ std::variant<std::vector<Result>, Error> Connection::execute_batch(std::span<con
     const bool written = flush();
     if (take_answers(conn, answers)) break;
     if (broken()) return answers.failed ? std::move(*answers.failed) : error(Stage::kQuery);
-    const auto events = static_cast<short>(written ? POLLIN : POLLIN | POLLOUT);
-    switch (waiter.wait(socket(), events, deadline)) {
-      case Waiter::Outcome::kReady:
-        break;
-      case Waiter::Outcome::kInterrupted:
-        return interrupted();
-      case Waiter::Outcome::kTimeout:
-        return timed_out(timeout);
-    }
-    // When it fails, the answers may still be among what came before.
-    static_cast<void>(consume_input());
+    if (auto stopped = await_input(written, waiter, deadline, timeout)) return std::move(*stopped);
   }
   if (PQexitPipelineMode(conn) != 1) return error(Stage::kQuery);
   if (answers.failed) return std::move(*answers.failed);

@@ -182,6 +182,22 @@ std::variant<Connection, Error> Connection::open(const core::ConnectionConfig& c
   }
 }
 
+std::optional<Error> Connection::await_input(bool written, Waiter& waiter, Instant deadline,
+                                             std::chrono::milliseconds timeout) {
+  const auto events = static_cast<short>(written ? POLLIN : POLLIN | POLLOUT);
+  switch (waiter.wait(socket(), events, deadline)) {
+    case Waiter::Outcome::kReady:
+      break;
+    case Waiter::Outcome::kInterrupted:
+      return interrupted();
+    case Waiter::Outcome::kTimeout:
+      return timed_out(timeout);
+  }
+  // When it fails, the answer may still be among what came before.
+  static_cast<void>(consume_input());
+  return std::nullopt;
+}
+
 std::variant<Result, Error> Connection::execute(const std::string& query, const Params& params,
                                                 Waiter& waiter, std::chrono::milliseconds timeout,
                                                 Stage stage) {
@@ -205,17 +221,7 @@ std::variant<Result, Error> Connection::execute(const std::string& query, const 
       if (PQresultStatus(last.get()) == PGRES_COPY_BOTH) return Answer{std::move(last)};
     }
     if (broken()) return failed ? std::move(*failed) : error(stage);
-    const auto events = static_cast<short>(written ? POLLIN : POLLIN | POLLOUT);
-    switch (waiter.wait(socket(), events, deadline)) {
-      case Waiter::Outcome::kReady:
-        break;
-      case Waiter::Outcome::kInterrupted:
-        return interrupted();
-      case Waiter::Outcome::kTimeout:
-        return timed_out(timeout);
-    }
-    // When it fails, the answer may still be among what came before.
-    static_cast<void>(consume_input());
+    if (auto stopped = await_input(written, waiter, deadline, timeout)) return std::move(*stopped);
   }
 }
 

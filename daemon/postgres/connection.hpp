@@ -141,6 +141,10 @@ class Connection {
  private:
   struct State;
   [[nodiscard]] CopyRead end_of_copy();
+  /// Waits until the server may have said more (or takes more, unless all is `written`), and reads it; an
+  /// error when the wait ended otherwise.
+  [[nodiscard]] std::optional<Error> await_input(bool written, Waiter& waiter, Instant deadline,
+                                                 std::chrono::milliseconds timeout);
   std::unique_ptr<State> state_;
 };
 

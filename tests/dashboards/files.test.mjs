@@ -15,6 +15,16 @@ const require = createRequire(import.meta.url);
 const yaml = createRequire(new URL('../writers/4.1.1/package.json', import.meta.url))('js-yaml');
 const folder = new URL('../../dashboards/', import.meta.url);
 
+test('lines named by severity have their colours, and fatal is red', () => {
+  const named = panels.map(({ panel }) => panel).filter(({ type, targets }) => type === 'timeseries' && targets.some(({ legendFormat }) => legendFormat === '{{severity}}'));
+  assert.ok(named.length >= 2);
+  for (const { title, fieldConfig } of named) {
+    const colours = Object.fromEntries(fieldConfig.overrides.map(({ matcher, properties }) => [matcher.options, properties[0].value.fixedColor]));
+    assert.deepEqual(Object.keys(colours), ['fatal', 'conflict', 'harmless', 'unknown'], title);
+    assert.equal(colours.fatal, 'red', title);
+  }
+});
+
 test('the committed files are up to date', () => {
   const { status, stderr } = spawnSync(process.execPath, [fileURLToPath(new URL('generate.mjs', folder)), '--check'], { encoding: 'utf8' });
   assert.equal(status, 0, stderr);

@@ -87,7 +87,7 @@ test('a receiver that fails is asked again, one that refuses is not, and the slo
 test('a dead receiver holds neither the end nor what is found, and what it missed is told', async (t) => {
   const hook = await receiver(t, () => 'silence');
   const cluster = await serverWithSchema(t);
-  const daemon = await daemonFor(t, cluster, { webhook: { url: hook.url, severities: ['harmless'] } });
+  const daemon = await daemonFor(t, cluster, { webhook: { url: hook.url, severities: ['harmless'], timeout: '1m' } });
   await daemon.start();
   for (let i = 0; i < 3; i += 1) await insertEvents(cluster, [...harmless(`wrun_${i}`), ...fatal(`wrun_f${i}`)]);
   await assertTruth(daemon, { atLeast: 6 });
