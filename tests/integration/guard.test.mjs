@@ -79,7 +79,11 @@ test('what the trigger lets in and keeps out, for a role that may only insert', 
     await one.query('BEGIN');
     await write(one, 'wait_created', end);
     const waiting = write(two, 'wait_created', end);
-    while (!(await cluster.query("SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")).length);
+    let waits = false;
+    for (const deadline = Date.now() + 30_000; !waits && Date.now() < deadline;) {
+      waits = (await cluster.query("SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")).length > 0;
+    }
+    assert.ok(waits, 'the second writer waits for nobody');
     await one.query(end);
     assert.equal(await waiting, second, `after ${end} of the first`);
   }
