@@ -10,7 +10,7 @@
 namespace dupwatch::decoder {
 namespace {
 
-Frame truncated(const Cursor& in, std::string_view what) {
+Frame truncated_frame(const Cursor& in, std::string_view what) {
   return DecodeError{DecodeErrorKind::kTruncated, in.offset(), fmt::format("the frame ends inside {}", what)};
 }
 
@@ -18,7 +18,7 @@ Frame decode_xlog_data(Cursor in) {
   const auto wal_start = in.read_be<std::uint64_t>();
   const auto wal_end = in.read_be<std::uint64_t>();
   const auto sent_wire = in.read_be<std::int64_t>();
-  if (!wal_start || !wal_end || !sent_wire) return truncated(in, "an XLogData header");
+  if (!wal_start || !wal_end || !sent_wire) return truncated_frame(in, "an XLogData header");
   const auto sent = timestamp_from_wire(*sent_wire);
   if (!sent) return DecodeError{DecodeErrorKind::kMalformed, in.offset() - 8, "send time out of range"};
   return XLogData{Lsn{*wal_start}, Lsn{*wal_end}, *sent, in.read_rest()};
@@ -28,7 +28,7 @@ Frame decode_keepalive(Cursor in) {
   const auto wal_end = in.read_be<std::uint64_t>();
   const auto sent_wire = in.read_be<std::int64_t>();
   const auto reply = in.read_be<std::uint8_t>();
-  if (!wal_end || !sent_wire || !reply) return truncated(in, "a keepalive");
+  if (!wal_end || !sent_wire || !reply) return truncated_frame(in, "a keepalive");
   if (!in.empty()) return DecodeError{DecodeErrorKind::kTrailing, in.offset(), "bytes after a keepalive"};
   const auto sent = timestamp_from_wire(*sent_wire);
   if (!sent) return DecodeError{DecodeErrorKind::kMalformed, in.offset() - 9, "send time out of range"};
@@ -40,7 +40,7 @@ Frame decode_keepalive(Cursor in) {
 Frame decode_frame(std::span<const std::byte> copy_data) {
   Cursor in(copy_data);
   const auto type = in.read_be<std::uint8_t>();
-  if (!type) return truncated(in, "its type");
+  if (!type) return truncated_frame(in, "its type");
   switch (*type) {
     case 'w':
       return decode_xlog_data(in);

@@ -15,9 +15,7 @@ namespace {
 
 using postgres::Connection;
 using postgres::Error;
-
-// The session's statement_timeout of 30 s speaks first.
-constexpr std::chrono::seconds kAnswerTimeout{40};
+using postgres::kAnswerTimeout;
 
 }  // namespace
 

@@ -17,7 +17,7 @@ constexpr std::chrono::milliseconds kRetryMax{10'000};
 constexpr std::size_t kRowsPerWrite = 200;
 constexpr std::size_t kBytesPerWrite = std::size_t{512} << 10U;
 
-std::string remedy_for(const Error& error) {
+std::string table_remedy(const Error& error) {
   if (error.sqlstate == "42P01" || error.sqlstate == "3F000" || error.sqlstate == "42703" ||
       error.sqlstate == "42501" || error.sqlstate == "42P10") {
     return "run the SQL of `dupwatch setup --print-sql`, which makes findings.table and grants what it needs";
@@ -124,7 +124,7 @@ void FindingsTable::finished(const std::optional<Error>& error, const char* what
   log_.error(what, {{"reason", "findings_table"},
                     {"sqlstate", error->sqlstate},
                     {"error", error->message},
-                    {"remedy", remedy_for(*error)},
+                    {"remedy", table_remedy(*error)},
                     {"retry_in_ms", std::to_string(delay.count()), true}});
   trouble_ = error;
 }

@@ -25,10 +25,8 @@ using postgres::Error;
 using postgres::GuardGround;
 using postgres::GuardScope;
 using postgres::GuardState;
+using postgres::kAnswerTimeout;
 using Action = GuardOptions::Action;
-
-// The session's statement_timeout of 30 s speaks first.
-constexpr std::chrono::seconds kAnswerTimeout{40};
 
 struct Advice {
   /// "useful", or the slug of why not.

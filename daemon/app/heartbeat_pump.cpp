@@ -28,7 +28,7 @@ bool is_final(const Error& error) {
          error.message.find("recovery") != std::string::npos;
 }
 
-std::string remedy_for(const Error& error) {
+std::string beat_remedy(const Error& error) {
   if (error.message.find("recovery") != std::string::npos) {
     return "the slot is on a standby: set heartbeat.dsn to its primary, or heartbeat.interval: 0s";
   }
@@ -90,7 +90,7 @@ void HeartbeatPump::failed(const Error& error) {
             {{"reason", "heartbeat"},
              {"sqlstate", error.sqlstate},
              {"error", error.message},
-             {"remedy", remedy_for(error)}});
+             {"remedy", beat_remedy(error)}});
 }
 
 std::optional<Error> HeartbeatPump::lost(Instant heard, std::optional<bool> slot_active, Instant now) {

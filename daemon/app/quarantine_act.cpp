@@ -21,11 +21,11 @@ using postgres::Waiter;
 using Kind = ActOutcome::Kind;
 
 // The server's statement_timeout of 5 s speaks first.
-constexpr std::chrono::seconds kAnswerTimeout{10};
+constexpr std::chrono::seconds kActTimeout{10};
 
 Expected<Result> query(Connection& sql, const std::string& text, const Connection::Params& params,
                        Waiter& waiter) {
-  return sql.execute(text, params, waiter, kAnswerTimeout);
+  return sql.execute(text, params, waiter, kActTimeout);
 }
 
 /// Short timeouts: an application that waits for a lock of ours would be worse than a row that stays.
@@ -39,7 +39,7 @@ std::vector<Connection::Statement> opening() {
 
 Expected<std::vector<Result>> batch(Connection& sql, std::span<const Connection::Statement> statements,
                                     Waiter& waiter) {
-  return sql.execute_batch(statements, waiter, kAnswerTimeout);
+  return sql.execute_batch(statements, waiter, kActTimeout);
 }
 
 Expected<ActOutcome> end(Connection& sql, Waiter& waiter, bool commit, ActOutcome outcome) {

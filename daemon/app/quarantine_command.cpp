@@ -17,11 +17,9 @@ namespace {
 
 using postgres::Connection;
 using postgres::Error;
+using postgres::kAnswerTimeout;
 using Action = QuarantineOptions::Action;
 using Kind = ActOutcome::Kind;
-
-// The session's statement_timeout of 30 s speaks first.
-constexpr std::chrono::seconds kAnswerTimeout{40};
 
 /// The error table's remedies are about reading; here other rights and another table can be missing.
 ExitCode tell(Error error, Action action) {

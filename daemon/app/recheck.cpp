@@ -13,10 +13,9 @@ namespace {
 
 using postgres::Connection;
 using postgres::Error;
+using postgres::kAnswerTimeout;
 using postgres::Result;
 
-// Longer than the session's statement_timeout of 30 s, so that the server speaks first.
-constexpr std::chrono::seconds kAnswerTimeout{40};
 // A hole in the slots is no hole while its writer has not committed; engines themselves wait 0.2 s.
 constexpr std::chrono::seconds kGapLasts{5};
 // What is remembered of rows that may be in the making; more at once is a broken table, and told in turns.

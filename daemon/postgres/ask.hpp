@@ -1,6 +1,5 @@
 #pragma once
 
-#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -10,9 +9,6 @@
 
 /// Short questions to the server, for this folder's own use.
 namespace dupwatch::postgres {
-
-/// Longer than the session's statement_timeout of 30 s, so that the server speaks first.
-inline constexpr std::chrono::milliseconds kAnswerTimeout{40'000};
 
 [[nodiscard]] Expected<Result> ask(Connection& sql, const std::string& query,
                                    const Connection::Params& params, Waiter& waiter);

@@ -20,6 +20,9 @@ struct pg_result;
 
 namespace dupwatch::postgres {
 
+/// Longer than the session's statement_timeout of 30 s, so that the server speaks first.
+inline constexpr std::chrono::milliseconds kAnswerTimeout{40'000};
+
 using Instant = std::chrono::steady_clock::time_point;
 
 /// How blocking-looking calls wait. The application implements it over its own poll loop, so that a wait can

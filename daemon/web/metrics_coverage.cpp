@@ -17,7 +17,7 @@ void collect_baseline_state(S s, Out out) {
   one_hot<core::BaselineState, kBaselineStates>(s.status.baseline, "state", out);
 }
 
-constexpr auto kMetrics = std::to_array<MetricDef>({
+constexpr auto kCoverageMetrics = std::to_array<MetricDef>({
     {"dupwatch_baseline_state", kGauge, "state", "1",
      "1 for the state of the baseline scan, 0 for the others", kBaselineStates, collect_baseline_state},
     {"dupwatch_baseline_rows", kGauge, "", "1", "Rows the baseline scan has judged", 1,
@@ -48,7 +48,7 @@ constexpr auto kMetrics = std::to_array<MetricDef>({
 }  // namespace
 
 std::span<const MetricDef> coverage_metrics() noexcept {
-  return kMetrics;
+  return kCoverageMetrics;
 }
 
 }  // namespace dupwatch::web

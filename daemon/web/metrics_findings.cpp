@@ -56,7 +56,7 @@ void collect_open_findings(S s, Out out) {
                 });
 }
 
-constexpr auto kMetrics = std::to_array<MetricDef>({
+constexpr auto kFindingsMetrics = std::to_array<MetricDef>({
     {"dupwatch_findings_total", kCounter, "rule,severity,origin", "1",
      "New findings since the start; origin stream: events as they commit, scan: the baseline and periodic "
      "checks",
@@ -91,7 +91,7 @@ constexpr auto kMetrics = std::to_array<MetricDef>({
 }  // namespace
 
 std::span<const MetricDef> findings_metrics() noexcept {
-  return kMetrics;
+  return kFindingsMetrics;
 }
 
 }  // namespace dupwatch::web

@@ -13,7 +13,7 @@ void collect_evictions(S s, Out out) {
   }
 }
 
-constexpr auto kMetrics = std::to_array<MetricDef>({
+constexpr auto kIndexMetrics = std::to_array<MetricDef>({
     {"dupwatch_index_runs", kGauge, "", "1", "Runs in the index", 1,
      [](S s, Out out) { out.add(s.status.index_runs); }},
     {"dupwatch_index_rows", kGauge, "", "1", "Rows in the index", 1,
@@ -40,7 +40,7 @@ constexpr auto kMetrics = std::to_array<MetricDef>({
 }  // namespace
 
 std::span<const MetricDef> index_metrics() noexcept {
-  return kMetrics;
+  return kIndexMetrics;
 }
 
 }  // namespace dupwatch::web

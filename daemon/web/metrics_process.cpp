@@ -10,7 +10,7 @@ void collect_build_info(S s, Out out) {
           {{"version", s.build.version}, {"revision", s.build.revision}, {"compiler", s.build.compiler}});
 }
 
-constexpr auto kMetrics = std::to_array<MetricDef>({
+constexpr auto kProcessMetrics = std::to_array<MetricDef>({
     {"dupwatch_build_info", kGauge, "version,revision,compiler", "1",
      "What the running binary was built from; always 1", 1, collect_build_info},
     {"process_cpu_seconds_total", kCounter, "", "seconds", "User and system CPU time spent", 1,
@@ -30,7 +30,7 @@ constexpr auto kMetrics = std::to_array<MetricDef>({
 }  // namespace
 
 std::span<const MetricDef> process_metrics() noexcept {
-  return kMetrics;
+  return kProcessMetrics;
 }
 
 }  // namespace dupwatch::web

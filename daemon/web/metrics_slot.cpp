@@ -20,7 +20,7 @@ void collect_wal_status(S s, Out out) {
   }
 }
 
-constexpr auto kMetrics = std::to_array<MetricDef>({
+constexpr auto kSlotMetrics = std::to_array<MetricDef>({
     {"dupwatch_slot_retained_wal_bytes", kGauge, "slot_name", "bytes",
      "WAL the server keeps for the slot; absent until known", 1,
      [](S s, Out out) { collect_slot_bytes(s.status.slot_retained_bytes, s, out); }},
@@ -59,7 +59,7 @@ constexpr auto kMetrics = std::to_array<MetricDef>({
 }  // namespace
 
 std::span<const MetricDef> slot_metrics() noexcept {
-  return kMetrics;
+  return kSlotMetrics;
 }
 
 }  // namespace dupwatch::web

@@ -49,7 +49,7 @@ void collect_decode_errors(S s, Out out) {
   }
 }
 
-constexpr auto kMetrics = std::to_array<MetricDef>({
+constexpr auto kStreamMetrics = std::to_array<MetricDef>({
     {"dupwatch_ready", kGauge, "", "1", "1 while the stream is open and caught up, as /readyz says", 1,
      [](S s, Out out) { out.add(s.status.ready); }},
     {"dupwatch_stream_state", kGauge, "state", "1", "1 for the state the stream is in, 0 for the others",
@@ -107,7 +107,7 @@ constexpr auto kMetrics = std::to_array<MetricDef>({
 }  // namespace
 
 std::span<const MetricDef> stream_metrics() noexcept {
-  return kMetrics;
+  return kStreamMetrics;
 }
 
 }  // namespace dupwatch::web

@@ -11,7 +11,7 @@ void collect_outcomes(S s, Out out) {
   }
 }
 
-constexpr auto kMetrics = std::to_array<MetricDef>({
+constexpr auto kWebhookMetrics = std::to_array<MetricDef>({
     {"dupwatch_webhook_enabled", kGauge, "", "1", "1 with a webhook.url", 1,
      [](S s, Out out) { out.add(s.status.webhook.enabled); }},
     {"dupwatch_webhook_findings_total", kCounter, "outcome", "1",
@@ -27,7 +27,7 @@ constexpr auto kMetrics = std::to_array<MetricDef>({
 }  // namespace
 
 std::span<const MetricDef> webhook_metrics() noexcept {
-  return kMetrics;
+  return kWebhookMetrics;
 }
 
 }  // namespace dupwatch::web

@@ -2,32 +2,34 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { runCommand } from './daemon.mjs';
-import { assertTruth, daemonFor, race, serverWithSchema, slots } from './scene.mjs';
+import { assertTruth, daemonFor, full, race, serverWithSchema, slots } from './scene.mjs';
 
 const TOUR = [
   { major: 15, plugin: 'wal2json' }, { major: 15, plugin: 'pgoutput' },
   { major: 16, plugin: 'pgoutput' }, { major: 17, plugin: 'pgoutput' }, { major: 18, plugin: 'pgoutput' },
 ];
+const RUNS = full ? 30 : 12;
+const AT_LEAST = full ? 20 : 8;
 
 for (const { major, plugin } of TOUR) {
   test(`Postgres ${major}, ${plugin}`, async (t) => {
     const cluster = await serverWithSchema(t, { major });
-    await race(cluster, { runs: 30, late: 0.2, seed: 1 });
+    await race(cluster, { runs: RUNS, late: 0.2, seed: 1 });
     const daemon = await daemonFor(t, cluster, { slot: { plugin }, baseline: 'all' });
     await daemon.start();
-    const before = await assertTruth(daemon, { atLeast: 20 });
+    const before = await assertTruth(daemon, { atLeast: AT_LEAST });
 
-    await race(cluster, { runs: 30, late: 0.2, seed: 2 });
-    const streamed = await assertTruth(daemon, { atLeast: before.expected + 20 });
+    await race(cluster, { runs: RUNS, late: 0.2, seed: 2 });
+    const streamed = await assertTruth(daemon, { atLeast: before.expected + AT_LEAST });
     const status = await daemon.status();
     assert.ok(String(status.server_version).startsWith(String(major)), `server_version ${status.server_version}`);
     assert.equal(status.plugin, plugin);
     assert.equal(status.slot, 'dupwatch');
 
     assert.deepEqual(await daemon.stop(), { code: 0, signal: null });
-    await race(cluster, { runs: 30, late: 0.2, seed: 3 });
+    await race(cluster, { runs: RUNS, late: 0.2, seed: 3 });
     await daemon.start();
-    await assertTruth(daemon, { atLeast: streamed.expected + 20 });
+    await assertTruth(daemon, { atLeast: streamed.expected + AT_LEAST });
 
     const check = await runCommand(['check', '--json', '--config', daemon.configFile]);
     assert.equal(check.code, 0, `${check.stdout}${check.stderr}`);

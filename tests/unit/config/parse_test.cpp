@@ -5,7 +5,7 @@
 
 #include "daemon/config/config_file.hpp"
 
-namespace dupwatch::config {
+namespace dupwatch::config::parse_test {
 namespace {
 
 using core::Config;
@@ -349,4 +349,4 @@ TEST(ApplyOverrides, ReplacesAndChecks) {
 }
 
 }  // namespace
-}  // namespace dupwatch::config
+}  // namespace dupwatch::config::parse_test

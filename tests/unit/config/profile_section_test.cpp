@@ -4,7 +4,7 @@
 
 #include "daemon/config/config_file.hpp"
 
-namespace dupwatch::config {
+namespace dupwatch::config::profile_section_test {
 namespace {
 
 const Environment kNoEnvironment = [](std::string_view) { return std::optional<std::string>{}; };
@@ -155,4 +155,4 @@ TEST(DevkitProfile, TakesNoOtherTableKey) {
 }
 
 }  // namespace
-}  // namespace dupwatch::config
+}  // namespace dupwatch::config::profile_section_test

@@ -7,7 +7,7 @@
 
 #include "daemon/config/config_file.hpp"
 
-namespace dupwatch::config {
+namespace dupwatch::config::reference_files_test {
 namespace {
 
 const Environment kNoEnvironment = [](std::string_view) { return std::optional<std::string>{}; };
@@ -119,4 +119,4 @@ TEST(GenericExample, DescribesTheOrdersTable) {
 }
 
 }  // namespace
-}  // namespace dupwatch::config
+}  // namespace dupwatch::config::reference_files_test

@@ -4,7 +4,7 @@
 
 #include <array>
 
-namespace dupwatch::config {
+namespace dupwatch::config::values_test {
 namespace {
 
 using core::Milliseconds;
@@ -142,4 +142,4 @@ TEST(InQuotes, CutsBetweenCharacters) {
 }
 
 }  // namespace
-}  // namespace dupwatch::config
+}  // namespace dupwatch::config::values_test

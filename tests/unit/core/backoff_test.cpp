@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <vector>
 
-namespace dupwatch::core {
+namespace dupwatch::core::backoff_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -71,4 +71,4 @@ TEST(Prng, BelowStaysBelowAndReachesEveryValue) {
 }
 
 }  // namespace
-}  // namespace dupwatch::core
+}  // namespace dupwatch::core::backoff_test

@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <vector>
 
-namespace dupwatch::core {
+namespace dupwatch::core::confirm_rule_test {
 namespace {
 
 using decoder::Lsn;
@@ -209,4 +209,4 @@ TEST(ConfirmRule, APartOfWhatWasTakenCanBeDurable) {
 }
 
 }  // namespace
-}  // namespace dupwatch::core
+}  // namespace dupwatch::core::confirm_rule_test

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace dupwatch::core {
+namespace dupwatch::core::coverage_test {
 namespace {
 
 using decoder::Lsn;
@@ -96,4 +96,4 @@ TEST(Coverage, EveryReasonHasItsOwnName) {
 }
 
 }  // namespace
-}  // namespace dupwatch::core
+}  // namespace dupwatch::core::coverage_test

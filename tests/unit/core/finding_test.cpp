@@ -8,7 +8,7 @@
 #include <ctime>
 #include <string>
 
-namespace dupwatch::core {
+namespace dupwatch::core::finding_test {
 namespace {
 
 using decoder::Timestamp;
@@ -267,4 +267,4 @@ TEST(ReadFinding, RefusesWhatIsNoWholeRecord) {
 }
 
 }  // namespace
-}  // namespace dupwatch::core
+}  // namespace dupwatch::core::finding_test

@@ -4,7 +4,7 @@
 
 #include <set>
 
-namespace dupwatch::core {
+namespace dupwatch::core::heartbeat_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -168,4 +168,4 @@ TEST_F(HeartbeatTest, OffMeansNoBeatUntilTheNextStream) {
 }
 
 }  // namespace
-}  // namespace dupwatch::core
+}  // namespace dupwatch::core::heartbeat_test

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace dupwatch::core {
+namespace dupwatch::core::log_limiter_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -78,4 +78,4 @@ TEST(LogLimiter, TellsOfSuppressedLinesAlthoughTheStormGoesOn) {
 }
 
 }  // namespace
-}  // namespace dupwatch::core
+}  // namespace dupwatch::core::log_limiter_test

@@ -7,7 +7,7 @@
 
 #include "tests/unit/core/event_rows.hpp"
 
-namespace dupwatch::core {
+namespace dupwatch::core::packed_text_test {
 namespace {
 
 std::string text_of(const TokenCodec& codec, const Token& token) {
@@ -147,4 +147,4 @@ TEST(HashToken, DependsOnEveryPartAndOnTheSeed) {
 }
 
 }  // namespace
-}  // namespace dupwatch::core
+}  // namespace dupwatch::core::packed_text_test

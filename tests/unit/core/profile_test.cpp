@@ -7,7 +7,7 @@
 
 #include "tests/oracle/findings.hpp"
 
-namespace dupwatch::core {
+namespace dupwatch::core::profile_test {
 namespace {
 
 /// What the oracle's log calls a type.
@@ -110,4 +110,4 @@ TEST(WorkflowDevkitProfile, NamesTheEnginesOtherTables) {
 }
 
 }  // namespace
-}  // namespace dupwatch::core
+}  // namespace dupwatch::core::profile_test

@@ -6,7 +6,7 @@
 
 #include "tests/unit/core/run_judge.hpp"
 
-namespace dupwatch::core {
+namespace dupwatch::core::replay_findings_test {
 namespace {
 
 using oracle::Event;
@@ -320,4 +320,4 @@ TEST(FindingId, OfARuleAboutTheWholeRunDoesNotDependOnTheRow) {
 }
 
 }  // namespace
-}  // namespace dupwatch::core
+}  // namespace dupwatch::core::replay_findings_test

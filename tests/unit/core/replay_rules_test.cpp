@@ -10,7 +10,7 @@
 
 #include "tests/unit/core/run_judge.hpp"
 
-namespace dupwatch::core {
+namespace dupwatch::core::replay_rules_test {
 namespace {
 
 using oracle::Event;
@@ -150,4 +150,4 @@ RC_GTEST_PROP(ReplayRules, RowsInTheOrderOfTheirIdsSupersedeNothing, ()) {
 }
 
 }  // namespace
-}  // namespace dupwatch::core
+}  // namespace dupwatch::core::replay_rules_test

@@ -14,7 +14,7 @@
 #include "tests/unit/core/run_judge.hpp"
 
 /// What we say of every log shape that was measured with the real engines (tests/engines measures it again).
-namespace dupwatch::core {
+namespace dupwatch::core::replay_shapes_test {
 namespace {
 
 using oracle::Event;
@@ -207,4 +207,4 @@ TEST(LogShapeTable, HasARowForEachOfTheMeasuredTable) {
 }
 
 }  // namespace
-}  // namespace dupwatch::core
+}  // namespace dupwatch::core::replay_shapes_test

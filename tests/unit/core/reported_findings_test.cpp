@@ -10,7 +10,7 @@
 #include <tuple>
 #include <vector>
 
-namespace dupwatch::core {
+namespace dupwatch::core::reported_findings_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -295,4 +295,4 @@ TEST(ReportedFindings, AFindingOfBeforeIsKnownAndSettled) {
 }
 
 }  // namespace
-}  // namespace dupwatch::core
+}  // namespace dupwatch::core::reported_findings_test

@@ -11,7 +11,7 @@
 #include "daemon/core/backoff.hpp"
 #include "tests/unit/core/run_judge.hpp"
 
-namespace dupwatch::core {
+namespace dupwatch::core::rule_test {
 namespace {
 
 using oracle::Event;
@@ -158,4 +158,4 @@ TEST(EngineOf, FollowsTheConfigurationThenTheRunsIdsThenTheSchema) {
 }
 
 }  // namespace
-}  // namespace dupwatch::core
+}  // namespace dupwatch::core::rule_test

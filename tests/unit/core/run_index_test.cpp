@@ -13,7 +13,7 @@
 #include "daemon/core/backoff.hpp"
 #include "tests/unit/core/event_rows.hpp"
 
-namespace dupwatch::core {
+namespace dupwatch::core::run_index_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -392,4 +392,4 @@ TEST(RunIndexModel, BehavesLikeTheMapsWithNoRoomAtAll) {
 }
 
 }  // namespace
-}  // namespace dupwatch::core
+}  // namespace dupwatch::core::run_index_test

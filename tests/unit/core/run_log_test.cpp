@@ -10,7 +10,7 @@
 
 #include "tests/unit/core/event_rows.hpp"
 
-namespace dupwatch::core {
+namespace dupwatch::core::run_log_test {
 namespace {
 
 using oracle::Event;
@@ -236,4 +236,4 @@ RC_GTEST_PROP(AppendTupleValue, EncodesInjectively, ()) {
 }
 
 }  // namespace
-}  // namespace dupwatch::core
+}  // namespace dupwatch::core::run_log_test

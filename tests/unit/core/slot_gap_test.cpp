@@ -9,7 +9,7 @@
 
 #include "tests/unit/core/run_judge.hpp"
 
-namespace dupwatch::core {
+namespace dupwatch::core::slot_gap_test {
 namespace {
 
 /// "before > behind" of the first gap, or "none".
@@ -79,4 +79,4 @@ TEST(SlotGap, IsDescribedAsAFindingOfTheRun) {
 }
 
 }  // namespace
-}  // namespace dupwatch::core
+}  // namespace dupwatch::core::slot_gap_test

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace dupwatch::core {
+namespace dupwatch::core::slot_guard_test {
 namespace {
 
 using std::chrono::hours;
@@ -122,4 +122,4 @@ TEST(PoisonWatch, KnowsWhichErrorsCanComeFromARow) {
 }
 
 }  // namespace
-}  // namespace dupwatch::core
+}  // namespace dupwatch::core::slot_guard_test

@@ -5,7 +5,7 @@
 #include <set>
 #include <string_view>
 
-namespace dupwatch::core {
+namespace dupwatch::core::stats_test {
 namespace {
 
 template <class E>
@@ -49,4 +49,4 @@ TEST(LatencyHistogram, CountsEachObservationInTheFirstBucketThatHoldsIt) {
 }
 
 }  // namespace
-}  // namespace dupwatch::core
+}  // namespace dupwatch::core::stats_test

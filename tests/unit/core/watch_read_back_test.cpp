@@ -1,6 +1,6 @@
 #include "tests/unit/core/watch_fixture.hpp"
 
-namespace dupwatch::core {
+namespace dupwatch::core::watch_read_back_test {
 namespace {
 
 using ReadBackTest = WatchTest;
@@ -266,4 +266,4 @@ TEST(GrowingRun, IsEvictedByTheRowThatTakesItOverTheBound) {
 }
 
 }  // namespace
-}  // namespace dupwatch::core
+}  // namespace dupwatch::core::watch_read_back_test

@@ -4,7 +4,7 @@
 
 #include "tests/unit/core/watch_fixture.hpp"
 
-namespace dupwatch::core {
+namespace dupwatch::core::watch_recheck_test {
 namespace {
 
 const std::string kRun = ulid("wrun_", 1);
@@ -272,4 +272,4 @@ TEST_P(RunEndTest, AnEventBehindTheNewestIdOfItsRunIsACommitOrderInversion) {
 }
 
 }  // namespace
-}  // namespace dupwatch::core
+}  // namespace dupwatch::core::watch_recheck_test

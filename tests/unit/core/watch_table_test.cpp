@@ -7,7 +7,7 @@
 #include "tests/unit/core/event_rows.hpp"
 #include "tests/walsender/frames.hpp"
 
-namespace dupwatch::core {
+namespace dupwatch::core::watch_table_test {
 namespace {
 
 namespace wire = decoder::wire;
@@ -131,4 +131,4 @@ TEST(TableWithoutTypes, EveryRowOfAnIdentityIsOfOneType) {
 }
 
 }  // namespace
-}  // namespace dupwatch::core
+}  // namespace dupwatch::core::watch_table_test

@@ -2,7 +2,7 @@
 
 #include "tests/unit/core/watch_fixture.hpp"
 
-namespace dupwatch::core {
+namespace dupwatch::core::watch_test {
 namespace {
 
 INSTANTIATE_TEST_SUITE_P(Plugins, WatchTest,
@@ -261,4 +261,4 @@ TEST_P(WatchTest, AHeartbeatWithinATransactionLeavesItOpen) {
 }
 
 }  // namespace
-}  // namespace dupwatch::core
+}  // namespace dupwatch::core::watch_test

@@ -6,7 +6,7 @@
 #include "tests/unit/decoder/driver.hpp"
 #include "tests/unit/decoder/pgoutput_wire.hpp"
 
-namespace dupwatch::decoder {
+namespace dupwatch::decoder::cursor_test {
 namespace {
 
 TEST(Cursor, ReadsFieldsInOrderAndKnowsWhereItIs) {
@@ -81,4 +81,4 @@ RC_GTEST_PROP(Cursor, AnyReadsStayInside,
 }
 
 }  // namespace
-}  // namespace dupwatch::decoder
+}  // namespace dupwatch::decoder::cursor_test

@@ -4,7 +4,7 @@
 
 #include <set>
 
-namespace dupwatch::decoder {
+namespace dupwatch::decoder::decoder_test {
 namespace {
 
 TEST(Labels, EveryKindHasItsOwn) {
@@ -27,4 +27,4 @@ TEST(LabelsDeathTest, AValueOutsideTheEnumAborts) {
 }
 
 }  // namespace
-}  // namespace dupwatch::decoder
+}  // namespace dupwatch::decoder::decoder_test

@@ -7,7 +7,7 @@
 #include "tests/unit/decoder/driver.hpp"
 #include "tests/unit/decoder/pgoutput_wire.hpp"
 
-namespace dupwatch::decoder {
+namespace dupwatch::decoder::frame_test {
 namespace {
 
 constexpr Timestamp kTime{1'795'497'698'123'456};
@@ -117,4 +117,4 @@ TEST(StatusUpdate, ATimeBeforeTheWireFormatsRangeIsItsStart) {
 }
 
 }  // namespace
-}  // namespace dupwatch::decoder
+}  // namespace dupwatch::decoder::frame_test

@@ -7,7 +7,7 @@
 
 #include "tests/unit/decoder/captured_stream.hpp"
 
-namespace dupwatch::decoder {
+namespace dupwatch::decoder::golden_test {
 namespace {
 
 std::ifstream open_golden(const std::string& name) {
@@ -57,4 +57,4 @@ TEST(Golden, UpdatesAndDeletesToo) {
 }
 
 }  // namespace
-}  // namespace dupwatch::decoder
+}  // namespace dupwatch::decoder::golden_test

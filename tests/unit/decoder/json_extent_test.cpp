@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace dupwatch::decoder {
+namespace dupwatch::decoder::json_extent_test {
 namespace {
 
 using Kind = JsonExtent::Kind;
@@ -25,4 +25,4 @@ TEST(JsonExtent, BracketsInStringsDoNotCount) {
 }
 
 }  // namespace
-}  // namespace dupwatch::decoder
+}  // namespace dupwatch::decoder::json_extent_test

@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
-namespace dupwatch::decoder {
+namespace dupwatch::decoder::lsn_test {
 namespace {
 
 TEST(Lsn, TextIsWhatPostgresPrints) {
@@ -43,4 +43,4 @@ RC_GTEST_PROP(Lsn, ParsingArbitraryTextNeverLies, (const std::string& text)) {
 }
 
 }  // namespace
-}  // namespace dupwatch::decoder
+}  // namespace dupwatch::decoder::lsn_test

@@ -3,7 +3,7 @@
 #include "tests/unit/decoder/driver.hpp"
 #include "tests/unit/decoder/pgoutput_wire.hpp"
 
-namespace dupwatch::decoder {
+namespace dupwatch::decoder::pgoutput_test {
 namespace {
 
 using wire::t;
@@ -275,4 +275,4 @@ TEST(PgoutputOptions, PublicationIsAQuotedIdentifier) {
 }
 
 }  // namespace
-}  // namespace dupwatch::decoder
+}  // namespace dupwatch::decoder::pgoutput_test

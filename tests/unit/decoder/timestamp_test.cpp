@@ -5,7 +5,7 @@
 
 #include <limits>
 
-namespace dupwatch::decoder {
+namespace dupwatch::decoder::timestamp_test {
 namespace {
 
 constexpr Timestamp kTime{1'795'497'698'123'456};  // 2026-11-24 05:21:38.123456 UTC
@@ -63,4 +63,4 @@ RC_GTEST_PROP(WireTimestamp, RoundTrip, (std::int64_t micros)) {
 }
 
 }  // namespace
-}  // namespace dupwatch::decoder
+}  // namespace dupwatch::decoder::timestamp_test

@@ -2,7 +2,7 @@
 
 #include "tests/unit/decoder/driver.hpp"
 
-namespace dupwatch::decoder {
+namespace dupwatch::decoder::wal2json_test {
 namespace {
 
 using namespace std::string_literals;
@@ -315,4 +315,4 @@ TEST(Wal2jsonOptions, NamesAreEscapedForTheListOfTables) {
 }
 
 }  // namespace
-}  // namespace dupwatch::decoder
+}  // namespace dupwatch::decoder::wal2json_test

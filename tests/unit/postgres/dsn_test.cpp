@@ -5,7 +5,7 @@
 #include <cstdlib>
 #include <string>
 
-namespace dupwatch::postgres {
+namespace dupwatch::postgres::dsn_test {
 namespace {
 
 using Kind = Connection::Kind;
@@ -139,4 +139,4 @@ TEST(HostTimeout, IsTheDsnsBeforeTheConfigurations) {
 }
 
 }  // namespace
-}  // namespace dupwatch::postgres
+}  // namespace dupwatch::postgres::dsn_test

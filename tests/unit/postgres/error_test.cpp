@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-namespace dupwatch::postgres {
+namespace dupwatch::postgres::error_test {
 namespace {
 
 struct Example {
@@ -291,4 +291,4 @@ TEST(OneLine, DropsTheSourcePositionAndTheSqlstate) {
 }
 
 }  // namespace
-}  // namespace dupwatch::postgres
+}  // namespace dupwatch::postgres::error_test

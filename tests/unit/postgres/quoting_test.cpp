@@ -9,7 +9,7 @@
 #include "daemon/core/profile.hpp"
 #include "daemon/postgres/catalog.hpp"
 
-namespace dupwatch::postgres {
+namespace dupwatch::postgres::quoting_test {
 namespace {
 
 TEST(Quoting, DoublesWhatWouldEndTheText) {
@@ -101,4 +101,4 @@ TEST(WatchedColumns, NamesEachColumnOnce) {
 }
 
 }  // namespace
-}  // namespace dupwatch::postgres
+}  // namespace dupwatch::postgres::quoting_test

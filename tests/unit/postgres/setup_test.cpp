@@ -9,7 +9,7 @@
 
 #include "daemon/postgres/preflight.hpp"
 
-namespace dupwatch::postgres {
+namespace dupwatch::postgres::setup_test {
 namespace {
 
 core::Config devkit() {
@@ -93,4 +93,4 @@ TEST(DsnRole, FallsBackWhereTheDsnHasNone) {
 }
 
 }  // namespace
-}  // namespace dupwatch::postgres
+}  // namespace dupwatch::postgres::setup_test

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <vector>
 
-namespace dupwatch::quarantine {
+namespace dupwatch::quarantine::eligibility_test {
 namespace {
 
 using core::Engine;
@@ -87,4 +87,4 @@ TEST(Eligibility, EveryRefusalHasASlugAndASentence) {
 }
 
 }  // namespace
-}  // namespace dupwatch::quarantine
+}  // namespace dupwatch::quarantine::eligibility_test

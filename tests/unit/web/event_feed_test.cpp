@@ -4,7 +4,7 @@
 
 #include "tests/unit/web/samples.hpp"
 
-namespace dupwatch::web {
+namespace dupwatch::web::event_feed_test {
 namespace {
 
 using std::chrono::seconds;
@@ -116,4 +116,4 @@ TEST(History, WhatIsNotKnownIsNull) {
 }
 
 }  // namespace
-}  // namespace dupwatch::web
+}  // namespace dupwatch::web::event_feed_test

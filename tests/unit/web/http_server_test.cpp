@@ -9,7 +9,7 @@
 #include "tests/unit/web/http_client.hpp"
 #include "tests/unit/web/samples.hpp"
 
-namespace dupwatch::web {
+namespace dupwatch::web::http_server_test {
 namespace {
 
 std::unique_ptr<HttpServer> started(StatusBoard& board, const std::string& host = "127.0.0.1") {
@@ -189,4 +189,4 @@ TEST(HttpServer, TwoServersLiveSideBySideAndStopInAnyOrder) {
 }
 
 }  // namespace
-}  // namespace dupwatch::web
+}  // namespace dupwatch::web::http_server_test

@@ -13,7 +13,7 @@
 #include "daemon/web/metric_table.hpp"
 #include "tests/unit/web/samples.hpp"
 
-namespace dupwatch::web {
+namespace dupwatch::web::metrics_test {
 namespace {
 
 /// Series with its labels, as written -> value.
@@ -256,4 +256,4 @@ TEST(MetricsPage, IsWhatTheTableGives) {
 }
 
 }  // namespace
-}  // namespace dupwatch::web
+}  // namespace dupwatch::web::metrics_test

@@ -5,7 +5,7 @@
 #include "daemon/web/verdict.hpp"
 #include "tests/unit/web/samples.hpp"
 
-namespace dupwatch::web {
+namespace dupwatch::web::routes_test {
 namespace {
 
 constexpr StatusBoard::Clock::time_point kNow{std::chrono::seconds{1000}};
@@ -202,4 +202,4 @@ TEST(Verdict, EveryLevelHasItsWord) {
 }
 
 }  // namespace
-}  // namespace dupwatch::web
+}  // namespace dupwatch::web::routes_test

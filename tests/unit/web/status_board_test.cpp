@@ -4,7 +4,7 @@
 
 #include "tests/unit/web/samples.hpp"
 
-namespace dupwatch::web {
+namespace dupwatch::web::status_board_test {
 namespace {
 
 using Time = StatusBoard::Clock::time_point;
@@ -79,4 +79,4 @@ TEST(StatusBoard, ASnapshotInUseOutlivesTheNext) {
 }
 
 }  // namespace
-}  // namespace dupwatch::web
+}  // namespace dupwatch::web::status_board_test

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-namespace dupwatch::webhook {
+namespace dupwatch::webhook::outbox_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -166,4 +166,4 @@ RC_GTEST_PROP(Outbox, EveryFindingHasOneOutcomeAndTheTakenOnesAreInOrder, ()) {
 }
 
 }  // namespace
-}  // namespace dupwatch::webhook
+}  // namespace dupwatch::webhook::outbox_test

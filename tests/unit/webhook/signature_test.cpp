@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace dupwatch::webhook {
+namespace dupwatch::webhook::signature_test {
 namespace {
 
 // printf '%s' '1700000000.{"a":1}' | openssl dgst -sha256 -hmac 'a key'
@@ -20,4 +20,4 @@ TEST(Signature, DependsOnTimeKeyAndBody) {
 }
 
 }  // namespace
-}  // namespace dupwatch::webhook
+}  // namespace dupwatch::webhook::signature_test

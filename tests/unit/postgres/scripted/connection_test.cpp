@@ -9,7 +9,7 @@
 #include "scripted_libpq.hpp"
 #include "waiter.hpp"
 
-namespace dupwatch::scripted {
+namespace dupwatch::scripted::connection_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -335,4 +335,4 @@ TEST(Notice, AWarningIsKeptUntilItIsTaken) {
 }
 
 }  // namespace
-}  // namespace dupwatch::scripted
+}  // namespace dupwatch::scripted::connection_test

@@ -9,7 +9,7 @@
 
 #include "scripted_libpq.hpp"
 
-namespace dupwatch::scripted {
+namespace dupwatch::scripted::sql_client_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -256,4 +256,4 @@ TEST(SqlClient, TheQueueIsBounded) {
 }
 
 }  // namespace
-}  // namespace dupwatch::scripted
+}  // namespace dupwatch::scripted::sql_client_test
