@@ -15,6 +15,7 @@
 #include "daemon/app/log.hpp"
 #include "daemon/app/loop_waiter.hpp"
 #include "daemon/app/own_slot.hpp"
+#include "daemon/app/quarantine_pump.hpp"
 #include "daemon/app/read_back_pump.hpp"
 #include "daemon/app/recheck.hpp"
 #include "daemon/app/slot_monitor.hpp"
@@ -97,11 +98,12 @@ class Daemon {
   postgres::SqlClient sql_;
   FindingsTable table_;
   WebhookPump webhook_;
+  EventFd wake_;
+  QuarantinePump quarantine_;
   FindingSink sink_;
   ReadBackPump read_backs_;
   SlotMonitor monitor_;
   HeartbeatPump heartbeat_;
-  EventFd wake_;
   LoopWaiter waiter_;
   core::Backoff backoff_;
   core::Coverage coverage_;

@@ -32,6 +32,7 @@ void Daemon::turn(Instant now) {
     take_restored(table_.take_restored());
   }
   tick_poll(now);
+  for (const auto finding : quarantine_.take_done()) watch_.quarantined(finding, now);
   lag_.judged(watch_.judged());
   sink_.tick(now);
   collect_baseline(now);
@@ -200,6 +201,7 @@ core::StatusSnapshot Daemon::snapshot(Instant now) const {
   out.gaps_open = coverage_.open_now();
   out.coverage_complete_since = coverage_.complete_since();
   out.webhook = webhook_.stats();
+  out.quarantine = quarantine_.stats();
   out.table_identity_ok = monitor_.table_trouble().empty();
   return out;
 }

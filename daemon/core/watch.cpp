@@ -289,6 +289,17 @@ void Watch::rechecked(RunView view, Instant asked) {
   if (log_changed) index_.forget(view.run_id);
 }
 
+void Watch::quarantined(std::uint64_t finding_id, Instant now) {
+  auto finding = reported_.find(finding_id);
+  if (!finding) return;
+  finding->table = profile_.qualified_name();
+  finding->state = FindingState::kQuarantined;
+  finding->origin = Origin::kRecheck;
+  // The row in memory is gone from the table: the next event of the run reads it anew.
+  index_.forget(finding->run_id);
+  if (reported_.admit(*finding, now)) tell(std::move(*finding));
+}
+
 std::vector<Finding> Watch::take_findings() {
   confirm_.findings_taken();
   return std::exchange(findings_, {});

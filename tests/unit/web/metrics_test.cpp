@@ -98,6 +98,8 @@ TEST(Metrics, EverySeriesIsThereAtZeroBeforeAnythingHappened) {
                      series == "dupwatch_stream_state{state=\"connecting\"}" ||
                      series == "dupwatch_baseline_state{state=\"not_needed\"}" ||
                      series == "dupwatch_watch_mode{mode=\"streaming\"}" ||
+                     series == "dupwatch_quarantine_mode{mode=\"observe\"}" ||
+                     series == "dupwatch_quarantine_state{state=\"off\"}" ||
                      series == "dupwatch_table_identity_ok" || series == "dupwatch_findings_durable" ||
                      series.starts_with("process_");
     if (!one) {
