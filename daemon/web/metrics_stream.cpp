@@ -41,13 +41,15 @@ void collect_events(S s, Out out) {
   const auto shown = std::min(s.profile.types.size(), kTypeSeriesMax - 1);
   for (std::size_t i = shown; i < s.profile.types.size(); ++i) unlisted += counts[i];
   // A configured type may have the very name that stands for all unlisted ones.
-  auto named_other = s.profile.find_type(kOther);
-  if (named_other && *named_other >= shown) named_other.reset();
+  std::size_t named_other = shown;
+  for (std::size_t i = 0; i < shown; ++i) {
+    if (s.profile.types[i].name == kOther) named_other = i;
+  }
   for (std::size_t i = 0; i < shown; ++i) {
     const auto count = counts[i] + (named_other == i ? unlisted : 0);
     out.add(count, {{"event_type", s.profile.types[i].name}});
   }
-  if (!named_other) out.add(unlisted, {{"event_type", kOther}});
+  if (named_other == shown) out.add(unlisted, {{"event_type", kOther}});
 }
 
 void collect_decode_errors(S s, Out out) {
