@@ -122,6 +122,7 @@ class Daemon {
   core::Engine ulid_engine_ = core::Engine::kV4;
   Instant next_recheck_ = Instant::max();
   std::string recheck_trouble_;
+  std::optional<postgres::GuardState> guard_;
   bool baseline_told_ = false;
   std::optional<StreamLoop> stream_;
   std::unique_ptr<web::HttpServer> http_;

@@ -97,6 +97,7 @@ void Daemon::tick_recheck(Instant now) {
                  {"remedy", answers->error->remedy}});
     }
     recheck_trouble_ = trouble;
+    if (!answers->error) guard_ = answers->guard;
     for (auto& view : answers->views) watch_.rechecked(std::move(view), answers->asked);
   }
   if (now < next_recheck_) return;
@@ -200,6 +201,8 @@ core::StatusSnapshot Daemon::snapshot(Instant now) const {
   out.gaps_opened = coverage_.opened_total();
   out.gaps_open = coverage_.open_now();
   out.coverage_complete_since = coverage_.complete_since();
+  out.guard_enabled = guard_ && guard_->enabled;
+  if (guard_) out.guard_suppressed = guard_->suppressed.value_or(0);
   out.webhook = webhook_.stats();
   out.quarantine = quarantine_.stats();
   out.table_identity_ok = monitor_.table_trouble().empty();

@@ -158,6 +158,9 @@ struct StatusSnapshot {
   HeartbeatStatus heartbeat;
   WebhookStats webhook;
   QuarantineStats quarantine;
+  /// Of `dupwatch guard`, as of the last look at the tables.
+  bool guard_enabled = false;
+  std::uint64_t guard_suppressed = 0;
   /// The watched table and publication are still what they were at START_REPLICATION.
   bool table_identity_ok = true;
 };
