@@ -121,9 +121,10 @@ const char* action_of(const ActRequest& request) {
 /// The entry of an act of before, kUnknown when there is none.
 Expected<ActOutcome> look_for_entry(const core::Config& config, const ActRequest& request, Connection& sql,
                                     Waiter& waiter) {
+  const auto xid = request.xid ? std::optional(std::to_string(*request.xid)) : std::nullopt;
   auto answer = query(
       sql, postgres::quarantine_kept_query(),
-      {config.profile.qualified_name(), request.run_id, request.finding_id, action_of(request)}, waiter);
+      {config.profile.qualified_name(), request.run_id, request.finding_id, action_of(request), xid}, waiter);
   if (auto* error = std::get_if<Error>(&answer)) return std::move(*error);
   const auto& result = *std::get<Result>(answer);
   if (postgres::row_count(result) == 0) return ActOutcome{.kind = Kind::kUnknown};

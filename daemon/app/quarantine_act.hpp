@@ -45,6 +45,9 @@ struct ActRequest {
   std::string finding_id;
   /// The row at fault, for an automatic act.
   std::string event_id{};
+  /// The transaction that wrote it. A row that was put back has another one, and the act on its predecessor
+  /// is none on it.
+  std::optional<decoder::Xid> xid{};
   /// Everything but the writing.
   bool dry_run = false;
   /// The row is copied and stays in the log.

@@ -78,7 +78,8 @@ void QuarantinePump::add(const core::Finding& finding) {
     if (!tasks_.add({.finding = finding.id,
                      .run_id = finding.run_id,
                      .event_id = finding.duplicate.id,
-                     .commit_time = finding.duplicate.commit_time})) {
+                     .commit_time = finding.duplicate.commit_time,
+                     .xid = finding.duplicate.xid})) {
       ++stats_.findings[static_cast<std::size_t>(QuarantineOutcome::kDropped)];
       return;
     }
@@ -171,6 +172,7 @@ void QuarantinePump::act(Task task) {
   const ActRequest request{.run_id = task.run_id,
                            .finding_id = core::finding_id_text(task.finding),
                            .event_id = task.event_id,
+                           .xid = task.xid,
                            .dry_run = config_.quarantine.dry_run,
                            .copy = config_.quarantine.mode == QuarantineMode::kRecord,
                            .automatic = true};

@@ -67,7 +67,7 @@ bool ReportedFindings::admit(Finding& finding, Instant now) {
 }
 
 bool ReportedFindings::is_left_over(const State& state, const Finding& finding, Instant now) noexcept {
-  if (state.state != FindingState::kQuarantined || !is_in_log(finding.state)) return false;
+  if (state.state != FindingState::kQuarantined || finding.state == FindingState::kQuarantined) return false;
   if (state.duplicate_xid && finding.duplicate.xid) return *state.duplicate_xid == *finding.duplicate.xid;
   return now - state.reported < kViewAge;
 }

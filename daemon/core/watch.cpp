@@ -126,7 +126,7 @@ void Watch::add_streamed(const EventRow& row) {
   const auto greatest = index_.run(handle).log.greatest();
   const auto added = index_.add_row(handle, row);
   if (row.ends_run) index_.end_run(handle, now_);
-  if (added.known) {
+  if (added.known && !added.written_again) {
     ++counters_.redeliveries;
     return;
   }

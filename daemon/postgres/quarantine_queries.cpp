@@ -157,7 +157,8 @@ std::string quarantine_entry_query() {
 
 std::string quarantine_kept_query() {
   return "SELECT q.id::text, q.event_id FROM dupwatch.quarantine q WHERE q.table_name = $1 AND q.run_id = $2"
-         " AND q.finding_id = $3 AND q.action = $4 AND q.restored_at IS NULL";
+         " AND q.finding_id = $3 AND q.action = $4 AND q.restored_at IS NULL"
+         " AND coalesce(q.finding #>> '{duplicate,xid}' = $5, true)";
 }
 
 std::string quarantine_restore(const core::Profile& profile, std::span<const StoredColumn> columns) {

@@ -50,7 +50,8 @@ enum class QuarantineWrite : std::uint8_t {
 /// One row for each kept column of entry $1: column, table, run, event, restored ("true"), action
 /// ("removed", "recorded").
 [[nodiscard]] std::string quarantine_entry_query();
-/// The entry, with its event, of finding $3 in run $2 of table $1 and action $4 that is not restored.
+/// The entry, with its event, of finding $3 in run $2 of table $1 and action $4 that is not restored; $5 =
+/// the transaction that wrote the row, NULL = any.
 [[nodiscard]] std::string quarantine_kept_query();
 /// Puts the row of entry $1 back and marks the entry. The answer says whether the row is now, column by
 /// column, what was kept; roll back when it is not.

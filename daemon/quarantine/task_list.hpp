@@ -20,6 +20,7 @@ struct Task {
   std::string run_id;
   std::string event_id;
   std::optional<decoder::Timestamp> commit_time;
+  std::optional<decoder::Xid> xid;
   std::uint32_t attempts = 0;
   Instant due{};
 };

@@ -12,7 +12,7 @@ using std::chrono::milliseconds;
 constexpr Instant kStart{std::chrono::hours{1}};
 
 Task task(std::uint64_t finding) {
-  return {.finding = finding, .run_id = "r", .event_id = "e", .commit_time = {}};
+  return {.finding = finding, .run_id = "r", .event_id = "e", .commit_time = {}, .xid = {}};
 }
 
 TEST(TaskList, GivesWhatIsDueInTheOrderOfArrival) {
