@@ -94,7 +94,8 @@ std::string quarantine_lock_query() {
 }
 
 std::string quarantine_act(const core::Profile& profile, std::string_view run_type,
-                           std::span<const StoredColumn> columns) {
+                           std::span<const StoredColumn> columns,
+                           std::span<const std::string_view> only_types) {
   const auto table = qualified(profile.schema, profile.table);
   const auto& run = profile.run_column;
   const auto& id = profile.id_column;
@@ -110,7 +111,10 @@ std::string quarantine_act(const core::Profile& profile, std::string_view run_ty
     if (event.ends_run) ends.push_back(event.name);
   }
   std::string goes_on;
-  if (!ends.empty()) {
+  if (!only_types.empty()) {
+    goes_on = fmt::format(" AND {}::text IN ({})", col("e", profile.type_column),
+                          quoted_list(only_types, quote_literal));
+  } else if (!ends.empty()) {
     goes_on =
         fmt::format(" AND NOT EXISTS (SELECT FROM {} z WHERE {} = $1::{} AND {}::text IN ({}))", table,
                     col("z", run), type, col("z", profile.type_column), quoted_list(ends, quote_literal));

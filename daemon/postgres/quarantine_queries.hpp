@@ -35,9 +35,10 @@ struct StoredColumn {
 /// Deletes the row of run $1 with id $2 and keeps it, in one statement: what is kept is what was deleted.
 /// Nothing happens (no row) when the row is gone, when no row of its identity sorts before it any more, or
 /// when the run has ended. $3 = finding id, $4 = rule, $5 = the finding as JSON, $6 = table. Returns the
-/// quarantine id.
+/// quarantine id. With `only_types` only a row of those goes, and also one of a run that has ended.
 [[nodiscard]] std::string quarantine_act(const core::Profile& profile, std::string_view run_type,
-                                         std::span<const StoredColumn> columns);
+                                         std::span<const StoredColumn> columns,
+                                         std::span<const std::string_view> only_types = {});
 
 /// One row for each kept column of entry $1: column, table, run, event, restored ("true").
 [[nodiscard]] std::string quarantine_entry_query();
