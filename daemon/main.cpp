@@ -35,6 +35,7 @@ struct Options {
   bool print_sql = false;
   bool uninstall = false;
   std::string run_id;
+  std::string repair_file;
   std::string format = "text";
   std::optional<std::string> since;
   std::optional<std::string> severities;
@@ -253,7 +254,7 @@ ExitCode dispatch(const CLI::App& app, const Options& options) {
     return audit ? dupwatch::app::audit_command(*config, *audit) : ExitCode::kUsage;
   }
   if (app.got_subcommand("explain")) {
-    return dupwatch::app::explain_command(*config, options.run_id, options.json);
+    return dupwatch::app::explain_command(*config, options.run_id, options.json, options.repair_file);
   }
   if (app.got_subcommand("run")) return dupwatch::app::run_command(*config);
   if (app.got_subcommand("check")) return dupwatch::app::check_command(*config, options.json);
@@ -292,6 +293,10 @@ int main_checked(int argc, char** argv) {
   add_guard(*guard, options);
   add_metrics(*metrics, options);
   explain->add_option("RUN_ID", options.run_id, "The run")->required();
+  explain
+      ->add_option("--repair-plan", options.repair_file,
+                   "Write the SQL that would mend the run to this new file; nobody runs it")
+      ->type_name("FILE");
   for (auto* command : {check, explain, drop})
     command->add_flag("--json", options.json, "One JSON document on stdout");
   setup->add_flag("--print-sql", options.print_sql, "Print the SQL; dupwatch never runs it itself")

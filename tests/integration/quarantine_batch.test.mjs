@@ -46,7 +46,7 @@ function withRecords(ended) {
   return { ...ended, acts: records.filter(({ event }) => event === 'act'), summary: records.find(({ event }) => event === 'apply_summary'), answer: records.at(-1) };
 }
 
-/** apply --from-audit as a child: {child, ended, acts(): its lines so far}. */
+/** apply --from-audit as a child: {child, ended, until(reached)}; `reached` is asked with the lines so far. */
 function startApply(cluster, args) {
   const child = spawn(binary(), command(cluster, ['apply', ...args]), { stdio: ['ignore', 'pipe', 'pipe'] });
   let stdout = '';
@@ -54,7 +54,14 @@ function startApply(cluster, args) {
   child.stdout.on('data', (data) => { stdout += data; });
   child.stderr.on('data', (data) => { stderr += data; });
   const ended = new Promise((resolve) => { child.on('close', (code, signal) => resolve({ code, signal, stderr, stdout })); });
-  return { child, ended, acts: () => stdout.split('\n').length - 1 };
+  /** Until `reached()`; a child that ends before fails the test. */
+  const until = async (reached) => {
+    while (!(await reached(stdout.split('\n').length - 1))) {
+      assert.equal(child.exitCode, null, `ended early: ${stdout}${stderr}`);
+      await sleep(5);
+    }
+  };
+  return { child, ended, until };
 }
 
 /** Every row of the log with every column, as the types' own output functions write them. */
@@ -122,7 +129,7 @@ test('a table is made ready for the unique-index migration: killed, gone on with
 
   await t.test('killed in the middle, each row is in the log or kept', async () => {
     const apply = startApply(cluster, [...args, '--yes', '--rate', '200']);
-    while (apply.acts() < 20) await sleep(5);
+    await apply.until((acts) => acts >= 20);
     apply.child.kill('SIGKILL');
     assert.equal((await apply.ended).signal, 'SIGKILL');
     while ((await cluster.query(`SELECT FROM pg_stat_activity WHERE usename = '${ROLE}'`)).length > 0);
@@ -335,7 +342,7 @@ test('a lock is waited out or ends it, Ctrl-C lets the act in flight come to its
   assert.deepEqual([held.code, held.summary.done, held.summary.not_reached], [4, 0, 3], held.stderr);
   assert.match(held.stderr, /lock timeout/);
   const patient = startApply(cluster, ['--from-audit', from, '--yes', '--limit', '1']);
-  while (!(await waits()));
+  await patient.until(waits);
   await sleep(700); // Past the first lock timeout of half a second.
   await holder.query('ROLLBACK');
   const limited = withRecords(await patient.ended);
@@ -345,7 +352,7 @@ test('a lock is waited out or ends it, Ctrl-C lets the act in flight come to its
   for (let tries = 0; tries < 20 && !stopped?.summary?.done; tries += 1) { // The half second may pass on a busy machine.
     await hold(runs[1].duplicate);
     const apply = startApply(cluster, ['--from-audit', from, '--yes']);
-    while (!(await waits()));
+    await apply.until(waits);
     apply.child.kill('SIGINT');
     await sleep(20);
     await holder.query('ROLLBACK');
@@ -368,8 +375,8 @@ test('a session that the server ends is replaced', async (t) => {
   await fatalRuns(cluster, 6);
   const from = file((await audit(cluster)).stdout);
   const apply = startApply(cluster, ['--from-audit', from, '--yes', '--rate', '3']);
-  for (const acts of [1, 3]) {
-    while (apply.acts() < acts) await sleep(5);
+  for (const wanted of [1, 3]) {
+    await apply.until((acts) => acts >= wanted);
     assert.equal((await cluster.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '${ROLE}'`)).length, 1);
   }
   const ended = withRecords(await apply.ended);
