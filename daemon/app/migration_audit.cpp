@@ -178,10 +178,11 @@ std::string MigrationAudit::verdict(const postgres::MigrationIndex& index) const
            "deletes those listed all the same; stop writers older than 4.1.2 before";
   }
   return "the index can't be created now. Stop all writers older than 4.1.2, move away all rows but the "
-         "canonical ones, then migrate: the migration itself keeps the wrong row where this list says so, "
-         "and "
-         "fails when a writer adds a duplicate while it runs. Until then `dupwatch guard install` keeps new "
-         "duplicates out";
+         "canonical ones (dupwatch quarantine apply --before-migration --from-audit FILE, the JSON of this "
+         "list), "
+         "then migrate: the migration itself keeps the wrong row where this list says so, and fails when a "
+         "writer "
+         "adds a duplicate while it runs. Until then `dupwatch guard install` keeps new duplicates out";
 }
 
 void MigrationAudit::finish(const postgres::MigrationIndex& index) {

@@ -34,7 +34,8 @@ using quarantine::BatchFile;
 using quarantine::BatchRow;
 using Outcome = postgres::Waiter::Outcome;
 
-// A quarter of a second, then twice as long each time: eight seconds, a short lock or a failover's reconnect.
+// A quarter of a second, then twice as long each time: eight seconds of pauses, for a short lock or a server
+// that starts again.
 constexpr int kAttemptsMax = 6;
 constexpr std::chrono::milliseconds kFirstPause{250};
 

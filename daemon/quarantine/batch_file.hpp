@@ -15,7 +15,7 @@
 /// findings.file, as a list of rows to take out of the log. Pure: lines in, rows out.
 namespace dupwatch::quarantine {
 
-/// More rows than that in one file are refused: some 300 MB of memory, and 14 hours at 20 rows a second.
+/// More rows than that in one file are refused: some 350 MB of memory, and 14 hours at 20 rows a second.
 inline constexpr std::size_t kBatchRowsMax = 1'000'000;
 /// No line of an audit comes near it; a file without line ends must not fill the memory.
 inline constexpr std::size_t kBatchLineMax = 1U << 20U;

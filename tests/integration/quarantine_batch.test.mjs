@@ -1,192 +1,23 @@
-// dupwatch quarantine apply --from-audit and purge: many rows at once, each act undone alone, and a table made ready for the
-// engine's own unique-index migration.
+// dupwatch quarantine apply --from-audit and purge: many rows at once, each act undone alone.
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import fs from 'node:fs';
-import os from 'node:os';
-import path from 'node:path';
+import { spawn, spawnSync } from 'node:child_process';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { replayAll } from '../engines/replay.mjs';
-import { shapeLogs } from '../engines/shapes.mjs';
 import { insertShapes, runId } from './audit_shapes.mjs';
 import { audit } from './audit_truth.mjs';
 import { binary, runCommand } from './daemon.mjs';
-import { daemonFor, EVENTS, eventId, insertEvents, race, serverWithSchema } from './scene.mjs';
+import { command, entries, fatalRuns, keyOf, quarantine, ROLE, scene, startApply, wholeLog, withRecords } from './quarantine_scene.mjs';
+import { EVENTS, insertEvents } from './scene.mjs';
 
-const ROLE = 'keeper';
-const ENGINES = ['4.2.4', '4.8.9'];
-const installed = (version) => fs.existsSync(new URL(`../engines/${version}/node_modules`, import.meta.url));
-const UNIQUE_INDEX = fs.readFileSync(new URL('../writers/4.3.7/node_modules/@workflow/world-postgres/src/drizzle/migrations/'
-  + '0010_add_events_entity_creation_unique_index.sql', import.meta.url), 'utf8');
-
-/** A server whose role ROLE has exactly the rights that `setup --print-sql --quarantine` gives, and a scratch folder. */
-async function scene(t) {
-  const cluster = await serverWithSchema(t);
-  const daemon = await daemonFor(t, cluster, { connection: { dsn: cluster.dsn({ user: ROLE }) } });
-  const setup = await runCommand(['setup', '--print-sql', '--quarantine', '--config', daemon.configFile]);
-  await cluster.query(setup.stdout);
-  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'dupwatch-batch-'));
-  t.after(() => fs.rmSync(folder, { recursive: true }));
-  const file = (text, name = 'audit.jsonl') => {
-    fs.writeFileSync(path.join(folder, name), text);
-    return path.join(folder, name);
-  };
-  return { cluster, file };
-}
-
-const command = (cluster, args, user = ROLE) => ['quarantine', ...args, '--json', '--dsn', cluster.dsn({ user })];
-
-async function quarantine(cluster, args, user) {
-  return withRecords(await runCommand(command(cluster, args, user)));
-}
-
-function withRecords(ended) {
-  const records = ended.stdout.split('\n').filter(Boolean).map((text) => JSON.parse(text));
-  return { ...ended, acts: records.filter(({ event }) => event === 'act'), summary: records.find(({ event }) => event === 'apply_summary'), answer: records.at(-1) };
-}
-
-/** apply --from-audit as a child: {child, ended, until(reached)}; `reached` is asked with the lines so far. */
-function startApply(cluster, args) {
-  const child = spawn(binary(), command(cluster, ['apply', ...args]), { stdio: ['ignore', 'pipe', 'pipe'] });
-  let stdout = '';
-  let stderr = '';
-  child.stdout.on('data', (data) => { stdout += data; });
-  child.stderr.on('data', (data) => { stderr += data; });
-  const ended = new Promise((resolve) => { child.on('close', (code, signal) => resolve({ code, signal, stderr, stdout })); });
-  /** Until `reached()`; a child that ends before fails the test. */
-  const until = async (reached) => {
-    while (!(await reached(stdout.split('\n').length - 1))) {
-      assert.equal(child.exitCode, null, `ended early: ${stdout}${stderr}`);
-      await sleep(5);
-    }
-  };
-  return { child, ended, until };
-}
-
-/** Every row of the log with every column, as the types' own output functions write them. */
-const wholeLog = (cluster) => cluster.query(`SELECT id, run_id, md5(record_send(e)) AS bytes FROM ${EVENTS} e ORDER BY run_id, id`);
-const entries = (cluster) => cluster.query('SELECT id, run_id, event_id FROM dupwatch.quarantine WHERE restored_at IS NULL ORDER BY id');
-const keyOf = ({ run_id: run, id, event_id: event }) => `${run} ${event ?? id}`;
-
-// What the migration's own statement would leave of each identity, but for the choice of the row: by the smallest id.
-const SECOND_ROWS = `SELECT run_id, id FROM (SELECT run_id, id, row_number() OVER (PARTITION BY run_id, correlation_id, type ORDER BY id COLLATE "C") AS n
-  FROM ${EVENTS} WHERE type IN ('step_created', 'hook_created', 'wait_created')) ranked WHERE n > 1`;
-
-/** A run with one fatal step_created. */
-async function fatalRun(cluster, number) {
-  const run = `wrun_01KQ3V6T0A7M2N5P8R1S4V${String(number).padStart(4, '0')}`;
-  const step = `step_01KQ3V6T0BYD5Q8WEHZ3KT${String(number).padStart(4, '0')}`;
-  const events = [['run_created', null], ['step_created', step], ['step_started', step], ['step_completed', step], ['step_created', step]];
-  const ids = await insertEvents(cluster, events.map(([type, correlation], order) => ({ run, type, correlation, id: eventId(order) })));
-  return { run, ids, duplicate: ids.at(-1) };
-}
-
-async function fatalRuns(cluster, count) {
-  const runs = [];
-  for (let i = 0; i < count; i += 1) runs.push(await fatalRun(cluster, i));
-  return runs;
-}
-
-/** Duplicates of every kind: the engines' shapes, what racing writers of the real package leave, and rows whose ctid sorts the other way. */
-async function dirtyTable(cluster, logs) {
-  await cluster.query(`ALTER TABLE ${EVENTS} SET (autovacuum_enabled = off);
-    ALTER TABLE ${EVENTS} DROP CONSTRAINT workflow_events_pkey; ALTER TABLE ${EVENTS} ADD PRIMARY KEY (run_id, id)`);
-  await insertEvents(cluster, Array.from({ length: 300 }, (_, i) => ({ run: 'wrun_old', type: 'step_started', correlation: `step_${i}` })));
-  const events = logs.flatMap(({ run, log }) => log.events.map(({ id, type, corr }) => ({ run, id, type, correlation: corr ?? null })));
-  const created = ({ type }) => type.endsWith('_created');
-  await insertEvents(cluster, events.filter((event) => !created(event)));
-  await cluster.query(`DELETE FROM ${EVENTS} WHERE run_id = 'wrun_old'`);
-  await cluster.query(`VACUUM ${EVENTS}`);
-  // Larger ids into the freed space first: the migration would keep those.
-  await insertEvents(cluster, events.filter(created).sort((a, b) => (a.id < b.id ? 1 : -1)));
-  await race(cluster, { runs: 40, steps: 3, late: 0.3 });
-  const ended = runId(9001);
-  await insertEvents(cluster, [
-    { run: ended, type: 'step_created', correlation: 'step_e' }, { run: ended, type: 'step_created', correlation: 'step_e' },
-    { run: ended, type: 'hook_created' }, { run: ended, type: 'hook_created' }, { run: ended, type: 'run_completed' },
-    { run: ended, type: 'step_created', correlation: 'step_e' },
-  ]);
-}
-
-const versions = ENGINES.filter(installed);
-test('a table is made ready for the unique-index migration: killed, gone on with, migrated, replayed and undone', async (t) => {
-  const { cluster, file } = await scene(t);
-  const logs = (await Promise.all(versions.map(async (version) => (await shapeLogs(version)).map((log) => ({ version, ...log })))))
-    .flat().map((log, number) => ({ ...log, run: runId(number) }));
-  await dirtyTable(cluster, logs);
-  const before = await wholeLog(cluster);
-  const toGo = (await cluster.query(SECOND_ROWS)).map(keyOf).sort();
-  const foretold = await audit(cluster, ['--before-migration', '--json']);
-  const from = file(foretold.stdout);
-  const args = ['--from-audit', from, '--before-migration'];
-  assert.ok(foretold.stdout.includes('"differs":true') && foretold.stdout.includes('"correlation_id":null'));
-  assert.ok(toGo.length > 60, `only ${toGo.length} rows to move`);
-
-  const dry = await quarantine(cluster, ['apply', ...args, '--dry-run', '--rate', '0']);
-  assert.deepEqual([dry.code, dry.summary.dry_run, dry.summary.done], [0, toGo.length, 0], dry.stderr);
-  assert.deepEqual(await wholeLog(cluster), before);
-
-  await t.test('killed in the middle, each row is in the log or kept', async () => {
-    const apply = startApply(cluster, [...args, '--yes', '--rate', '200']);
-    await apply.until((acts) => acts >= 20);
-    apply.child.kill('SIGKILL');
-    assert.equal((await apply.ended).signal, 'SIGKILL');
-    while ((await cluster.query(`SELECT FROM pg_stat_activity WHERE usename = '${ROLE}'`)).length > 0);
-    const kept = new Set((await entries(cluster)).map(keyOf));
-    assert.ok(kept.size >= 20 && kept.size < toGo.length, `${kept.size} of ${toGo.length}`);
-    assert.deepEqual((await wholeLog(cluster)).map(keyOf), before.map(keyOf).filter((key) => !kept.has(key)));
-
-    const rest = await quarantine(cluster, ['apply', ...args, '--yes', '--rate', '0']);
-    assert.equal(rest.code, 0, rest.stdout.slice(-600) + rest.stderr);
-    assert.deepEqual([rest.summary.rows, rest.summary.done, rest.summary.already_done, rest.summary.refused, rest.summary.not_reached],
-      [toGo.length, toGo.length - kept.size, kept.size, 0, 0]);
-    t.diagnostic(`${before.length} rows, ${toGo.length} moved, of them ${kept.size} before the kill`);
-  });
-
-  await t.test('exactly the second rows of each identity are kept, none of the canonical ones', async () => {
-    assert.deepEqual((await entries(cluster)).map(keyOf).sort(), toGo);
-    const gone = new Set(toGo);
-    assert.deepEqual(await wholeLog(cluster), before.filter((row) => !gone.has(keyOf(row))));
-    const clean = await audit(cluster, ['--before-migration', '--json']);
-    assert.equal(clean.code, 0, clean.stdout);
-  });
-
-  const cleaned = await wholeLog(cluster);
-  await t.test('the real migration succeeds and deletes nothing', async () => {
-    await cluster.query(UNIQUE_INDEX);
-    assert.deepEqual(await wholeLog(cluster), cleaned);
-    assert.equal((await cluster.query("SELECT FROM pg_indexes WHERE indexname = 'workflow_events_entity_creation_unique' AND indexdef LIKE '%UNIQUE%'")).length, 1);
-  });
-
-  for (const version of ENGINES) {
-    await t.test(`${version} replays what is left`, { skip: !versions.includes(version) && 'the engine is not installed (./test installs it)' }, async (sub) => {
-      const ours = logs.filter((log) => log.version === version);
-      const left = new Set(cleaned.map(keyOf));
-      const pruned = ours.map(({ run, log }) => ({ ...log, events: log.events.filter(({ id }) => left.has(`${run} ${id}`)) }));
-      const was = await replayAll(version, ours.map(({ log }) => log));
-      const is = await replayAll(version, pruned);
-      const touched = ours.map(({ name, log }, i) => ({ name, removed: log.events.length - pruned[i].events.length, was: was[i].outcome, is: is[i].outcome }))
-        .filter(({ removed }) => removed > 0);
-      sub.diagnostic(`${ours.length} logs, rows moved out of ${touched.length}: ${touched.filter((log) => log.was === 'fatal' && log.is === 'ok').length} healed`);
-      assert.ok(touched.some((log) => log.was === 'ok') && touched.filter((log) => log.was === 'fatal').length >= 4, JSON.stringify(touched));
-      assert.deepEqual(touched.filter((log) => log.was === 'ok' && log.is !== 'ok'), [], 'a move must not break a log');
-      // What is still fatal has another row at fault, which `apply` without --before-migration is for.
-      const faults = (await audit(cluster)).findings.filter(({ severity }) => severity === 'fatal').map(({ run_id: run }) => run);
-      const silent = ours.filter(({ run }, i) => is[i].outcome === 'fatal' && pruned[i].events.length < ours[i].log.events.length && !faults.includes(run));
-      assert.deepEqual(silent.map(({ name }) => name), []);
-    });
+/** Lines about the migration that name `count` rows, 10,000 a line. */
+function manyRows(count) {
+  const text = [];
+  for (let row = 0; row < count; row += 10_000) {
+    const ids = Array.from({ length: Math.min(10_000, count - row) }, (_, i) => `wevt_01KAAAAAAA${String(row + i).padStart(16, '0')}`);
+    text.push(JSON.stringify({ event: 'migration', run_id: runId(1), canonical_id: 'wevt_0', kept_id: 'wevt_0', deleted_ids: ids }));
   }
-
-  await t.test('every entry comes back, and the table is what it was', async () => {
-    const kept = await entries(cluster);
-    const stopped = await quarantine(cluster, ['restore', String(kept[0].id), '--yes'], 'postgres');
-    assert.deepEqual([stopped.code, stopped.answer.reason], [1, 'collision'], 'the new index keeps it out');
-    await cluster.query('DROP INDEX workflow.workflow_events_entity_creation_unique');
-    for (const { id } of kept) assert.equal((await quarantine(cluster, ['restore', String(id), '--yes'], 'postgres')).code, 0);
-    assert.deepEqual(await wholeLog(cluster), before);
-  });
-});
+  return text.join('\n');
+}
 
 test('of a whole audit the fatal rows go, in order, and the rest is refused with its reason', async (t) => {
   const { cluster, file } = await scene(t);
@@ -244,18 +75,43 @@ test('a row that went by another hand is gone, one that has no fault any more st
   assert.deepEqual(await entries(cluster), []);
 });
 
-test('findings serve for --before-migration too, without their rule on', async (t) => {
+test('two at once on the same file do each row once', async (t) => {
   const { cluster, file } = await scene(t);
-  const run = runId(1);
-  const ids = await insertEvents(cluster, ['step_created', 'step_created', 'step_completed', 'step_completed'].map((type, i) => ({ run, type, correlation: 'step_a', id: eventId(i) })));
-  const { stdout } = await audit(cluster);
-  const config = file(`connection:\n  dsn: "${cluster.dsn({ user: ROLE })}"\nrules:\n  duplicate_created: off\n`, 'dupwatch.yaml');
-  const done = withRecords(await runCommand(['quarantine', 'apply', '--from-audit', file(stdout), '--before-migration', '--yes', '--json', '--config', config]));
-  assert.deepEqual(done.acts.map(({ result, reason, event_id: id }) => [result, reason, id]).sort(),
-    [['done', null, ids[1]], ['refused', 'not_indexed', ids[3]]], done.stderr);
-  const [{ finding }] = await cluster.query('SELECT finding FROM dupwatch.quarantine');
-  assert.deepEqual([finding.rule, finding.canonical.id, finding.duplicate.id, finding.correlation_id, finding.finding_id],
-    ['duplicate_created', ids[0], ids[1], 'step_a', done.acts.find(({ result }) => result === 'done').finding_id]);
+  await fatalRuns(cluster, 40);
+  const from = file((await audit(cluster)).stdout);
+  const both = await Promise.all([1, 2].map(() => quarantine(cluster, ['apply', '--from-audit', from, '--yes', '--rate', '0'])));
+  assert.deepEqual(both.map(({ code }) => code), [0, 0], both.map(({ stderr }) => stderr).join(''));
+  assert.equal(both[0].summary.done + both[1].summary.done, 40);
+  assert.ok(both.every(({ summary }) => summary.done + summary.already_done === 40));
+  assert.equal((await entries(cluster)).length, 40);
+});
+
+test('on a terminal it asks, with the numbers, and shows how far it is', async (t) => {
+  const { cluster, file } = await scene(t);
+  await fatalRuns(cluster, 8);
+  await insertEvents(cluster, ['step_created', 'step_created'].map((type) => ({ run: runId(1), type, correlation: 'step_open' })));
+  const from = file((await audit(cluster)).stdout);
+  const shell = (args) => [binary(), 'quarantine', ...args, '--dsn', cluster.dsn({ user: ROLE })].map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(' ');
+  const onTerminal = (args, input) => spawnSync('script', ['-qec', shell(args), '/dev/null'], { encoding: 'utf8', input });
+  const no = onTerminal(['apply', '--from-audit', from], 'n\n');
+  if (no.error?.code === 'ENOENT') return t.diagnostic('no script(1) on this machine');
+  assert.equal(no.status, 2, no.stdout);
+  assert.match(no.stdout, /8 rows can be taken out of workflow\.workflow_events\. 1 more stay, by the file's own word\. Do it\? \[y\/N\]/);
+  assert.deepEqual(await entries(cluster), []);
+  const yes = onTerminal(['apply', '--from-audit', from, '--rate', '10'], 'y\n');
+  assert.equal(yes.status, 1, yes.stdout);
+  assert.match(yes.stdout, /\[#+\.+\] +\d+ %  \d of about 9 rows/);
+  assert.match(yes.stdout, /8 removed, 0 removed before, 0 no longer in the log, 1 refused \(1 not_fatal\)\r?\n/);
+  assert.match(yes.stdout, /run wrun_\w+: wevt_\w+ removed; entry \d+\r?\n/);
+
+  const owner = (args, input) => spawnSync('script', ['-qec', shell(args).replace(ROLE, 'postgres'), '/dev/null'], { encoding: 'utf8', input });
+  await cluster.query("UPDATE dupwatch.quarantine SET removed_at = now() - interval '2 days'");
+  assert.equal(owner(['purge', '--older-than', '1d'], 'n\n').status, 2);
+  assert.equal((await entries(cluster)).length, 8);
+  const purged = owner(['purge', '--older-than', '1d'], 'y\n');
+  assert.match(purged.stdout, /Delete 8 entries of dupwatch\.quarantine made before .*\? 8 of them were never restored and hold the only copy of a row\. \[y\/N\]/);
+  assert.match(purged.stdout, /deleted 8 of 8 entries/);
+  assert.deepEqual(await entries(cluster), []);
 });
 
 test('a file that is no audit changes nothing, and the error says where and what', async (t) => {
@@ -276,6 +132,7 @@ test('a file that is no audit changes nothing, and the error says where and what
     [csv, [], /:1: found "/],
     ['', [], /:1: found nothing, expected/],
     [`${first}\n${'x'.repeat(3 << 20)}`, [], /:2: found a line longer than 1048576 bytes/],
+    [manyRows(1_000_001), ['--before-migration'], /:101: found more than 1000000 rows, expected at most so many; leave out harmless/],
     [`${'\u0000'.repeat(50)}\n`, [], /:1: found "/],
   ];
   for (const [text, args, message] of cases) {
