@@ -22,7 +22,7 @@ namespace {
 using dupwatch::app::ExitCode;
 
 constexpr const char* kFooter =
-    "Exit codes: 0 clean; 1 findings (audit, explain: of any kind; check: a line failed; quarantine: the "
+    "Exit codes: 0 clean; 1 findings (audit, explain: of any kind; check: a line failed; quarantine: a "
     "row\n"
     "stays; guard: refused, or not as it should be); 2 usage or configuration;\n"
     "3 an operator must act; 4 temporary failure.\n"
@@ -35,11 +35,13 @@ struct Options {
   bool print_sql = false;
   bool uninstall = false;
   std::string run_id;
+  std::string repair_file;
   std::string format = "text";
   std::optional<std::string> since;
   std::optional<std::string> severities;
   dupwatch::app::AuditOptions audit;
   dupwatch::app::QuarantineOptions quarantine;
+  std::string older_than;
   bool describe = false;
   dupwatch::web::DescriptionFormat metrics = dupwatch::web::DescriptionFormat::kText;
   bool setup_quarantine = false;
@@ -103,6 +105,21 @@ void add_audit(CLI::App& command, Options& options) {
                    "What the engine's unique-index migration would delete");
 }
 
+void add_batch(CLI::App& apply, CLI::Option& file, dupwatch::app::QuarantineOptions& quarantine) {
+  apply
+      .add_flag("--before-migration", quarantine.before_migration,
+                "The rows in the way of the engine's unique-index migration, fatal or not")
+      ->needs(&file);
+  apply.add_option("--rate", quarantine.rate, "Rows a second at most; 0: no limit")
+      ->check(CLI::Range(0.0, 10'000.0))
+      ->needs(&file)
+      ->type_name("ROWS");
+  apply.add_option("--limit", quarantine.rows_max, "End after so many rows")
+      ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1'000'000}))
+      ->needs(&file)
+      ->type_name("ROWS");
+}
+
 void add_quarantine(CLI::App& command, Options& options) {
   using Action = dupwatch::app::QuarantineOptions::Action;
   auto& quarantine = options.quarantine;
@@ -119,17 +136,28 @@ void add_quarantine(CLI::App& command, Options& options) {
   list->add_option("--limit", quarantine.limit, "At most so many")->check(CLI::Range(1, 100'000));
   auto* show = action("show", "One entry with the row that was kept", Action::kShow);
   auto* apply = action("apply", "Take the row at fault of a fatal finding out of the log", Action::kApply);
-  apply->add_option("RUN_ID", quarantine.run_id, "The run")->required();
-  apply->add_option("FINDING", quarantine.finding_id, "Its finding_id")->required();
-  apply->add_flag("--dry-run", quarantine.dry_run, "Say what would be done, and do nothing");
+  auto* run_id = apply->add_option("RUN_ID", quarantine.run_id, "The run");
+  auto* finding = apply->add_option("FINDING", quarantine.finding_id, "Its finding_id");
+  auto* file = apply->add_option("--from-audit", quarantine.from_audit,
+                                 "Every row of a file that dupwatch audit --format json wrote; -: stdin");
+  file->type_name("FILE")->excludes(run_id)->excludes(finding);
+  run_id->needs(finding);
+  add_batch(*apply, *file, quarantine);
   auto* restore = action("restore", "Put a row back as it was", Action::kRestore);
   for (auto* sub : {show, restore}) {
     sub->add_option("ID", quarantine.entry, "The entry's number")->required()->check(CLI::PositiveNumber);
   }
+  auto* purge = action("purge", "Delete old entries with the rows that they keep", Action::kPurge);
+  purge->add_option("--older-than", options.older_than, "Age, such as 12h or 30d")
+      ->required()
+      ->type_name("AGE");
+  for (auto* sub : {apply, purge}) {
+    sub->add_flag("--dry-run", quarantine.dry_run, "Say what would be done, and do nothing");
+  }
   action("status", "What the daemon took out by itself, and whether it may go on", Action::kStatus);
   auto* resume =
       action("resume", "Let the daemon take rows out again after it stopped itself", Action::kResume);
-  for (auto* sub : {apply, restore, resume}) sub->add_flag("--yes", quarantine.yes, "Do not ask");
+  for (auto* sub : {apply, restore, purge, resume}) sub->add_flag("--yes", quarantine.yes, "Do not ask");
 }
 
 void add_metrics(CLI::App& command, Options& options) {
@@ -167,6 +195,16 @@ void add_guard(CLI::App& command, Options& options) {
   auto* remove = action("remove", "Take it off again, without trace", Action::kRemove);
   action("status", "Whether it is there, what it kept out, and whether it is needed", Action::kStatus);
   for (auto* sub : {install, remove}) sub->add_flag("--yes", guard.yes, "Do not ask");
+}
+
+/// The options of quarantine, or nullopt after telling the problem.
+std::optional<dupwatch::app::QuarantineOptions> quarantine_options(const Options& options) {
+  auto quarantine = options.quarantine;
+  if (quarantine.action != dupwatch::app::QuarantineOptions::Action::kPurge) return quarantine;
+  quarantine.older_than_millis = dupwatch::app::parse_age(options.older_than).value_or(0);
+  if (quarantine.older_than_millis != 0) return quarantine;
+  std::fputs("--older-than: expected an age like 12h or 30d, not less than 1h\n", stderr);
+  return std::nullopt;
 }
 
 /// The configuration, or nullopt after telling every problem.
@@ -219,12 +257,15 @@ ExitCode dispatch(const CLI::App& app, const Options& options) {
     return audit ? dupwatch::app::audit_command(*config, *audit) : ExitCode::kUsage;
   }
   if (app.got_subcommand("explain")) {
-    return dupwatch::app::explain_command(*config, options.run_id, options.json);
+    return dupwatch::app::explain_command(*config, options.run_id, options.json, options.repair_file);
   }
   if (app.got_subcommand("run")) return dupwatch::app::run_command(*config);
   if (app.got_subcommand("check")) return dupwatch::app::check_command(*config, options.json);
   if (app.got_subcommand("drop")) return dupwatch::app::drop_command(*config, options.json);
-  if (app.got_subcommand("quarantine")) return dupwatch::app::quarantine_command(*config, options.quarantine);
+  if (app.got_subcommand("quarantine")) {
+    const auto quarantine = quarantine_options(options);
+    return quarantine ? dupwatch::app::quarantine_command(*config, *quarantine) : ExitCode::kUsage;
+  }
   if (app.got_subcommand("guard")) return dupwatch::app::guard_command(*config, options.guard);
   return dupwatch::app::setup_command(*config, options.uninstall, options.setup_quarantine);
 }
@@ -246,8 +287,7 @@ int main_checked(int argc, char** argv) {
   auto* audit = app.add_subcommand("audit", "Judge all rows that are in the table, without a slot");
   auto* explain = app.add_subcommand("explain", "Show one run as replay reads it, and what can be done");
   auto* guard = app.add_subcommand("guard", "Keep second creation events out of the table of an old engine");
-  auto* quarantine =
-      app.add_subcommand("quarantine", "Take a fatal row out of the log, keep it, put it back");
+  auto* quarantine = app.add_subcommand("quarantine", "Take rows out of the log, keep them, put them back");
   auto* metrics = app.add_subcommand("metrics", "Say what every metric of /metrics means");
   for (auto* command : {run, check, audit, explain, quarantine, guard, setup, drop})
     add_common(*command, options);
@@ -256,6 +296,10 @@ int main_checked(int argc, char** argv) {
   add_guard(*guard, options);
   add_metrics(*metrics, options);
   explain->add_option("RUN_ID", options.run_id, "The run")->required();
+  explain
+      ->add_option("--repair-plan", options.repair_file,
+                   "Write the SQL that would mend the run to this new file; nobody runs it")
+      ->type_name("FILE");
   for (auto* command : {check, explain, drop})
     command->add_flag("--json", options.json, "One JSON document on stdout");
   setup->add_flag("--print-sql", options.print_sql, "Print the SQL; dupwatch never runs it itself")

@@ -2,24 +2,12 @@
 
 #include <charconv>
 #include <cstdio>
-#include <string_view>
 
 namespace dupwatch::app {
 namespace {
 
 constexpr std::string_view kBase32 = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 constexpr std::uint64_t kHour = 3'600'000;
-
-std::optional<std::uint64_t> parse_age(std::string_view text) {
-  std::uint64_t number = 0;
-  const auto* end = text.data() + text.size();
-  const auto [stopped, error] = std::from_chars(text.data(), end, number);
-  // A hundred years: what is longer is a slip.
-  if (error != std::errc{} || stopped + 1 != end || number > 876'000) return std::nullopt;
-  if (*stopped == 'h') return number * kHour;
-  if (*stopped == 'd') return number * 24 * kHour;
-  return std::nullopt;
-}
 
 /// Days from 1970-01-01 in the civil calendar (Howard Hinnant's algorithm).
 std::int64_t days_from_civil(int year, int month, int day) noexcept {
@@ -31,6 +19,17 @@ std::int64_t days_from_civil(int year, int month, int day) noexcept {
 }
 
 }  // namespace
+
+std::optional<std::uint64_t> parse_age(std::string_view text) {
+  std::uint64_t number = 0;
+  const auto* end = text.data() + text.size();
+  const auto [stopped, error] = std::from_chars(text.data(), end, number);
+  // A hundred years: what is longer is a slip.
+  if (error != std::errc{} || stopped + 1 != end || number > 876'000) return std::nullopt;
+  if (*stopped == 'h') return number * kHour;
+  if (*stopped == 'd') return number * 24 * kHour;
+  return std::nullopt;
+}
 
 std::optional<std::uint64_t> parse_since(const std::string& text, std::uint64_t now_millis) {
   if (const auto age = parse_age(text)) return now_millis > *age ? now_millis - *age : 0;

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "daemon/app/audit_output.hpp"
 #include "daemon/core/rule.hpp"
@@ -26,6 +27,8 @@ struct AuditOptions {
 /// "2026-11-24", "2026-11-24T05:21", "...T05:21:38", with or without Z (UTC), or an age: 12h, 7d. nullopt:
 /// neither.
 [[nodiscard]] std::optional<std::uint64_t> parse_since(const std::string& text, std::uint64_t now_millis);
+/// The age alone, in milliseconds.
+[[nodiscard]] std::optional<std::uint64_t> parse_age(std::string_view text);
 /// "fatal,conflict"; false and unchanged when a name is wrong.
 [[nodiscard]] bool parse_severities(const std::string& text, std::array<bool, core::kSeverities>& out);
 /// The largest run id, "wrun_" and a ULID, of all before that moment.

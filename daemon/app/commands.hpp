@@ -19,8 +19,10 @@ namespace dupwatch::app {
 [[nodiscard]] ExitCode check_command(const core::Config& config, bool json);
 /// The rules over the whole existing table, without a slot; kFindings when there are any.
 [[nodiscard]] ExitCode audit_command(const core::Config& config, const AuditOptions& options);
-/// One run as replay reads it; kFindings when a rule speaks of it.
-[[nodiscard]] ExitCode explain_command(const core::Config& config, const std::string& run_id, bool json);
+/// One run as replay reads it; kFindings when a rule speaks of it. The SQL that would mend it also goes to
+/// `repair_file`, unless that is empty or there is none.
+[[nodiscard]] ExitCode explain_command(const core::Config& config, const std::string& run_id, bool json,
+                                       const std::string& repair_file);
 /// Rows taken out of the log and put back, one at a time, each on a person's word; kFindings when the row
 /// stays where it is.
 [[nodiscard]] ExitCode quarantine_command(const core::Config& config, const QuarantineOptions& options);

@@ -3,21 +3,19 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <charconv>
 #include <cstdio>
 #include <string_view>
 
 #include "daemon/core/finding.hpp"
 #include "daemon/postgres/connection.hpp"
+#include "daemon/quarantine/eligibility.hpp"
 
 namespace dupwatch::app {
 namespace {
 
-// As the migration lists them.
-constexpr std::array<std::string_view, 3> kDeduplicated = {"step_created", "hook_created", "wait_created"};
-// The later migration that adds this type to the index removes no duplicates: it fails on them.
-constexpr std::string_view kAttribute = "attr_set";
+using quarantine::kAttributeType;
+using quarantine::kDeduplicatedTypes;
 
 std::int64_t number(std::optional<std::string_view> text) {
   std::int64_t value = 0;
@@ -59,8 +57,8 @@ MigrationAudit::MigrationAudit(const core::Profile& profile, OutputFormat format
 }
 
 std::string MigrationAudit::condition() const {
-  std::string types = fmt::format("'{}'", kAttribute);
-  for (const auto& name : kDeduplicated) types += fmt::format(", '{}'", name);
+  std::string types = fmt::format("'{}'", kAttributeType);
+  for (const auto& name : kDeduplicatedTypes) types += fmt::format(", '{}'", name);
   for (const auto& type : profile_.types) {
     if (type.closes) types += fmt::format(", '{}'", type.name);
   }
@@ -89,7 +87,7 @@ void MigrationAudit::run_end(const std::string& run_id) {
   for (const auto& [correlation_id, entity] : entities_) {
     for (const auto& [type, rows] : entity.by_type) {
       if (rows.size() < 2) continue;
-      if (type == kAttribute) {
+      if (type == kAttributeType) {
         if (correlation_id) ++attributes_;
       } else {
         judge(run_id, correlation_id, type, rows, entity.closing_id);
@@ -180,10 +178,11 @@ std::string MigrationAudit::verdict(const postgres::MigrationIndex& index) const
            "deletes those listed all the same; stop writers older than 4.1.2 before";
   }
   return "the index can't be created now. Stop all writers older than 4.1.2, move away all rows but the "
-         "canonical ones, then migrate: the migration itself keeps the wrong row where this list says so, "
-         "and "
-         "fails when a writer adds a duplicate while it runs. Until then `dupwatch guard install` keeps new "
-         "duplicates out";
+         "canonical ones (dupwatch quarantine apply --before-migration --from-audit FILE, the JSON of this "
+         "list), "
+         "then migrate: the migration itself keeps the wrong row where this list says so, and fails when a "
+         "writer "
+         "adds a duplicate while it runs. Until then `dupwatch guard install` keeps new duplicates out";
 }
 
 void MigrationAudit::finish(const postgres::MigrationIndex& index) {

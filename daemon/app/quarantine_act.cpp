@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "daemon/app/run_story.hpp"
+#include "daemon/core/replay_rules.hpp"
 #include "daemon/postgres/audit_queries.hpp"
 #include "daemon/postgres/quarantine_limits.hpp"
 #include "daemon/postgres/quarantine_queries.hpp"
@@ -154,9 +155,10 @@ Expected<ActOutcome> without_finding(const core::Config& config, const TableGrou
 /// The commit is a round trip of its own: as long as it is not sent, an act whose client dies is undone.
 Expected<ActOutcome> keep_row(const core::Config& config, const TableGround& table, const Ground& ground,
                               const core::Finding& finding, const ActRequest& request, Connection& sql,
-                              Waiter& waiter) {
+                              Waiter& waiter, std::span<const std::string_view> only_types = {}) {
   const auto write = request.copy ? postgres::QuarantineWrite::kCopy : postgres::QuarantineWrite::kMove;
-  const auto act = postgres::quarantine_act(config.profile, table.run_type, ground.columns, write);
+  const auto act =
+      postgres::quarantine_act(config.profile, table.run_type, ground.columns, write, only_types);
   auto answer = query(sql, act,
                       {finding.run_id, finding.duplicate.id, core::finding_id_text(finding.id),
                        std::string(core::to_string(finding.rule)), core::to_json(finding), finding.table,
@@ -177,6 +179,36 @@ Expected<ActOutcome> keep_row(const core::Config& config, const TableGround& tab
              {.kind = Kind::kDone,
               .entry = std::string(postgres::cell(result, 0, 0).value_or("")),
               .event_id = finding.duplicate.id});
+}
+
+/// What is kept with a row that goes for the migration's sake: the finding about it, or, where its rule is
+/// off or does not speak of the row, the same made from the rows alone.
+core::Finding migration_finding(const core::Config& config, const RunStory& story,
+                                const std::string& event_id) {
+  constexpr auto kRule = core::Rule::kDuplicateCreated;
+  for (const auto& finding : story.findings()) {
+    if (finding.rule == kRule && finding.duplicate.id == event_id) return finding;
+  }
+  const auto& events = story.events();
+  const auto row = std::ranges::find(events, event_id, &RunStory::Event::id);
+  const auto canonical = std::ranges::find_if(events, [&](const auto& event) {
+    return event.type == row->type && event.correlation_id == row->correlation_id;
+  });
+  core::Finding finding;
+  finding.rule = kRule;
+  finding.severity = core::Severity::kUnknown;
+  finding.reason = "taken out because the unique index of the engine's migration admits one such row";
+  finding.engine = story.engine();
+  finding.origin = core::Origin::kBaseline;
+  finding.state = story.end_type().empty() ? core::FindingState::kOpen : core::FindingState::kRunEnded;
+  finding.table = config.profile.qualified_name();
+  finding.run_id = story.run_id();
+  finding.identity = {row->correlation_id};
+  finding.type = row->type;
+  finding.canonical.id = canonical->id;
+  finding.duplicate.id = event_id;
+  finding.id = core::finding_id(finding.table, kRule, finding.run_id, event_id);
+  return finding;
 }
 
 struct Entry {
@@ -253,6 +285,31 @@ std::optional<Error> open_circuit(const core::Config& config, std::string_view r
   auto answer = batch(sql, statements, waiter);
   if (auto* error = std::get_if<Error>(&answer)) return std::move(*error);
   return std::nullopt;
+}
+
+Expected<ActOutcome> quarantine_for_migration(const core::Config& config, const TableGround& table,
+                                              const std::string& run_id, const std::string& event_id,
+                                              bool dry_run, Connection& sql, Waiter& waiter) {
+  Ground ground{.story = RunStory(config, run_id, table.ulid_engine), .columns = {}};
+  ActRequest request{.run_id = run_id, .finding_id = {}, .event_id = event_id, .dry_run = dry_run};
+  if (auto error = begin_act(ground, config, table, request, sql, waiter)) return std::move(*error);
+  std::vector<quarantine::LogRow> rows;
+  for (const auto& event : ground.story.events()) {
+    rows.push_back({.id = event.id, .type = event.type, .correlation_id = event.correlation_id});
+  }
+  if (std::ranges::find(rows, event_id, &quarantine::LogRow::id) == rows.end()) {
+    return end(sql, waiter, false, {.kind = Kind::kUnknown, .event_id = event_id});
+  }
+  if (const auto why = quarantine::migration_refusal(rows, event_id, ground.story.slot_numbered())) {
+    return end(sql, waiter, false, refused(*why, event_id));
+  }
+  if (dry_run) return end(sql, waiter, false, {.kind = Kind::kWouldBeDone, .event_id = event_id});
+  std::vector<std::string_view> types(quarantine::kDeduplicatedTypes.begin(),
+                                      quarantine::kDeduplicatedTypes.end());
+  types.push_back(quarantine::kAttributeType);
+  const auto finding = migration_finding(config, ground.story, event_id);
+  request.finding_id = core::finding_id_text(finding.id);
+  return keep_row(config, table, ground, finding, request, sql, waiter, types);
 }
 
 Expected<ActOutcome> restore_row(const core::Config& config, const std::string& id, Connection& sql,

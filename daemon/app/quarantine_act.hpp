@@ -72,6 +72,12 @@ struct ActRequest {
                                                           std::string_view detail, postgres::Connection& sql,
                                                           postgres::Waiter& waiter);
 
+/// Moves a row that stands in the way of the engine's unique-index migrations, fatal or not; never the
+/// canonical one. Judged anew under the same lock as by quarantine_row.
+[[nodiscard]] postgres::Expected<ActOutcome> quarantine_for_migration(
+    const core::Config& config, const TableGround& table, const std::string& run_id,
+    const std::string& event_id, bool dry_run, postgres::Connection& sql, postgres::Waiter& waiter);
+
 /// Puts the row of a quarantine entry back and compares it, column by column, with what was kept.
 [[nodiscard]] postgres::Expected<ActOutcome> restore_row(const core::Config& config, const std::string& entry,
                                                          postgres::Connection& sql, postgres::Waiter& waiter);

@@ -1,15 +1,16 @@
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <cstdio>
-#include <iostream>
 #include <string>
 #include <variant>
 
 #include "daemon/app/commands.hpp"
 #include "daemon/app/loop_waiter.hpp"
 #include "daemon/app/quarantine_act.hpp"
+#include "daemon/app/quarantine_batch.hpp"
 #include "daemon/app/quarantine_circuit.hpp"
+#include "daemon/app/quarantine_dialog.hpp"
+#include "daemon/app/quarantine_purge.hpp"
 #include "daemon/app/table_ground.hpp"
 #include "daemon/postgres/quarantine_queries.hpp"
 
@@ -22,52 +23,28 @@ using postgres::kAnswerTimeout;
 using Action = QuarantineOptions::Action;
 using Kind = ActOutcome::Kind;
 
-/// The error table's remedies are about reading; here other rights and another table can be missing.
-ExitCode tell(Error error, Action action) {
-  const bool right = error.sqlstate == "42501";
-  if (right || error.sqlstate == "42P01" || error.sqlstate == "3F000") {
-    error.fault = postgres::Fault::kNeedsOperator;
-    error.remedy = "run what `dupwatch setup --print-sql --quarantine` prints";
-    if (right && action == Action::kRestore) {
-      error.remedy =
-          "restore with --dsn as a role that may write the log and dupwatch.quarantine, such as their owner; "
-          "dupwatch's own role gets no INSERT on the log";
-    } else if (right && action == Action::kResume) {
-      error.remedy =
-          "resume with --dsn as the owner of dupwatch.quarantine_circuit; dupwatch's own role can open the "
-          "circuit only";
-    }
-  }
-  return tell_error(error);
-}
-
-/// Nothing is written without a person's word. Asks before signals are blocked, so that Ctrl-C is an answer
-/// too.
 bool confirmed(const core::Config& config, const QuarantineOptions& options) {
-  const bool apply = options.action == Action::kApply;
-  const bool resume = options.action == Action::kResume;
-  if (options.yes || options.dry_run || (!apply && !resume && options.action != Action::kRestore))
-    return true;
-  if (isatty(STDIN_FILENO) != 1) {
-    fmt::print(stderr,
-               "error: this needs a person's word, and there is no terminal to ask; remedy: add --yes\n");
-    return false;
+  if (options.yes || options.dry_run) return true;
+  const auto table = config.profile.qualified_name();
+  switch (options.action) {
+    case Action::kApply:
+      return person_agrees(
+          fmt::format("Take the row of finding {} out of {}?", postgres::one_line(options.finding_id), table),
+          "the event log");
+    case Action::kRestore:
+      return person_agrees(
+          fmt::format("Put the row of entry {} back into {}?", postgres::one_line(options.entry), table),
+          "the event log");
+    case Action::kResume:
+      return person_agrees(fmt::format("Let the daemon take rows out of {} again?", table),
+                           "what the daemon may do");
+    case Action::kList:
+    case Action::kShow:
+    case Action::kPurge:
+    case Action::kStatus:
+      break;
   }
-  if (resume) {
-    fmt::print(stderr, "Let the daemon take rows out of {} again? [y/N] ", config.profile.qualified_name());
-  } else {
-    fmt::print(stderr, "{} {} {} {}? [y/N] ", apply ? "Take the row of finding" : "Put the row of entry",
-               postgres::one_line(apply ? options.finding_id : options.entry), apply ? "out of" : "back into",
-               config.profile.qualified_name());
-  }
-  std::string answer;
-  return std::getline(std::cin, answer) && (answer == "y" || answer == "yes");
-}
-
-std::string quoted(std::string_view text) {
-  std::string out;
-  core::append_json_string(out, text);
-  return out;
+  return true;
 }
 
 ExitCode print_outcome(const ActOutcome& outcome, const QuarantineOptions& options) {
@@ -82,9 +59,9 @@ ExitCode print_outcome(const ActOutcome& outcome, const QuarantineOptions& optio
   if (options.json) {
     fmt::print("{{\"action\":\"{}\",\"result\":\"{}\",\"id\":{},\"event_id\":{},\"reason\":{},\"why\":{}}}\n",
                apply ? "apply" : "restore", to_string(outcome.kind),
-               outcome.entry.empty() ? "null" : outcome.entry, quoted(outcome.event_id),
-               outcome.reason.empty() ? "null" : quoted(outcome.reason),
-               outcome.explanation.empty() ? "null" : quoted(outcome.explanation));
+               outcome.entry.empty() ? "null" : outcome.entry, json_quoted(outcome.event_id),
+               outcome.reason.empty() ? "null" : json_quoted(outcome.reason),
+               outcome.explanation.empty() ? "null" : json_quoted(outcome.explanation));
   } else if (outcome.kind == Kind::kRefused) {
     fmt::print("refused ({}): {}: {}\n", outcome.reason, postgres::one_line(outcome.event_id),
                postgres::one_line(outcome.explanation));
@@ -104,26 +81,31 @@ ExitCode apply(const core::Config& config, const QuarantineOptions& options, Con
   const ActRequest request{
       .run_id = options.run_id, .finding_id = options.finding_id, .dry_run = options.dry_run};
   auto outcome = quarantine_row(config, std::get<TableGround>(looked), request, sql, waiter);
-  if (auto* error = std::get_if<Error>(&outcome)) return tell(std::move(*error), options.action);
+  if (auto* error = std::get_if<Error>(&outcome)) {
+    return tell_quarantine_error(std::move(*error), options.action);
+  }
   return print_outcome(std::get<ActOutcome>(outcome), options);
 }
 
 ExitCode restore(const core::Config& config, const QuarantineOptions& options, Connection& sql,
                  postgres::Waiter& waiter) {
   auto outcome = restore_row(config, options.entry, sql, waiter);
-  if (auto* error = std::get_if<Error>(&outcome)) return tell(std::move(*error), options.action);
+  if (auto* error = std::get_if<Error>(&outcome))
+    return tell_quarantine_error(std::move(*error), options.action);
   return print_outcome(std::get<ActOutcome>(outcome), options);
 }
 
 ExitCode tell(postgres::Expected<ExitCode> ended, const QuarantineOptions& options) {
-  if (auto* error = std::get_if<Error>(&ended)) return tell(std::move(*error), options.action);
+  if (auto* error = std::get_if<Error>(&ended))
+    return tell_quarantine_error(std::move(*error), options.action);
   return std::get<ExitCode>(ended);
 }
 
 ExitCode list(const QuarantineOptions& options, Connection& sql, postgres::Waiter& waiter) {
   auto answer = sql.execute(postgres::quarantine_list_query(),
                             {std::to_string(options.limit), options.list_run}, waiter, kAnswerTimeout);
-  if (auto* error = std::get_if<Error>(&answer)) return tell(std::move(*error), options.action);
+  if (auto* error = std::get_if<Error>(&answer))
+    return tell_quarantine_error(std::move(*error), options.action);
   const auto& result = *std::get<postgres::Result>(answer);
   const auto text = [&](int row, int column) {
     return postgres::one_line(postgres::cell(result, row, column).value_or(""));
@@ -145,7 +127,8 @@ ExitCode list(const QuarantineOptions& options, Connection& sql, postgres::Waite
 
 ExitCode show(const QuarantineOptions& options, Connection& sql, postgres::Waiter& waiter) {
   auto answer = sql.execute(postgres::quarantine_show_query(), {options.entry}, waiter, kAnswerTimeout);
-  if (auto* error = std::get_if<Error>(&answer)) return tell(std::move(*error), options.action);
+  if (auto* error = std::get_if<Error>(&answer))
+    return tell_quarantine_error(std::move(*error), options.action);
   const auto& result = *std::get<postgres::Result>(answer);
   if (postgres::row_count(result) == 0) return print_outcome({.kind = Kind::kUnknown}, options);
   fmt::print("{}\n", postgres::cell(result, 0, options.json ? 0 : 1).value_or(""));
@@ -159,6 +142,12 @@ ExitCode quarantine_command(const core::Config& config, const QuarantineOptions&
     fmt::print(stderr,
                "error: only rows of the profile workflow-devkit are ever removed: what heals a log was "
                "measured with that engine\n");
+    return ExitCode::kUsage;
+  }
+  if (options.action == Action::kPurge) return purge_entries(config, options);
+  if (!options.from_audit.empty()) return apply_from_audit(config, options);
+  if (options.action == Action::kApply && options.finding_id.empty()) {
+    fmt::print(stderr, "error: which rows? remedy: name RUN_ID and FINDING, or --from-audit FILE\n");
     return ExitCode::kUsage;
   }
   // bigint has 19 digits.
@@ -184,6 +173,8 @@ ExitCode quarantine_command(const core::Config& config, const QuarantineOptions&
       return tell(circuit_status(config, options, sql, waiter), options);
     case Action::kResume:
       return tell(circuit_resume(config, options, sql, waiter), options);
+    case Action::kPurge:
+      break;
   }
   return ExitCode::kUsage;
 }

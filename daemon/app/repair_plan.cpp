@@ -52,22 +52,26 @@ void move_rows(RepairPlan& plan, const core::Profile& profile, const std::string
       fmt::format("{} = {} AND {} IN ({})", postgres::quote_identifier(profile.run_column),
                   postgres::quote_literal(run_id), postgres::quote_identifier(profile.id_column),
                   postgres::quoted_list(ids, postgres::quote_literal));
-  plan.sql.push_back("BEGIN;");
+  plan.sql.push_back({.text = "BEGIN"});
   plan.sql.push_back(
-      fmt::format("CREATE TABLE IF NOT EXISTS public.dupwatch_removed (LIKE {} INCLUDING DEFAULTS);", table));
+      {.text = fmt::format("CREATE TABLE IF NOT EXISTS public.dupwatch_removed (LIKE {} INCLUDING DEFAULTS)",
+                           table)});
   plan.sql.push_back(
-      fmt::format("INSERT INTO public.dupwatch_removed SELECT * FROM {} WHERE {};", table, where));
-  plan.sql.push_back(fmt::format("DELETE FROM {} WHERE {};  -- must say DELETE {}, else ROLLBACK", table,
-                                 where, ids.size()));
+      {.text = fmt::format("INSERT INTO public.dupwatch_removed SELECT * FROM {} WHERE {}", table, where)});
+  plan.sql.push_back({.text = fmt::format("DELETE FROM {} WHERE {}", table, where),
+                      .note = fmt::format("must say DELETE {}, else ROLLBACK", ids.size()),
+                      .rows = ids.size()});
 }
 
 /// A run that has failed needs more than its log mended.
 void reset_run(RepairPlan& plan, const RunStory& story, const core::RunsTable& runs) {
-  plan.sql.push_back(fmt::format(
-      "UPDATE {} SET status = 'running', completed_at = NULL, error = NULL, error_cbor = NULL WHERE {} = {};"
-      "  -- not started_at: it seeds the ids",
-      postgres::qualified(runs.schema, runs.name), postgres::quote_identifier(runs.id_column),
-      postgres::quote_literal(story.run_id())));
+  plan.sql.push_back({.text = fmt::format("UPDATE {} SET status = 'running', completed_at = NULL, error = "
+                                          "NULL, error_cbor = NULL WHERE {} = {}",
+                                          postgres::qualified(runs.schema, runs.name),
+                                          postgres::quote_identifier(runs.id_column),
+                                          postgres::quote_literal(story.run_id())),
+                      .note = "not started_at: it seeds the ids",
+                      .rows = 1});
   plan.sentences.emplace_back(
       "The run has failed already: its run_failed event goes too, and its row in workflow_runs is reset, "
       "else the "
@@ -103,6 +107,10 @@ std::string other_outcomes(const RunStory& story) {
 }
 
 }  // namespace
+
+std::string printed(const RepairStatement& statement) {
+  return statement.text + ";" + (statement.note.empty() ? "" : "  -- " + statement.note);
+}
 
 RepairPlan repair_plan(const RunStory& story, const core::Profile& profile) {
   RepairPlan plan;
@@ -160,7 +168,7 @@ RepairPlan repair_plan(const RunStory& story, const core::Profile& profile) {
   }
   move_rows(plan, profile, story.run_id(), ids);
   if (failed) reset_run(plan, story, *profile.runs);
-  plan.sql.push_back("COMMIT;");
+  plan.sql.push_back({.text = "COMMIT"});
   return plan;
 }
 

@@ -68,10 +68,21 @@ class RunStory {
 /// What an engine of that generation does with the run, in two words or so.
 [[nodiscard]] std::string_view outcome_text(std::optional<core::Severity> worst) noexcept;
 
+struct RepairStatement {
+  /// Without semicolon.
+  std::string text;
+  /// For the person who runs it by hand.
+  std::string note{};
+  /// It must touch so many rows; 0 = any number.
+  std::size_t rows = 0;
+};
+/// On one line, with its note.
+[[nodiscard]] std::string printed(const RepairStatement& statement);
+
 /// What a person can do about the run: sentences, and SQL that nobody runs for them.
 struct RepairPlan {
   std::vector<std::string> sentences;
-  std::vector<std::string> sql;
+  std::vector<RepairStatement> sql;
 };
 [[nodiscard]] RepairPlan repair_plan(const RunStory& story, const core::Profile& profile);
 

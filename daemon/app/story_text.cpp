@@ -112,7 +112,7 @@ std::string story_text(const RunStory& story, const core::Profile& profile, bool
   out += "\nWhat can be done (dupwatch does none of it):\n";
   for (const auto& sentence : plan.sentences) out += fmt::format("  - {}\n", on_screen(sentence));
   if (!plan.sql.empty()) out += '\n';
-  for (const auto& statement : plan.sql) out += fmt::format("    {}\n", statement);
+  for (const auto& statement : plan.sql) out += fmt::format("    {}\n", printed(statement));
   return out;
 }
 
@@ -140,18 +140,16 @@ std::string story_json(const RunStory& story, const core::Profile& profile) {
     findings += (findings.empty() ? "" : ",") + core::to_json(finding);
   }
   const auto plan = repair_plan(story, profile);
-  const auto list = [&](const std::vector<std::string>& items) {
-    std::string out;
-    for (const auto& item : items) out += (out.empty() ? "" : ",") + quoted(item);
-    return out;
-  };
+  std::string sentences;
+  for (const auto& sentence : plan.sentences) sentences += (sentences.empty() ? "" : ",") + quoted(sentence);
+  std::string sql;
+  for (const auto& statement : plan.sql) sql += (sql.empty() ? "" : ",") + quoted(printed(statement));
   return fmt::format(
       R"({{"run_id":{},"engine":"{}","severities":{{{}}},"ended_by":{},"events":[{}],"findings":[{}],)"
       R"("repair":{{"sentences":[{}],"sql":[{}]}}}})"
       "\n",
       quoted(story.run_id()), to_string(story.engine()), engines,
-      story.end_type().empty() ? "null" : quoted(story.end_type()), events, findings, list(plan.sentences),
-      list(plan.sql));
+      story.end_type().empty() ? "null" : quoted(story.end_type()), events, findings, sentences, sql);
 }
 
 }  // namespace dupwatch::app

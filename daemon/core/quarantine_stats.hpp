@@ -23,8 +23,11 @@ enum class QuarantineRefusal : std::uint8_t {
   kRestored,      ///< a person has put the row back
   kRunLimit,      ///< quarantine.max_per_run
   kCircuitOpen,   ///< acts are stopped until a person allows them again
-  kUnverified     ///< the log does not show the finding although the row is there
+  kUnverified,    ///< the log does not show the finding although the row is there
+  kNotIndexed     ///< the engine's unique index does not cover it; a person's batch alone asks, so it has no
+                  ///< series
 };
+/// Of those that the daemon meets.
 inline constexpr std::size_t kQuarantineRefusals = 11;
 /// A slug, e.g. "slot_numbered".
 [[nodiscard]] std::string_view to_string(QuarantineRefusal refusal) noexcept;

@@ -131,7 +131,7 @@ void Watch::add_streamed(const EventRow& row) {
     return;
   }
   if (index_.run(handle).pending_batch != 0) return;  // judged when the read-back is in
-  observe_order(handle, greatest, added.row);
+  if (!added.known) observe_order(handle, greatest, added.row);
   rules_.judge_row(index_.run(handle).log, added.row, verdicts_);
   report_verdicts(handle, Origin::kStream);
   if (index_.over_bound()) index_.evict(now_);

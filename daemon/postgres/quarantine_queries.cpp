@@ -106,8 +106,10 @@ std::string key_type(std::string_view run_type) {
 
 namespace {
 
-/// Of the row `e`: it is not the first of its identity, and the run goes on and has no slot numbers.
-std::string may_go(const core::Profile& profile, const std::string& type) {
+/// Of the row `e`: it is not the first of its identity, the run goes on (or the row is of `only_types`) and
+/// has no slot numbers.
+std::string may_go(const core::Profile& profile, const std::string& type,
+                   std::span<const std::string_view> only_types) {
   const auto table = quoted_table(profile);
   const auto& run = profile.run_column;
   const auto& id = profile.id_column;
@@ -122,7 +124,10 @@ std::string may_go(const core::Profile& profile, const std::string& type) {
   for (const auto& event : profile.types) {
     if (event.ends_run) ends.push_back(event.name);
   }
-  if (!ends.empty()) {
+  if (!only_types.empty()) {
+    out += fmt::format(" AND {}::text IN ({})", col("e", profile.type_column),
+                       quoted_list(only_types, quote_literal));
+  } else if (!ends.empty()) {
     out += fmt::format(" AND NOT EXISTS (SELECT FROM {} z WHERE {} = $1::{} AND {}::text IN ({}))", table,
                        col("z", run), type, col("z", profile.type_column), quoted_list(ends, quote_literal));
   }
@@ -136,7 +141,8 @@ std::string may_go(const core::Profile& profile, const std::string& type) {
 }  // namespace
 
 std::string quarantine_act(const core::Profile& profile, std::string_view run_type,
-                           std::span<const StoredColumn> columns, QuarantineWrite write) {
+                           std::span<const StoredColumn> columns, QuarantineWrite write,
+                           std::span<const std::string_view> only_types) {
   const bool move = write == QuarantineWrite::kMove;
   const auto type = key_type(run_type);
   return fmt::format(
@@ -145,7 +151,7 @@ std::string quarantine_act(const core::Profile& profile, std::string_view run_ty
       " event_id, kept) SELECT '{7}', $7, $3, $4, $5::jsonb, $6, {8}::text, {9}::text, {10} FROM kept"
       "{11} RETURNING id",
       move ? "DELETE" : "SELECT e.*", quoted_table(profile), col("e", profile.run_column), type,
-      col("e", profile.id_column), may_go(profile, type), move ? " RETURNING e.*" : "",
+      col("e", profile.id_column), may_go(profile, type, only_types), move ? " RETURNING e.*" : "",
       move ? "removed" : "recorded", col("kept", profile.run_column), col("kept", profile.id_column),
       row_texts("kept", columns), move ? "" : " ON CONFLICT DO NOTHING");
 }

@@ -43,9 +43,10 @@ enum class QuarantineWrite : std::uint8_t {
 /// Keeps the row of run $1 with id $2. Nothing happens (no row) when the row is gone, when no row of its
 /// identity sorts before it any more, when the run has ended, or when it is kept already. $3 = finding id,
 /// $4 = rule, $5 = the finding as JSON, $6 = table, $7 = who asked ("operator", "daemon"). Returns the
-/// quarantine id.
+/// quarantine id. With `only_types` only a row of those is kept, and also one of a run that has ended.
 [[nodiscard]] std::string quarantine_act(const core::Profile& profile, std::string_view run_type,
-                                         std::span<const StoredColumn> columns, QuarantineWrite write);
+                                         std::span<const StoredColumn> columns, QuarantineWrite write,
+                                         std::span<const std::string_view> only_types = {});
 
 /// One row for each kept column of entry $1: column, table, run, event, restored ("true"), action
 /// ("removed", "recorded").

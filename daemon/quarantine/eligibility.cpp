@@ -1,5 +1,7 @@
 #include "daemon/quarantine/eligibility.hpp"
 
+#include <algorithm>
+
 namespace dupwatch::quarantine {
 namespace {
 
@@ -34,6 +36,12 @@ std::optional<Refusal> rule_refusal(const core::Finding& finding) noexcept {
   return Refusal::kRule;
 }
 
+/// A row without correlation id is distinct from all others to an index, but not to the DELETE before it.
+bool is_indexed(const LogRow& row) noexcept {
+  return std::ranges::find(kDeduplicatedTypes, row.type) != kDeduplicatedTypes.end() ||
+         (row.type == kAttributeType && row.correlation_id);
+}
+
 }  // namespace
 
 std::string_view explanation(Refusal refusal) noexcept {
@@ -61,6 +69,9 @@ std::string_view explanation(Refusal refusal) noexcept {
       return "the circuit is open: see `dupwatch quarantine status`";
     case Refusal::kUnverified:
       return "the row is in the log, but the log does not show the finding";
+    case Refusal::kNotIndexed:
+      return "the engine's unique index does not cover this row: its migration neither deletes it nor fails "
+             "on it";
   }
   return {};
 }
@@ -69,10 +80,21 @@ std::optional<Refusal> refusal(const core::Finding& finding, bool slot_numbered)
   // The two that hold whatever the rule says come first: they are the dangerous ones.
   if (slot_numbered) return Refusal::kSlotNumbered;
   if (finding.duplicate.id <= finding.canonical.id) return Refusal::kCanonical;
-  if (const auto refused = rule_refusal(finding)) return refused;
   if (finding.severity != core::Severity::kFatal) return Refusal::kNotFatal;
+  if (const auto refused = rule_refusal(finding)) return refused;
   if (finding.state == core::FindingState::kRunEnded) return Refusal::kRunEnded;
   return std::nullopt;
+}
+
+std::optional<Refusal> migration_refusal(std::span<const LogRow> run, std::string_view id,
+                                         bool slot_numbered) noexcept {
+  if (slot_numbered) return Refusal::kSlotNumbered;
+  const auto row = std::ranges::find(run, id, &LogRow::id);
+  if (row == run.end() || !is_indexed(*row)) return Refusal::kNotIndexed;
+  const bool second = std::ranges::any_of(run, [&](const LogRow& other) {
+    return other.id < id && other.type == row->type && other.correlation_id == row->correlation_id;
+  });
+  return second ? std::nullopt : std::optional(Refusal::kCanonical);
 }
 
 }  // namespace dupwatch::quarantine

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <array>
 #include <optional>
+#include <span>
 #include <string_view>
 
 #include "daemon/core/finding.hpp"
@@ -15,5 +17,23 @@ using Refusal = core::QuarantineRefusal;
 
 /// nullopt: the row at fault may be removed. `slot_numbered`: some id of the run is a slot number.
 [[nodiscard]] std::optional<Refusal> refusal(const core::Finding& finding, bool slot_numbered) noexcept;
+
+/// Migration 0010 deletes all but one row of an identity of these types, then makes its unique index.
+inline constexpr std::array<std::string_view, 3> kDeduplicatedTypes = {"step_created", "hook_created",
+                                                                       "wait_created"};
+/// Migration 0014 adds this type to the index and deletes nothing: it fails on duplicates.
+inline constexpr std::string_view kAttributeType = "attr_set";
+
+/// An event as those migrations look at it.
+struct LogRow {
+  std::string_view id;
+  std::string_view type;
+  std::optional<std::string_view> correlation_id;
+};
+/// Whether a person may clear row `id` out of the way of the migrations, be it fatal or not and whether or
+/// not the run goes on: nullopt when they would delete a row of its identity or fail on it, and a row of that
+/// identity sorts before this one. `run` holds all rows of the run, `id` among them.
+[[nodiscard]] std::optional<Refusal> migration_refusal(std::span<const LogRow> run, std::string_view id,
+                                                       bool slot_numbered) noexcept;
 
 }  // namespace dupwatch::quarantine

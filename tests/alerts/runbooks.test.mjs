@@ -62,7 +62,9 @@ test('every dupwatch command line in pages and alerts exists', async () => {
         continue;
       }
       assert.ok(offered.includes(first), `${name}: ${command}: no such command`);
-      for (const option of optionsOf(rest.join(' '))) assert.ok(optionsOf(helps.get(first)).includes(option), `${name}: ${command}: no ${option}`);
+      const action = /^[a-z]+$/.test(rest[0] ?? '') ? (await runCommand([first, rest[0], '--help'])).stdout : '';
+      const known = optionsOf(helps.get(first) + action);
+      for (const option of optionsOf(rest.join(' '))) assert.ok(known.includes(option), `${name}: ${command}: no ${option}`);
       if (first === 'explain') assert.equal(rest[0], 'RUN_ID', command);
       if (first === 'setup') assert.ok(rest.includes('--print-sql'), command);
     }

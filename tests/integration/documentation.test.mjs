@@ -6,7 +6,7 @@ import { runCommand } from './daemon.mjs';
 
 const readme = fs.readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
 const commands = ['run', 'check', 'setup', 'drop', 'audit', 'explain', 'quarantine', 'guard', 'metrics'];
-const actions = ['list', 'show', 'apply', 'restore'].map((action) => ['quarantine', action])
+const actions = ['list', 'show', 'apply', 'restore', 'purge'].map((action) => ['quarantine', action])
   .concat(['install', 'remove', 'status'].map((action) => ['guard', action]));
 const optionsOf = (text) => [...text.matchAll(/(?<![\w-])--[a-z][a-z-]+/g)].map(([option]) => option);
 

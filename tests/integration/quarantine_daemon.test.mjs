@@ -305,7 +305,7 @@ test('two daemons at once: every row goes once', async (t) => {
   const struck = [];
   for (let i = 0; i < 60; i += 1) struck.push(await openRun(cluster));
   const before = await wholeLog(cluster);
-  await Promise.all(struck.map((run) => strike(cluster, run)));
+  for (let i = 0; i < struck.length; i += 10) await Promise.all(struck.slice(i, i + 10).map((run) => strike(cluster, run)));
   const done = (which) => until('all of them', async () => {
     const now = await quarantineOf(which);
     return now.waiting === 0 && now.removed + now.already === 60 && now;

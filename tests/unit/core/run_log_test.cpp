@@ -59,7 +59,7 @@ TEST_F(RunLogTest, ARowOfAnotherTransactionOfTheStreamWasPutBack) {
 
 TEST_F(RunLogTest, WhatIsKnownOfACommitIsNotOverwritten) {
   const auto first = add("e", "c", "step_created", {.xid = 7, .lsn = decoder::Lsn{1}, .time = {5}});
-  EXPECT_TRUE(add("e", "c", "step_created", {.xid = 8, .lsn = decoder::Lsn{2}, .time = {6}}).known);
+  EXPECT_TRUE(add("e", "c", "step_created", {.xid = 7, .lsn = decoder::Lsn{2}, .time = {6}}).known);
   EXPECT_TRUE(add("e", "c").known);
   EXPECT_EQ(log.row(first.row).commit.xid, 7U);
   EXPECT_EQ(log.row(first.row).commit.lsn, decoder::Lsn{1});

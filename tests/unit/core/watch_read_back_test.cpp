@@ -117,6 +117,7 @@ TEST_P(ReadBackTest, ARunsEventsBeforeWithinAndAfterItsReadBackAreOneRun) {
 
 TEST_P(ReadBackTest, ADuplicateThatArrivesWhileItsRunIsPendingIsFoundOnce) {
   (void)transaction({event(2), event(1)});
+  --xid;  // The same transaction once more.
   (void)transaction({event(1), event(2)});
   EXPECT_FALSE(watch.has_findings());
   (void)read_back();

@@ -70,10 +70,42 @@ TEST_P(WarmWatchTest, ASmallerIdThatCommitsSecondIsTheCanonicalRow) {
 }
 
 TEST_P(WarmWatchTest, ARedeliveryIsCountedAndSaysNothing) {
+  --xid;  // The same transaction once more.
   (void)transaction({event(10)});
   EXPECT_TRUE(findings().empty());
   EXPECT_EQ(watch.counters().redeliveries, 1U);
   EXPECT_EQ(watch.index().rows(), 1U);
+}
+
+TEST_P(WarmWatchTest, ARowInQuarantineIsToldAgainOnlyWhenItIsPutBack) {
+  (void)transaction({event(11)});
+  const auto flagged = findings();
+  ASSERT_EQ(flagged.size(), 1U);
+  watch.quarantined(flagged[0].id, now);
+  auto told = findings();
+  ASSERT_EQ(told.size(), 1U);
+  EXPECT_EQ(told[0].state, FindingState::kQuarantined);
+  EXPECT_EQ(told[0].duplicate.id, ulid("wevt_", 11));
+  EXPECT_EQ(open(Rule::kDuplicateCreated, Severity::kHarmless), 0U);
+  watch.quarantined(flagged[0].id, now);
+  EXPECT_TRUE(findings().empty());
+
+  // The run has left the index. A redelivery brings the row back into it, and says nothing.
+  table.erase(std::find(table.begin(), table.end(), event(11)));
+  --xid;
+  begin();
+  send(event(11));
+  (void)commit();
+  EXPECT_EQ(read_back(), (std::vector<std::string>{ulid("wrun_", 1)}));
+  EXPECT_TRUE(findings().empty());
+
+  (void)transaction({event(11)});
+  told = findings();
+  ASSERT_EQ(told.size(), 1U);
+  EXPECT_EQ(told[0].state, FindingState::kOpen);
+  EXPECT_EQ(told[0].id, flagged[0].id);
+  EXPECT_EQ(told[0].duplicate.xid, xid);
+  EXPECT_EQ(open(Rule::kDuplicateCreated, Severity::kHarmless), 1U);
 }
 
 TEST_P(WarmWatchTest, OtherRunsCorrelationsAndTypesAreNoDuplicates) {

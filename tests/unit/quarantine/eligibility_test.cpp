@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
+#include <string>
 #include <vector>
 
 namespace dupwatch::quarantine::eligibility_test {
@@ -75,10 +77,67 @@ TEST(Eligibility, NeverInARunThatHasEnded) {
   EXPECT_EQ(refusal(finding, false), Refusal::kRunEnded);
 }
 
+/// A run with every type of the engine twice for each of two steps and once more without correlation id, in
+/// the order of ids.
+std::vector<LogRow> doubled_run() {
+  std::vector<LogRow> rows;
+  static std::array<std::string, 6 * 18> ids;
+  for (const auto* type :
+       {"run_created", "run_started", "run_completed", "run_failed", "run_cancelled", "step_created",
+        "step_started", "step_retrying", "step_completed", "step_failed", "hook_created", "hook_received",
+        "hook_disposed", "hook_conflict", "wait_created", "wait_completed", "attr_set", "noop"}) {
+    for (const auto& entity : {std::optional<std::string_view>("a"), std::optional<std::string_view>("b"),
+                               std::optional<std::string_view>()}) {
+      for (int copy = 0; copy < 2; ++copy) {
+        auto& id = ids.at(rows.size());
+        id = "wevt_" + std::to_string(1000 + rows.size());
+        rows.push_back({.id = id, .type = type, .correlation_id = entity});
+      }
+    }
+  }
+  return rows;
+}
+
+TEST(MigrationEligibility, OnlySecondRowsOfTheTypesThatTheMigrationsTouch) {
+  const auto rows = doubled_run();
+  std::vector<std::string> allowed;
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    const auto why = migration_refusal(rows, rows[i].id, false);
+    if (!why) {
+      EXPECT_EQ(i % 2, 1U) << "the canonical row of " << rows[i].type;
+      allowed.push_back(std::string(rows[i].type) + "@" + std::string(rows[i].correlation_id.value_or("-")));
+    } else if (i % 2 == 1) {
+      EXPECT_EQ(why, Refusal::kNotIndexed) << rows[i].type;
+    }
+  }
+  EXPECT_EQ(allowed,
+            (std::vector<std::string>{"step_created@a", "step_created@b", "step_created@-", "hook_created@a",
+                                      "hook_created@b", "hook_created@-", "wait_created@a", "wait_created@b",
+                                      "wait_created@-", "attr_set@a", "attr_set@b"}));
+}
+
+TEST(MigrationEligibility, NeverTheRowThatSortsFirstInWhateverOrderTheyCome) {
+  const std::vector<LogRow> rows = {{.id = "wevt_3", .type = "step_created", .correlation_id = "a"},
+                                    {.id = "wevt_1", .type = "step_created", .correlation_id = "a"},
+                                    {.id = "wevt_0", .type = "step_created", .correlation_id = "b"},
+                                    {.id = "wevt_2", .type = "step_created", .correlation_id = "a"}};
+  EXPECT_EQ(migration_refusal(rows, "wevt_3", false), std::nullopt);
+  EXPECT_EQ(migration_refusal(rows, "wevt_2", false), std::nullopt);
+  EXPECT_EQ(migration_refusal(rows, "wevt_1", false), Refusal::kCanonical);
+  EXPECT_EQ(migration_refusal(rows, "wevt_0", false), Refusal::kCanonical);
+}
+
+TEST(MigrationEligibility, NeverInARunWithSlotNumbersAndNeverARowThatIsNotThere) {
+  const auto rows = doubled_run();
+  for (const auto& row : rows) EXPECT_EQ(migration_refusal(rows, row.id, true), Refusal::kSlotNumbered);
+  EXPECT_EQ(migration_refusal(rows, "wevt_9", false), Refusal::kNotIndexed);
+  EXPECT_EQ(migration_refusal({}, "wevt_1001", false), Refusal::kNotIndexed);
+}
+
 TEST(Eligibility, EveryRefusalHasASlugAndASentence) {
   std::vector<std::string_view> slugs;
   for (const auto reason : {Refusal::kNotFatal, Refusal::kSlotNumbered, Refusal::kRunEnded, Refusal::kRule,
-                            Refusal::kOutcome, Refusal::kCanonical}) {
+                            Refusal::kOutcome, Refusal::kCanonical, Refusal::kNotIndexed}) {
     EXPECT_FALSE(explanation(reason).empty());
     slugs.push_back(to_string(reason));
   }

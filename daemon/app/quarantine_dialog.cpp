@@ -1,0 +1,70 @@
+#include "daemon/app/quarantine_dialog.hpp"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <iostream>
+#include <utility>
+
+#include "daemon/app/table_ground.hpp"
+#include "daemon/core/finding.hpp"
+
+namespace dupwatch::app {
+namespace {
+
+using Action = QuarantineOptions::Action;
+
+std::string_view right_remedy(Action action) noexcept {
+  switch (action) {
+    case Action::kRestore:
+      return "restore with --dsn as a role that may write the log and dupwatch.quarantine, such as their "
+             "owner; "
+             "dupwatch's own role gets no INSERT on the log";
+    case Action::kPurge:
+      return "purge with --dsn as a role that may DELETE from dupwatch.quarantine, such as its owner; "
+             "dupwatch's own "
+             "role does not get that right, for an entry may be the only copy of its row";
+    case Action::kResume:
+      return "resume with --dsn as the owner of dupwatch.quarantine_circuit; dupwatch's own role can open "
+             "the "
+             "circuit only";
+    case Action::kStatus:
+    case Action::kList:
+    case Action::kShow:
+    case Action::kApply:
+      break;
+  }
+  return "run what `dupwatch setup --print-sql --quarantine` prints";
+}
+
+}  // namespace
+
+bool person_agrees(const std::string& question, std::string_view changes) {
+  if (isatty(STDIN_FILENO) != 1) {
+    fmt::print(stderr, "error: this changes {} and there is no terminal to ask; remedy: add --yes\n",
+               changes);
+    return false;
+  }
+  fmt::print(stderr, "{} [y/N] ", question);
+  std::string answer;
+  return std::getline(std::cin, answer) && (answer == "y" || answer == "yes");
+}
+
+ExitCode tell_quarantine_error(postgres::Error error, Action action) {
+  const bool right = error.sqlstate == "42501";
+  // The error table's remedies are about reading; here other rights and another table can be missing.
+  if (right || error.sqlstate == "42P01" || error.sqlstate == "3F000") {
+    error.fault = postgres::Fault::kNeedsOperator;
+    error.remedy = right_remedy(right ? action : Action::kApply);
+  }
+  return tell_error(error);
+}
+
+std::string json_quoted(std::string_view text) {
+  std::string out;
+  core::append_json_string(out, text);
+  return out;
+}
+
+}  // namespace dupwatch::app
