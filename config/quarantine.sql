@@ -11,7 +11,7 @@ CREATE TABLE IF NOT EXISTS dupwatch.quarantine (
   table_name text NOT NULL,
   run_id text NOT NULL,
   event_id text NOT NULL,
-  action text NOT NULL, -- removed: the row is here only; recorded: it is in the log too
+  action text NOT NULL, -- removed: the row is here only; recorded: it is in the log too; neutralised: it is a noop there
   requested_by text NOT NULL, -- operator, daemon
   finding jsonb NOT NULL,
   kept jsonb NOT NULL, -- column -> its text, SQL NULL as null

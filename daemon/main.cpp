@@ -143,6 +143,11 @@ void add_quarantine(CLI::App& command, Options& options) {
   file->type_name("FILE")->excludes(run_id)->excludes(finding);
   run_id->needs(finding);
   add_batch(*apply, *file, quarantine);
+  apply
+      ->add_option("--neutralise", quarantine.neutralise,
+                   "noop: leave the row in its place with that type, in a run with slot numbers")
+      ->check(CLI::IsMember({"noop"}))
+      ->needs(finding);
   auto* restore = action("restore", "Put a row back as it was", Action::kRestore);
   for (auto* sub : {show, restore}) {
     sub->add_option("ID", quarantine.entry, "The entry's number")->required()->check(CLI::PositiveNumber);

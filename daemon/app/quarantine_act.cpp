@@ -115,17 +115,14 @@ std::optional<ActOutcome> over_limit(const core::QuarantineConfig& config,
   return outcome;
 }
 
-const char* action_of(const ActRequest& request) {
-  return request.copy ? "recorded" : "removed";
-}
-
 /// The entry of an act of before, kUnknown when there is none.
 Expected<ActOutcome> look_for_entry(const core::Config& config, const ActRequest& request, Connection& sql,
                                     Waiter& waiter) {
   const auto xid = request.xid ? std::optional(std::to_string(*request.xid)) : std::nullopt;
-  auto answer = query(
-      sql, postgres::quarantine_kept_query(),
-      {config.profile.qualified_name(), request.run_id, request.finding_id, action_of(request), xid}, waiter);
+  auto answer = query(sql, postgres::quarantine_kept_query(),
+                      {config.profile.qualified_name(), request.run_id, request.finding_id,
+                       std::string(postgres::action_of(request.write)), xid},
+                      waiter);
   if (auto* error = std::get_if<Error>(&answer)) return std::move(*error);
   const auto& result = *std::get<Result>(answer);
   if (postgres::row_count(result) == 0) return ActOutcome{.kind = Kind::kUnknown};
@@ -156,9 +153,8 @@ Expected<ActOutcome> without_finding(const core::Config& config, const TableGrou
 Expected<ActOutcome> keep_row(const core::Config& config, const TableGround& table, const Ground& ground,
                               const core::Finding& finding, const ActRequest& request, Connection& sql,
                               Waiter& waiter, std::span<const std::string_view> only_types = {}) {
-  const auto write = request.copy ? postgres::QuarantineWrite::kCopy : postgres::QuarantineWrite::kMove;
   const auto act =
-      postgres::quarantine_act(config.profile, table.run_type, ground.columns, write, only_types);
+      postgres::quarantine_act(config.profile, table.run_type, ground.columns, request.write, only_types);
   auto answer = query(sql, act,
                       {finding.run_id, finding.duplicate.id, core::finding_id_text(finding.id),
                        std::string(core::to_string(finding.rule)), core::to_json(finding), finding.table,
@@ -215,7 +211,7 @@ struct Entry {
   std::string table;
   std::string event_id;
   bool restored = false;
-  bool removed = false;
+  std::string action{};
   std::set<std::string, std::less<>> columns;
 };
 
@@ -230,7 +226,7 @@ Expected<Entry> read_entry(const std::string& id, Connection& sql, Waiter& waite
     entry.table = postgres::cell(result, i, 1).value_or("");
     entry.event_id = postgres::cell(result, i, 3).value_or("");
     entry.restored = postgres::cell(result, i, 4) == "true";
-    entry.removed = postgres::cell(result, i, 5) == "removed";
+    entry.action = postgres::cell(result, i, 5).value_or("");
   }
   return entry;
 }
@@ -264,7 +260,11 @@ Expected<ActOutcome> quarantine_row(const core::Config& config, const TableGroun
     return without_finding(config, table, request, request.event_id, sql, waiter);
   }
   const auto& event_id = finding->duplicate.id;
-  if (const auto why = quarantine::refusal(*finding, ground.story.slot_numbered())) {
+  const bool slots = ground.story.slot_numbered();
+  const auto why = request.write == postgres::QuarantineWrite::kNoop
+                       ? quarantine::noop_refusal(*finding, slots, config.rules.engine)
+                       : quarantine::refusal(*finding, slots);
+  if (why) {
     return end(sql, waiter, false, refused(*why, event_id));
   }
   if (request.automatic) {
@@ -323,7 +323,7 @@ Expected<ActOutcome> restore_row(const core::Config& config, const std::string& 
   if (entry.columns.empty()) return end(sql, waiter, false, {.kind = Kind::kUnknown});
   ActOutcome outcome{.kind = Kind::kAlready, .entry = id, .event_id = entry.event_id};
   if (entry.restored) return end(sql, waiter, false, outcome);
-  if (!entry.removed) {
+  if (entry.action == "recorded") {
     return end(sql, waiter, false,
                refused("recorded", "the row was copied and never left the log", entry.event_id));
   }
@@ -344,13 +344,20 @@ Expected<ActOutcome> restore_row(const core::Config& config, const std::string& 
     return end(sql, waiter, false,
                refused("column_missing", "the table has lost a column that the row has", entry.event_id));
   }
-  auto answer = query(sql, postgres::quarantine_restore(config.profile, kept), {id}, waiter);
+  const bool noop = entry.action == "neutralised";
+  auto answer = query(sql,
+                      noop ? postgres::quarantine_restore_noop(config.profile, kept)
+                           : postgres::quarantine_restore(config.profile, kept),
+                      {id}, waiter);
   if (auto* error = std::get_if<Error>(&answer)) {
     if (error->sqlstate != "23505") return std::move(*error);
     return refused("collision", "a row with its key is in the table", entry.event_id);
   }
   const auto& result = *std::get<Result>(answer);
-  if (postgres::row_count(result) == 0) return end(sql, waiter, false, outcome);
+  if (postgres::row_count(result) == 0) {
+    return end(sql, waiter, false,
+               noop ? refused("changed", "the row is a noop no more", entry.event_id) : outcome);
+  }
   if (postgres::cell(result, 0, 0) != "t") {
     return end(
         sql, waiter, false,

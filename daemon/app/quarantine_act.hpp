@@ -11,6 +11,7 @@
 #include "daemon/core/finding.hpp"
 #include "daemon/core/quarantine_stats.hpp"
 #include "daemon/postgres/connection.hpp"
+#include "daemon/postgres/quarantine_queries.hpp"
 
 /// Taking one row out of the log and putting it back, each in one transaction. What fails half-way is undone
 /// by the server: after an error the connection is to be dropped.
@@ -50,17 +51,15 @@ struct ActRequest {
   std::optional<decoder::Xid> xid{};
   /// Everything but the writing.
   bool dry_run = false;
-  /// The row is copied and stays in the log.
-  bool copy = false;
+  postgres::QuarantineWrite write = postgres::QuarantineWrite::kMove;
   /// Not at a person's word: the limits of the configuration hold, and what a person put back stays.
   bool automatic = false;
 };
 
-/// Moves the row at fault of a finding to dupwatch.quarantine. The run is read and judged anew inside the
-/// transaction, under a lock that keeps other dupwatch instances out of the run; the statement that deletes
-/// checks once more, in its own snapshot, that the canonical row is there and that the run goes on. It takes
-/// three round trips.
-/// `sql` is a kSql connection outside of any transaction.
+/// Moves the row at fault of a finding to dupwatch.quarantine, or copies it, or makes it a noop. The run is
+/// read and judged anew inside the transaction, under a lock that keeps other dupwatch instances out of the
+/// run; the statement that deletes checks once more, in its own snapshot, that the canonical row is there and
+/// that the run goes on. It takes three round trips. `sql` is a kSql connection outside of any transaction.
 [[nodiscard]] postgres::Expected<ActOutcome> quarantine_row(const core::Config& config,
                                                             const TableGround& table,
                                                             const ActRequest& request,

@@ -47,6 +47,10 @@ bool confirmed(const core::Config& config, const QuarantineOptions& options) {
   return true;
 }
 
+const char* done_word(const QuarantineOptions& options) {
+  return options.neutralise.empty() ? "removed" : "made a noop of";
+}
+
 ExitCode print_outcome(const ActOutcome& outcome, const QuarantineOptions& options) {
   if (outcome.kind == Kind::kUnknown) {
     fmt::print(stderr, "error: {}\n",
@@ -66,10 +70,12 @@ ExitCode print_outcome(const ActOutcome& outcome, const QuarantineOptions& optio
     fmt::print("refused ({}): {}: {}\n", outcome.reason, postgres::one_line(outcome.event_id),
                postgres::one_line(outcome.explanation));
   } else if (outcome.kind == Kind::kWouldBeDone) {
-    fmt::print("would remove {}\n", postgres::one_line(outcome.event_id));
+    fmt::print("would {} {}\n", options.neutralise.empty() ? "remove" : "make a noop of",
+               postgres::one_line(outcome.event_id));
   } else {
-    fmt::print("{} {}{}; entry {}\n", apply ? "removed" : "restored", postgres::one_line(outcome.event_id),
-               outcome.kind == Kind::kAlready ? " before" : "", outcome.entry);
+    fmt::print("{} {}{}; entry {}\n", apply ? done_word(options) : "restored",
+               postgres::one_line(outcome.event_id), outcome.kind == Kind::kAlready ? " before" : "",
+               outcome.entry);
   }
   return outcome.kind == Kind::kRefused ? ExitCode::kFindings : ExitCode::kClean;
 }
@@ -78,8 +84,11 @@ ExitCode apply(const core::Config& config, const QuarantineOptions& options, Con
                postgres::Waiter& waiter) {
   const auto looked = look_at_table(config, sql, waiter);
   if (const auto* error = std::get_if<Error>(&looked)) return tell_error(*error);
-  const ActRequest request{
-      .run_id = options.run_id, .finding_id = options.finding_id, .dry_run = options.dry_run};
+  const ActRequest request{.run_id = options.run_id,
+                           .finding_id = options.finding_id,
+                           .dry_run = options.dry_run,
+                           .write = options.neutralise.empty() ? postgres::QuarantineWrite::kMove
+                                                               : postgres::QuarantineWrite::kNoop};
   auto outcome = quarantine_row(config, std::get<TableGround>(looked), request, sql, waiter);
   if (auto* error = std::get_if<Error>(&outcome)) {
     return tell_quarantine_error(std::move(*error), options.action);

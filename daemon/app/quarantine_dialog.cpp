@@ -29,10 +29,13 @@ std::string_view right_remedy(Action action) noexcept {
       return "resume with --dsn as the owner of dupwatch.quarantine_circuit; dupwatch's own role can open "
              "the "
              "circuit only";
+    case Action::kApply:
+      return "run what `dupwatch setup --print-sql --quarantine` prints; --neutralise needs UPDATE on the "
+             "log as "
+             "well, which dupwatch's own role does not get: say --dsn";
     case Action::kStatus:
     case Action::kList:
     case Action::kShow:
-    case Action::kApply:
       break;
   }
   return "run what `dupwatch setup --print-sql --quarantine` prints";
@@ -56,7 +59,7 @@ ExitCode tell_quarantine_error(postgres::Error error, Action action) {
   // The error table's remedies are about reading; here other rights and another table can be missing.
   if (right || error.sqlstate == "42P01" || error.sqlstate == "3F000") {
     error.fault = postgres::Fault::kNeedsOperator;
-    error.remedy = right_remedy(right ? action : Action::kApply);
+    error.remedy = right_remedy(right ? action : Action::kList);
   }
   return tell_error(error);
 }

@@ -20,6 +20,8 @@ struct QuarantineOptions {
   std::string run_id{};
   std::string finding_id{};
   std::string entry{};
+  /// "noop" or empty.
+  std::string neutralise{};
   /// apply: a file of findings, "-" = standard input; empty = one finding.
   std::string from_audit{};
   /// apply --from-audit: the rows in the way of the engine's unique index instead of the fatal ones.

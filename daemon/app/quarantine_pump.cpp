@@ -174,7 +174,9 @@ void QuarantinePump::act(Task task) {
                            .event_id = task.event_id,
                            .xid = task.xid,
                            .dry_run = config_.quarantine.dry_run,
-                           .copy = config_.quarantine.mode == QuarantineMode::kRecord,
+                           .write = config_.quarantine.mode == QuarantineMode::kRecord
+                                        ? postgres::QuarantineWrite::kCopy
+                                        : postgres::QuarantineWrite::kMove,
                            .automatic = true};
   auto answer = quarantine_row(config_, session_->table, request, session_->sql, waiter_);
   if (const auto* error = std::get_if<Error>(&answer)) {

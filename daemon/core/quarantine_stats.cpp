@@ -40,6 +40,10 @@ std::string_view to_string(QuarantineRefusal refusal) noexcept {
       return "unverified";
     case QuarantineRefusal::kNotIndexed:
       return "not_indexed";
+    case QuarantineRefusal::kNotSlotNumbered:
+      return "not_slot_numbered";
+    case QuarantineRefusal::kEngine:
+      return "engine";
   }
   return "?";
 }

@@ -24,8 +24,10 @@ enum class QuarantineRefusal : std::uint8_t {
   kRunLimit,      ///< quarantine.max_per_run
   kCircuitOpen,   ///< acts are stopped until a person allows them again
   kUnverified,    ///< the log does not show the finding although the row is there
-  kNotIndexed     ///< the engine's unique index does not cover it; a person's batch alone asks, so it has no
-                  ///< series
+  // What only a person's command can meet: no series.
+  kNotIndexed,       ///< the engine's unique index does not cover it
+  kNotSlotNumbered,  ///< the run has no slot numbers: the row can be removed, which leaves nothing behind
+  kEngine            ///< the engine, as configured, does not read noop
 };
 /// Of those that the daemon meets.
 inline constexpr std::size_t kQuarantineRefusals = 11;

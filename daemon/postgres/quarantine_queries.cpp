@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "daemon/postgres/quarantine_limits.hpp"
 #include "daemon/postgres/quoting.hpp"
 #include "daemon/postgres/setup.hpp"
@@ -60,7 +62,9 @@ std::string quarantine_setup_sql(const core::Config& config) {
       "  table_name text NOT NULL,\n"
       "  run_id text NOT NULL,\n"
       "  event_id text NOT NULL,\n"
-      "  action text NOT NULL, -- removed: the row is here only; recorded: it is in the log too\n"
+      "  action text NOT NULL, -- removed: the row is here only; recorded: it is in the log too; "
+      "neutralised: it "
+      "is a noop there\n"
       "  requested_by text NOT NULL, -- operator, daemon\n"
       "  finding jsonb NOT NULL,\n"
       "  kept jsonb NOT NULL, -- column -> its text, SQL NULL as null\n"
@@ -107,8 +111,8 @@ std::string key_type(std::string_view run_type) {
 namespace {
 
 /// Of the row `e`: it is not the first of its identity, the run goes on (or the row is of `only_types`) and
-/// has no slot numbers.
-std::string may_go(const core::Profile& profile, const std::string& type,
+/// has no slot numbers, unless the row keeps its place.
+std::string may_go(const core::Profile& profile, const std::string& type, QuarantineWrite write,
                    std::span<const std::string_view> only_types) {
   const auto table = quoted_table(profile);
   const auto& run = profile.run_column;
@@ -131,7 +135,7 @@ std::string may_go(const core::Profile& profile, const std::string& type,
     out += fmt::format(" AND NOT EXISTS (SELECT FROM {} z WHERE {} = $1::{} AND {}::text IN ({}))", table,
                        col("z", run), type, col("z", profile.type_column), quoted_list(ends, quote_literal));
   }
-  if (profile.slot_ids) {
+  if (profile.slot_ids && write != QuarantineWrite::kNoop) {
     out += fmt::format(" AND NOT EXISTS (SELECT FROM {} s WHERE {} = $1::{} AND {}::text ~ '^evnt_0{{10}}')",
                        table, col("s", run), type, col("s", id));
   }
@@ -140,20 +144,39 @@ std::string may_go(const core::Profile& profile, const std::string& type,
 
 }  // namespace
 
+std::string_view action_of(QuarantineWrite write) noexcept {
+  switch (write) {
+    case QuarantineWrite::kMove:
+      return "removed";
+    case QuarantineWrite::kCopy:
+      return "recorded";
+    case QuarantineWrite::kNoop:
+      return "neutralised";
+  }
+  return "?";
+}
+
 std::string quarantine_act(const core::Profile& profile, std::string_view run_type,
                            std::span<const StoredColumn> columns, QuarantineWrite write,
                            std::span<const std::string_view> only_types) {
   const bool move = write == QuarantineWrite::kMove;
   const auto type = key_type(run_type);
+  std::string noop;
+  if (write == QuarantineWrite::kNoop) {
+    noop = fmt::format(", changed AS (UPDATE {0} u SET {1} = 'noop' FROM kept WHERE {2} = {3} AND {4} = {5})",
+                       quoted_table(profile), quote_identifier(profile.type_column),
+                       col("u", profile.run_column), col("kept", profile.run_column),
+                       col("u", profile.id_column), col("kept", profile.id_column));
+  }
   return fmt::format(
-      "WITH kept AS ({0} FROM {1} e WHERE {2} = $1::{3} AND {4}::text = $2 AND {5}{6})"
+      "WITH kept AS ({0} FROM {1} e WHERE {2} = $1::{3} AND {4}::text = $2 AND {5}{6}){12}"
       " INSERT INTO dupwatch.quarantine (action, requested_by, finding_id, rule, finding, table_name, run_id,"
       " event_id, kept) SELECT '{7}', $7, $3, $4, $5::jsonb, $6, {8}::text, {9}::text, {10} FROM kept"
       "{11} RETURNING id",
       move ? "DELETE" : "SELECT e.*", quoted_table(profile), col("e", profile.run_column), type,
-      col("e", profile.id_column), may_go(profile, type, only_types), move ? " RETURNING e.*" : "",
-      move ? "removed" : "recorded", col("kept", profile.run_column), col("kept", profile.id_column),
-      row_texts("kept", columns), move ? "" : " ON CONFLICT DO NOTHING");
+      col("e", profile.id_column), may_go(profile, type, write, only_types), move ? " RETURNING e.*" : "",
+      action_of(write), col("kept", profile.run_column), col("kept", profile.id_column),
+      row_texts("kept", columns), move ? "" : " ON CONFLICT DO NOTHING", noop);
 }
 
 std::string quarantine_entry_query() {
@@ -178,6 +201,20 @@ std::string quarantine_restore(const core::Profile& profile, std::span<const Sto
       " back AS (INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE SELECT {} FROM entry q RETURNING *)"
       " SELECT {} = q.kept FROM back, entry q",
       qualified(profile.schema, profile.table), names, values, row_texts("back", columns));
+}
+
+std::string quarantine_restore_noop(const core::Profile& profile, std::span<const StoredColumn> columns) {
+  const auto type = std::ranges::find(columns, profile.type_column, &StoredColumn::name);
+  return fmt::format(
+      "WITH entry AS (UPDATE dupwatch.quarantine q SET restored_at = clock_timestamp(), restored_by ="
+      " session_user WHERE q.id = $1::bigint AND q.restored_at IS NULL RETURNING q.kept, q.run_id, "
+      "q.event_id),"
+      " back AS (UPDATE {0} e SET {1} = (q.kept ->> {2})::{3} FROM entry q"
+      " WHERE {4}::text = q.run_id AND {5}::text = q.event_id AND {6}::text = 'noop' RETURNING e.*)"
+      " SELECT {7} = q.kept FROM back, entry q",
+      quoted_table(profile), quote_identifier(profile.type_column), quote_literal(profile.type_column),
+      type == columns.end() ? std::string("text") : type->type, col("e", profile.run_column),
+      col("e", profile.id_column), col("e", profile.type_column), row_texts("back", columns));
 }
 
 std::string quarantine_list_query() {

@@ -38,8 +38,12 @@ struct StoredColumn {
 
 enum class QuarantineWrite : std::uint8_t {
   kMove,  ///< out of the log, in one statement: what is kept is what was deleted
-  kCopy   ///< the row stays in the log
+  kCopy,  ///< the row stays in the log
+  kNoop   ///< the row stays in its place in the log, with the type noop
 };
+/// What dupwatch.quarantine calls it: removed, recorded, neutralised.
+[[nodiscard]] std::string_view action_of(QuarantineWrite write) noexcept;
+
 /// Keeps the row of run $1 with id $2. Nothing happens (no row) when the row is gone, when no row of its
 /// identity sorts before it any more, when the run has ended, or when it is kept already. $3 = finding id,
 /// $4 = rule, $5 = the finding as JSON, $6 = table, $7 = who asked ("operator", "daemon"). Returns the
@@ -49,7 +53,7 @@ enum class QuarantineWrite : std::uint8_t {
                                          std::span<const std::string_view> only_types = {});
 
 /// One row for each kept column of entry $1: column, table, run, event, restored ("true"), action
-/// ("removed", "recorded").
+/// (as action_of()).
 [[nodiscard]] std::string quarantine_entry_query();
 /// The entry, with its event, of finding $3 in run $2 of table $1 and action $4 that is not restored; $5 =
 /// the transaction that wrote the row, NULL = any.
@@ -58,6 +62,9 @@ enum class QuarantineWrite : std::uint8_t {
 /// column, what was kept; roll back when it is not.
 [[nodiscard]] std::string quarantine_restore(const core::Profile& profile,
                                              std::span<const StoredColumn> columns);
+/// The same for a row that became a noop: it gets its type back. No row: it is a noop no more.
+[[nodiscard]] std::string quarantine_restore_noop(const core::Profile& profile,
+                                                  std::span<const StoredColumn> columns);
 
 /// The newest $1 entries, of run $2 or (NULL) of all: JSON object without the kept row, id, time, rule, run,
 /// event, when it was restored or "", action.

@@ -72,6 +72,11 @@ std::string_view explanation(Refusal refusal) noexcept {
     case Refusal::kNotIndexed:
       return "the engine's unique index does not cover this row: its migration neither deletes it nor fails "
              "on it";
+    case Refusal::kNotSlotNumbered:
+      return "the ids of this run are no slot numbers: remove the row, which leaves nothing behind";
+    case Refusal::kEngine:
+      return "only engines from 5.0.0-beta.47 on read a noop: where that is yours, say `engine: v5` in the "
+             "configuration";
   }
   return {};
 }
@@ -81,6 +86,16 @@ std::optional<Refusal> refusal(const core::Finding& finding, bool slot_numbered)
   if (slot_numbered) return Refusal::kSlotNumbered;
   if (finding.duplicate.id <= finding.canonical.id) return Refusal::kCanonical;
   if (finding.severity != core::Severity::kFatal) return Refusal::kNotFatal;
+  if (const auto refused = rule_refusal(finding)) return refused;
+  if (finding.state == core::FindingState::kRunEnded) return Refusal::kRunEnded;
+  return std::nullopt;
+}
+
+std::optional<Refusal> noop_refusal(const core::Finding& finding, bool slot_numbered,
+                                    std::optional<core::Engine> engine) noexcept {
+  if (!slot_numbered) return Refusal::kNotSlotNumbered;
+  if (engine != core::Engine::kV5) return Refusal::kEngine;
+  if (finding.duplicate.id <= finding.canonical.id) return Refusal::kCanonical;
   if (const auto refused = rule_refusal(finding)) return refused;
   if (finding.state == core::FindingState::kRunEnded) return Refusal::kRunEnded;
   return std::nullopt;

@@ -55,6 +55,28 @@ TEST(Eligibility, NeverInARunWithSlotNumbersWhateverTheFinding) {
   }
 }
 
+TEST(Eligibility, ANoopOnlyInARunWithSlotNumbersOfAnEngineThatIsSaidToReadIt) {
+  EXPECT_EQ(noop_refusal(fatal(), true, Engine::kV5), std::nullopt);
+  EXPECT_EQ(noop_refusal(fatal(), false, Engine::kV5), Refusal::kNotSlotNumbered);
+  for (const auto engine :
+       {std::optional<Engine>{}, std::optional(Engine::kV4), std::optional(Engine::kV5BeforeClassSkip)}) {
+    EXPECT_EQ(noop_refusal(fatal(), true, engine), Refusal::kEngine);
+  }
+  auto harmless = fatal();
+  harmless.severity = Severity::kHarmless;
+  EXPECT_EQ(noop_refusal(harmless, true, Engine::kV5), std::nullopt);
+  auto first = fatal();
+  first.duplicate.id = "wevt_1";
+  EXPECT_EQ(noop_refusal(first, true, Engine::kV5), Refusal::kCanonical);
+  auto ended = fatal();
+  ended.state = FindingState::kRunEnded;
+  EXPECT_EQ(noop_refusal(ended, true, Engine::kV5), Refusal::kRunEnded);
+  const auto outcome = finding_of(core::rule_case(Rule::kSecondTerminal, Shape::kOtherType));
+  EXPECT_EQ(noop_refusal(outcome, true, Engine::kV5), Refusal::kOutcome);
+  const auto delivery = finding_of(core::rule_case(Rule::kDeliveryAfterDisposal, Shape::kPlain));
+  EXPECT_EQ(noop_refusal(delivery, true, Engine::kV5), Refusal::kRule);
+}
+
 TEST(Eligibility, NeverTheRowThatSortsFirst) {
   for (const auto* id : {"wevt_0", "wevt_1"}) {
     auto finding = fatal();
