@@ -69,7 +69,8 @@ ExitCode Daemon::run() {
     }
     http_ = std::get<std::unique_ptr<web::HttpServer>>(std::move(server));
     log_.info("listening", {{"event", "listening"},
-                            {"address", fmt::format("http://{}:{}", config_.http.host, http_->port())}});
+                            {"address", fmt::format("http://{}:{}", config_.http.host, http_->port())},
+                            {"basic_auth", config_.http.basic_auth.enabled() ? "true" : "false", true}});
   }
   for (;;) {
     const auto error = attach_and_stream();

@@ -200,6 +200,7 @@ core::StatusSnapshot Daemon::snapshot(Instant now) const {
   out.gaps_open = coverage_.open_now();
   out.coverage_complete_since = coverage_.complete_since();
   out.webhook = webhook_.stats();
+  if (http_) out.http_unauthorized = http_->unauthorized_total();
   out.table_identity_ok = monitor_.table_trouble().empty();
   return out;
 }

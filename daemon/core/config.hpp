@@ -105,11 +105,22 @@ struct FindingsConfig {
   std::uint32_t keep = 1000;
 };
 
+/// What a client must know to be told more than whether dupwatch is well.
+struct BasicAuthConfig {
+  /// Empty = everybody is told everything.
+  std::string user;
+  /// Never logged, never exported.
+  std::string password;
+  [[nodiscard]] bool enabled() const noexcept { return !user.empty(); }
+  friend bool operator==(const BasicAuthConfig&, const BasicAuthConfig&) = default;
+};
+
 struct HttpConfig {
   /// Empty host = HTTP off.
   std::string host = "127.0.0.1";
   /// 0 = any free port, which is logged.
   std::uint16_t port = 9788;
+  BasicAuthConfig basic_auth{};
   [[nodiscard]] bool enabled() const noexcept { return !host.empty(); }
 };
 

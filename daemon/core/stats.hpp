@@ -166,6 +166,7 @@ struct StatusSnapshot {
   std::array<std::uint64_t, 2> findings_write_failures{};
   HeartbeatStatus heartbeat;
   WebhookStats webhook;
+  std::uint64_t http_unauthorized = 0;
   /// The watched table and publication are still what they were at START_REPLICATION.
   bool table_identity_ok = true;
 };

@@ -28,6 +28,11 @@ class HttpServer {
   /// The port listened on, also where the configuration said 0.
   [[nodiscard]] std::uint16_t port() const noexcept;
 
+  /// From now on; clients of /api/events have to come again.
+  void set_basic_auth(const core::BasicAuthConfig& config);
+  /// Requests answered with 401.
+  [[nodiscard]] std::uint64_t unauthorized_total() const noexcept;
+
  private:
   class Impl;
   explicit HttpServer(std::unique_ptr<Impl> impl);

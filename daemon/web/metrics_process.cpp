@@ -13,6 +13,9 @@ void collect_build_info(S s, Out out) {
 constexpr auto kProcessMetrics = std::to_array<MetricDef>({
     {"dupwatch_build_info", kGauge, "version,revision,compiler", "1",
      "What the running binary was built from; always 1", 1, collect_build_info},
+    {"dupwatch_http_unauthorized_total", kCounter, "", "1",
+     "HTTP requests without the user and password of http.basic_auth", 1,
+     [](S s, Out out) { out.add(s.status.http_unauthorized); }},
     {"process_cpu_seconds_total", kCounter, "", "seconds", "User and system CPU time spent", 1,
      [](S s, Out out) { out.add(s.process.cpu_seconds); }},
     {"process_resident_memory_bytes", kGauge, "", "bytes", "Resident memory", 1,

@@ -46,20 +46,22 @@ constexpr std::size_t kLimitDefault = 100;
   return {200, kJson, findings_json(board, *limit)};
 }
 
-[[nodiscard]] Response readiness(const StatusBoard& board) {
+[[nodiscard]] Response readiness(const StatusBoard& board, bool known) {
   const auto status = board.snapshot();
+  const auto reason = known ? status->not_ready_reason : "not ready";
   Response response;
   response.status = status->ready ? 200 : 503;
-  response.body = status->ready ? "ready\n" : status->not_ready_reason + "\n";
+  response.body = status->ready ? "ready\n" : reason + "\n";
   return response;
 }
 
 /// Whether the daemon has begun to stream once; what comes later is readiness's business.
-[[nodiscard]] Response startup(const StatusBoard& board) {
+[[nodiscard]] Response startup(const StatusBoard& board, bool known) {
   const bool started = board.has_streamed();
+  const auto reason = known ? board.snapshot()->not_ready_reason : "not started";
   Response response;
   response.status = started ? 200 : 503;
-  response.body = started ? "started\n" : board.snapshot()->not_ready_reason + "\n";
+  response.body = started ? "started\n" : reason + "\n";
   return response;
 }
 
@@ -79,6 +81,14 @@ constexpr std::size_t kLimitDefault = 100;
 
 }  // namespace
 
+bool is_probe(std::string_view path) noexcept {
+  return path == "/healthz" || path == "/readyz" || path == "/startupz";
+}
+
+Response unauthorized() {
+  return plain(401, "a user and a password are needed\n");
+}
+
 Response respond(const Request& request, const StatusBoard& board, const core::Profile& profile,
                  StatusBoard::Clock::time_point now) {
   if (request.method != "GET" && request.method != "HEAD") return plain(405, "GET or HEAD only\n");
@@ -86,8 +96,8 @@ Response respond(const Request& request, const StatusBoard& board, const core::P
   if (path == "/metrics") return {200, kMetricsContentType, render_metrics(*board.snapshot(), profile)};
   const bool alive = board.alive(now);
   if (path == "/healthz") return health(alive);
-  if (path == "/readyz") return readiness(board);
-  if (path == "/startupz") return startup(board);
+  if (path == "/readyz") return readiness(board, request.known);
+  if (path == "/startupz") return startup(board, request.known);
   if (path == "/api/findings") return findings(request, board);
   if (path == "/api/status") {
     const auto status = board.snapshot();

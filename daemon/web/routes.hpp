@@ -16,6 +16,8 @@ struct Request {
   std::string_view path;
   /// What follows the '?', undecoded.
   std::string_view query;
+  /// Has shown the password, or none is needed.
+  bool known = true;
 };
 
 struct Response {
@@ -26,6 +28,13 @@ struct Response {
 
 [[nodiscard]] Response respond(const Request& request, const StatusBoard& board, const core::Profile& profile,
                                StatusBoard::Clock::time_point now);
+
+/// Whether the path is a probe of the process's supervisor. A stranger is answered there too, but not told
+/// why: the reason may name hosts, tables and roles.
+[[nodiscard]] bool is_probe(std::string_view path) noexcept;
+
+/// The answer to a stranger everywhere else.
+[[nodiscard]] Response unauthorized();
 
 /// Value of Allow for status 405.
 inline constexpr std::string_view kAllowedMethods = "GET, HEAD";
