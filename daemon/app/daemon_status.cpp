@@ -37,6 +37,7 @@ void Daemon::turn(Instant now) {
   collect_baseline(now);
   tick_coverage(now);
   tick_recheck(now);
+  tick_reload(now);
   if (now >= next_publish_) publish(now);
 }
 
@@ -104,7 +105,14 @@ void Daemon::tick_recheck(Instant now) {
   const bool scanning = baseline_ && baseline_->state() == core::BaselineState::kRunning;
   if (state_ != core::StreamState::kStreaming || recheck_->busy() || scanning) return;
   recheck_->remember(std::exchange(restored_, {}));
-  recheck_->begin(watch_.next_rechecks(Recheck::kRunsMax, now), read_back_query_, ulid_engine_);
+  recheck_->begin(watch_.next_rechecks(Recheck::kRunsMax, now), read_back_query_, ulid_engine_,
+                  config_.recheck);
+}
+
+void Daemon::schedule_recheck(Instant now) {
+  const bool on = config_.recheck.interval.count() != 0;
+  if (on && !recheck_) recheck_ = std::make_unique<Recheck>(config_, wake_);
+  next_recheck_ = on ? now + config_.recheck.interval : Instant::max();
 }
 
 std::string Daemon::not_ready_reason(Instant now) const {
@@ -201,6 +209,7 @@ core::StatusSnapshot Daemon::snapshot(Instant now) const {
   out.coverage_complete_since = coverage_.complete_since();
   out.webhook = webhook_.stats();
   if (http_) out.http_unauthorized = http_->unauthorized_total();
+  out.config_reload = config_reload_;
   out.table_identity_ok = monitor_.table_trouble().empty();
   return out;
 }

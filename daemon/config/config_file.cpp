@@ -84,6 +84,17 @@ ConfigResult load_config_file(const std::string& path, const Environment& env) {
   return parse_config(std::get<std::string>(text), path, env, read_regular_file);
 }
 
+ConfigResult reload_config_file(const std::string& path, const Environment& env) {
+  std::error_code error;
+  if (!std::filesystem::exists(path, error) || std::filesystem::is_regular_file(path, error)) {
+    return load_config_file(path, env);
+  }
+  Problems problems{path};
+  problems.add({}, "", "a pipe, a device or a directory", "a regular file, which can be read a second time",
+               "start dupwatch with --config FILE");
+  return std::move(problems).take();
+}
+
 void apply_overrides(core::Config& config, const Overrides& overrides, std::vector<ConfigProblem>& problems) {
   override_with(overrides.dsn, "--dsn", config.connection.dsn, parse_dsn, true, problems);
   override_with(overrides.slot, "--slot", config.slot.name, parse_slot_name, false, problems);

@@ -44,6 +44,9 @@ inline constexpr std::size_t kConfigBytesMax = std::size_t{1} << 20U;
 
 [[nodiscard]] ConfigResult load_config_file(const std::string& path, const Environment& env);
 
+/// The same for a file that was read at the start: a pipe is refused, it has nothing the second time.
+[[nodiscard]] ConfigResult reload_config_file(const std::string& path, const Environment& env);
+
 /// Values of the command line that replace those of the file; no ${ENV} in them, the shell did that.
 struct Overrides {
   std::optional<std::string> dsn;

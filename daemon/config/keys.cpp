@@ -219,6 +219,7 @@ constexpr auto kKeys = std::to_array<KeySpec>({
      [](R r, Draft& d) { read_basic_auth(d.basic_auth.password, r.read(parse_password), r, d); }, true},
     {"http.basic_auth.password_file",
      [](R r, Draft& d) { read_basic_auth(d.basic_auth.password_file, r.read(parse_path), r, d); }},
+    {"http.reload", [](R r, Draft& d) { r.into(d.config.http.reload, parse_bool); }},
     {"webhook"},
     {"webhook.url", [](R r, Draft& d) { r.into(d.config.webhook.url, parse_url); }, true},
     {"webhook.secret", [](R r, Draft& d) { r.into(d.config.webhook.secret, parse_secret); }, true},

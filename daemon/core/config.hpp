@@ -37,6 +37,7 @@ struct WalLimit {
   std::uint64_t bytes = std::uint64_t{10} << 30U;
   /// Not 0: share of the server's max_slot_wal_keep_size, in the place of `bytes` where the server has one.
   std::uint32_t percent = 0;
+  friend bool operator==(const WalLimit&, const WalLimit&) = default;
 };
 
 struct SlotConfig {
@@ -121,6 +122,8 @@ struct HttpConfig {
   /// 0 = any free port, which is logged.
   std::uint16_t port = 9788;
   BasicAuthConfig basic_auth{};
+  /// POST /-/reload does what SIGHUP does.
+  bool reload = false;
   [[nodiscard]] bool enabled() const noexcept { return !host.empty(); }
 };
 

@@ -69,6 +69,12 @@ bool ReportedFindings::admit_older(Finding& finding, Instant now) {
   return add(finding, now);
 }
 
+std::optional<Finding> ReportedFindings::find_standing(std::uint64_t id) const {
+  const auto state = states_.find(id);
+  if (state == states_.end() || !is_in_log(state->second.state)) return std::nullopt;
+  return rebuild(id, state->second);
+}
+
 bool ReportedFindings::is_settled(std::uint64_t id, Instant before) const {
   const auto state = states_.find(id);
   return state != states_.end() && state->second.reported < before;

@@ -33,6 +33,8 @@ class ReportedFindings {
   /// False when it is known already.
   bool restore(const Finding& finding) { return add(finding, Instant{}); }
 
+  /// What was last told of a finding whose rows are in the log; nullopt for any other.
+  [[nodiscard]] std::optional<Finding> find_standing(std::uint64_t id) const;
   /// Known, and last reported before `before`.
   [[nodiscard]] bool is_settled(std::uint64_t id, Instant before) const;
   /// Runs with open findings, all reported before `before`; at most `count` a call, in turn.

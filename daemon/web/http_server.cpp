@@ -106,7 +106,7 @@ void send(mg_connection* connection, const Response& response, bool with_body) {
   add("Content-Type", response.content_type);
   add("Content-Length", std::to_string(response.body.size()));
   if (response.status == 401) add("WWW-Authenticate", R"(Basic realm="dupwatch", charset="UTF-8")");
-  if (response.status == 405) add("Allow", kAllowedMethods);
+  if (response.status == 405) add("Allow", response.allow);
   add_safety_headers(text);
   text += "\r\n";
   if (with_body) text += response.body;
@@ -135,9 +135,11 @@ int on_error(mg_connection* connection, int status, const char* /*message*/) {
 class HttpServer::Impl {
   static constexpr int kRequestThreads = 4;
   static constexpr int kEventClientsMax = 64;
+  static constexpr std::string_view kReloadPath = "/-/reload";
 
  public:
-  Impl(StatusBoard& board, core::Profile profile) : board_(board), profile_(std::move(profile)) {}
+  Impl(StatusBoard& board, core::Profile profile, Reload reload)
+      : board_(board), profile_(std::move(profile)), reload_(std::move(reload)) {}
 
   Impl(const Impl&) = delete;
   Impl& operator=(const Impl&) = delete;
@@ -256,12 +258,26 @@ class HttpServer::Impl {
       if (request.path == "/api/events" && request.method == "GET") {
         return self.stream_events(connection, gate);
       }
-      const auto response = respond(request, self.board_, self.profile_, StatusBoard::Clock::now());
+      const auto response =
+          request.path == kReloadPath ? self.reload(request.method) : self.respond_to(request);
       send(connection, response, request.method != "HEAD");
       return response.status;
     } catch (const std::exception&) {
       return 500;
     }
+  }
+
+  [[nodiscard]] Response respond_to(const Request& request) const {
+    return respond(request, board_, profile_, StatusBoard::Clock::now());
+  }
+
+  [[nodiscard]] Response reload(std::string_view method) const {
+    if (method != "POST") return {405, kJsonContentType, error_json("POST only"), "POST"};
+    if (reload_) return reload_();
+    return {
+        403, kJsonContentType,
+        error_json("the configuration is not reloaded over HTTP: send SIGHUP, or set http.reload: true and "
+                   "restart")};
   }
 
   /// Keeps the calling thread until the client is gone. A client that does not read is gone too: once the
@@ -308,6 +324,7 @@ class HttpServer::Impl {
   Library library_;
   StatusBoard& board_;
   const core::Profile profile_;
+  const Reload reload_;
   std::atomic<bool> stopping_ = false;
   std::atomic<int> event_clients_ = 0;
   std::atomic<std::uint64_t> unauthorized_ = 0;
@@ -337,8 +354,9 @@ std::uint64_t HttpServer::unauthorized_total() const noexcept {
 
 std::variant<std::unique_ptr<HttpServer>, std::string> HttpServer::start(const core::HttpConfig& config,
                                                                          StatusBoard& board,
-                                                                         const core::Profile& profile) {
-  auto impl = std::make_unique<Impl>(board, profile);
+                                                                         const core::Profile& profile,
+                                                                         Reload reload) {
+  auto impl = std::make_unique<Impl>(board, profile, std::move(reload));
   impl->set_basic_auth(config.basic_auth);
   if (auto reason = impl->listen(config); !reason.empty()) return reason;
   return std::unique_ptr<HttpServer>{new HttpServer{std::move(impl)}};

@@ -16,7 +16,6 @@
 namespace dupwatch::web {
 namespace {
 
-constexpr std::string_view kJson = "application/json; charset=utf-8";
 constexpr std::size_t kLimitDefault = 100;
 
 /// The parameter `limit` of `query`; nullopt when it is not a whole number from 1 to `max`, or given twice.
@@ -41,9 +40,10 @@ constexpr std::size_t kLimitDefault = 100;
 [[nodiscard]] Response findings(const Request& request, const StatusBoard& board) {
   const auto limit = limit_of(request.query, board.keep());
   if (!limit) {
-    return {400, kJson, error_json(fmt::format("limit must be one whole number from 1 to {}", board.keep()))};
+    return {400, kJsonContentType,
+            error_json(fmt::format("limit must be one whole number from 1 to {}", board.keep()))};
   }
-  return {200, kJson, findings_json(board, *limit)};
+  return {200, kJsonContentType, findings_json(board, *limit)};
 }
 
 [[nodiscard]] Response readiness(const StatusBoard& board, bool known) {
@@ -101,7 +101,7 @@ Response respond(const Request& request, const StatusBoard& board, const core::P
   if (path == "/api/findings") return findings(request, board);
   if (path == "/api/status") {
     const auto status = board.snapshot();
-    return {200, kJson, status_json(*status, judge(*status, alive))};
+    return {200, kJsonContentType, status_json(*status, judge(*status, alive))};
   }
   if (path == "/") {
     return {200, "text/html; charset=utf-8", render_page(board, judge(*board.snapshot(), alive))};
@@ -109,7 +109,7 @@ Response respond(const Request& request, const StatusBoard& board, const core::P
   if (path == "/app.js") return {200, "text/javascript; charset=utf-8", std::string{app_js()}};
   if (path == "/app.css") return {200, "text/css; charset=utf-8", std::string{app_css()}};
   if (path == "/icon.svg") return {200, "image/svg+xml", std::string{icon_svg()}};
-  if (path == "/api/history") return {200, kJson, history_json(board.history(), now)};
+  if (path == "/api/history") return {200, kJsonContentType, history_json(board.history(), now)};
   return plain(404, "not found\n");
 }
 

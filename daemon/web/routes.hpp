@@ -20,10 +20,14 @@ struct Request {
   bool known = true;
 };
 
+inline constexpr std::string_view kJsonContentType = "application/json; charset=utf-8";
+
 struct Response {
   int status = 200;
   std::string_view content_type = "text/plain; charset=utf-8";
   std::string body;
+  /// Value of Allow for status 405.
+  std::string_view allow = "GET, HEAD";
 };
 
 [[nodiscard]] Response respond(const Request& request, const StatusBoard& board, const core::Profile& profile,
@@ -35,8 +39,5 @@ struct Response {
 
 /// The answer to a stranger everywhere else.
 [[nodiscard]] Response unauthorized();
-
-/// Value of Allow for status 405.
-inline constexpr std::string_view kAllowedMethods = "GET, HEAD";
 
 }  // namespace dupwatch::web

@@ -2,13 +2,12 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import fs from 'node:fs';
-import http from 'node:http';
-import https from 'node:https';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { test } from 'node:test';
 import { Prometheus, until } from '../alerts/monitoring.mjs';
 import { freePort } from '../postgres/cluster.mjs';
+import { ask, basic } from './request.mjs';
 import { daemonFor, insertEvents, serverWithSchema } from './scene.mjs';
 
 const yaml = createRequire(new URL('../writers/4.1.1/package.json', import.meta.url))('js-yaml');
@@ -18,24 +17,7 @@ const PASSWORD = 'correct: horse \u00e4 battery';
 const PROBES = ['/healthz', '/readyz', '/startupz'];
 const GUARDED = ['/', '/metrics', '/api/status', '/api/findings', '/api/history', '/api/events', '/app.js', '/app.css', '/icon.svg', '/nothing'];
 
-const basic = (user, password) => `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`;
 const RIGHT = basic(USER, PASSWORD);
-
-/** One request over a connection of its own; resolves {status, headers, body}; status 0 when the server only hangs up. */
-function ask(base, where, { method = 'GET', authorization, ca, headers = {} } = {}) {
-  return new Promise((resolve) => {
-    const options = { method, agent: false, ca, timeout: 10_000, headers: { ...headers, ...(authorization === undefined ? {} : { authorization }) } };
-    const request = (base.startsWith('https') ? https : http).request(base + where, options, (response) => {
-      let body = '';
-      response.setEncoding('utf8').on('data', (data) => { body += data; });
-      response.on('close', () => resolve({ status: response.statusCode, headers: response.headers, body }));
-      // A stream of events has no end of its own.
-      if (/event-stream/.test(response.headers['content-type'])) response.once('data', () => request.destroy());
-    });
-    request.on('error', () => resolve({ status: 0, headers: {}, body: '' }));
-    request.end();
-  });
-}
 
 async function metric(daemon, name, authorization = RIGHT) {
   const { body } = await ask(daemon.httpBase, '/metrics', { authorization });

@@ -240,6 +240,39 @@ TEST_F(Guarded, AnOpenStreamOfEventsEndsWithThePassword) {
   EXPECT_LT(StatusBoard::Clock::now() - begin, std::chrono::seconds{5});
 }
 
+TEST_F(Server, ReloadIsForbiddenUnlessItIsWanted) {
+  const auto answer = call(server_->port(), "POST", "/-/reload");
+  EXPECT_EQ(answer.status, 403);
+  EXPECT_NE(answer.body.find("set http.reload: true"), std::string::npos) << answer.body;
+}
+
+TEST(HttpServer, ReloadIsForPostAndForWhoKnowsThePassword) {
+  StatusBoard board{1};
+  std::atomic<int> asked = 0;
+  const auto reload = [&]() -> Response {
+    ++asked;
+    return {500, kJsonContentType, "what came of it"};
+  };
+  auto result =
+      HttpServer::start({.host = "127.0.0.1", .port = 0, .basic_auth = {.user = "prom", .password = "right"}},
+                        board, {}, reload);
+  const auto server = std::get<0>(std::move(result));
+  EXPECT_EQ(call(server->port(), "POST", "/-/reload").status, 401);
+  const auto with = [&](const std::string& method) {
+    return web::exchange(server->port(), method + " /-/reload HTTP/1.1\r\nHost: x\r\n" + kRight + "\r\n");
+  };
+  for (const auto* method : {"GET", "HEAD", "PUT", "DELETE"}) {
+    const auto answer = with(method);
+    EXPECT_EQ(answer.status, 405) << method;
+    EXPECT_EQ(answer.headers.at("allow"), "POST") << method;
+  }
+  EXPECT_EQ(asked, 0);
+  const auto answer = with("POST");
+  EXPECT_EQ(answer.status, 500);
+  EXPECT_EQ(answer.body, "what came of it");
+  EXPECT_EQ(asked, 1);
+}
+
 TEST(HttpServer, AnAddressOfAnotherHostIsAnError) {
   StatusBoard board{1};
   const auto result = HttpServer::start({.host = "192.0.2.1", .port = 0}, board, {});
