@@ -102,10 +102,13 @@ async function stunnel(t, dir, address) {
   assert.equal(used.split('\n').filter((line, at) => line !== shown.split('\n')[at]).length, 3, 'three addresses are the test\'s own');
   fs.writeFileSync(path.join(dir, 'stunnel.conf'), `foreground = yes\npid =\n${used}`);
   const child = spawn('stunnel', [path.join(dir, 'stunnel.conf')], { stdio: ['ignore', 'ignore', 'pipe'] });
+  // Read to its end: a log that nobody takes would hold stunnel up.
+  let said = '';
+  child.stderr.on('data', (data) => { said = (said + data).slice(-2000); });
   const ended = new Promise((resolve) => { child.once('close', resolve); child.once('error', resolve); });
   t.after(() => { child.kill('SIGTERM'); return ended; });
   const base = `https://localhost:${port}`;
-  await until('stunnel', async () => (await ask(base, '/healthz', { ca })).status === 200);
+  await until('stunnel', async () => (await ask(base, '/healthz', { ca })).status === 200).catch((error) => { throw new Error(`${error.message}\n${said}`); });
   return { base, ca, caFile: path.join(dir, 'ca.pem') };
 }
 
