@@ -6,13 +6,14 @@ import { fileURLToPath } from 'node:url';
 import * as exporters from './source/exporters.mjs';
 import * as findings from './source/findings.mjs';
 import * as health from './source/health.mjs';
+import * as quarantine from './source/quarantine.mjs';
 import * as slot from './source/slot.mjs';
 import * as watching from './source/watching.mjs';
 import { settings, thresholds } from './thresholds.mjs';
 
 /** Which groups stand in which rule file. */
 export const FILES = {
-  'dupwatch.rules.yml': [findings, watching, health, slot],
+  'dupwatch.rules.yml': [findings, quarantine, watching, health, slot],
   'slots.rules.yml': [exporters],
 };
 

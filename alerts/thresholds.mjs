@@ -38,6 +38,8 @@ export const thresholds = {
   lag: { value: 60, why: 'twice the lag at which /readyz says no (30 s)' },
   lagFor: { value: '5m', why: 'one large transaction is decoded by then' },
   notDurableFor: { value: '5m', why: 'a failover of Postgres is over, and the attempts are at most ten seconds apart' },
+  quarantineWindow: { value: '1h', why: 'a row that was left is not tried again, so it should be found when somebody looks' },
+  quarantineUnavailableFor: { value: '5m', why: 'a restart of the server is over by then' },
   webhookWindow: { value: '1h', why: 'what was given up is not sent again, so it should be found when somebody looks' },
   readBackWindow: { value: '15m', why: 'failed queries are repeated within seconds, so old failures need not stand' },
   readBackFor: { value: '5m', why: 'as long as a restart or failover of Postgres may take' },

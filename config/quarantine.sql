@@ -11,6 +11,8 @@ CREATE TABLE IF NOT EXISTS dupwatch.quarantine (
   table_name text NOT NULL,
   run_id text NOT NULL,
   event_id text NOT NULL,
+  action text NOT NULL, -- removed: the row is here only; recorded: it is in the log too
+  requested_by text NOT NULL, -- operator, daemon
   finding jsonb NOT NULL,
   kept jsonb NOT NULL, -- column -> its text, SQL NULL as null
   removed_at timestamptz NOT NULL DEFAULT clock_timestamp(),
@@ -18,8 +20,24 @@ CREATE TABLE IF NOT EXISTS dupwatch.quarantine (
   restored_at timestamptz,
   restored_by text
 );
-CREATE UNIQUE INDEX IF NOT EXISTS quarantine_removed ON dupwatch.quarantine (table_name, run_id, event_id)
+CREATE UNIQUE INDEX IF NOT EXISTS quarantine_kept ON dupwatch.quarantine (table_name, run_id, event_id, action)
   WHERE restored_at IS NULL;
+CREATE INDEX IF NOT EXISTS quarantine_recent ON dupwatch.quarantine (table_name, removed_at)
+  WHERE requested_by = 'daemon';
+-- Opened by the daemon when it has taken out more than the configuration allows or finds something it can't
+-- explain; `dupwatch quarantine resume`, as a role with UPDATE, closes it.
+CREATE TABLE IF NOT EXISTS dupwatch.quarantine_circuit (
+  id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  table_name text NOT NULL,
+  reason text NOT NULL,
+  detail text NOT NULL,
+  opened_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+  opened_by text NOT NULL DEFAULT session_user,
+  closed_at timestamptz,
+  closed_by text
+);
+CREATE UNIQUE INDEX IF NOT EXISTS quarantine_circuit_open ON dupwatch.quarantine_circuit (table_name) WHERE closed_at IS NULL;
+GRANT SELECT, INSERT (table_name, reason, detail) ON dupwatch.quarantine_circuit TO "dupwatch";
 GRANT USAGE ON SCHEMA dupwatch TO "dupwatch";
 GRANT SELECT, INSERT ON dupwatch.quarantine TO "dupwatch";
 GRANT SELECT, DELETE ON "workflow"."workflow_events" TO "dupwatch";

@@ -127,7 +127,10 @@ void add_quarantine(CLI::App& command, Options& options) {
   for (auto* sub : {show, restore}) {
     sub->add_option("ID", quarantine.entry, "The entry's number")->required()->check(CLI::PositiveNumber);
   }
-  for (auto* sub : {apply, restore}) sub->add_flag("--yes", quarantine.yes, "Do not ask");
+  action("status", "What the daemon took out by itself, and whether it may go on", Action::kStatus);
+  auto* resume =
+      action("resume", "Let the daemon take rows out again after it stopped itself", Action::kResume);
+  for (auto* sub : {apply, restore, resume}) sub->add_flag("--yes", quarantine.yes, "Do not ask");
 }
 
 void add_metrics(CLI::App& command, Options& options) {

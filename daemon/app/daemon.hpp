@@ -16,6 +16,7 @@
 #include "daemon/app/log.hpp"
 #include "daemon/app/loop_waiter.hpp"
 #include "daemon/app/own_slot.hpp"
+#include "daemon/app/quarantine_pump.hpp"
 #include "daemon/app/read_back_pump.hpp"
 #include "daemon/app/recheck.hpp"
 #include "daemon/app/slot_monitor.hpp"
@@ -110,11 +111,12 @@ class Daemon {
   postgres::SqlClient sql_;
   FindingsTable table_;
   WebhookPump webhook_;
+  EventFd wake_;
+  QuarantinePump quarantine_;
   FindingSink sink_;
   ReadBackPump read_backs_;
   SlotMonitor monitor_;
   HeartbeatPump heartbeat_;
-  EventFd wake_;
   ConfigReloader reloader_;
   LoopWaiter waiter_;
   core::Backoff backoff_;
@@ -134,6 +136,7 @@ class Daemon {
   core::Engine ulid_engine_ = core::Engine::kV4;
   Instant next_recheck_ = Instant::max();
   std::string recheck_trouble_;
+  std::optional<postgres::GuardState> guard_;
   bool baseline_told_ = false;
   std::optional<StreamLoop> stream_;
   std::unique_ptr<web::HttpServer> http_;

@@ -32,6 +32,7 @@ void Daemon::turn(Instant now) {
     take_restored(table_.take_restored());
   }
   tick_poll(now);
+  for (const auto finding : quarantine_.take_done()) watch_.quarantined(finding, now);
   lag_.judged(watch_.judged());
   sink_.tick(now);
   collect_baseline(now);
@@ -97,6 +98,7 @@ void Daemon::tick_recheck(Instant now) {
                  {"remedy", answers->error->remedy}});
     }
     recheck_trouble_ = trouble;
+    if (!answers->error) guard_ = answers->guard;
     for (auto& view : answers->views) watch_.rechecked(std::move(view), answers->asked);
   }
   if (now < next_recheck_) return;
@@ -207,7 +209,10 @@ core::StatusSnapshot Daemon::snapshot(Instant now) const {
   out.gaps_opened = coverage_.opened_total();
   out.gaps_open = coverage_.open_now();
   out.coverage_complete_since = coverage_.complete_since();
+  out.guard_enabled = guard_ && guard_->enabled;
+  if (guard_) out.guard_suppressed = guard_->suppressed.value_or(0);
   out.webhook = webhook_.stats();
+  out.quarantine = quarantine_.stats();
   if (http_) out.http_unauthorized = http_->unauthorized_total();
   out.config_reload = config_reload_;
   out.table_identity_ok = monitor_.table_trouble().empty();

@@ -27,12 +27,13 @@ bool ends_in_mid_line(int fd) {
 }  // namespace
 
 FindingSink::FindingSink(const core::FindingsConfig& config, Log& log, web::StatusBoard& board,
-                         FindingsTable& table, WebhookPump& webhook)
+                         FindingsTable& table, WebhookPump& webhook, QuarantinePump& quarantine)
     : config_(config),
       log_(log),
       board_(board),
       table_(table),
       webhook_(webhook),
+      quarantine_(quarantine),
       limiter_(config.log_rate_max) {}
 
 FindingSink::~FindingSink() {
@@ -50,6 +51,8 @@ std::optional<std::string> FindingSink::open() {
 }
 
 void FindingSink::report(std::vector<core::Finding> findings, Instant now) {
+  // Before anything is written: some 100 ms decide whether a run survives.
+  for (const auto& finding : findings) quarantine_.add(finding);
   for (auto& finding : findings) {
     finding.flagged_at = wall_now();
     measure(finding);

@@ -8,6 +8,7 @@
 #include "daemon/app/clock.hpp"
 #include "daemon/app/findings_table.hpp"
 #include "daemon/app/log.hpp"
+#include "daemon/app/quarantine_pump.hpp"
 #include "daemon/app/webhook_pump.hpp"
 #include "daemon/core/config.hpp"
 #include "daemon/core/finding.hpp"
@@ -18,14 +19,15 @@
 namespace dupwatch::app {
 
 /// Where findings go: the findings file (every one, durable before its position is confirmed), the log (rate
-/// limited), the table, the webhook, the board behind /api/findings. Owned by the loop thread.
+/// limited), the table, the webhook, the quarantine, the board behind /api/findings. Owned by the loop
+/// thread.
 class FindingSink {
  public:
   /// Unwritten lines kept while the file refuses them; above this the stream is not read any further.
   static constexpr std::size_t kUnwrittenBytesMax = std::size_t{4} << 20U;
 
   FindingSink(const core::FindingsConfig& config, Log& log, web::StatusBoard& board, FindingsTable& table,
-              WebhookPump& webhook);
+              WebhookPump& webhook, QuarantinePump& quarantine);
   ~FindingSink();
   FindingSink(const FindingSink&) = delete;
   FindingSink& operator=(const FindingSink&) = delete;
@@ -66,6 +68,7 @@ class FindingSink {
   web::StatusBoard& board_;
   FindingsTable& table_;
   WebhookPump& webhook_;
+  QuarantinePump& quarantine_;
   core::LogLimiter limiter_;
   int fd_ = -1;
   std::string unwritten_;

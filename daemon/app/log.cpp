@@ -111,6 +111,8 @@ std::string finding_message(const core::Finding& finding) {
       return fmt::format("{}: the run has ended", what);
     case core::FindingState::kAcknowledged:
       return fmt::format("{}: acknowledged", what);
+    case core::FindingState::kQuarantined:
+      return fmt::format("{}: the row at fault is in quarantine", what);
     case core::FindingState::kOpen:
       break;
   }

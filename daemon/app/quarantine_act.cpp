@@ -7,6 +7,7 @@
 
 #include "daemon/app/run_story.hpp"
 #include "daemon/postgres/audit_queries.hpp"
+#include "daemon/postgres/quarantine_limits.hpp"
 #include "daemon/postgres/quarantine_queries.hpp"
 #include "daemon/quarantine/eligibility.hpp"
 
@@ -52,16 +53,21 @@ Expected<ActOutcome> end(Connection& sql, Waiter& waiter, bool commit, ActOutcom
 struct Ground {
   RunStory story;
   std::vector<postgres::StoredColumn> columns;
+  postgres::QuarantineLimits limits{};
 };
 
 /// Begins the transaction, waits for other acts on the run and reads what is to be judged: one round trip. A
 /// statement of its own reads the run, because its snapshot must be younger than the lock.
 std::optional<Error> begin_act(Ground& ground, const core::Config& config, const TableGround& table,
-                               Connection& sql, Waiter& waiter) {
+                               const ActRequest& request, Connection& sql, Waiter& waiter) {
   const auto& profile = config.profile;
   auto statements = opening();
   statements.push_back(
       {postgres::quarantine_lock_query(), {profile.qualified_name(), ground.story.run_id()}});
+  if (request.automatic) {
+    statements.push_back({postgres::quarantine_limits_query(),
+                          {profile.qualified_name(), request.run_id, request.finding_id}});
+  }
   // No rule looks at created_at. Reading also locks the table against ALTER TABLE, so it comes before the
   // look at the columns.
   statements.push_back(
@@ -75,6 +81,7 @@ std::optional<Error> begin_act(Ground& ground, const core::Config& config, const
   for (int i = 0; i < postgres::row_count(rows); ++i) ground.story.add(rows, i);
   ground.story.judge();
   ground.columns = postgres::read_stored_columns(*results.back());
+  if (request.automatic) ground.limits = postgres::read_quarantine_limits(*results[results.size() - 3]);
   return std::nullopt;
 }
 
@@ -85,36 +92,86 @@ ActOutcome refused(std::string_view reason, std::string_view explanation, std::s
           .explanation = std::string(explanation)};
 }
 
-/// A finding that the log does not show any more may have been dealt with by an earlier act.
-Expected<ActOutcome> look_for_entry(const core::Config& config, const std::string& run_id,
-                                    const std::string& finding_id, Connection& sql, Waiter& waiter) {
-  auto answer = query(sql, postgres::quarantine_removed_query(),
-                      {config.profile.qualified_name(), run_id, finding_id}, waiter);
+ActOutcome refused(core::QuarantineRefusal why, std::string event_id) {
+  auto outcome = refused(core::to_string(why), quarantine::explanation(why), std::move(event_id));
+  outcome.refusal = why;
+  return outcome;
+}
+
+/// nullopt: nothing of the configuration stands against the act.
+std::optional<ActOutcome> over_limit(const core::QuarantineConfig& config,
+                                     const postgres::QuarantineLimits& limits, const std::string& event_id) {
+  using Refusal = core::QuarantineRefusal;
+  if (limits.circuit) return refused(Refusal::kCircuitOpen, event_id);
+  if (limits.restored) return refused(Refusal::kRestored, event_id);
+  if (limits.run >= config.max_per_run) return refused(Refusal::kRunLimit, event_id);
+  const char* limit = nullptr;
+  if (limits.minute >= config.max_per_minute) limit = "max_per_minute";
+  if (limits.hour >= config.max_per_hour) limit = "max_per_hour";
+  if (limit == nullptr) return std::nullopt;
+  auto outcome = refused(Refusal::kCircuitOpen, event_id);
+  outcome.limit = limit;
+  return outcome;
+}
+
+const char* action_of(const ActRequest& request) {
+  return request.copy ? "recorded" : "removed";
+}
+
+/// The entry of an act of before, kUnknown when there is none.
+Expected<ActOutcome> look_for_entry(const core::Config& config, const ActRequest& request, Connection& sql,
+                                    Waiter& waiter) {
+  const auto xid = request.xid ? std::optional(std::to_string(*request.xid)) : std::nullopt;
+  auto answer = query(
+      sql, postgres::quarantine_kept_query(),
+      {config.profile.qualified_name(), request.run_id, request.finding_id, action_of(request), xid}, waiter);
   if (auto* error = std::get_if<Error>(&answer)) return std::move(*error);
   const auto& result = *std::get<Result>(answer);
-  if (postgres::row_count(result) == 0) return end(sql, waiter, false, {.kind = Kind::kUnknown});
-  return end(sql, waiter, false,
-             {.kind = Kind::kAlready,
-              .entry = std::string(postgres::cell(result, 0, 0).value_or("")),
-              .event_id = std::string(postgres::cell(result, 0, 1).value_or(""))});
+  if (postgres::row_count(result) == 0) return ActOutcome{.kind = Kind::kUnknown};
+  return ActOutcome{.kind = Kind::kAlready,
+                    .entry = std::string(postgres::cell(result, 0, 0).value_or("")),
+                    .event_id = std::string(postgres::cell(result, 0, 1).value_or(""))};
+}
+
+/// A finding that the log does not show may have been dealt with before, or its row is gone.
+Expected<ActOutcome> without_finding(const core::Config& config, const TableGround& table,
+                                     const ActRequest& request, const std::string& event_id, Connection& sql,
+                                     Waiter& waiter) {
+  auto found = look_for_entry(config, request, sql, waiter);
+  if (std::holds_alternative<Error>(found)) return found;
+  auto& outcome = std::get<ActOutcome>(found);
+  if (outcome.kind == Kind::kUnknown && request.automatic) {
+    auto answer = query(sql, postgres::quarantine_row_exists_query(config.profile, table.run_type),
+                        {request.run_id, event_id}, waiter);
+    if (auto* error = std::get_if<Error>(&answer)) return std::move(*error);
+    const bool there = postgres::cell(*std::get<Result>(answer), 0, 0) == "t";
+    outcome =
+        refused(there ? core::QuarantineRefusal::kUnverified : core::QuarantineRefusal::kChanged, event_id);
+  }
+  return end(sql, waiter, false, std::move(outcome));
 }
 
 /// The commit is a round trip of its own: as long as it is not sent, an act whose client dies is undone.
-Expected<ActOutcome> move_row(const core::Config& config, const TableGround& table, const Ground& ground,
-                              const core::Finding& finding, Connection& sql, Waiter& waiter) {
-  const auto act = postgres::quarantine_act(config.profile, table.run_type, ground.columns);
+Expected<ActOutcome> keep_row(const core::Config& config, const TableGround& table, const Ground& ground,
+                              const core::Finding& finding, const ActRequest& request, Connection& sql,
+                              Waiter& waiter) {
+  const auto write = request.copy ? postgres::QuarantineWrite::kCopy : postgres::QuarantineWrite::kMove;
+  const auto act = postgres::quarantine_act(config.profile, table.run_type, ground.columns, write);
   auto answer = query(sql, act,
                       {finding.run_id, finding.duplicate.id, core::finding_id_text(finding.id),
-                       std::string(core::to_string(finding.rule)), core::to_json(finding), finding.table},
+                       std::string(core::to_string(finding.rule)), core::to_json(finding), finding.table,
+                       request.automatic ? "daemon" : "operator"},
                       waiter);
   if (auto* error = std::get_if<Error>(&answer)) return std::move(*error);
   const auto& result = *std::get<Result>(answer);
   if (postgres::row_count(result) != 1) {
-    return end(
-        sql, waiter, false,
-        refused("changed",
-                "the log changed meanwhile: the row is gone, its canonical row is, or the run has ended",
-                finding.duplicate.id));
+    auto found = look_for_entry(config, request, sql, waiter);
+    if (std::holds_alternative<Error>(found)) return found;
+    auto& outcome = std::get<ActOutcome>(found);
+    if (outcome.kind == Kind::kUnknown) {
+      outcome = refused(core::QuarantineRefusal::kChanged, finding.duplicate.id);
+    }
+    return end(sql, waiter, false, std::move(outcome));
   }
   return end(sql, waiter, true,
              {.kind = Kind::kDone,
@@ -126,6 +183,7 @@ struct Entry {
   std::string table;
   std::string event_id;
   bool restored = false;
+  bool removed = false;
   std::set<std::string, std::less<>> columns;
 };
 
@@ -140,6 +198,7 @@ Expected<Entry> read_entry(const std::string& id, Connection& sql, Waiter& waite
     entry.table = postgres::cell(result, i, 1).value_or("");
     entry.event_id = postgres::cell(result, i, 3).value_or("");
     entry.restored = postgres::cell(result, i, 4) == "true";
+    entry.removed = postgres::cell(result, i, 5) == "removed";
   }
   return entry;
 }
@@ -163,22 +222,37 @@ std::string_view to_string(ActOutcome::Kind kind) noexcept {
 }
 
 Expected<ActOutcome> quarantine_row(const core::Config& config, const TableGround& table,
-                                    const std::string& run_id, const std::string& finding_id, bool dry_run,
-                                    Connection& sql, Waiter& waiter) {
-  Ground ground{.story = RunStory(config, run_id, table.ulid_engine), .columns = {}};
-  if (auto error = begin_act(ground, config, table, sql, waiter)) return std::move(*error);
+                                    const ActRequest& request, Connection& sql, Waiter& waiter) {
+  Ground ground{.story = RunStory(config, request.run_id, table.ulid_engine), .columns = {}};
+  if (auto error = begin_act(ground, config, table, request, sql, waiter)) return std::move(*error);
   const auto& findings = ground.story.findings();
   const auto finding = std::ranges::find_if(
-      findings, [&](const auto& f) { return core::finding_id_text(f.id) == finding_id; });
-  if (finding == findings.end()) return look_for_entry(config, run_id, finding_id, sql, waiter);
+      findings, [&](const auto& f) { return core::finding_id_text(f.id) == request.finding_id; });
+  if (finding == findings.end()) {
+    return without_finding(config, table, request, request.event_id, sql, waiter);
+  }
+  const auto& event_id = finding->duplicate.id;
   if (const auto why = quarantine::refusal(*finding, ground.story.slot_numbered())) {
-    return end(sql, waiter, false,
-               refused(quarantine::to_string(*why), quarantine::explanation(*why), finding->duplicate.id));
+    return end(sql, waiter, false, refused(*why, event_id));
   }
-  if (dry_run) {
-    return end(sql, waiter, false, {.kind = Kind::kWouldBeDone, .event_id = finding->duplicate.id});
+  if (request.automatic) {
+    if (auto limit = over_limit(config.quarantine, ground.limits, event_id)) {
+      return end(sql, waiter, false, std::move(*limit));
+    }
   }
-  return move_row(config, table, ground, *finding, sql, waiter);
+  if (request.dry_run) return end(sql, waiter, false, {.kind = Kind::kWouldBeDone, .event_id = event_id});
+  return keep_row(config, table, ground, *finding, request, sql, waiter);
+}
+
+std::optional<Error> open_circuit(const core::Config& config, std::string_view reason,
+                                  std::string_view detail, Connection& sql, Waiter& waiter) {
+  auto statements = opening();
+  statements.push_back({postgres::quarantine_open_circuit(),
+                        {config.profile.qualified_name(), std::string(reason), std::string(detail)}});
+  statements.push_back({"COMMIT", {}});
+  auto answer = batch(sql, statements, waiter);
+  if (auto* error = std::get_if<Error>(&answer)) return std::move(*error);
+  return std::nullopt;
 }
 
 Expected<ActOutcome> restore_row(const core::Config& config, const std::string& id, Connection& sql,
@@ -192,6 +266,10 @@ Expected<ActOutcome> restore_row(const core::Config& config, const std::string& 
   if (entry.columns.empty()) return end(sql, waiter, false, {.kind = Kind::kUnknown});
   ActOutcome outcome{.kind = Kind::kAlready, .entry = id, .event_id = entry.event_id};
   if (entry.restored) return end(sql, waiter, false, outcome);
+  if (!entry.removed) {
+    return end(sql, waiter, false,
+               refused("recorded", "the row was copied and never left the log", entry.event_id));
+  }
   if (entry.table != config.profile.qualified_name()) {
     return end(sql, waiter, false,
                refused("other_table", "the row comes from another table: " + entry.table, entry.event_id));

@@ -9,6 +9,7 @@
 #include "daemon/app/commands.hpp"
 #include "daemon/app/loop_waiter.hpp"
 #include "daemon/app/quarantine_act.hpp"
+#include "daemon/app/quarantine_circuit.hpp"
 #include "daemon/app/table_ground.hpp"
 #include "daemon/postgres/quarantine_queries.hpp"
 
@@ -26,11 +27,16 @@ ExitCode tell(Error error, Action action) {
   const bool right = error.sqlstate == "42501";
   if (right || error.sqlstate == "42P01" || error.sqlstate == "3F000") {
     error.fault = postgres::Fault::kNeedsOperator;
-    error.remedy =
-        right && action == Action::kRestore
-            ? "restore with --dsn as a role that may write the log and dupwatch.quarantine, such as "
-              "their owner; dupwatch's own role gets no INSERT on the log"
-            : "run what `dupwatch setup --print-sql --quarantine` prints";
+    error.remedy = "run what `dupwatch setup --print-sql --quarantine` prints";
+    if (right && action == Action::kRestore) {
+      error.remedy =
+          "restore with --dsn as a role that may write the log and dupwatch.quarantine, such as their owner; "
+          "dupwatch's own role gets no INSERT on the log";
+    } else if (right && action == Action::kResume) {
+      error.remedy =
+          "resume with --dsn as the owner of dupwatch.quarantine_circuit; dupwatch's own role can open the "
+          "circuit only";
+    }
   }
   return tell_error(error);
 }
@@ -39,15 +45,21 @@ ExitCode tell(Error error, Action action) {
 /// too.
 bool confirmed(const core::Config& config, const QuarantineOptions& options) {
   const bool apply = options.action == Action::kApply;
-  if (options.yes || options.dry_run || (!apply && options.action != Action::kRestore)) return true;
+  const bool resume = options.action == Action::kResume;
+  if (options.yes || options.dry_run || (!apply && !resume && options.action != Action::kRestore))
+    return true;
   if (isatty(STDIN_FILENO) != 1) {
     fmt::print(stderr,
-               "error: this changes the event log and there is no terminal to ask; remedy: add --yes\n");
+               "error: this needs a person's word, and there is no terminal to ask; remedy: add --yes\n");
     return false;
   }
-  fmt::print(stderr, "{} {} {} {}? [y/N] ", apply ? "Take the row of finding" : "Put the row of entry",
-             postgres::one_line(apply ? options.finding_id : options.entry), apply ? "out of" : "back into",
-             config.profile.qualified_name());
+  if (resume) {
+    fmt::print(stderr, "Let the daemon take rows out of {} again? [y/N] ", config.profile.qualified_name());
+  } else {
+    fmt::print(stderr, "{} {} {} {}? [y/N] ", apply ? "Take the row of finding" : "Put the row of entry",
+               postgres::one_line(apply ? options.finding_id : options.entry), apply ? "out of" : "back into",
+               config.profile.qualified_name());
+  }
   std::string answer;
   return std::getline(std::cin, answer) && (answer == "y" || answer == "yes");
 }
@@ -89,8 +101,9 @@ ExitCode apply(const core::Config& config, const QuarantineOptions& options, Con
                postgres::Waiter& waiter) {
   const auto looked = look_at_table(config, sql, waiter);
   if (const auto* error = std::get_if<Error>(&looked)) return tell_error(*error);
-  auto outcome = quarantine_row(config, std::get<TableGround>(looked), options.run_id, options.finding_id,
-                                options.dry_run, sql, waiter);
+  const ActRequest request{
+      .run_id = options.run_id, .finding_id = options.finding_id, .dry_run = options.dry_run};
+  auto outcome = quarantine_row(config, std::get<TableGround>(looked), request, sql, waiter);
   if (auto* error = std::get_if<Error>(&outcome)) return tell(std::move(*error), options.action);
   return print_outcome(std::get<ActOutcome>(outcome), options);
 }
@@ -100,6 +113,11 @@ ExitCode restore(const core::Config& config, const QuarantineOptions& options, C
   auto outcome = restore_row(config, options.entry, sql, waiter);
   if (auto* error = std::get_if<Error>(&outcome)) return tell(std::move(*error), options.action);
   return print_outcome(std::get<ActOutcome>(outcome), options);
+}
+
+ExitCode tell(postgres::Expected<ExitCode> ended, const QuarantineOptions& options) {
+  if (auto* error = std::get_if<Error>(&ended)) return tell(std::move(*error), options.action);
+  return std::get<ExitCode>(ended);
 }
 
 ExitCode list(const QuarantineOptions& options, Connection& sql, postgres::Waiter& waiter) {
@@ -117,7 +135,7 @@ ExitCode list(const QuarantineOptions& options, Connection& sql, postgres::Waite
       fmt::print("{}{}", i == 0 ? "" : ",\n ", postgres::cell(result, i, 0).value_or("null"));
     } else {
       fmt::print("{:>6}  {}  {}  run {}  {}  {}\n", text(i, 1), text(i, 2), text(i, 3), text(i, 4),
-                 text(i, 5), text(i, 6).empty() ? "removed" : "restored " + text(i, 6));
+                 text(i, 5), text(i, 6).empty() ? text(i, 7) : "restored " + text(i, 6));
     }
   }
   if (options.json) fmt::print("]\n");
@@ -162,6 +180,10 @@ ExitCode quarantine_command(const core::Config& config, const QuarantineOptions&
       return apply(config, options, sql, waiter);
     case Action::kRestore:
       return restore(config, options, sql, waiter);
+    case Action::kStatus:
+      return tell(circuit_status(config, options, sql, waiter), options);
+    case Action::kResume:
+      return tell(circuit_resume(config, options, sql, waiter), options);
   }
   return ExitCode::kUsage;
 }

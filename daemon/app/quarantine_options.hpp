@@ -8,7 +8,7 @@ namespace dupwatch::app {
 
 /// Command line of `quarantine`.
 struct QuarantineOptions {
-  enum class Action : std::uint8_t { kList, kShow, kApply, kRestore };
+  enum class Action : std::uint8_t { kList, kShow, kApply, kRestore, kStatus, kResume };
   Action action = Action::kList;
   bool json = false;
   /// A person has said so already.

@@ -77,9 +77,9 @@ void Recheck::work() {
       if (stop_) return;
       round = *std::exchange(next_, std::nullopt);
     }
-    Answers answers{.views = {}, .asked = steady_now(), .error = {}};
+    Answers answers{.views = {}, .asked = steady_now(), .error = {}, .guard = {}};
     Views views;
-    answers.error = look(round, waiter, views);
+    answers.error = look(round, waiter, views, answers.guard);
     if (!answers.error) {
       for (auto& [run, view] : views) answers.views.push_back(std::move(view));
     }
@@ -92,10 +92,14 @@ void Recheck::work() {
   }
 }
 
-std::optional<Error> Recheck::look(const Round& round, postgres::Waiter& waiter, Views& views) {
+std::optional<Error> Recheck::look(const Round& round, postgres::Waiter& waiter, Views& views,
+                                   std::optional<postgres::GuardState>& guard) {
   auto opened = Connection::open(config_.connection, Connection::Kind::kSql, waiter);
   if (auto* error = std::get_if<Error>(&opened)) return std::move(*error);
   auto& sql = std::get<Connection>(opened);
+  auto found = postgres::find_guard(sql, config_.profile, waiter);
+  if (auto* error = std::get_if<Error>(&found)) return std::move(*error);
+  guard = std::get<std::optional<postgres::GuardState>>(found);
   rules_.set_ulid_engine(round.ulid_engine);
   settings_ = round.settings;
   if (auto error = read_log(sql, round, waiter, views)) return error;

@@ -18,6 +18,7 @@
 #include "daemon/core/watch.hpp"
 #include "daemon/postgres/catalog.hpp"
 #include "daemon/postgres/entity_queries.hpp"
+#include "daemon/postgres/guard_queries.hpp"
 
 namespace dupwatch::app {
 
@@ -47,6 +48,8 @@ class Recheck {
     std::vector<core::RunView> views;
     core::Instant asked{};
     std::optional<postgres::Error> error;
+    /// Of `dupwatch guard`, when there was no error; nullopt: there is none.
+    std::optional<postgres::GuardState> guard;
   };
   /// The last round's answers, once.
   [[nodiscard]] std::optional<Answers> take();
@@ -70,7 +73,7 @@ class Recheck {
 
   void work();
   [[nodiscard]] std::optional<postgres::Error> look(const Round& round, postgres::Waiter& waiter,
-                                                    Views& views);
+                                                    Views& views, std::optional<postgres::GuardState>& guard);
   [[nodiscard]] std::optional<postgres::Error> read_log(postgres::Connection& sql, const Round& round,
                                                         postgres::Waiter& waiter, Views& views);
   [[nodiscard]] std::optional<postgres::Error> read_tables(postgres::Connection& sql, const Round& round,

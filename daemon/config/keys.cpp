@@ -31,6 +31,12 @@ constexpr std::array<std::string_view, 6> kRuleSettings = {"default",  "off",   
 constexpr std::array<std::string_view, core::kSeverities> kSeverityNames = {"fatal", "conflict", "harmless",
                                                                             "unknown"};
 
+constexpr std::array<std::string_view, core::kQuarantineModes> kQuarantineModes = {"observe", "record",
+                                                                                   "remove"};
+// Of the others something would be lost, or removal was not measured to heal.
+constexpr std::array<std::string_view, 3> kRemovableRules = {"duplicate_created", "second_terminal",
+                                                             "lifecycle_after_close"};
+
 constexpr std::size_t kIdentityColumnsMax = 4;
 constexpr std::size_t kAcknowledgedMax = 1000;
 
@@ -87,6 +93,21 @@ void read_webhook_severities(R r, Draft& d) {
   for (const auto& name : *names) {
     const auto at = std::ranges::find(kSeverityNames, name) - kSeverityNames.begin();
     wanted[static_cast<std::size_t>(at)] = true;
+  }
+}
+
+void read_quarantine_rules(R r, Draft& d) {
+  const auto names = r.list(
+      [](std::string_view text) -> Parsed<std::string> {
+        auto index = parse_choice(text, kRemovableRules);
+        if (auto* refusal = std::get_if<Refusal>(&index)) return std::move(*refusal);
+        return std::string{text};
+      },
+      {1, kRemovableRules.size()});
+  if (!names) return;
+  auto& rules = d.config.quarantine.rules;
+  for (std::size_t i = 0; i < core::kRules; ++i) {
+    rules[i] = std::ranges::count(*names, core::to_string(static_cast<core::Rule>(i))) != 0;
   }
 }
 
@@ -229,6 +250,21 @@ constexpr auto kKeys = std::to_array<KeySpec>({
     {"webhook.retry_for",
      [](R r, Draft& d) { r.into(d.config.webhook.retry_for, duration(seconds{0}, hours{24})); }},
     {"webhook.severities", read_webhook_severities},
+    {"quarantine"},
+    {"quarantine.mode",
+     [](R r, Draft& d) {
+       r.choice(d.config.quarantine.mode, kQuarantineModes);
+       d.quarantine_place = r.place();
+     }},
+    {"quarantine.dry_run", [](R r, Draft& d) { r.into(d.config.quarantine.dry_run, parse_bool); }},
+    {"quarantine.dsn", [](R r, Draft& d) { r.into(d.config.quarantine.dsn, parse_dsn); }, true},
+    {"quarantine.rules", read_quarantine_rules},
+    {"quarantine.max_per_minute",
+     [](R r, Draft& d) { r.into(d.config.quarantine.max_per_minute, number(1, 10'000)); }},
+    {"quarantine.max_per_hour",
+     [](R r, Draft& d) { r.into(d.config.quarantine.max_per_hour, number(1, 100'000)); }},
+    {"quarantine.max_per_run",
+     [](R r, Draft& d) { r.into(d.config.quarantine.max_per_run, number(1, 10'000)); }},
     {"log"},
     {"log.format", [](R r, Draft& d) { r.choice(d.config.log.format, kLogFormats); }},
     {"log.level", [](R r, Draft& d) { r.choice(d.config.log.level, kLogLevels); }},
@@ -325,6 +361,12 @@ void read_keys(const ConfigNode& root, const Environment& env, Draft& draft, Pro
   if (connection.backoff_max < connection.backoff_min) {
     problems.add(draft.backoff_place, "connection.backoff_max", "less than connection.backoff_min",
                  "at least connection.backoff_min");
+  }
+  if (draft.generic && draft.config.quarantine.mode != core::QuarantineMode::kObserve) {
+    problems.add(draft.quarantine_place, "quarantine.mode",
+                 in_quotes(core::to_string(draft.config.quarantine.mode)) + " with profile: generic",
+                 "observe",
+                 "what heals a log was measured with the engine of the profile workflow-devkit alone");
   }
 }
 

@@ -50,6 +50,7 @@ struct Draft {
   Place profile_place;
   TableSection table;
   Place backoff_place;
+  Place quarantine_place;
 };
 
 /// One value of the file on its way into the draft: expands ${ENV}, checks, reports. Every method leaves its

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "daemon/core/profile.hpp"
@@ -143,6 +144,31 @@ struct WebhookConfig {
   std::array<bool, kSeverities> severities{true, true, false, false};
 };
 
+/// What becomes of the row at fault of a fatal finding.
+enum class QuarantineMode : std::uint8_t {
+  kObserve,  ///< nothing
+  kRecord,   ///< it is copied to dupwatch.quarantine and stays in the log
+  kRemove    ///< it is moved to dupwatch.quarantine
+};
+inline constexpr std::size_t kQuarantineModes = 3;
+[[nodiscard]] std::string_view to_string(QuarantineMode mode) noexcept;
+
+/// Taking fatal rows out of the log without being asked.
+struct QuarantineConfig {
+  QuarantineMode mode = QuarantineMode::kObserve;
+  /// Everything but the writing.
+  bool dry_run = false;
+  /// Where the rows are taken out; empty = where the slot is. May hold a password.
+  std::string dsn;
+  /// By Rule: duplicate_created, second_terminal, lifecycle_after_close.
+  std::array<bool, kRules> rules{false, true, true, true};
+  /// Acts on this table, by whichever instance. More in a minute or an hour open the circuit; more in one run
+  /// are refused.
+  std::uint32_t max_per_minute = 20;
+  std::uint32_t max_per_hour = 200;
+  std::uint32_t max_per_run = 5;
+};
+
 enum class LogFormat : std::uint8_t { kLogfmt, kJson };
 enum class LogLevel : std::uint8_t { kDebug, kInfo, kWarn, kError };
 
@@ -164,6 +190,7 @@ struct Config {
   FindingsConfig findings;
   HttpConfig http;
   WebhookConfig webhook;
+  QuarantineConfig quarantine;
   LogConfig log;
 };
 

@@ -42,6 +42,8 @@ std::string_view to_string(FindingState state) noexcept {
       return "gone";
     case FindingState::kAcknowledged:
       return "acknowledged";
+    case FindingState::kQuarantined:
+      return "quarantined";
   }
   return "?";
 }

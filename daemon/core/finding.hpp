@@ -23,12 +23,13 @@ enum class FindingChange : std::uint8_t { kNew, kChanged };
 
 /// What has become of a finding.
 enum class FindingState : std::uint8_t {
-  kOpen,         ///< the rows are in the log and the run goes on
-  kRunEnded,     ///< the run has completed, failed or been cancelled: no replay reads the log again
-  kGone,         ///< a row is gone, and with it the contradiction
-  kAcknowledged  ///< open, and named in findings.acknowledged
+  kOpen,          ///< the rows are in the log and the run goes on
+  kRunEnded,      ///< the run has completed, failed or been cancelled: no replay reads the log again
+  kGone,          ///< a row is gone, and with it the contradiction
+  kAcknowledged,  ///< open, and named in findings.acknowledged
+  kQuarantined    ///< the row at fault was moved to dupwatch.quarantine
 };
-inline constexpr std::size_t kFindingStates = 4;
+inline constexpr std::size_t kFindingStates = 5;
 [[nodiscard]] std::string_view to_string(FindingState state) noexcept;
 
 /// One of the two rows. What is unknown is empty: a row read back from the table has no commit LSN, and its

@@ -53,7 +53,10 @@ std::optional<RowEvidence> row_of(const element& object, std::string_view key) {
   if (object[key].get(row) != simdjson::SUCCESS) return std::nullopt;
   const auto id = text_of(row, "id");
   if (!id) return std::nullopt;
-  return RowEvidence{.id = std::string(*id), .xid = {}, .commit_lsn = {}, .commit_time = {}};
+  RowEvidence evidence{.id = std::string(*id), .xid = {}, .commit_lsn = {}, .commit_time = {}};
+  std::uint64_t xid = 0;
+  if (row["xid"].get(xid) == simdjson::SUCCESS) evidence.xid = static_cast<decoder::Xid>(xid);
+  return evidence;
 }
 
 /// Texts of the table live as long as the process; those of the record do not.

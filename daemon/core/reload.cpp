@@ -102,6 +102,13 @@ constexpr auto kRows = std::to_array<Row>({
     fixed<&C::webhook, &WebhookConfig::timeout>("webhook.timeout"),
     fixed<&C::webhook, &WebhookConfig::retry_for>("webhook.retry_for"),
     live<&C::webhook, &WebhookConfig::severities>("webhook.severities"),
+    fixed<&C::quarantine, &QuarantineConfig::mode>("quarantine.mode"),
+    fixed<&C::quarantine, &QuarantineConfig::dry_run>("quarantine.dry_run"),
+    fixed<&C::quarantine, &QuarantineConfig::dsn>("quarantine.dsn"),
+    fixed<&C::quarantine, &QuarantineConfig::rules>("quarantine.rules"),
+    fixed<&C::quarantine, &QuarantineConfig::max_per_minute>("quarantine.max_per_minute"),
+    fixed<&C::quarantine, &QuarantineConfig::max_per_hour>("quarantine.max_per_hour"),
+    fixed<&C::quarantine, &QuarantineConfig::max_per_run>("quarantine.max_per_run"),
     live<&C::log, &LogConfig::format>("log.format"),
     live<&C::log, &LogConfig::level>("log.level"),
 });

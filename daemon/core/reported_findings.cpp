@@ -21,6 +21,7 @@ void ReportedFindings::say(State& state, const Finding& finding) {
   state.reason = finding.reason;
   state.canonical_id = finding.canonical.id;
   state.duplicate_id = finding.duplicate.id;
+  if (finding.duplicate.xid) state.duplicate_xid = finding.duplicate.xid;
   state.closing_id = finding.closing ? finding.closing->id : std::string{};
 }
 
@@ -48,6 +49,7 @@ bool ReportedFindings::admit(Finding& finding, Instant now) {
     return true;
   }
   auto& state = states_.find(finding.id)->second;
+  if (is_left_over(state, finding, now)) return false;
   // The closing event matters once it stands before the row; until then it may change without a word.
   const bool same_closing =
       !finding.after_close || (state.after_close && finding.closing->id == state.closing_id);
@@ -64,14 +66,20 @@ bool ReportedFindings::admit(Finding& finding, Instant now) {
   return true;
 }
 
+bool ReportedFindings::is_left_over(const State& state, const Finding& finding, Instant now) noexcept {
+  if (state.state != FindingState::kQuarantined || finding.state == FindingState::kQuarantined) return false;
+  if (state.duplicate_xid && finding.duplicate.xid) return *state.duplicate_xid == *finding.duplicate.xid;
+  return now - state.reported < kViewAge;
+}
+
 bool ReportedFindings::admit_older(Finding& finding, Instant now) {
   finding.change = FindingChange::kNew;
   return add(finding, now);
 }
 
-std::optional<Finding> ReportedFindings::find_standing(std::uint64_t id) const {
+std::optional<Finding> ReportedFindings::find(std::uint64_t id) const {
   const auto state = states_.find(id);
-  if (state == states_.end() || !is_in_log(state->second.state)) return std::nullopt;
+  if (state == states_.end()) return std::nullopt;
   return rebuild(id, state->second);
 }
 
@@ -121,6 +129,7 @@ Finding ReportedFindings::rebuild(std::uint64_t id, const State& state) {
   finding.type = state.type;
   finding.canonical.id = state.canonical_id;
   finding.duplicate.id = state.duplicate_id;
+  finding.duplicate.xid = state.duplicate_xid;
   if (!state.closing_id.empty())
     finding.closing = RowEvidence{.id = state.closing_id, .xid = {}, .commit_lsn = {}, .commit_time = {}};
   return finding;

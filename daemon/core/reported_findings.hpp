@@ -21,6 +21,8 @@ class ReportedFindings {
  public:
   using Instant = std::chrono::steady_clock::time_point;
   static constexpr std::size_t kFindingsMax = 100'000;
+  /// How long a view of the log may be under way.
+  static constexpr std::chrono::seconds kViewAge{10};
   explicit ReportedFindings(std::size_t findings_max = kFindingsMax) : findings_max_(findings_max) {}
 
   /// True when the finding is new or its severity, state or rows are not those of its last report; sets
@@ -33,8 +35,9 @@ class ReportedFindings {
   /// False when it is known already.
   bool restore(const Finding& finding) { return add(finding, Instant{}); }
 
-  /// What was last told of a finding whose rows are in the log; nullopt for any other.
-  [[nodiscard]] std::optional<Finding> find_standing(std::uint64_t id) const;
+  /// nullopt: not known.
+  [[nodiscard]] std::optional<Finding> find(std::uint64_t id) const;
+
   /// Known, and last reported before `before`.
   [[nodiscard]] bool is_settled(std::uint64_t id, Instant before) const;
   /// Runs with open findings, all reported before `before`; at most `count` a call, in turn.
@@ -60,10 +63,14 @@ class ReportedFindings {
     std::string type;
     std::string canonical_id;
     std::string duplicate_id;
+    std::optional<decoder::Xid> duplicate_xid;
     std::string closing_id;
     Instant reported{};
   };
   [[nodiscard]] bool add(const Finding& finding, Instant now);
+  /// What an older view of the log still shows of a row that has left it. The row that a person put back was
+  /// written by another transaction.
+  [[nodiscard]] static bool is_left_over(const State& state, const Finding& finding, Instant now) noexcept;
   static void say(State& state, const Finding& finding);
   void count(const State& state, int difference) noexcept;
   [[nodiscard]] static Finding rebuild(std::uint64_t id, const State& state);

@@ -66,8 +66,15 @@ RunLog::Added RunLog::add(const EventRow& event, TokenCodec& codec) {
   if (!is_behind_all(entities_[entity], id)) {
     for (auto i = entities_[entity].first; i != kNone; i = rows_[i].next) {
       if (rows_[i].type == event.type && same(rows_[i].id, id, event.id)) {
-        complete(rows_[i].commit, event.commit);
-        return {.row = i, .known = true};
+        auto& commit = rows_[i].commit;
+        const bool again = event.commit.lsn.valid() && event.commit.xid != 0 && commit.xid != 0 &&
+                           event.commit.xid != commit.xid;
+        if (again) {
+          commit = event.commit;
+        } else {
+          complete(commit, event.commit);
+        }
+        return {.row = i, .known = true, .written_again = again};
       }
     }
   }
@@ -79,7 +86,7 @@ RunLog::Added RunLog::add(const EventRow& event, TokenCodec& codec) {
   (last == kNone ? entities_[entity].first : rows_[last].next) = index;
   last = index;
   note_extremes(index, event, codec);
-  return {.row = index, .known = false};
+  return {.row = index};
 }
 
 bool RunLog::is_behind_all(const Entity& entity, const Token& id) const noexcept {

@@ -70,6 +70,8 @@ class RunLog {
     std::uint32_t row = kNone;
     /// The same (run, id) was there already: a redelivery; its commit data was completed.
     bool known = false;
+    /// Known, and the stream says that another transaction has inserted it: it was deleted and put back.
+    bool written_again = false;
   };
   Added add(const EventRow& event, TokenCodec& codec);
   void clear();

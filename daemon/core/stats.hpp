@@ -8,24 +8,15 @@
 
 #include "daemon/core/coverage.hpp"
 #include "daemon/core/finding.hpp"
+#include "daemon/core/latency_histogram.hpp"
 #include "daemon/core/profile.hpp"
+#include "daemon/core/quarantine_stats.hpp"
 #include "decoder/decoder.hpp"
 #include "decoder/lsn.hpp"
 
 /// What the daemon knows about itself, as plain values: the stream thread fills a snapshot in its own time
 /// and hands it to the web thread. Nothing here is touched per event but the counters.
 namespace dupwatch::core {
-
-/// Buckets of the commit-to-flag histogram, upper bounds in seconds.
-inline constexpr std::array<double, 14> kLatencyBounds = {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1,
-                                                          0.25,  0.5,    1,     2.5,  5,     10,   60};
-
-struct LatencyHistogram {
-  /// Not cumulative; the last bucket is +Inf.
-  std::array<std::uint64_t, kLatencyBounds.size() + 1> buckets{};
-  double sum_seconds = 0;
-  void observe(double seconds) noexcept;
-};
 
 /// Why a run left the index. Closed: metric labels.
 enum class Eviction : std::uint8_t { kRunEnded, kMemory, kInvalidated };
@@ -173,6 +164,10 @@ struct StatusSnapshot {
   std::array<std::uint64_t, 2> findings_write_failures{};
   HeartbeatStatus heartbeat;
   WebhookStats webhook;
+  QuarantineStats quarantine;
+  /// Of `dupwatch guard`, as of the last look at the tables.
+  bool guard_enabled = false;
+  std::uint64_t guard_suppressed = 0;
   std::uint64_t http_unauthorized = 0;
   ConfigReload config_reload;
   /// The watched table and publication are still what they were at START_REPLICATION.

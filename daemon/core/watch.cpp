@@ -127,7 +127,7 @@ void Watch::add_streamed(const EventRow& row) {
   const auto greatest = index_.run(handle).log.greatest();
   const auto added = index_.add_row(handle, row);
   if (row.ends_run) index_.end_run(handle, now_);
-  if (added.known) {
+  if (added.known && !added.written_again) {
     ++counters_.redeliveries;
     return;
   }
@@ -236,8 +236,10 @@ void Watch::acknowledged_changed(const std::vector<std::uint64_t>& before) {
   std::vector<std::uint64_t> ids;
   std::ranges::set_symmetric_difference(before, findings_config_.acknowledged, std::back_inserter(ids));
   for (const auto id : ids) {
-    auto finding = reported_.find_standing(id);
-    if (!finding) continue;
+    auto finding = reported_.find(id);
+    const bool stands =
+        finding && (finding->state == FindingState::kOpen || finding->state == FindingState::kAcknowledged);
+    if (!stands) continue;
     finding->table = profile_.qualified_name();
     finding->state = FindingState::kOpen;
     finding->origin = Origin::kRecheck;
@@ -301,6 +303,17 @@ void Watch::rechecked(RunView view, Instant asked) {
   apply(std::move(view.findings));
   // Rows in memory are gone from the table: the next event of the run reads it anew.
   if (log_changed) index_.forget(view.run_id);
+}
+
+void Watch::quarantined(std::uint64_t finding_id, Instant now) {
+  auto finding = reported_.find(finding_id);
+  if (!finding) return;
+  finding->table = profile_.qualified_name();
+  finding->state = FindingState::kQuarantined;
+  finding->origin = Origin::kRecheck;
+  // The row in memory is gone from the table: the next event of the run reads it anew.
+  index_.forget(finding->run_id);
+  if (reported_.admit(*finding, now)) tell(std::move(*finding));
 }
 
 std::vector<Finding> Watch::take_findings() {

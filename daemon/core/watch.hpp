@@ -90,6 +90,8 @@ class Watch final : private decoder::ChangeSink {
   }
   /// What the tables said of a run when asked at `asked`: known findings that are not in the view are gone.
   void rechecked(RunView view, Instant asked);
+  /// The row at fault of a known finding was moved to dupwatch.quarantine.
+  void quarantined(std::uint64_t finding_id, Instant now);
   /// What `engine: auto` means for runs with ULIDs, from the schema.
   void set_ulid_engine(Engine engine) noexcept { rules_.set_ulid_engine(engine); }
   [[nodiscard]] const ReplayRules& rules() const noexcept { return rules_; }

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "daemon/postgres/quarantine_limits.hpp"
 #include "daemon/postgres/quoting.hpp"
 #include "daemon/postgres/setup.hpp"
 
@@ -30,7 +31,8 @@ std::string byte_order(std::string_view alias, const std::string& name) {
 
 constexpr std::string_view kEntryJson =
     "'id', q.id, 'finding_id', q.finding_id, 'rule', q.rule, 'table', q.table_name, 'run_id', q.run_id,"
-    " 'event_id', q.event_id, 'removed_at', q.removed_at, 'removed_by', q.removed_by,"
+    " 'event_id', q.event_id, 'action', q.action, 'requested_by', q.requested_by, 'removed_at', "
+    "q.removed_at, 'removed_by', q.removed_by,"
     " 'restored_at', q.restored_at, 'restored_by', q.restored_by";
 
 }  // namespace
@@ -58,6 +60,8 @@ std::string quarantine_setup_sql(const core::Config& config) {
       "  table_name text NOT NULL,\n"
       "  run_id text NOT NULL,\n"
       "  event_id text NOT NULL,\n"
+      "  action text NOT NULL, -- removed: the row is here only; recorded: it is in the log too\n"
+      "  requested_by text NOT NULL, -- operator, daemon\n"
       "  finding jsonb NOT NULL,\n"
       "  kept jsonb NOT NULL, -- column -> its text, SQL NULL as null\n"
       "  removed_at timestamptz NOT NULL DEFAULT clock_timestamp(),\n"
@@ -65,13 +69,16 @@ std::string quarantine_setup_sql(const core::Config& config) {
       "  restored_at timestamptz,\n"
       "  restored_by text\n"
       ");\n"
-      "CREATE UNIQUE INDEX IF NOT EXISTS quarantine_removed ON dupwatch.quarantine (table_name, run_id, "
-      "event_id)\n"
+      "CREATE UNIQUE INDEX IF NOT EXISTS quarantine_kept ON dupwatch.quarantine (table_name, run_id, "
+      "event_id, action)\n"
       "  WHERE restored_at IS NULL;\n"
+      "CREATE INDEX IF NOT EXISTS quarantine_recent ON dupwatch.quarantine (table_name, removed_at)\n"
+      "  WHERE requested_by = 'daemon';\n"
+      "{2}"
       "GRANT USAGE ON SCHEMA dupwatch TO {0};\n"
       "GRANT SELECT, INSERT ON dupwatch.quarantine TO {0};\n"
       "GRANT SELECT, DELETE ON {1} TO {0};\n",
-      who, qualified(profile.schema, profile.table));
+      who, qualified(profile.schema, profile.table), quarantine_circuit_setup_sql(who));
 }
 
 std::string stored_columns_query() {
@@ -93,51 +100,65 @@ std::string quarantine_lock_query() {
   return "SELECT pg_advisory_xact_lock(hashtextextended($1::text || ' ' || $2::text, 25717))";
 }
 
-std::string quarantine_act(const core::Profile& profile, std::string_view run_type,
-                           std::span<const StoredColumn> columns) {
-  const auto table = qualified(profile.schema, profile.table);
+std::string key_type(std::string_view run_type) {
+  return run_type.empty() || run_type == "character varying" ? std::string("text") : std::string(run_type);
+}
+
+namespace {
+
+/// Of the row `e`: it is not the first of its identity, and the run goes on and has no slot numbers.
+std::string may_go(const core::Profile& profile, const std::string& type) {
+  const auto table = quoted_table(profile);
   const auto& run = profile.run_column;
   const auto& id = profile.id_column;
-  // As in read_back_query: without a length that would cut a value.
-  const auto type =
-      run_type.empty() || run_type == "character varying" ? std::string("text") : std::string(run_type);
   std::string same;
   for (const auto& name : profile.identity_columns) {
     same += fmt::format(" AND {} IS NOT DISTINCT FROM {}", col("c", name), col("e", name));
   }
+  auto out = fmt::format("EXISTS (SELECT FROM {0} c WHERE {1} = $1::{2} AND {3} = {4}{5} AND {6} < {7})",
+                         table, col("c", run), type, col("c", profile.type_column),
+                         col("e", profile.type_column), same, byte_order("c", id), byte_order("e", id));
   std::vector<std::string> ends;
   for (const auto& event : profile.types) {
     if (event.ends_run) ends.push_back(event.name);
   }
-  std::string goes_on;
   if (!ends.empty()) {
-    goes_on =
-        fmt::format(" AND NOT EXISTS (SELECT FROM {} z WHERE {} = $1::{} AND {}::text IN ({}))", table,
-                    col("z", run), type, col("z", profile.type_column), quoted_list(ends, quote_literal));
+    out += fmt::format(" AND NOT EXISTS (SELECT FROM {} z WHERE {} = $1::{} AND {}::text IN ({}))", table,
+                       col("z", run), type, col("z", profile.type_column), quoted_list(ends, quote_literal));
   }
   if (profile.slot_ids) {
-    goes_on +=
-        fmt::format(" AND NOT EXISTS (SELECT FROM {} s WHERE {} = $1::{} AND {}::text ~ '^evnt_0{{10}}')",
-                    table, col("s", run), type, col("s", id));
+    out += fmt::format(" AND NOT EXISTS (SELECT FROM {} s WHERE {} = $1::{} AND {}::text ~ '^evnt_0{{10}}')",
+                       table, col("s", run), type, col("s", id));
   }
+  return out;
+}
+
+}  // namespace
+
+std::string quarantine_act(const core::Profile& profile, std::string_view run_type,
+                           std::span<const StoredColumn> columns, QuarantineWrite write) {
+  const bool move = write == QuarantineWrite::kMove;
+  const auto type = key_type(run_type);
   return fmt::format(
-      "WITH gone AS (DELETE FROM {0} e WHERE {1} = $1::{2} AND {3}::text = $2"
-      " AND EXISTS (SELECT FROM {0} c WHERE {4} = $1::{2} AND {5} = {6}{7} AND {8} < {9}){10} RETURNING e.*)"
-      " INSERT INTO dupwatch.quarantine (finding_id, rule, finding, table_name, run_id, event_id, kept)"
-      " SELECT $3, $4, $5::jsonb, $6, {12}::text, {13}::text, {11} FROM gone RETURNING id",
-      table, col("e", run), type, col("e", id), col("c", run), col("c", profile.type_column),
-      col("e", profile.type_column), same, byte_order("c", id), byte_order("e", id), goes_on,
-      row_texts("gone", columns), col("gone", run), col("gone", id));
+      "WITH kept AS ({0} FROM {1} e WHERE {2} = $1::{3} AND {4}::text = $2 AND {5}{6})"
+      " INSERT INTO dupwatch.quarantine (action, requested_by, finding_id, rule, finding, table_name, run_id,"
+      " event_id, kept) SELECT '{7}', $7, $3, $4, $5::jsonb, $6, {8}::text, {9}::text, {10} FROM kept"
+      "{11} RETURNING id",
+      move ? "DELETE" : "SELECT e.*", quoted_table(profile), col("e", profile.run_column), type,
+      col("e", profile.id_column), may_go(profile, type), move ? " RETURNING e.*" : "",
+      move ? "removed" : "recorded", col("kept", profile.run_column), col("kept", profile.id_column),
+      row_texts("kept", columns), move ? "" : " ON CONFLICT DO NOTHING");
 }
 
 std::string quarantine_entry_query() {
-  return "SELECT k.key, q.table_name, q.run_id, q.event_id, (q.restored_at IS NOT NULL)::text"
+  return "SELECT k.key, q.table_name, q.run_id, q.event_id, (q.restored_at IS NOT NULL)::text, q.action"
          " FROM dupwatch.quarantine q, jsonb_object_keys(q.kept) k(key) WHERE q.id = $1::bigint";
 }
 
-std::string quarantine_removed_query() {
+std::string quarantine_kept_query() {
   return "SELECT q.id::text, q.event_id FROM dupwatch.quarantine q WHERE q.table_name = $1 AND q.run_id = $2"
-         " AND q.finding_id = $3 AND q.restored_at IS NULL";
+         " AND q.finding_id = $3 AND q.action = $4 AND q.restored_at IS NULL"
+         " AND coalesce(q.finding #>> '{duplicate,xid}' = $5, true)";
 }
 
 std::string quarantine_restore(const core::Profile& profile, std::span<const StoredColumn> columns) {
@@ -156,7 +177,7 @@ std::string quarantine_restore(const core::Profile& profile, std::span<const Sto
 std::string quarantine_list_query() {
   return fmt::format(
       "SELECT jsonb_build_object({})::text, q.id::text, q.removed_at::text, q.rule, q.run_id, q.event_id,"
-      " coalesce(q.restored_at::text, '') FROM dupwatch.quarantine q"
+      " coalesce(q.restored_at::text, ''), q.action FROM dupwatch.quarantine q"
       " WHERE $2::text IS NULL OR q.run_id = $2 ORDER BY q.id DESC LIMIT $1::int",
       kEntryJson);
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <span>
 #include <string>
 #include <string_view>
@@ -32,24 +33,33 @@ struct StoredColumn {
 /// Waits for other acts on the run: $1 = table, $2 = run. For a transaction.
 [[nodiscard]] std::string quarantine_lock_query();
 
-/// Deletes the row of run $1 with id $2 and keeps it, in one statement: what is kept is what was deleted.
-/// Nothing happens (no row) when the row is gone, when no row of its identity sorts before it any more, or
-/// when the run has ended. $3 = finding id, $4 = rule, $5 = the finding as JSON, $6 = table. Returns the
+/// The type to compare the run column with, without a length that would cut a value.
+[[nodiscard]] std::string key_type(std::string_view run_type);
+
+enum class QuarantineWrite : std::uint8_t {
+  kMove,  ///< out of the log, in one statement: what is kept is what was deleted
+  kCopy   ///< the row stays in the log
+};
+/// Keeps the row of run $1 with id $2. Nothing happens (no row) when the row is gone, when no row of its
+/// identity sorts before it any more, when the run has ended, or when it is kept already. $3 = finding id,
+/// $4 = rule, $5 = the finding as JSON, $6 = table, $7 = who asked ("operator", "daemon"). Returns the
 /// quarantine id.
 [[nodiscard]] std::string quarantine_act(const core::Profile& profile, std::string_view run_type,
-                                         std::span<const StoredColumn> columns);
+                                         std::span<const StoredColumn> columns, QuarantineWrite write);
 
-/// One row for each kept column of entry $1: column, table, run, event, restored ("true").
+/// One row for each kept column of entry $1: column, table, run, event, restored ("true"), action
+/// ("removed", "recorded").
 [[nodiscard]] std::string quarantine_entry_query();
-/// The entry, with its event, of finding $3 in run $2 of table $1 that is not restored.
-[[nodiscard]] std::string quarantine_removed_query();
+/// The entry, with its event, of finding $3 in run $2 of table $1 and action $4 that is not restored; $5 =
+/// the transaction that wrote the row, NULL = any.
+[[nodiscard]] std::string quarantine_kept_query();
 /// Puts the row of entry $1 back and marks the entry. The answer says whether the row is now, column by
 /// column, what was kept; roll back when it is not.
 [[nodiscard]] std::string quarantine_restore(const core::Profile& profile,
                                              std::span<const StoredColumn> columns);
 
 /// The newest $1 entries, of run $2 or (NULL) of all: JSON object without the kept row, id, time, rule, run,
-/// event, when it was restored or "".
+/// event, when it was restored or "", action.
 [[nodiscard]] std::string quarantine_list_query();
 /// Entry $1 with the kept row, as one JSON object, in one line and indented.
 [[nodiscard]] std::string quarantine_show_query();

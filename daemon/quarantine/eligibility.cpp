@@ -36,24 +36,6 @@ std::optional<Refusal> rule_refusal(const core::Finding& finding) noexcept {
 
 }  // namespace
 
-std::string_view to_string(Refusal refusal) noexcept {
-  switch (refusal) {
-    case Refusal::kNotFatal:
-      return "not_fatal";
-    case Refusal::kSlotNumbered:
-      return "slot_numbered";
-    case Refusal::kRunEnded:
-      return "run_ended";
-    case Refusal::kRule:
-      return "rule";
-    case Refusal::kOutcome:
-      return "outcome";
-    case Refusal::kCanonical:
-      return "canonical";
-  }
-  return "rule";
-}
-
 std::string_view explanation(Refusal refusal) noexcept {
   switch (refusal) {
     case Refusal::kNotFatal:
@@ -69,6 +51,16 @@ std::string_view explanation(Refusal refusal) noexcept {
       return "a step both completed and failed; which outcome is right is not for a tool to say";
     case Refusal::kCanonical:
       return "no row of its identity sorts before it: it is the one that replay reads first";
+    case Refusal::kChanged:
+      return "the log changed meanwhile: the row is gone, its canonical row is, or the run has ended";
+    case Refusal::kRestored:
+      return "a person has put this row back";
+    case Refusal::kRunLimit:
+      return "quarantine.max_per_run rows of this run were taken in the last hour";
+    case Refusal::kCircuitOpen:
+      return "the circuit is open: see `dupwatch quarantine status`";
+    case Refusal::kUnverified:
+      return "the row is in the log, but the log does not show the finding";
   }
   return {};
 }

@@ -120,6 +120,19 @@ void append_webhook(std::string& out, const core::WebhookStats& webhook) {
   object.close();
 }
 
+void append_quarantine(std::string& out, const core::QuarantineStats& quarantine) {
+  ObjectWriter object{out};
+  object.text("mode", to_string(quarantine.mode));
+  object.text("state", to_string(quarantine.state));
+  object.text("reason", quarantine.reason);
+  for (std::size_t i = 0; i < core::kQuarantineOutcomes; ++i) {
+    object.number(to_string(static_cast<core::QuarantineOutcome>(i)), quarantine.findings[i]);
+  }
+  object.number("failed_attempts", quarantine.failed_attempts);
+  object.number("waiting", quarantine.waiting);
+  object.close();
+}
+
 }  // namespace
 
 std::string status_json(const core::StatusSnapshot& status, const Verdict& verdict) {
@@ -162,6 +175,8 @@ std::string status_json(const core::StatusSnapshot& status, const Verdict& verdi
   append_heartbeat(out, status.heartbeat);
   object.name("webhook");
   append_webhook(out, status.webhook);
+  object.name("quarantine");
+  append_quarantine(out, status.quarantine);
   object.name("baseline");
   append_baseline(out, status);
   object.text("version", build_info().version);

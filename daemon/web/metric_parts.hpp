@@ -16,6 +16,7 @@ namespace dupwatch::web {
 [[nodiscard]] std::span<const MetricDef> coverage_metrics() noexcept;
 [[nodiscard]] std::span<const MetricDef> slot_metrics() noexcept;
 [[nodiscard]] std::span<const MetricDef> webhook_metrics() noexcept;
+[[nodiscard]] std::span<const MetricDef> quarantine_metrics() noexcept;
 [[nodiscard]] std::span<const MetricDef> process_metrics() noexcept;
 
 constexpr auto kCounter = MetricType::kCounter;

@@ -35,7 +35,7 @@ namespace {
 [[nodiscard]] std::vector<MetricDef> joined() {
   std::vector<MetricDef> table;
   for (const auto part : {stream_metrics(), findings_metrics(), index_metrics(), coverage_metrics(),
-                          slot_metrics(), webhook_metrics(), process_metrics()}) {
+                          slot_metrics(), webhook_metrics(), quarantine_metrics(), process_metrics()}) {
     table.insert(table.end(), part.begin(), part.end());
   }
   return table;

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <array>
 #include <string_view>
 
@@ -30,16 +31,25 @@ void collect_lag_bytes(S s, Out out) {
   out.add(known ? decoder::bytes_between(s.status.confirmed_lsn, s.status.server_lsn) : std::uint64_t{0});
 }
 
+/// Series of a metric by event type. The engine has 20 types or so; what a table lists above this counts as
+/// other.
+constexpr std::size_t kTypeSeriesMax = 27;
+
 void collect_events(S s, Out out) {
   const auto& counts = s.status.counters.events_by_type;
   auto unlisted = counts[core::Profile::kTypesMax];
+  const auto shown = std::min(s.profile.types.size(), kTypeSeriesMax - 1);
+  for (std::size_t i = shown; i < s.profile.types.size(); ++i) unlisted += counts[i];
   // A configured type may have the very name that stands for all unlisted ones.
-  const auto named_other = s.profile.find_type(kOther);
-  for (std::size_t i = 0; i < s.profile.types.size(); ++i) {
+  std::size_t named_other = shown;
+  for (std::size_t i = 0; i < shown; ++i) {
+    if (s.profile.types[i].name == kOther) named_other = i;
+  }
+  for (std::size_t i = 0; i < shown; ++i) {
     const auto count = counts[i] + (named_other == i ? unlisted : 0);
     out.add(count, {{"event_type", s.profile.types[i].name}});
   }
-  if (!named_other) out.add(unlisted, {{"event_type", kOther}});
+  if (named_other == shown) out.add(unlisted, {{"event_type", kOther}});
 }
 
 void collect_decode_errors(S s, Out out) {
@@ -95,7 +105,7 @@ constexpr auto kStreamMetrics = std::to_array<MetricDef>({
      [](S s, Out out) { out.add(s.status.heartbeat.failures); }},
     {"dupwatch_events_received_total", kCounter, "event_type", "1",
      "Rows of the watched table received, by event type; other = a type the profile does not list",
-     core::Profile::kTypesMax + 1, collect_events},
+     kTypeSeriesMax, collect_events},
     {"dupwatch_redeliveries_total", kCounter, "", "1",
      "Rows seen again with the same run and id, which are no duplicates", 1,
      [](S s, Out out) { out.add(s.status.counters.redeliveries); }},

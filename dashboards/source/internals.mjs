@@ -143,6 +143,19 @@ const index = {
       description: 'Good: 0. While the file or the table refuses findings the slot waits; it never waits for the webhook.',
     }),
     series({
+      title: 'Quarantine', unit: 'short', alert: 'DupwatchQuarantineFailing', bars: true, stack: true,
+      queries: [
+        [`sum by (outcome) (increase(${select('dupwatch_quarantine_findings_total')}[$__rate_interval]))`, '{{outcome}}'],
+        [`sum by (instance) (${select('dupwatch_quarantine_waiting_findings')})`, 'waiting {{instance}}'],
+      ],
+      description: 'Fatal rows that quarantine.mode is for, and what became of them. Nothing in observe mode, the default. Good: removed, and no failed or dropped.',
+    }),
+    stat({
+      title: 'State of quarantine', unit: 'short', alert: 'DupwatchQuarantineTripped', name: true, noValue: 'not scraped', limits: [],
+      queries: [[`max by (state) (${select('dupwatch_quarantine_state')}) == 1`, '{{state}}']],
+      description: 'Good: ready, or off where quarantine.mode is observe. tripped: it stopped itself, and a person lets it go on.',
+    }),
+    series({
       title: 'Without the stream', unit: 'short', alert: 'DupwatchPolling', bars: true, stack: true,
       queries: [
         [`sum(increase(${select('dupwatch_polls_total')}[$__rate_interval]))`, 'polls'],

@@ -6,10 +6,11 @@ import path from 'node:path';
 import { build, FILES, groupsYaml, rulesOf } from '../../alerts/generate.mjs';
 import { cases as findings } from './cases_findings.mjs';
 import { cases as health } from './cases_health.mjs';
+import { cases as quarantine } from './cases_quarantine.mjs';
 import { cases as slot } from './cases_slot.mjs';
 import { cases as watching } from './cases_watching.mjs';
 
-export const cases = [...findings, ...watching, ...health, ...slot];
+export const cases = [...findings, ...watching, ...health, ...quarantine, ...slot];
 
 /** Every alert: {file, group, rule}. */
 export const alerts = Object.keys(FILES).flatMap((file) => rulesOf(file).map((entry) => ({ file, ...entry })));

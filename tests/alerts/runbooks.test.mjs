@@ -76,9 +76,11 @@ test('the SQL of every page runs on the schema of world-postgres 4.1.1', async (
   await insertEvents(cluster, ['run_created', 'step_created', 'step_created'].map((type) => ({
     run, type, correlation: type === 'run_created' ? null : 'step_1',
   })));
-  // The table of findings.table, with the role that its rights are for.
+  // The tables of findings.table and of the quarantine, with the role that their rights are for.
   await cluster.query('CREATE ROLE dupwatch');
-  await cluster.query(fs.readFileSync(new URL('../../config/findings.sql', import.meta.url), 'utf8'));
+  for (const name of ['findings', 'quarantine']) {
+    await cluster.query(fs.readFileSync(new URL(`../../config/${name}.sql`, import.meta.url), 'utf8'));
+  }
   const slot = "SELECT pg_create_logical_replication_slot('dupwatch', 'pgoutput') WHERE NOT EXISTS (SELECT FROM pg_replication_slots WHERE slot_name = 'dupwatch')";
   let statements = 0;
   for (const [name, text] of pages) {

@@ -42,6 +42,8 @@ function genericSql(table) {
 
 // What a periodic look at the tables finds is not a matter of the events.
 const TABLE_RULES = new Set(['slot_gap', 'stuck_step', 'orphan']);
+// Of rows that are not in the log any more.
+const LEFT = new Set(['gone', 'quarantined']);
 // One finding a run, whichever row shows it.
 const OF_THE_RUN = new Set(['id_scheme', 'run_lost']);
 const keyOf = (run, rule, duplicate) => [run, rule, OF_THE_RUN.has(rule) ? '' : duplicate].join(' ');
@@ -90,7 +92,7 @@ function differences(want, got) {
 /** Compares findings with the table. Every list in the result must be empty for a pass; `ok` says so. */
 export async function compare(source, client, options = {}) {
   const expected = await expectedFindings(client, options);
-  const findings = latestFindings(source).filter(({ rule, state }) => !TABLE_RULES.has(rule) && state !== 'gone');
+  const findings = latestFindings(source).filter(({ rule, state }) => !TABLE_RULES.has(rule) && !LEFT.has(state));
   const wanted = new Map(expected.map((row) => [row.key, row]));
   const seen = new Map();
   const result = { expected: expected.length, found: findings.length, missed: [], false_: [], wrong: [] };

@@ -63,6 +63,21 @@ test('the writers of 4.1.1 race: duplicates without the guard, none with it, and
   assert.deepEqual(await catalogue(cluster), before);
 });
 
+test('the daemon counts what the guard keeps out', async (t) => {
+  const cluster = await serverWithSchema(t);
+  const daemon = await daemonFor(t, cluster, { recheck: { interval: '1s' } });
+  await daemon.start();
+  const shows = (enabled, rows) => daemon.until(`guard ${enabled}, ${rows} rows`, async () =>
+    await daemon.metric('dupwatch_guard_enabled') === enabled && await daemon.metric('dupwatch_guard_suppressed_rows_total') === rows);
+  await shows(0, 0);
+  await installed(cluster);
+  await insertEvents(cluster, [1, 2, 3].map(() => ({ run: 'wrun_1', type: 'step_created', correlation: 'step_1' })));
+  assert.equal((await cluster.query(`SELECT FROM ${EVENTS}`)).length, 1);
+  await shows(1, 2);
+  assert.equal((await guard(cluster, ['remove', '--yes'])).answer.result, 'done');
+  await shows(0, 0);
+});
+
 test('what the trigger lets in and keeps out, for a role that may only insert', async (t) => {
   const cluster = await serverWithSchema(t);
   await cluster.query(`CREATE ROLE app LOGIN; GRANT USAGE ON SCHEMA workflow TO app; GRANT INSERT ON ${EVENTS} TO app`);

@@ -322,5 +322,6 @@ test('config/quarantine.sql is what setup prints, and gives the role no more tha
   await cluster.query(`CREATE ROLE dupwatch LOGIN; ${shipped}`);
   const rights = await cluster.query(`SELECT table_schema || '.' || table_name AS name, string_agg(privilege_type, ' ' ORDER BY privilege_type) AS rights
     FROM information_schema.role_table_grants WHERE grantee = 'dupwatch' GROUP BY 1 ORDER BY 1`);
-  assert.deepEqual(rights, [{ name: 'dupwatch.quarantine', rights: 'INSERT SELECT' }, { name: EVENTS, rights: 'DELETE SELECT' }]);
+  assert.deepEqual(rights, [{ name: 'dupwatch.quarantine', rights: 'INSERT SELECT' },
+    { name: 'dupwatch.quarantine_circuit', rights: 'SELECT' }, { name: EVENTS, rights: 'DELETE SELECT' }]);
 });

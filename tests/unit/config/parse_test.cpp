@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <map>
 #include <string>
 
@@ -119,6 +120,34 @@ TEST(ParseConfig, EveryChoiceMapsToItsEnumValue) {
   EXPECT_EQ(accepted("log: {level: info}").log.level, core::LogLevel::kInfo);
   EXPECT_EQ(accepted("log: {level: warn}").log.level, core::LogLevel::kWarn);
   EXPECT_EQ(accepted("log: {format: logfmt}").log.format, core::LogFormat::kLogfmt);
+}
+
+TEST(ParseConfig, QuarantineIsOffByDefaultAndItsRulesCanOnlyBeFewer) {
+  const auto plain = accepted("").quarantine;
+  EXPECT_EQ(plain.mode, core::QuarantineMode::kObserve);
+  for (std::size_t i = 0; i < core::kRules; ++i) {
+    const auto rule = static_cast<core::Rule>(i);
+    EXPECT_EQ(plain.rules[i], rule == core::Rule::kDuplicateCreated || rule == core::Rule::kSecondTerminal ||
+                                  rule == core::Rule::kLifecycleAfterClose)
+        << to_string(rule);
+  }
+  for (std::size_t i = 0; i < core::kQuarantineModes; ++i) {
+    const auto mode = static_cast<core::QuarantineMode>(i);
+    EXPECT_EQ(accepted("quarantine: {mode: " + std::string(to_string(mode)) + "}").quarantine.mode, mode);
+  }
+  const auto fewer =
+      accepted("quarantine: {rules: [second_terminal], max_per_minute: 1, max_per_hour: 2, max_per_run: 3}")
+          .quarantine;
+  EXPECT_TRUE(fewer.rules[static_cast<std::size_t>(core::Rule::kSecondTerminal)]);
+  EXPECT_EQ(std::ranges::count(fewer.rules, true), 1);
+  EXPECT_EQ(fewer.max_per_minute, 1U);
+  EXPECT_EQ(fewer.max_per_hour, 2U);
+  EXPECT_EQ(fewer.max_per_run, 3U);
+  EXPECT_NE(refused("quarantine: {rules: [delivery_after_disposal]}")
+                .find("expected one of duplicate_created, second_terminal, lifecycle_after_close"),
+            std::string::npos);
+  EXPECT_NE(refused("profile: generic\ntable: {name: a.b}\nquarantine: {mode: remove}").find("measured"),
+            std::string::npos);
 }
 
 TEST(ParseConfig, EveryEngineMapsToItsEnumValue) {

@@ -93,6 +93,13 @@ constexpr Change kFixed[] = {
     {"webhook.ca_file", "webhook: {ca_file: /f}"},
     {"webhook.timeout", "webhook: {timeout: 5s}"},
     {"webhook.retry_for", "webhook: {retry_for: 5s}"},
+    {"quarantine.mode", "quarantine: {mode: record}"},
+    {"quarantine.dry_run", "quarantine: {dry_run: true}"},
+    {"quarantine.dsn", "quarantine: {dsn: host=db}"},
+    {"quarantine.rules", "quarantine: {rules: [duplicate_created]}"},
+    {"quarantine.max_per_minute", "quarantine: {max_per_minute: 5}"},
+    {"quarantine.max_per_hour", "quarantine: {max_per_hour: 300}"},
+    {"quarantine.max_per_run", "quarantine: {max_per_run: 4}"},
 };
 
 TEST(TakeOver, NothingComesOfTheSame) {

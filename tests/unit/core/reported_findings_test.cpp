@@ -294,5 +294,49 @@ TEST(ReportedFindings, AFindingOfBeforeIsKnownAndSettled) {
   EXPECT_EQ(open_counts(), 0U);
 }
 
+Finding written_by(Finding finding, decoder::Xid xid) {
+  finding.duplicate.xid = xid;
+  return finding;
+}
+
+TEST(ReportedFindings, AViewOfBeforeDoesNotBringBackWhatIsInQuarantine) {
+  ReportedFindings reported;
+  const auto row = written_by(finding(1), 7);
+  ASSERT_TRUE(admits(reported, row));
+  EXPECT_EQ(open(reported), 1U);
+  ASSERT_TRUE(admits(reported, with_state(row, FindingState::kQuarantined), 1s));
+  EXPECT_EQ(open(reported), 0U);
+  // The same row of the same transaction, however late: the stream once more, or a scan's snapshot.
+  EXPECT_FALSE(admits(reported, row, 2s));
+  EXPECT_FALSE(admits(reported, row, 200s));
+  EXPECT_TRUE(reported.next_open_runs(10, at(1000s)).empty());
+  // A view that does not know the transaction, while one may be under way.
+  EXPECT_FALSE(admits(reported, finding(1), 10s));
+  EXPECT_EQ(open(reported), 0U);
+  // A person has put it back.
+  EXPECT_TRUE(admits(reported, written_by(finding(1), 8), 3s));
+  EXPECT_EQ(open(reported), 1U);
+}
+
+TEST(ReportedFindings, WithoutTransactionsARowIsBelievedOnceNoViewOfBeforeCanBeUnderWay) {
+  ReportedFindings reported;
+  ASSERT_TRUE(admits(reported, finding(1)));
+  ASSERT_TRUE(admits(reported, with_state(finding(1), FindingState::kQuarantined), 1s));
+  EXPECT_FALSE(admits(reported, finding(1), 10s));
+  EXPECT_TRUE(admits(reported, finding(1), 12s));
+}
+
+TEST(ReportedFindings, FindGivesWhatWasSaidLast) {
+  ReportedFindings reported;
+  EXPECT_FALSE(reported.find(1));
+  ASSERT_TRUE(admits(reported, closed(written_by(finding(1), 7))));
+  const auto found = reported.find(1);
+  ASSERT_TRUE(found);
+  EXPECT_EQ(found->run_id, "r");
+  EXPECT_EQ(found->duplicate.id, "d1");
+  EXPECT_EQ(found->duplicate.xid, 7U);
+  EXPECT_EQ(found->closing_id(), "closing");
+}
+
 }  // namespace
 }  // namespace dupwatch::core::reported_findings_test

@@ -39,6 +39,24 @@ TEST_F(RunLogTest, ARowSeenBeforeIsKnownAndCompletesItsCommitData) {
   EXPECT_EQ(log.row(first.row).commit.time.micros, 5);
 }
 
+TEST_F(RunLogTest, ARowOfAnotherTransactionOfTheStreamWasPutBack) {
+  const auto streamed = [](decoder::Xid xid) {
+    return CommitInfo{.xid = xid, .lsn = decoder::Lsn{0x10 + xid}, .time = decoder::Timestamp{5}};
+  };
+  const auto first = add(ulid("wevt_", 1), "c", "step_created", streamed(7));
+  EXPECT_FALSE(add(ulid("wevt_", 1), "c", "step_created", streamed(7)).written_again);
+  // A table that was rewritten: the row's transaction is another one, and nothing was inserted.
+  EXPECT_FALSE(
+      add(ulid("wevt_", 1), "c", "step_created", CommitInfo{.xid = 9, .lsn = {}, .time = {}}).written_again);
+  EXPECT_EQ(log.row(first.row).commit.xid, 7U);
+  const auto back = add(ulid("wevt_", 1), "c", "step_created", streamed(8));
+  EXPECT_TRUE(back.known);
+  EXPECT_TRUE(back.written_again);
+  EXPECT_EQ(log.row(first.row).commit.xid, 8U);
+  EXPECT_EQ(log.row(first.row).commit.lsn, decoder::Lsn{0x18});
+  EXPECT_EQ(log.rows(), 1U);
+}
+
 TEST_F(RunLogTest, WhatIsKnownOfACommitIsNotOverwritten) {
   const auto first = add("e", "c", "step_created", {.xid = 7, .lsn = decoder::Lsn{1}, .time = {5}});
   EXPECT_TRUE(add("e", "c", "step_created", {.xid = 8, .lsn = decoder::Lsn{2}, .time = {6}}).known);

@@ -107,6 +107,8 @@ TEST_F(Routes, StatusIsOneObject) {
       R"("heartbeat":{"enabled":false,"last_sent":null,"last_returned":null,"failures":0},)"
       R"("webhook":{"enabled":false,"delivered":0,"refused":0,"expired":0,"dropped":0,)"
       R"("failed_attempts":0,"waiting":0},)"
+      R"("quarantine":{"mode":"observe","state":"off","reason":"","removed":0,"recorded":0,"dry_run":0,)"
+      R"("already":0,"refused":0,"failed":0,"dropped":0,"failed_attempts":0,"waiting":0},)"
       R"("baseline":{"state":"not_needed","rows":0,"runs":0,"runs_total":null},"version":"0.1.0"})");
 }
 

@@ -1,0 +1,304 @@
+#include "daemon/app/quarantine_pump.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "daemon/postgres/quarantine_limits.hpp"
+#include "daemon/postgres/quarantine_queries.hpp"
+#include "daemon/quarantine/eligibility.hpp"
+
+namespace dupwatch::app {
+namespace {
+
+using core::QuarantineMode;
+using core::QuarantineOutcome;
+using core::QuarantineRefusal;
+using core::QuarantineState;
+using postgres::Connection;
+using postgres::Error;
+using quarantine::Task;
+using Kind = ActOutcome::Kind;
+
+// How old what is known of the table and the circuit may be while there is nothing to do.
+constexpr std::chrono::seconds kLookInterval{10};
+
+/// The error table's remedies are about reading.
+std::string act_remedy(const Error& error) {
+  if (error.sqlstate == "42501" || error.sqlstate == "42P01" || error.sqlstate == "3F000" ||
+      error.sqlstate == "42703") {
+    return "run what `dupwatch setup --print-sql --quarantine` prints; dupwatch goes on observing meanwhile";
+  }
+  if (error.sqlstate == "25006") return "the server is a standby: set quarantine.dsn to its primary";
+  return error.remedy;
+}
+
+std::string number(std::uint64_t value) {
+  return std::to_string(value);
+}
+
+}  // namespace
+
+QuarantinePump::QuarantinePump(const core::Config& config, Log& log, EventFd& wake)
+    : config_(config), connection_(config.connection), log_(log), wake_(wake), waiter_(stop_fd_.fd(), [] {}) {
+  stats_.mode = config.quarantine.mode;
+  if (!config.quarantine.dsn.empty()) connection_.dsn = config.quarantine.dsn;
+  if (stats_.mode == QuarantineMode::kObserve) return;
+  stats_.state = QuarantineState::kReady;
+  thread_ = std::thread([this] { work(); });
+}
+
+QuarantinePump::~QuarantinePump() {
+  if (!thread_.joinable()) return;
+  {
+    const std::lock_guard lock(mutex_);
+    stop_ = true;
+  }
+  stop_fd_.signal();
+  changed_.notify_all();
+  thread_.join();
+}
+
+void QuarantinePump::add(const core::Finding& finding) {
+  if (config_.quarantine.mode == QuarantineMode::kObserve) return;
+  const bool streamed = finding.origin == core::Origin::kStream || finding.origin == core::Origin::kReadBack;
+  if (!streamed || finding.state != core::FindingState::kOpen || finding.severity != core::Severity::kFatal ||
+      !config_.quarantine.rules[static_cast<std::size_t>(finding.rule)]) {
+    return;
+  }
+  const auto why = quarantine::refusal(finding, false);
+  {
+    const std::lock_guard lock(mutex_);
+    if (why) {
+      ++stats_.refused[static_cast<std::size_t>(*why)];
+      ++stats_.findings[static_cast<std::size_t>(QuarantineOutcome::kRefused)];
+      return;
+    }
+    if (!tasks_.add({.finding = finding.id,
+                     .run_id = finding.run_id,
+                     .event_id = finding.duplicate.id,
+                     .commit_time = finding.duplicate.commit_time,
+                     .xid = finding.duplicate.xid})) {
+      ++stats_.findings[static_cast<std::size_t>(QuarantineOutcome::kDropped)];
+      return;
+    }
+  }
+  changed_.notify_all();
+}
+
+std::vector<std::uint64_t> QuarantinePump::take_done() {
+  const std::lock_guard lock(mutex_);
+  return std::exchange(done_, {});
+}
+
+core::QuarantineStats QuarantinePump::stats() const {
+  const std::lock_guard lock(mutex_);
+  auto stats = stats_;
+  stats.waiting = tasks_.size();
+  return stats;
+}
+
+void QuarantinePump::work() {
+  for (;;) {
+    std::optional<Task> task;
+    {
+      std::unique_lock lock(mutex_);
+      const auto ready = [&] { return stop_ || (task = tasks_.take(steady_now())).has_value(); };
+      while (!ready()) {
+        const auto until = std::min(tasks_.deadline(), next_look_);
+        if (until <= steady_now()) break;
+        changed_.wait_until(lock, until);
+      }
+      if (stop_) return;
+    }
+    const auto error = prepare(steady_now());
+    if (!task) continue;
+    if (error) {
+      failed(std::move(*task), *error);
+    } else {
+      act(std::move(*task));
+    }
+  }
+}
+
+std::optional<Error> QuarantinePump::prepare(Instant now) {
+  if (session_ && now < next_look_) return std::nullopt;
+  next_look_ = now + kLookInterval;
+  auto error = session_ ? std::nullopt : connect();
+  if (!error) error = look();
+  if (error) unavailable(*error);
+  return error;
+}
+
+std::optional<Error> QuarantinePump::connect() {
+  auto opened = Connection::open(connection_, Connection::Kind::kSql, waiter_);
+  if (auto* error = std::get_if<Error>(&opened)) return std::move(*error);
+  session_.emplace(std::get<Connection>(std::move(opened)), TableGround{});
+  return std::nullopt;
+}
+
+std::optional<Error> QuarantinePump::look() {
+  auto& sql = session_->sql;
+  auto looked = look_at_table(config_, sql, waiter_);
+  if (auto* error = std::get_if<Error>(&looked)) return std::move(*error);
+  session_->table = std::get<TableGround>(std::move(looked));
+  const bool removes = config_.quarantine.mode == QuarantineMode::kRemove;
+  auto rights = sql.execute(postgres::quarantine_missing_rights_query(),
+                            {postgres::quoted_table(config_.profile), removes ? "true" : "false"}, waiter_,
+                            postgres::kAnswerTimeout);
+  if (auto* error = std::get_if<Error>(&rights)) return std::move(*error);
+  if (const auto missing = postgres::cell(*std::get<postgres::Result>(rights), 0, 0); !missing->empty()) {
+    return Error{.fault = postgres::Fault::kNeedsOperator,
+                 .reason = "no_quarantine_right",
+                 .sqlstate = "42501",
+                 .message = fmt::format("the role has no right to {}", *missing),
+                 .remedy = {}};
+  }
+  auto answer = sql.execute(postgres::quarantine_status_query(), {config_.profile.qualified_name()}, waiter_,
+                            postgres::kAnswerTimeout);
+  if (auto* error = std::get_if<Error>(&answer)) return std::move(*error);
+  const auto& result = *std::get<postgres::Result>(answer);
+  if (const auto since = postgres::cell(result, 0, 0)) {
+    set_state(QuarantineState::kTripped,
+              fmt::format("{} since {}", postgres::cell(result, 0, 1).value_or(""), *since));
+  } else {
+    set_state(QuarantineState::kReady, {});
+  }
+  return std::nullopt;
+}
+
+void QuarantinePump::act(Task task) {
+  const ActRequest request{.run_id = task.run_id,
+                           .finding_id = core::finding_id_text(task.finding),
+                           .event_id = task.event_id,
+                           .xid = task.xid,
+                           .dry_run = config_.quarantine.dry_run,
+                           .copy = config_.quarantine.mode == QuarantineMode::kRecord,
+                           .automatic = true};
+  auto answer = quarantine_row(config_, session_->table, request, session_->sql, waiter_);
+  if (const auto* error = std::get_if<Error>(&answer)) {
+    // The server undoes what was begun. A lock that was not free in time says nothing about the next act.
+    const bool goes_on = error->sqlstate == "55P03" || error->sqlstate.starts_with("40");
+    const auto undone = session_->sql.execute("ROLLBACK", {}, waiter_, postgres::kAnswerTimeout);
+    if (std::holds_alternative<Error>(undone)) session_.reset();
+    if (!goes_on) unavailable(*error);
+    failed(std::move(task), *error);
+    return;
+  }
+  const auto& outcome = std::get<ActOutcome>(answer);
+  if (outcome.kind != Kind::kRefused) {
+    done(task, outcome);
+    return;
+  }
+  // With synchronous replication a commit is in the stream before other sessions see it.
+  if (outcome.refusal == QuarantineRefusal::kChanged || outcome.refusal == QuarantineRefusal::kUnverified) {
+    const std::lock_guard lock(mutex_);
+    if (tasks_.put_off(task, steady_now())) return;
+  }
+  refused(task, outcome);
+}
+
+void QuarantinePump::done(const Task& task, const ActOutcome& outcome) {
+  const auto now = wall_now();
+  const bool removed = config_.quarantine.mode == QuarantineMode::kRemove && !config_.quarantine.dry_run;
+  auto result = QuarantineOutcome::kDryRun;
+  if (outcome.kind == Kind::kAlready) result = QuarantineOutcome::kAlready;
+  if (outcome.kind == Kind::kDone)
+    result = removed ? QuarantineOutcome::kRemoved : QuarantineOutcome::kRecorded;
+  {
+    const std::lock_guard lock(mutex_);
+    ++stats_.findings[static_cast<std::size_t>(result)];
+    if (removed) done_.push_back(task.finding);
+    // It would have met a circuit that is open.
+    if (outcome.kind == Kind::kDone) stats_.state = QuarantineState::kReady;
+    if (result == QuarantineOutcome::kRemoved && task.commit_time) {
+      const auto micros = now.micros - task.commit_time->micros;
+      stats_.commit_to_removal.observe(std::max(0.0, static_cast<double>(micros) / 1e6));
+    }
+  }
+  if (removed) wake_.signal();
+  say(task, to_string(result), outcome);
+}
+
+void QuarantinePump::refused(const Task& task, const ActOutcome& outcome) {
+  const auto why = outcome.refusal.value_or(QuarantineRefusal::kChanged);
+  {
+    const std::lock_guard lock(mutex_);
+    ++stats_.findings[static_cast<std::size_t>(QuarantineOutcome::kRefused)];
+    ++stats_.refused[static_cast<std::size_t>(why)];
+  }
+  // The opening of the circuit is told once; what it keeps back is counted.
+  if (why == QuarantineRefusal::kCircuitOpen && outcome.limit.empty()) {
+    set_state(QuarantineState::kTripped, outcome.explanation);
+    return;
+  }
+  say(task, "refused", outcome);
+  if (config_.quarantine.dry_run) return;
+  if (!outcome.limit.empty()) {
+    trip(outcome.limit, fmt::format("more acts than quarantine.{} allows", outcome.limit));
+  } else if (why == QuarantineRefusal::kUnverified || why == QuarantineRefusal::kNotFatal ||
+             why == QuarantineRefusal::kCanonical) {
+    trip("unverified", fmt::format("run {}, finding {}, row {}: {}", task.run_id,
+                                   core::finding_id_text(task.finding), task.event_id, outcome.explanation));
+  }
+}
+
+void QuarantinePump::trip(std::string_view reason, std::string_view detail) {
+  if (auto error = open_circuit(config_, reason, detail, session_->sql, waiter_)) unavailable(*error);
+  set_state(QuarantineState::kTripped, std::string(reason));
+  log_.error("quarantine stopped itself: no row is taken out until a person allows it again",
+             {{"event", "quarantine_tripped"},
+              {"reason", std::string(reason)},
+              {"detail", std::string(detail)},
+              {"remedy", "look at `dupwatch quarantine list`; then `dupwatch quarantine resume`"}});
+}
+
+void QuarantinePump::failed(Task task, const Error& error) {
+  const bool passing = quarantine::remedy(error.sqlstate) == quarantine::Remedy::kRetry;
+  const std::lock_guard lock(mutex_);
+  ++stats_.failed_attempts;
+  if (passing && tasks_.put_off(std::move(task), steady_now())) return;
+  ++stats_.findings[static_cast<std::size_t>(QuarantineOutcome::kFailed)];
+}
+
+void QuarantinePump::unavailable(const Error& error) {
+  if (error.reason == "interrupted") return;
+  {
+    const std::lock_guard lock(mutex_);
+    if (stats_.state == QuarantineState::kUnavailable && stats_.reason == error.message) return;
+  }
+  set_state(QuarantineState::kUnavailable, error.message);
+  log_.error("quarantine can't act; findings are told as before", {{"event", "quarantine_unavailable"},
+                                                                   {"reason", error.reason},
+                                                                   {"sqlstate", error.sqlstate},
+                                                                   {"error", error.message},
+                                                                   {"remedy", act_remedy(error)}});
+}
+
+void QuarantinePump::set_state(QuarantineState state, std::string reason) {
+  const std::lock_guard lock(mutex_);
+  stats_.state = state;
+  stats_.reason = std::move(reason);
+}
+
+void QuarantinePump::say(const Task& task, std::string_view result, const ActOutcome& outcome) {
+  Log::Fields fields{{"event", "quarantine"},
+                     {"result", std::string(result)},
+                     {"finding_id", core::finding_id_text(task.finding)},
+                     {"run_id", task.run_id},
+                     {"event_id", task.event_id}};
+  if (!outcome.entry.empty()) fields.push_back({"entry", outcome.entry, true});
+  if (!outcome.reason.empty()) {
+    fields.push_back({"reason", outcome.reason});
+    fields.push_back({"why", outcome.explanation});
+  }
+  if (task.attempts != 0) fields.push_back({"attempts", number(task.attempts + 1), true});
+  if (outcome.kind == Kind::kRefused) {
+    log_.warn("quarantine left a row in the log", fields);
+  } else {
+    log_.info("quarantine", fields);
+  }
+}
+
+}  // namespace dupwatch::app
