@@ -52,6 +52,8 @@ export const thresholds = {
   restarts: { value: 3, why: 'a rollout with its rollback is two; from the fourth on it is a loop' },
   restartWindow: { value: '1h', why: 'a supervisor that doubles its pause up to five minutes still restarts four times in it' },
 
+  reloadFailedFor: { value: '5m', why: 'whoever is editing the file has corrected a slip by then' },
+
   // The latency objective
   budget: { value: 0.01, why: 'the objective: 99 % of findings within 1 s of the commit. A usual finding takes milliseconds, and the scrape that shows it some 15 s' },
   fastBurn: { value: 14.4, why: 'two days of a budget of 30 days, spent in an hour (the SRE workbook)' },

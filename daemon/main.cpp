@@ -49,7 +49,8 @@ struct Options {
 };
 
 std::optional<std::string> environment(std::string_view name) {
-  const char* value = std::getenv(std::string(name).c_str());  // NOLINT(concurrency-mt-unsafe): no thread yet
+  const char* value =
+      std::getenv(std::string(name).c_str());  // NOLINT(concurrency-mt-unsafe): nothing sets one
   return value == nullptr ? std::nullopt : std::optional<std::string>(value);
 }
 
@@ -212,12 +213,14 @@ std::optional<dupwatch::app::QuarantineOptions> quarantine_options(const Options
   return std::nullopt;
 }
 
-/// The configuration, or nullopt after telling every problem.
-std::optional<dupwatch::core::Config> load(const Options& options) {
+using LoadFile = dupwatch::config::ConfigResult (*)(const std::string&, const dupwatch::config::Environment&);
+
+/// What the file and the options say together.
+dupwatch::config::ConfigResult configuration(const Options& options, LoadFile load_file) {
   dupwatch::core::Config config;
   std::vector<dupwatch::config::ConfigProblem> problems;
   if (!options.config_file.empty()) {
-    auto loaded = dupwatch::config::load_config_file(options.config_file, environment);
+    auto loaded = load_file(options.config_file, environment);
     if (auto* found = std::get_if<std::vector<dupwatch::config::ConfigProblem>>(&loaded)) {
       problems = std::move(*found);
     } else {
@@ -225,11 +228,18 @@ std::optional<dupwatch::core::Config> load(const Options& options) {
     }
   }
   dupwatch::config::apply_overrides(config, options.overrides, problems);
-  for (const auto& problem : problems) {
+  if (!problems.empty()) return problems;
+  return config;
+}
+
+/// The configuration, or nullopt after telling every problem.
+std::optional<dupwatch::core::Config> load(const Options& options) {
+  auto result = configuration(options, dupwatch::config::load_config_file);
+  if (auto* config = std::get_if<dupwatch::core::Config>(&result)) return std::move(*config);
+  for (const auto& problem : std::get<std::vector<dupwatch::config::ConfigProblem>>(result)) {
     std::fputs((dupwatch::config::format_problem(problem) + "\n").c_str(), stderr);
   }
-  if (!problems.empty()) return std::nullopt;
-  return config;
+  return std::nullopt;
 }
 
 /// The options of audit, or nullopt after telling the problem.
@@ -264,7 +274,10 @@ ExitCode dispatch(const CLI::App& app, const Options& options) {
   if (app.got_subcommand("explain")) {
     return dupwatch::app::explain_command(*config, options.run_id, options.json, options.repair_file);
   }
-  if (app.got_subcommand("run")) return dupwatch::app::run_command(*config);
+  if (app.got_subcommand("run")) {
+    return dupwatch::app::run_command(
+        *config, [options] { return configuration(options, dupwatch::config::reload_config_file); });
+  }
   if (app.got_subcommand("check")) return dupwatch::app::check_command(*config, options.json);
   if (app.got_subcommand("drop")) return dupwatch::app::drop_command(*config, options.json);
   if (app.got_subcommand("quarantine")) {

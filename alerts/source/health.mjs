@@ -49,6 +49,15 @@ export const rules = [
     description: '{{ $value }} restarts within {{ restartWindow }} at {{ $labels.instance }}. Its last log line and its exit code say why.',
   },
   {
+    name: 'DupwatchConfigReloadFailed',
+    severity: 'warning',
+    concern: 'health',
+    expr: () => 'dupwatch_config_last_reload_successful == 0',
+    for: 'reloadFailedFor',
+    summary: 'The configuration file has errors, and the one before it is in force.',
+    description: 'dupwatch at {{ $labels.instance }} did not take the configuration file when it was told to reload. Its log names every error; with this file it would not start either.',
+  },
+  {
     name: 'DupwatchDetectionFastBurn',
     uses: ['budget', 'fastBurn', 'burnFindings'],
     severity: 'warning',

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <string>
 
 #include "daemon/app/audit_options.hpp"
@@ -7,6 +8,7 @@
 #include "daemon/app/exit_code.hpp"
 #include "daemon/app/guard_options.hpp"
 #include "daemon/app/quarantine_options.hpp"
+#include "daemon/config/config_file.hpp"
 #include "daemon/core/config.hpp"
 #include "daemon/web/metric_table.hpp"
 
@@ -14,7 +16,8 @@
 /// wrong goes to stderr as one line with its remedy.
 namespace dupwatch::app {
 
-[[nodiscard]] ExitCode run_command(const core::Config& config);
+/// `load` reads the configuration again; called on another thread.
+[[nodiscard]] ExitCode run_command(const core::Config& config, std::function<config::ConfigResult()> load);
 /// Preflight; kFindings when a line failed.
 [[nodiscard]] ExitCode check_command(const core::Config& config, bool json);
 /// The rules over the whole existing table, without a slot; kFindings when there are any.

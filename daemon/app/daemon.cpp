@@ -34,7 +34,8 @@ core::Disconnect disconnect_kind(const Error& error, bool streamed) {
 
 }  // namespace
 
-Daemon::Daemon(core::Config config, StopSignals& stop, Log& log)
+Daemon::Daemon(core::Config config, StopSignals& stop, Log& log, ConfigReloader::Load load,
+               ReloadSignal& reload)
     : config_(std::move(config)),
       stop_(stop),
       log_(log),
@@ -49,11 +50,18 @@ Daemon::Daemon(core::Config config, StopSignals& stop, Log& log)
       read_backs_(config_, watch_, sql_, log, seed_ + 2),
       monitor_(config_, sql_, lag_, log),
       heartbeat_(config_, watch_, sql_, log, seed_ + 4),
+      reloader_(std::move(load), reload, wake_),
       waiter_(stop.fd(), [this] { turn(steady_now()); }),
       backoff_(config_.connection.backoff_min, config_.connection.backoff_max, seed_ + 3) {}
 
+// The HTTP server, which goes first, waits for its requests.
+Daemon::~Daemon() {
+  reloader_.stop();
+}
+
 ExitCode Daemon::run() {
   started_ = steady_now();
+  config_reload_.succeeded_unix_seconds = static_cast<double>(wall_now().micros) / 1e6;
   if (const auto problem = sink_.open()) {
     log_.error(*problem,
                {{"reason", "findings_file"}, {"remedy", "correct findings.file"}, {"exit_code", "2", true}});
@@ -62,7 +70,9 @@ ExitCode Daemon::run() {
   restore_from_file();
   publish(started_);
   if (config_.http.enabled()) {
-    auto server = web::HttpServer::start(config_.http, board_, config_.profile);
+    web::HttpServer::Reload reload;
+    if (config_.http.reload) reload = [this] { return reload_for_http(); };
+    auto server = web::HttpServer::start(config_.http, board_, config_.profile, std::move(reload));
     if (const auto* problem = std::get_if<std::string>(&server)) {
       log_.error(*problem,
                  {{"reason", "http_listen"}, {"remedy", "correct http.listen"}, {"exit_code", "2", true}});
@@ -70,7 +80,8 @@ ExitCode Daemon::run() {
     }
     http_ = std::get<std::unique_ptr<web::HttpServer>>(std::move(server));
     log_.info("listening", {{"event", "listening"},
-                            {"address", fmt::format("http://{}:{}", config_.http.host, http_->port())}});
+                            {"address", fmt::format("http://{}:{}", config_.http.host, http_->port())},
+                            {"basic_auth", config_.http.basic_auth.enabled() ? "true" : "false", true}});
   }
   for (;;) {
     const auto error = attach_and_stream();
@@ -165,10 +176,7 @@ std::optional<Error> Daemon::start_stream(Attachment& attachment) {
     return error;
   }
   sql_.renew(steady_now());
-  if (config_.recheck.interval.count() != 0 && !recheck_) {
-    recheck_ = std::make_unique<Recheck>(config_, wake_);
-    next_recheck_ = steady_now() + config_.recheck.interval;
-  }
+  if (!recheck_) schedule_recheck(steady_now());
   watch_.stream_started(attachment.plugin, attachment.from);
   lag_.reset();
   monitor_.started(attachment.plugin, attachment.table, steady_now());

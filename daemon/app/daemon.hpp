@@ -8,6 +8,7 @@
 #include "daemon/app/attach.hpp"
 #include "daemon/app/baseline_scan.hpp"
 #include "daemon/app/clock.hpp"
+#include "daemon/app/config_reloader.hpp"
 #include "daemon/app/event_fd.hpp"
 #include "daemon/app/exit_code.hpp"
 #include "daemon/app/finding_sink.hpp"
@@ -36,7 +37,11 @@ namespace dupwatch::app {
 /// server's threads and the baseline scan's, which meet it through StatusBoard and the scan's mailbox.
 class Daemon {
  public:
-  Daemon(core::Config config, StopSignals& stop, Log& log);
+  /// `load` reads the configuration again, on another thread.
+  Daemon(core::Config config, StopSignals& stop, Log& log, ConfigReloader::Load load, ReloadSignal& reload);
+  ~Daemon();
+  Daemon(const Daemon&) = delete;
+  Daemon& operator=(const Daemon&) = delete;
 
   /// Runs until SIGTERM or SIGINT (kClean) or until only a person can help.
   [[nodiscard]] ExitCode run();
@@ -81,6 +86,13 @@ class Daemon {
   void take_restored(std::vector<core::Finding> findings);
   void collect_baseline(Instant now);
   void tick_recheck(Instant now);
+  /// From the configuration in force on.
+  void schedule_recheck(Instant now);
+  /// Puts a configuration in force that was read anew.
+  void tick_reload(Instant now);
+  [[nodiscard]] core::ConfigChange put_in_force(const core::Config& wanted, Instant now);
+  /// On a thread of the HTTP server.
+  [[nodiscard]] web::Response reload_for_http();
   void publish(Instant now);
   [[nodiscard]] core::StatusSnapshot snapshot(Instant now) const;
   [[nodiscard]] std::string not_ready_reason(Instant now) const;
@@ -88,7 +100,8 @@ class Daemon {
   [[nodiscard]] std::optional<postgres::Error> judge_stream(const StreamFacts& facts, Instant now);
   void count_disconnect(const postgres::Error& error);
 
-  const core::Config config_;
+  /// Changed by put_in_force() alone, in what no other thread reads.
+  core::Config config_;
   StopSignals& stop_;
   Log& log_;
   const std::uint64_t seed_;
@@ -104,6 +117,7 @@ class Daemon {
   ReadBackPump read_backs_;
   SlotMonitor monitor_;
   HeartbeatPump heartbeat_;
+  ConfigReloader reloader_;
   LoopWaiter waiter_;
   core::Backoff backoff_;
   core::Coverage coverage_;
@@ -146,6 +160,7 @@ class Daemon {
   std::uint64_t fuse_blown_ = 0;
   std::uint64_t slots_lost_ = 0;
   std::uint64_t poison_rows_ = 0;
+  core::ConfigReload config_reload_;
   Instant started_{};
   std::optional<Instant> slot_in_use_since_;
   Instant next_publish_{};

@@ -38,6 +38,7 @@ void Daemon::turn(Instant now) {
   collect_baseline(now);
   tick_coverage(now);
   tick_recheck(now);
+  tick_reload(now);
   if (now >= next_publish_) publish(now);
 }
 
@@ -106,7 +107,14 @@ void Daemon::tick_recheck(Instant now) {
   const bool scanning = baseline_ && baseline_->state() == core::BaselineState::kRunning;
   if (state_ != core::StreamState::kStreaming || recheck_->busy() || scanning) return;
   recheck_->remember(std::exchange(restored_, {}));
-  recheck_->begin(watch_.next_rechecks(Recheck::kRunsMax, now), read_back_query_, ulid_engine_);
+  recheck_->begin(watch_.next_rechecks(Recheck::kRunsMax, now), read_back_query_, ulid_engine_,
+                  config_.recheck);
+}
+
+void Daemon::schedule_recheck(Instant now) {
+  const bool on = config_.recheck.interval.count() != 0;
+  if (on && !recheck_) recheck_ = std::make_unique<Recheck>(config_, wake_);
+  next_recheck_ = on ? now + config_.recheck.interval : Instant::max();
 }
 
 std::string Daemon::not_ready_reason(Instant now) const {
@@ -205,6 +213,8 @@ core::StatusSnapshot Daemon::snapshot(Instant now) const {
   if (guard_) out.guard_suppressed = guard_->suppressed.value_or(0);
   out.webhook = webhook_.stats();
   out.quarantine = quarantine_.stats();
+  if (http_) out.http_unauthorized = http_->unauthorized_total();
+  out.config_reload = config_reload_;
   out.table_identity_ok = monitor_.table_trouble().empty();
   return out;
 }

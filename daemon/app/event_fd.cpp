@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdint>
+#include <initializer_list>
 #include <system_error>
 
 namespace dupwatch::app {
@@ -37,26 +38,39 @@ void EventFd::clear() noexcept {
 
 namespace {
 
-int make_signal_fd() {
+int make_signal_fd(std::initializer_list<int> signals) {
   sigset_t set;
   sigemptyset(&set);
-  sigaddset(&set, SIGTERM);
-  sigaddset(&set, SIGINT);
+  for (const int signal : signals) sigaddset(&set, signal);
   pthread_sigmask(SIG_BLOCK, &set, nullptr);
-  std::signal(SIGPIPE, SIG_IGN);
   return checked(signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK), "signalfd");
+}
+
+int take_signal(int fd) noexcept {
+  signalfd_siginfo info{};
+  return read(fd, &info, sizeof info) == sizeof info ? static_cast<int>(info.ssi_signo) : 0;
 }
 
 }  // namespace
 
-StopSignals::StopSignals() : fd_(make_signal_fd()) {}
+StopSignals::StopSignals() : fd_(make_signal_fd({SIGTERM, SIGINT})) {
+  std::signal(SIGPIPE, SIG_IGN);
+}
 StopSignals::~StopSignals() {
   close(fd_);
 }
 
 int StopSignals::take() noexcept {
-  signalfd_siginfo info{};
-  return read(fd_, &info, sizeof info) == sizeof info ? static_cast<int>(info.ssi_signo) : 0;
+  return take_signal(fd_);
+}
+
+ReloadSignal::ReloadSignal() : fd_(make_signal_fd({SIGHUP})) {}
+ReloadSignal::~ReloadSignal() {
+  close(fd_);
+}
+
+bool ReloadSignal::take() noexcept {
+  return take_signal(fd_) != 0;
 }
 
 }  // namespace dupwatch::app

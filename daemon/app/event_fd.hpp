@@ -36,4 +36,20 @@ class StopSignals {
   int fd_;
 };
 
+/// SIGHUP as a file descriptor; to be made as StopSignals are. Without one SIGHUP ends the process.
+class ReloadSignal {
+ public:
+  ReloadSignal();
+  ~ReloadSignal();
+  ReloadSignal(const ReloadSignal&) = delete;
+  ReloadSignal& operator=(const ReloadSignal&) = delete;
+
+  [[nodiscard]] int fd() const noexcept { return fd_; }
+  /// Whether it was received since the last call.
+  [[nodiscard]] bool take() noexcept;
+
+ private:
+  int fd_;
+};
+
 }  // namespace dupwatch::app

@@ -32,6 +32,7 @@ class FindingSink {
   FindingSink(const FindingSink&) = delete;
   FindingSink& operator=(const FindingSink&) = delete;
 
+  void set_log_rate_max(std::uint32_t per_minute) noexcept { limiter_.set_limit(per_minute); }
   /// Opens the findings file; the reason when it can't be opened.
   [[nodiscard]] std::optional<std::string> open();
 

@@ -124,7 +124,8 @@ std::string finding_message(const core::Finding& finding) {
 }  // namespace
 
 Log::Log(const core::LogConfig& config)
-    : config_(config),
+    : level_(config.level),
+      format_(config.format),
       terminal_(isatty(STDERR_FILENO) == 1),
       logger_(
           std::make_shared<spdlog::logger>("dupwatch", std::make_shared<spdlog::sinks::stderr_sink_mt>())) {
@@ -134,6 +135,11 @@ Log::Log(const core::LogConfig& config)
 }
 
 Log::~Log() = default;
+
+void Log::configure(const core::LogConfig& config) noexcept {
+  level_ = config.level;
+  format_ = config.format;
+}
 
 void Log::debug(std::string_view message, const Fields& fields) {
   write(core::LogLevel::kDebug, message, fields);
@@ -157,9 +163,9 @@ void Log::finding(const core::Finding& finding) {
 }
 
 void Log::write(core::LogLevel level, std::string_view message, const Fields& fields) {
-  if (level < config_.level) return;
-  const auto line = config_.format == core::LogFormat::kJson ? json_line(level, message, fields)
-                                                             : logfmt_line(level, message, fields);
+  if (level < level_) return;
+  const auto line = format_ == core::LogFormat::kJson ? json_line(level, message, fields)
+                                                      : logfmt_line(level, message, fields);
   const std::lock_guard lock(mutex_);
   if (!progress_.empty()) fmt::print(stderr, "\r\x1b[K");
   logger_->info(line);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -32,6 +33,9 @@ class Log {
   explicit Log(const core::LogConfig& config);
   ~Log();
 
+  /// Counts for lines from now on.
+  void configure(const core::LogConfig& config) noexcept;
+
   void debug(std::string_view message, const Fields& fields = {});
   void info(std::string_view message, const Fields& fields = {});
   void warn(std::string_view message, const Fields& fields = {});
@@ -45,7 +49,8 @@ class Log {
  private:
   void write(core::LogLevel level, std::string_view message, const Fields& fields);
 
-  core::LogConfig config_;
+  std::atomic<core::LogLevel> level_;
+  std::atomic<core::LogFormat> format_;
   bool terminal_;
   std::shared_ptr<spdlog::logger> logger_;
   std::mutex mutex_;

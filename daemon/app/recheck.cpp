@@ -46,11 +46,14 @@ Recheck::~Recheck() {
 }
 
 void Recheck::begin(std::vector<std::string> runs, postgres::ReadBackQuery read_back,
-                    core::Engine ulid_engine) {
+                    core::Engine ulid_engine, const core::RecheckConfig& settings) {
   const std::lock_guard lock(mutex_);
   if (busy_) return;
   busy_ = true;
-  next_ = Round{.runs = std::move(runs), .read_back = std::move(read_back), .ulid_engine = ulid_engine};
+  next_ = Round{.runs = std::move(runs),
+                .read_back = std::move(read_back),
+                .ulid_engine = ulid_engine,
+                .settings = settings};
   begun_.notify_all();
 }
 
@@ -98,6 +101,7 @@ std::optional<Error> Recheck::look(const Round& round, postgres::Waiter& waiter,
   if (auto* error = std::get_if<Error>(&found)) return std::move(*error);
   guard = std::get<std::optional<postgres::GuardState>>(found);
   rules_.set_ulid_engine(round.ulid_engine);
+  settings_ = round.settings;
   if (auto error = read_log(sql, round, waiter, views)) return error;
   return read_tables(sql, round, waiter, views);
 }
@@ -205,8 +209,8 @@ bool Recheck::lasts(const Sighting& sighting, core::Instant now) {
   }
   place->second.last = now;
   core::Milliseconds needed = kGapLasts;
-  if (sighting.rule == core::Rule::kStuckStep) needed = config_.recheck.stuck_after;
-  if (sighting.rule == core::Rule::kOrphan) needed = config_.recheck.orphan_after;
+  if (sighting.rule == core::Rule::kStuckStep) needed = settings_.stuck_after;
+  if (sighting.rule == core::Rule::kOrphan) needed = settings_.orphan_after;
   return now - place->second.first >= needed;
 }
 

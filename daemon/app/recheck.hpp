@@ -37,8 +37,9 @@ class Recheck {
   Recheck(const Recheck&) = delete;
   Recheck& operator=(const Recheck&) = delete;
 
-  /// Begins a round, unless one is under way; `runs` have open findings.
-  void begin(std::vector<std::string> runs, postgres::ReadBackQuery read_back, core::Engine ulid_engine);
+  /// Begins a round, unless one is under way; `runs` have open findings. `settings` may be others each time.
+  void begin(std::vector<std::string> runs, postgres::ReadBackQuery read_back, core::Engine ulid_engine,
+             const core::RecheckConfig& settings);
   /// Findings of the table rules that an earlier process told: what they tell of has lasted long enough.
   void remember(const std::vector<std::uint64_t>& findings);
   [[nodiscard]] bool busy() const noexcept { return busy_.load(); }
@@ -58,6 +59,7 @@ class Recheck {
     std::vector<std::string> runs;
     postgres::ReadBackQuery read_back;
     core::Engine ulid_engine = core::Engine::kV4;
+    core::RecheckConfig settings;
   };
   /// What is missing: rule, run, entity, the third column.
   struct Sighting {
@@ -85,6 +87,8 @@ class Recheck {
 
   const core::Config& config_;
   EventFd& wake_;
+  /// Of the round under way.
+  core::RecheckConfig settings_;
   core::TokenCodec codec_;
   core::ReplayRules rules_;
   std::string last_open_run_;

@@ -9,6 +9,7 @@
 #include <system_error>
 #include <utility>
 
+#include "daemon/config/basic_auth_section.hpp"
 #include "daemon/config/document.hpp"
 #include "daemon/config/keys.hpp"
 #include "daemon/config/profile_section.hpp"
@@ -31,6 +32,14 @@ namespace {
   return text;
 }
 
+/// The same of a file that is read again at each reload: a pipe would not end, and has nothing the second
+/// time.
+[[nodiscard]] std::variant<std::string, int> read_regular_file(const std::string& path) {
+  std::error_code error;
+  if (std::filesystem::exists(path, error) && !std::filesystem::is_regular_file(path, error)) return EINVAL;
+  return read_file(path);
+}
+
 template <class T>
 void override_with(const std::optional<std::string>& text, std::string_view option, T& target,
                    const auto& parse, bool secret, std::vector<ConfigProblem>& problems) {
@@ -51,11 +60,13 @@ void override_with(const std::optional<std::string>& text, std::string_view opti
 
 }  // namespace
 
-ConfigResult parse_config(std::string_view text, std::string_view file_name, const Environment& env) {
+ConfigResult parse_config(std::string_view text, std::string_view file_name, const Environment& env,
+                          const FileReader& files) {
   Problems problems{file_name};
   const auto root = read_document(text, problems);
   Draft draft;
   read_keys(root, env, draft, problems);
+  draft.config.http.basic_auth = build_basic_auth(draft.basic_auth, files, problems);
   // A profile made of refused values would only repeat the complaint.
   if (problems.empty()) draft.config.profile = build_profile(draft, problems);
   if (!problems.empty()) return std::move(problems).take();
@@ -70,7 +81,18 @@ ConfigResult load_config_file(const std::string& path, const Environment& env) {
                  "check the path given with --config and its permissions");
     return std::move(problems).take();
   }
-  return parse_config(std::get<std::string>(text), path, env);
+  return parse_config(std::get<std::string>(text), path, env, read_regular_file);
+}
+
+ConfigResult reload_config_file(const std::string& path, const Environment& env) {
+  std::error_code error;
+  if (!std::filesystem::exists(path, error) || std::filesystem::is_regular_file(path, error)) {
+    return load_config_file(path, env);
+  }
+  Problems problems{path};
+  problems.add({}, "", "a pipe, a device or a directory", "a regular file, which can be read a second time",
+               "start dupwatch with --config FILE");
+  return std::move(problems).take();
 }
 
 void apply_overrides(core::Config& config, const Overrides& overrides, std::vector<ConfigProblem>& problems) {

@@ -31,14 +31,21 @@ using ConfigResult = std::variant<core::Config, std::vector<ConfigProblem>>;
 /// Looks up an environment variable; nullopt = unset.
 using Environment = std::function<std::optional<std::string>(std::string_view)>;
 
+/// Text of a file that the configuration names, or the errno.
+using FileReader = std::function<std::variant<std::string, int>(const std::string&)>;
+
 /// Larger input is refused unread.
 inline constexpr std::size_t kConfigBytesMax = std::size_t{1} << 20U;
 
-/// Pure. Empty text gives the defaults. Problems are in the order of the file.
+/// Pure but for `files`; without it the files that the text names count as unreadable. Empty text gives the
+/// defaults. Problems are in the order of the file.
 [[nodiscard]] ConfigResult parse_config(std::string_view text, std::string_view file_name,
-                                        const Environment& env);
+                                        const Environment& env, const FileReader& files = {});
 
 [[nodiscard]] ConfigResult load_config_file(const std::string& path, const Environment& env);
+
+/// The same for a file that was read at the start: a pipe is refused, it has nothing the second time.
+[[nodiscard]] ConfigResult reload_config_file(const std::string& path, const Environment& env);
 
 /// Values of the command line that replace those of the file; no ${ENV} in them, the shell did that.
 struct Overrides {

@@ -58,6 +58,12 @@ void place(std::optional<Placed<T>>& target, std::optional<T> value, const Reade
 
 using R = const Reader&;
 
+void read_basic_auth(std::optional<Placed<std::string>>& target, std::optional<std::string> value, R r,
+                     Draft& d) {
+  d.basic_auth.refused = d.basic_auth.refused || !value;
+  place(target, std::move(value), r);
+}
+
 void read_engine(R r, Draft& d) {
   std::size_t index = 0;
   r.choice(index, kEngines);
@@ -220,7 +226,21 @@ constexpr auto kKeys = std::to_array<KeySpec>({
      }},
     {"findings.keep", [](R r, Draft& d) { r.into(d.config.findings.keep, number(1, 100'000)); }},
     {"http"},
-    {"http.listen", [](R r, Draft& d) { r.into(d.config.http, parse_listen); }},
+    {"http.listen",
+     [](R r, Draft& d) {
+       const auto listen = r.read(parse_listen);
+       if (!listen) return;
+       d.config.http.host = listen->host;
+       d.config.http.port = listen->port;
+     }},
+    {"http.basic_auth"},
+    {"http.basic_auth.user",
+     [](R r, Draft& d) { read_basic_auth(d.basic_auth.user, r.read(parse_user), r, d); }},
+    {"http.basic_auth.password",
+     [](R r, Draft& d) { read_basic_auth(d.basic_auth.password, r.read(parse_password), r, d); }, true},
+    {"http.basic_auth.password_file",
+     [](R r, Draft& d) { read_basic_auth(d.basic_auth.password_file, r.read(parse_path), r, d); }},
+    {"http.reload", [](R r, Draft& d) { r.into(d.config.http.reload, parse_bool); }},
     {"webhook"},
     {"webhook.url", [](R r, Draft& d) { r.into(d.config.webhook.url, parse_url); }, true},
     {"webhook.secret", [](R r, Draft& d) { r.into(d.config.webhook.secret, parse_secret); }, true},
@@ -251,12 +271,12 @@ constexpr auto kKeys = std::to_array<KeySpec>({
 });
 
 [[nodiscard]] std::string_view section_of(std::string_view path) noexcept {
-  const auto dot = path.find('.');
+  const auto dot = path.rfind('.');
   return dot == std::string_view::npos ? std::string_view{} : path.substr(0, dot);
 }
 
 [[nodiscard]] std::string_view leaf_of(std::string_view path) noexcept {
-  const auto dot = path.find('.');
+  const auto dot = path.rfind('.');
   return dot == std::string_view::npos ? path : path.substr(dot + 1);
 }
 
@@ -269,9 +289,18 @@ constexpr auto kKeys = std::to_array<KeySpec>({
   return names;
 }
 
+/// What to do in place of a key that people look for in vain; empty for any other.
+[[nodiscard]] std::string instead_of(std::string_view section, std::string_view name) {
+  const bool tls = name.starts_with("tls") || name.starts_with("ssl") || name.starts_with("https");
+  if (section != "http" || !tls) return {};
+  return "dupwatch speaks plain HTTP: let a proxy before it or the pod's mesh end TLS, and leave http.listen "
+         "on the loopback (README, HTTP)";
+}
+
 void report_unknown(const ConfigNode& entry, std::string_view section, Problems& problems) {
   const auto names = names_in(section);
-  auto remedy = did_you_mean(entry.key, names);
+  auto remedy = instead_of(section, entry.key);
+  if (remedy.empty()) remedy = did_you_mean(entry.key, names);
   if (remedy.empty()) {
     // The right key in the wrong place.
     const auto elsewhere =

@@ -34,8 +34,18 @@ struct TableSection {
   std::optional<Placed<std::vector<std::string>>> run_end_types;
 };
 
+/// The section `http.basic_auth` as written.
+struct BasicAuthSection {
+  std::optional<Placed<std::string>> user;
+  std::optional<Placed<std::string>> password;
+  std::optional<Placed<std::string>> password_file;
+  /// A value of it was refused, and that is told already.
+  bool refused = false;
+};
+
 struct Draft {
   core::Config config;
+  BasicAuthSection basic_auth;
   bool generic = false;
   Place profile_place;
   TableSection table;

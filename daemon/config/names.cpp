@@ -13,6 +13,9 @@ namespace {
 constexpr std::size_t kIdentifierBytesMax = 63;
 // A type name becomes a metric label and is stored per type, not per row.
 constexpr std::size_t kTypeNameBytesMax = 128;
+// Both fit into a header that the HTTP server takes, in base64 as well.
+constexpr std::size_t kUserBytesMax = 255;
+constexpr std::size_t kPasswordBytesMax = 1024;
 // sun_path and file systems stop well before; libpq has no limit for a conninfo.
 constexpr std::size_t kTextBytesMax = 8192;
 
@@ -132,6 +135,18 @@ Parsed<std::string> parse_url(std::string_view text) {
   if (text.empty() || (fits && (authority("http://") || authority("https://")))) return std::string{text};
   return Refusal{"a URL that begins with https:// or http://, of at most 8192 bytes",
                  "e.g. https://example.org/hook"};
+}
+
+Parsed<std::string> parse_user(std::string_view text) {
+  const bool plain = !has_control(text) && text.find(':') == std::string_view::npos;
+  if (text.size() <= kUserBytesMax && plain) return std::string{text};
+  return Refusal{"a name of at most 255 bytes without control characters",
+                 "the colon ends the name in HTTP's basic authentication, so it can't hold one"};
+}
+
+Parsed<std::string> parse_password(std::string_view text) {
+  if (text.size() <= kPasswordBytesMax && !has_control(text)) return std::string{text};
+  return Refusal{"at most 1024 bytes without control characters", ""};
 }
 
 Parsed<std::string> parse_secret(std::string_view text) {

@@ -67,6 +67,10 @@ struct QualifiedName {
 [[nodiscard]] Parsed<std::string> parse_path(std::string_view text);
 /// http:// or https:// with a host; "" = off.
 [[nodiscard]] Parsed<std::string> parse_url(std::string_view text);
+/// A user of HTTP's basic authentication; "" = off.
+[[nodiscard]] Parsed<std::string> parse_user(std::string_view text);
+/// A password of HTTP's basic authentication; may be empty.
+[[nodiscard]] Parsed<std::string> parse_password(std::string_view text);
 /// Any text without control characters; may be empty.
 [[nodiscard]] Parsed<std::string> parse_secret(std::string_view text);
 /// "" = off; "127.0.0.1:9788", "[::1]:9788", "localhost:9788", ":9788" = every IPv4 interface.

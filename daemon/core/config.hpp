@@ -38,6 +38,7 @@ struct WalLimit {
   std::uint64_t bytes = std::uint64_t{10} << 30U;
   /// Not 0: share of the server's max_slot_wal_keep_size, in the place of `bytes` where the server has one.
   std::uint32_t percent = 0;
+  friend bool operator==(const WalLimit&, const WalLimit&) = default;
 };
 
 struct SlotConfig {
@@ -106,11 +107,24 @@ struct FindingsConfig {
   std::uint32_t keep = 1000;
 };
 
+/// What a client must know to be told more than whether dupwatch is well.
+struct BasicAuthConfig {
+  /// Empty = everybody is told everything.
+  std::string user;
+  /// Never logged, never exported.
+  std::string password;
+  [[nodiscard]] bool enabled() const noexcept { return !user.empty(); }
+  friend bool operator==(const BasicAuthConfig&, const BasicAuthConfig&) = default;
+};
+
 struct HttpConfig {
   /// Empty host = HTTP off.
   std::string host = "127.0.0.1";
   /// 0 = any free port, which is logged.
   std::uint16_t port = 9788;
+  BasicAuthConfig basic_auth{};
+  /// POST /-/reload does what SIGHUP does.
+  bool reload = false;
   [[nodiscard]] bool enabled() const noexcept { return !host.empty(); }
 };
 

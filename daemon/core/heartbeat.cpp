@@ -32,6 +32,11 @@ void Heartbeat::switch_off() noexcept {
   next_ = Instant::max();
 }
 
+void Heartbeat::configure(const HeartbeatConfig& config, Instant now) {
+  config_ = config;
+  next_ = std::min(next_, now + config_.interval);
+}
+
 std::optional<std::string> Heartbeat::next(Instant now) {
   // One that is overdue is not given up: a second one would say nothing that the first does not.
   if (!on_ || beat_ || now < next_) return std::nullopt;

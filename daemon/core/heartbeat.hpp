@@ -42,6 +42,9 @@ class Heartbeat {
   /// No beats until the next stream: the server refuses them, or they can't work here.
   void switch_off() noexcept;
   [[nodiscard]] bool on() const noexcept { return on_; }
+  /// Another interval or timeout; counts for the message that is on its way too. `config` does not switch it
+  /// on or off.
+  void configure(const HeartbeatConfig& config, Instant now);
 
   /// The content of the beat to emit now; nullopt when none is due. To be followed by emitted() or
   /// not_emitted(), unless the stream starts anew before.

@@ -16,6 +16,7 @@ class LogLimiter {
   /// 0 = no limit.
   explicit LogLimiter(std::uint32_t per_minute) noexcept : per_minute_(per_minute) {}
 
+  void set_limit(std::uint32_t per_minute) noexcept { per_minute_ = per_minute; }
   [[nodiscard]] bool allow(Rule rule, Severity severity, Instant now) noexcept;
   /// Lines of a rule suppressed in minutes that have ended and not told yet; non-zero once per minute at
   /// most.

@@ -48,6 +48,7 @@ struct EventType {
   [[nodiscard]] bool tracked(bool null_identity) const noexcept {
     return tracked() && (unique_when_null || !null_identity || kept);
   }
+  friend bool operator==(const EventType&, const EventType&) = default;
 };
 
 /// A relation with one row for each step or wait.
@@ -57,6 +58,7 @@ struct EntityTable {
   /// Of steps the correlation id itself; of waits the run id, "-" and the correlation id.
   std::string id_column;
   std::string status_column;
+  friend bool operator==(const EntityTable&, const EntityTable&) = default;
 };
 
 /// The relation that lists runs and their state; lets the baseline find open runs without reading the log.
@@ -69,6 +71,7 @@ struct RunsTable {
   /// Tables of the entities, in the same schema.
   EntityTable steps{};
   EntityTable waits{};
+  friend bool operator==(const RunsTable&, const RunsTable&) = default;
 };
 
 struct Profile {
@@ -96,6 +99,7 @@ struct Profile {
   [[nodiscard]] std::optional<std::uint8_t> find_type(std::string_view type) const noexcept;
   /// schema.table as written in findings.
   [[nodiscard]] std::string qualified_name() const { return schema + "." + table; }
+  friend bool operator==(const Profile&, const Profile&) = default;
 };
 
 /// The event log of `workflow` / `@workflow/world-postgres`: types, entities and closings of all 4.x and 5.0

@@ -103,6 +103,7 @@ struct RuleSetting {
   bool enabled = true;
   /// Takes the place of the table's severity in every case.
   std::optional<Severity> severity;
+  friend bool operator==(const RuleSetting&, const RuleSetting&) = default;
 };
 using RuleSettings = std::array<RuleSetting, kRules>;
 

@@ -54,6 +54,7 @@ class SlotReturn {
   /// The pause before the next slot. `at_once`: the first loss needs none (a lost slot; a fuse always
   /// pauses).
   [[nodiscard]] Milliseconds lost(GuardTime now, bool at_once) noexcept;
+  void set_poll_interval(Milliseconds poll_interval) noexcept { step_ = 2 * poll_interval; }
   /// The slot streams.
   void streaming(GuardTime now) noexcept { streaming_since_ = now; }
   [[nodiscard]] std::uint32_t losses() const noexcept { return losses_; }

@@ -95,6 +95,13 @@ struct WebhookStats {
   std::uint64_t waiting = 0;
 };
 
+struct ConfigReload {
+  /// The last attempt was one; true before the first.
+  bool successful = true;
+  /// Unix time of the last success; the start counts as one.
+  double succeeded_unix_seconds = 0;
+};
+
 /// How the log is watched at present. Closed: metric labels.
 enum class WatchMode : std::uint8_t { kStreaming, kPolling };
 inline constexpr std::size_t kWatchModes = 2;
@@ -161,6 +168,8 @@ struct StatusSnapshot {
   /// Of `dupwatch guard`, as of the last look at the tables.
   bool guard_enabled = false;
   std::uint64_t guard_suppressed = 0;
+  std::uint64_t http_unauthorized = 0;
+  ConfigReload config_reload;
   /// The watched table and publication are still what they were at START_REPLICATION.
   bool table_identity_ok = true;
 };

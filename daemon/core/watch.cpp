@@ -1,6 +1,7 @@
 #include "daemon/core/watch.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 #include <variant>
 
@@ -228,6 +229,21 @@ void Watch::acknowledge(Finding& finding) const {
   if (finding.state == FindingState::kOpen &&
       std::ranges::binary_search(findings_config_.acknowledged, finding.id)) {
     finding.state = FindingState::kAcknowledged;
+  }
+}
+
+void Watch::acknowledged_changed(const std::vector<std::uint64_t>& before) {
+  std::vector<std::uint64_t> ids;
+  std::ranges::set_symmetric_difference(before, findings_config_.acknowledged, std::back_inserter(ids));
+  for (const auto id : ids) {
+    auto finding = reported_.find(id);
+    const bool stands =
+        finding && (finding->state == FindingState::kOpen || finding->state == FindingState::kAcknowledged);
+    if (!stands) continue;
+    finding->table = profile_.qualified_name();
+    finding->state = FindingState::kOpen;
+    finding->origin = Origin::kRecheck;
+    report(*std::move(finding));
   }
 }
 

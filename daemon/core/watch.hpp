@@ -100,6 +100,9 @@ class Watch final : private decoder::ChangeSink {
   /// table, or known.
   bool restore(Finding& finding);
 
+  /// findings.acknowledged was `before`: findings that stand are told anew where their state is another now.
+  void acknowledged_changed(const std::vector<std::uint64_t>& before);
+
   /// Findings since the last call, in order. Everything up to ConfirmRule::judged() is in what was taken.
   [[nodiscard]] std::vector<Finding> take_findings();
   [[nodiscard]] bool has_findings() const noexcept { return !findings_.empty(); }

@@ -16,6 +16,7 @@
 #include <thread>
 #include <utility>
 
+#include "daemon/web/basic_auth.hpp"
 #include "daemon/web/event_feed.hpp"
 #include "daemon/web/json.hpp"
 #include "daemon/web/routes.hpp"
@@ -104,7 +105,8 @@ void send(mg_connection* connection, const Response& response, bool with_body) {
   add("Connection", "close");
   add("Content-Type", response.content_type);
   add("Content-Length", std::to_string(response.body.size()));
-  if (response.status == 405) add("Allow", kAllowedMethods);
+  if (response.status == 401) add("WWW-Authenticate", R"(Basic realm="dupwatch", charset="UTF-8")");
+  if (response.status == 405) add("Allow", response.allow);
   add_safety_headers(text);
   text += "\r\n";
   if (with_body) text += response.body;
@@ -133,9 +135,11 @@ int on_error(mg_connection* connection, int status, const char* /*message*/) {
 class HttpServer::Impl {
   static constexpr int kRequestThreads = 4;
   static constexpr int kEventClientsMax = 64;
+  static constexpr std::string_view kReloadPath = "/-/reload";
 
  public:
-  Impl(StatusBoard& board, core::Profile profile) : board_(board), profile_(std::move(profile)) {}
+  Impl(StatusBoard& board, core::Profile profile, Reload reload)
+      : board_(board), profile_(std::move(profile)), reload_(std::move(reload)) {}
 
   Impl(const Impl&) = delete;
   Impl& operator=(const Impl&) = delete;
@@ -207,7 +211,23 @@ class HttpServer::Impl {
 
   [[nodiscard]] std::uint16_t port() const noexcept { return port_; }
 
+  void set_basic_auth(const core::BasicAuthConfig& config) {
+    auto gate = config.enabled() ? std::make_shared<const BasicAuth>(config) : nullptr;
+    const std::lock_guard lock{gate_mutex_};
+    gate_ = std::move(gate);
+  }
+
+  [[nodiscard]] std::uint64_t unauthorized_total() const noexcept { return unauthorized_; }
+
  private:
+  using Gate = std::shared_ptr<const BasicAuth>;
+
+  /// nullptr: it stands open.
+  [[nodiscard]] Gate gate() const {
+    const std::lock_guard lock{gate_mutex_};
+    return gate_;
+  }
+
   /// mg_start2 itself says only "failed to setup server ports": the reason is in what it logs. Nothing else
   /// that civetweb logs is of use to an operator.
   static int on_log(const mg_connection* connection, const char* message) {
@@ -222,14 +242,24 @@ class HttpServer::Impl {
   static int on_request(mg_connection* connection) {
     const auto* info = mg_get_request_info(connection);
     auto& self = *static_cast<Impl*>(info->user_data);
-    const Request request{.method = view_of(info->request_method),
-                          .path = view_of(info->local_uri),
-                          .query = view_of(info->query_string)};
+    Request request{.method = view_of(info->request_method),
+                    .path = view_of(info->local_uri),
+                    .query = view_of(info->query_string)};
     // No exception may pass through civetweb's C frames; the client of a failed allocation sees a closed
     // connection.
     try {
-      if (request.path == "/api/events" && request.method == "GET") return self.stream_events(connection);
-      const auto response = respond(request, self.board_, self.profile_, StatusBoard::Clock::now());
+      const auto gate = self.gate();
+      request.known = !gate || gate->admits(view_of(mg_get_header(connection, "Authorization")));
+      if (!request.known && !is_probe(request.path)) {
+        ++self.unauthorized_;
+        send(connection, unauthorized(), request.method != "HEAD");
+        return 401;
+      }
+      if (request.path == "/api/events" && request.method == "GET") {
+        return self.stream_events(connection, gate);
+      }
+      const auto response =
+          request.path == kReloadPath ? self.reload(request.method) : self.respond_to(request);
       send(connection, response, request.method != "HEAD");
       return response.status;
     } catch (const std::exception&) {
@@ -237,10 +267,23 @@ class HttpServer::Impl {
     }
   }
 
+  [[nodiscard]] Response respond_to(const Request& request) const {
+    return respond(request, board_, profile_, StatusBoard::Clock::now());
+  }
+
+  [[nodiscard]] Response reload(std::string_view method) const {
+    if (method != "POST") return {405, kJsonContentType, error_json("POST only"), "POST"};
+    if (reload_) return reload_();
+    return {
+        403, kJsonContentType,
+        error_json("the configuration is not reloaded over HTTP: send SIGHUP, or set http.reload: true and "
+                   "restart")};
+  }
+
   /// Keeps the calling thread until the client is gone. A client that does not read is gone too: once the
   /// socket is full, mg_write gives up after request_timeout_ms. It waits for the board, which never waits
-  /// for it.
-  int stream_events(mg_connection* connection) {
+  /// for it. With another password the client has to show it, so it ends then.
+  int stream_events(mg_connection* connection, const Gate& admitted_by) {
     const Place place{event_clients_};
     if (place.number() > kEventClientsMax) {
       Response full{503, "application/json; charset=utf-8",
@@ -256,7 +299,7 @@ class HttpServer::Impl {
     add_safety_headers(head);
     head += "\r\nretry: 1000\n\n";
     EventFeed feed{board_, view_of(mg_get_header(connection, "Last-Event-ID"))};
-    for (auto text = head; !stopping_; text = feed.next(EventFeed::Clock::now())) {
+    for (auto text = head; !stopping_ && gate() == admitted_by; text = feed.next(EventFeed::Clock::now())) {
       if (!text.empty() && mg_write(connection, text.data(), text.size()) != static_cast<int>(text.size()))
         break;
       board_.wait_for_update(feed.last(), feed.deadline());
@@ -281,8 +324,12 @@ class HttpServer::Impl {
   Library library_;
   StatusBoard& board_;
   const core::Profile profile_;
+  const Reload reload_;
   std::atomic<bool> stopping_ = false;
   std::atomic<int> event_clients_ = 0;
+  std::atomic<std::uint64_t> unauthorized_ = 0;
+  mutable std::mutex gate_mutex_;
+  Gate gate_;  // guarded by gate_mutex_
   std::thread::id starter_;
   std::string failure_;
   std::string host_;
@@ -297,10 +344,20 @@ std::uint16_t HttpServer::port() const noexcept {
   return impl_->port();
 }
 
+void HttpServer::set_basic_auth(const core::BasicAuthConfig& config) {
+  impl_->set_basic_auth(config);
+}
+
+std::uint64_t HttpServer::unauthorized_total() const noexcept {
+  return impl_->unauthorized_total();
+}
+
 std::variant<std::unique_ptr<HttpServer>, std::string> HttpServer::start(const core::HttpConfig& config,
                                                                          StatusBoard& board,
-                                                                         const core::Profile& profile) {
-  auto impl = std::make_unique<Impl>(board, profile);
+                                                                         const core::Profile& profile,
+                                                                         Reload reload) {
+  auto impl = std::make_unique<Impl>(board, profile, std::move(reload));
+  impl->set_basic_auth(config.basic_auth);
   if (auto reason = impl->listen(config); !reason.empty()) return reason;
   return std::unique_ptr<HttpServer>{new HttpServer{std::move(impl)}};
 }

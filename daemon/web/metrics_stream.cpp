@@ -33,7 +33,7 @@ void collect_lag_bytes(S s, Out out) {
 
 /// Series of a metric by event type. The engine has 20 types or so; what a table lists above this counts as
 /// other.
-constexpr std::size_t kTypeSeriesMax = 27;
+constexpr std::size_t kTypeSeriesMax = 24;
 
 void collect_events(S s, Out out) {
   const auto& counts = s.status.counters.events_by_type;

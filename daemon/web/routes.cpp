@@ -16,7 +16,6 @@
 namespace dupwatch::web {
 namespace {
 
-constexpr std::string_view kJson = "application/json; charset=utf-8";
 constexpr std::size_t kLimitDefault = 100;
 
 /// The parameter `limit` of `query`; nullopt when it is not a whole number from 1 to `max`, or given twice.
@@ -41,25 +40,28 @@ constexpr std::size_t kLimitDefault = 100;
 [[nodiscard]] Response findings(const Request& request, const StatusBoard& board) {
   const auto limit = limit_of(request.query, board.keep());
   if (!limit) {
-    return {400, kJson, error_json(fmt::format("limit must be one whole number from 1 to {}", board.keep()))};
+    return {400, kJsonContentType,
+            error_json(fmt::format("limit must be one whole number from 1 to {}", board.keep()))};
   }
-  return {200, kJson, findings_json(board, *limit)};
+  return {200, kJsonContentType, findings_json(board, *limit)};
 }
 
-[[nodiscard]] Response readiness(const StatusBoard& board) {
+[[nodiscard]] Response readiness(const StatusBoard& board, bool known) {
   const auto status = board.snapshot();
+  const auto reason = known ? status->not_ready_reason : "not ready";
   Response response;
   response.status = status->ready ? 200 : 503;
-  response.body = status->ready ? "ready\n" : status->not_ready_reason + "\n";
+  response.body = status->ready ? "ready\n" : reason + "\n";
   return response;
 }
 
 /// Whether the daemon has begun to stream once; what comes later is readiness's business.
-[[nodiscard]] Response startup(const StatusBoard& board) {
+[[nodiscard]] Response startup(const StatusBoard& board, bool known) {
   const bool started = board.has_streamed();
+  const auto reason = known ? board.snapshot()->not_ready_reason : "not started";
   Response response;
   response.status = started ? 200 : 503;
-  response.body = started ? "started\n" : board.snapshot()->not_ready_reason + "\n";
+  response.body = started ? "started\n" : reason + "\n";
   return response;
 }
 
@@ -79,6 +81,14 @@ constexpr std::size_t kLimitDefault = 100;
 
 }  // namespace
 
+bool is_probe(std::string_view path) noexcept {
+  return path == "/healthz" || path == "/readyz" || path == "/startupz";
+}
+
+Response unauthorized() {
+  return plain(401, "a user and a password are needed\n");
+}
+
 Response respond(const Request& request, const StatusBoard& board, const core::Profile& profile,
                  StatusBoard::Clock::time_point now) {
   if (request.method != "GET" && request.method != "HEAD") return plain(405, "GET or HEAD only\n");
@@ -86,12 +96,12 @@ Response respond(const Request& request, const StatusBoard& board, const core::P
   if (path == "/metrics") return {200, kMetricsContentType, render_metrics(*board.snapshot(), profile)};
   const bool alive = board.alive(now);
   if (path == "/healthz") return health(alive);
-  if (path == "/readyz") return readiness(board);
-  if (path == "/startupz") return startup(board);
+  if (path == "/readyz") return readiness(board, request.known);
+  if (path == "/startupz") return startup(board, request.known);
   if (path == "/api/findings") return findings(request, board);
   if (path == "/api/status") {
     const auto status = board.snapshot();
-    return {200, kJson, status_json(*status, judge(*status, alive))};
+    return {200, kJsonContentType, status_json(*status, judge(*status, alive))};
   }
   if (path == "/") {
     return {200, "text/html; charset=utf-8", render_page(board, judge(*board.snapshot(), alive))};
@@ -99,7 +109,7 @@ Response respond(const Request& request, const StatusBoard& board, const core::P
   if (path == "/app.js") return {200, "text/javascript; charset=utf-8", std::string{app_js()}};
   if (path == "/app.css") return {200, "text/css; charset=utf-8", std::string{app_css()}};
   if (path == "/icon.svg") return {200, "image/svg+xml", std::string{icon_svg()}};
-  if (path == "/api/history") return {200, kJson, history_json(board.history(), now)};
+  if (path == "/api/history") return {200, kJsonContentType, history_json(board.history(), now)};
   return plain(404, "not found\n");
 }
 

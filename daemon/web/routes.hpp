@@ -16,18 +16,28 @@ struct Request {
   std::string_view path;
   /// What follows the '?', undecoded.
   std::string_view query;
+  /// Has shown the password, or none is needed.
+  bool known = true;
 };
+
+inline constexpr std::string_view kJsonContentType = "application/json; charset=utf-8";
 
 struct Response {
   int status = 200;
   std::string_view content_type = "text/plain; charset=utf-8";
   std::string body;
+  /// Value of Allow for status 405.
+  std::string_view allow = "GET, HEAD";
 };
 
 [[nodiscard]] Response respond(const Request& request, const StatusBoard& board, const core::Profile& profile,
                                StatusBoard::Clock::time_point now);
 
-/// Value of Allow for status 405.
-inline constexpr std::string_view kAllowedMethods = "GET, HEAD";
+/// Whether the path is a probe of the process's supervisor. A stranger is answered there too, but not told
+/// why: the reason may name hosts, tables and roles.
+[[nodiscard]] bool is_probe(std::string_view path) noexcept;
+
+/// The answer to a stranger everywhere else.
+[[nodiscard]] Response unauthorized();
 
 }  // namespace dupwatch::web

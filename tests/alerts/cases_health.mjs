@@ -45,6 +45,17 @@ export const cases = [
     )])],
   },
   {
+    alert: 'DupwatchConfigReloadFailed',
+    name: 'five minutes with a file that was not taken; not one that was corrected meanwhile',
+    series: {
+      [`dupwatch_config_last_reload_successful{${at}}`]: '1 0x20',
+      [`dupwatch_config_last_reload_successful{${on('db2')}}`]: '0x4 1x20',
+    },
+    checks: [['5m', []], ['6m', fires(
+      'dupwatch at db1 did not take the configuration file when it was told to reload. Its log names every error; with this file it would not start either.',
+    )]],
+  },
+  {
     alert: 'DupwatchDetectionFastBurn',
     name: 'a fifth of the findings is late',
     series: latency('0+10x30', '0+8x30'),

@@ -82,7 +82,7 @@ export async function startAlertmanager(t, config) {
 
 /** A Prometheus that scrapes and evaluates each second. */
 export class Prometheus {
-  /** jobs: {name: host:port}; rules: {file name: text}; alertmanager: host:port. */
+  /** jobs: {name: host:port, or more of its scrape_config}; rules: {file name: text}; alertmanager: host:port. */
   static async start(t, { jobs, rules = {}, alertmanager }) {
     const folder = scratch(t);
     const address = `127.0.0.1:${await freePort()}`;
@@ -90,7 +90,8 @@ export class Prometheus {
     fs.writeFileSync(path.join(folder, 'prometheus.yml'), JSON.stringify({
       global: { scrape_interval: '1s', scrape_timeout: '1s', evaluation_interval: '1s' },
       rule_files: Object.keys(rules),
-      scrape_configs: Object.entries(jobs).map(([name, target]) => ({ job_name: name, static_configs: [{ targets: [target] }] })),
+      scrape_configs: Object.entries(jobs).map(([name, job]) => (
+        typeof job === 'string' ? { job_name: name, static_configs: [{ targets: [job] }] } : { job_name: name, ...job })),
       ...(alertmanager ? { alerting: { alertmanagers: [{ static_configs: [{ targets: [alertmanager] }] }] } } : {}),
     }));
     await program(t, 'prometheus', [`--config.file=${folder}/prometheus.yml`, `--storage.tsdb.path=${folder}/data`,

@@ -22,20 +22,25 @@ core::Config loaded(const std::string& name) {
   return std::get<core::Config>(std::move(result));
 }
 
-/// Each key of the file with its section, also where it is commented out as "# key:".
+/// Each key of the file with its sections, also where it is commented out as "# key:".
 std::vector<std::string> keys_in(const std::string& name) {
   std::ifstream file{kFolder + name};
   const std::regex top{"^([a-z_]+):.*"};
   const std::regex nested{"^  (?:# )?([a-z_]+):.*"};
+  const std::regex inner{"^    ([a-z_]+):.*"};
   std::vector<std::string> keys;
   std::string section;
+  std::string subsection;
   for (std::string line; std::getline(file, line);) {
     std::smatch match;
     if (std::regex_match(line, match, top)) {
       section = match[1];
       keys.push_back(section);
     } else if (std::regex_match(line, match, nested)) {
-      keys.push_back(section + "." + match[1].str());
+      subsection = section + "." + match[1].str();
+      keys.push_back(subsection);
+    } else if (std::regex_match(line, match, inner)) {
+      keys.push_back(subsection + "." + match[1].str());
     }
   }
   return keys;
@@ -88,6 +93,8 @@ TEST(ReferenceFile, ItsValuesAreTheDefaults) {
   EXPECT_EQ(file.findings.acknowledged, defaults.findings.acknowledged);
   EXPECT_EQ(file.http.host, defaults.http.host);
   EXPECT_EQ(file.http.port, defaults.http.port);
+  EXPECT_EQ(file.http.basic_auth, defaults.http.basic_auth);
+  EXPECT_EQ(file.http.reload, defaults.http.reload);
   EXPECT_EQ(file.log.format, defaults.log.format);
   EXPECT_EQ(file.log.level, defaults.log.level);
 }

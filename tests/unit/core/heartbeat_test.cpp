@@ -50,6 +50,24 @@ TEST_F(HeartbeatTest, IsDueAtOnceAndThenEveryInterval) {
   EXPECT_TRUE(heartbeat.next(now).has_value());
 }
 
+TEST_F(HeartbeatTest, AnotherConfigurationCountsForTheBeatOnItsWay) {
+  const auto content = emit();
+  now += 10s;
+  EXPECT_EQ(heartbeat.overdue(now).count(), 0);
+  heartbeat.configure({.interval = 5s, .timeout = 10s, .dsn = {}}, now);
+  EXPECT_EQ(heartbeat.overdue(now), 10s);
+  EXPECT_EQ(lost(0x2000), Loss::kPassed);
+  EXPECT_TRUE(heartbeat.returned(content, now));
+  EXPECT_EQ(heartbeat.deadline(), now + 5s) << "not after what was left of 30 s";
+  heartbeat.configure({.interval = 1h, .timeout = 10s, .dsn = {}}, now);
+  EXPECT_EQ(heartbeat.deadline(), now + 5s) << "one is due already; the longer pause follows it";
+  now += 5s;
+  EXPECT_TRUE(heartbeat.next(now).has_value());
+  heartbeat.switch_off();
+  heartbeat.configure(config, now);
+  EXPECT_EQ(heartbeat.deadline(), Heartbeat::Instant::max()) << "the server's refusal stands";
+}
+
 TEST_F(HeartbeatTest, NobodyElsesBeatAndNoOldOneCounts) {
   const auto content = emit();
   EXPECT_FALSE(heartbeat.returned("beat 0000000000000000", now));

@@ -25,6 +25,15 @@ TEST(LogLimiter, AllowsSoManyLinesPerMinute) {
   EXPECT_EQ(allowed(limiter, 10, 60s), 3);
 }
 
+TEST(LogLimiter, AnotherLimitCountsInTheSameMinute) {
+  LogLimiter limiter(3);
+  EXPECT_EQ(allowed(limiter, 10, 0s), 3);
+  limiter.set_limit(5);
+  EXPECT_EQ(allowed(limiter, 10, 1s), 2);
+  limiter.set_limit(0);
+  EXPECT_EQ(allowed(limiter, 10, 2s), 10);
+}
+
 TEST(LogLimiter, FatalFindingsAndConflictsAlwaysHaveTheirLineAndTakeNoOthers) {
   LogLimiter limiter(3);
   EXPECT_EQ(allowed(limiter, 100, 0s, Severity::kFatal), 100);

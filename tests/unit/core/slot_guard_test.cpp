@@ -84,6 +84,13 @@ TEST(SlotReturn, AfterAFuseAlwaysPauses) {
   EXPECT_EQ(slot.lost(kStart, false), minutes{2});
 }
 
+TEST(SlotReturn, AnotherPollIntervalCountsFromTheNextLossOn) {
+  SlotReturn slot{seconds{30}};
+  EXPECT_EQ(slot.lost(kStart, false), minutes{1});
+  slot.set_poll_interval(seconds{5});
+  EXPECT_EQ(slot.lost(kStart, false), seconds{20}) << "the second loss waits twice as long";
+}
+
 TEST(SlotReturn, ForgetsOldLossesOnceTheSlotHeld) {
   SlotReturn slot{seconds{30}};
   static_cast<void>(slot.lost(kStart, true));

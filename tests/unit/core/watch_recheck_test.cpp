@@ -165,6 +165,60 @@ TEST_P(RecheckTest, ADuplicateThatComesBackAfterItWasGoneIsOpenAgain) {
   EXPECT_EQ(found[0].state, FindingState::kOpen);
 }
 
+TEST(Acknowledged, AChangeIsToldOfWhatStandsAlone) {
+  Config config;
+  Watch watch(config, 1);
+  watch.stream_started(decoder::Plugin::kPgoutput, Lsn{1});
+  const walsender::Frames frames(decoder::Plugin::kPgoutput);
+  const auto receive = [&](const std::string& data) {
+    watch.receive(walsender::bytes_of(data), Instant{} + 1h);
+  };
+  receive(frames.begin(0x100, 7));
+  receive(frames.relation().front());
+  for (const std::uint64_t n : {1U, 2U, 3U, 4U}) {
+    receive(frames.insert(0x100, 7, Event{kRun, ulid("wevt_", n), {"c"}, "step_created"}));
+  }
+  ASSERT_TRUE(watch.next_read_back());
+  watch.read_back_done();
+  const auto open = [&] {
+    return watch.reported().open()[static_cast<std::size_t>(Rule::kDuplicateCreated)]
+                                  [static_cast<std::size_t>(Severity::kHarmless)];
+  };
+  const auto acknowledge = [&](std::vector<std::uint64_t> ids) {
+    std::ranges::sort(ids);
+    const auto before = std::exchange(config.findings.acknowledged, std::move(ids));
+    watch.acknowledged_changed(before);
+    return watch.take_findings();
+  };
+  const auto found = watch.take_findings();
+  ASSERT_EQ(found.size(), 3U);
+  const auto unknown = std::uint64_t{7};
+
+  const auto told = acknowledge({found[0].id, found[1].id, unknown});
+  ASSERT_EQ(told.size(), 2U);
+  for (const auto& finding : told) {
+    EXPECT_EQ(finding.state, FindingState::kAcknowledged);
+    EXPECT_EQ(finding.change, FindingChange::kChanged);
+    EXPECT_EQ(finding.table, "workflow.workflow_events");
+    EXPECT_EQ(finding.run_id, kRun);
+    EXPECT_EQ(finding.identity, found[0].identity);
+  }
+  EXPECT_EQ(open(), 1U);
+  EXPECT_TRUE(acknowledge({found[0].id, found[1].id, unknown}).empty()) << "the same list";
+
+  const auto back = acknowledge({found[1].id});
+  ASSERT_EQ(back.size(), 1U);
+  EXPECT_EQ(back[0].id, found[0].id);
+  EXPECT_EQ(back[0].state, FindingState::kOpen);
+  EXPECT_EQ(open(), 2U);
+
+  // A finding whose rows are gone is no news either way.
+  watch.rechecked({.run_id = kRun, .findings = {}, .log_read = true, .tables_read = true}, Instant{} + 2h);
+  EXPECT_EQ(watch.take_findings().size(), 3U);
+  EXPECT_TRUE(acknowledge({}).empty());
+  EXPECT_EQ(open(), 0U);
+}
+
 TEST(Acknowledged, AFindingIsToldAndNotCountedAsOpen) {
   const auto run = [](const std::vector<std::uint64_t>& acknowledged) {
     Config config;

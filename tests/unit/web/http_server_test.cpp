@@ -156,6 +156,123 @@ TEST_F(Server, APortInUseIsAnErrorThatNamesIt) {
   EXPECT_EQ(call(server_->port(), "GET", "/healthz").status, 200);
 }
 
+/// A request with further header lines.
+Answer with_headers(std::uint16_t port, std::string_view target, const std::string& headers) {
+  std::string request{"GET "};
+  request.append(target).append(" HTTP/1.1\r\nHost: localhost\r\n").append(headers).append("\r\n");
+  return web::exchange(port, request);
+}
+
+// prom:right
+const std::string kRight = "Authorization: Basic cHJvbTpyaWdodA==\r\n";
+const std::string kWrong = "Authorization: Basic cHJvbTp3cm9uZw==\r\n";
+
+class Guarded : public Server {
+ protected:
+  void SetUp() override {
+    Server::SetUp();
+    server_->set_basic_auth({.user = "prom", .password = "right"});
+  }
+};
+
+TEST_F(Guarded, EveryPathButTheProbesWantsThePassword) {
+  std::uint64_t refused = 0;
+  for (const auto* path : {"/", "/metrics", "/api/status", "/api/findings", "/api/events", "/api/history",
+                           "/app.js", "/app.css", "/icon.svg", "/nothing", "/readyz/", "/%72eadyz/x"}) {
+    for (const auto& headers : {std::string{}, kWrong, std::string{"Authorization: Bearer x\r\n"}}) {
+      const auto answer = with_headers(server_->port(), path, headers);
+      ASSERT_EQ(answer.status, 401) << path << " " << headers;
+      EXPECT_EQ(answer.headers.at("www-authenticate"), R"(Basic realm="dupwatch", charset="UTF-8")") << path;
+      EXPECT_EQ(answer.headers.at("x-content-type-options"), "nosniff") << path;
+      EXPECT_EQ(answer.body, "a user and a password are needed\n") << path;
+      EXPECT_EQ(server_->unauthorized_total(), ++refused);
+    }
+  }
+  for (const auto* path : {"/healthz", "/readyz", "/startupz", "/%72eadyz"}) {
+    EXPECT_EQ(with_headers(server_->port(), path, "").status, 200) << path;
+    EXPECT_EQ(with_headers(server_->port(), path, kWrong).status, 200) << path;
+  }
+  for (const auto* path : {"/", "/metrics", "/api/status", "/app.js"}) {
+    EXPECT_EQ(with_headers(server_->port(), path, kRight).status, 200) << path;
+  }
+  EXPECT_EQ(server_->unauthorized_total(), refused);
+}
+
+TEST_F(Guarded, AMethodDoesNotGoRoundIt) {
+  for (const auto* method : {"HEAD", "POST", "PUT", "DELETE", "OPTIONS", "TRACE", "PATCH"}) {
+    const auto answer = call(server_->port(), method, "/metrics");
+    EXPECT_NE(answer.status, 200) << method;
+    EXPECT_EQ(answer.body.find("dupwatch_"), std::string::npos) << method;
+  }
+}
+
+TEST_F(Guarded, AHeaderThatIsTooLongIsRefusedAndTheNextRequestServed) {
+  for (const auto bytes : {7'000U, 9'000U, 200'000U}) {
+    const auto answer =
+        with_headers(server_->port(), "/metrics", "Authorization: Basic " + std::string(bytes, 'A') + "\r\n");
+    EXPECT_NE(answer.status, 200) << bytes;
+  }
+  std::string many;
+  for (int i = 0; i < 200; ++i) many += "X-" + std::to_string(i) + ": y\r\n";
+  EXPECT_NE(with_headers(server_->port(), "/metrics", many).status, 200);
+  EXPECT_EQ(with_headers(server_->port(), "/metrics", kRight).status, 200);
+}
+
+TEST_F(Guarded, AnotherPasswordCountsAtOnceAndNoneOpens) {
+  server_->set_basic_auth({.user = "prom", .password = "wrong"});
+  EXPECT_EQ(with_headers(server_->port(), "/metrics", kRight).status, 401);
+  EXPECT_EQ(with_headers(server_->port(), "/metrics", kWrong).status, 200);
+  server_->set_basic_auth({});
+  EXPECT_EQ(with_headers(server_->port(), "/metrics", "").status, 200);
+}
+
+TEST_F(Guarded, AnOpenStreamOfEventsEndsWithThePassword) {
+  std::atomic<bool> over = false;
+  std::thread client{[&] {
+    EXPECT_EQ(with_headers(server_->port(), "/api/events", kRight).status, 200);
+    over = true;
+  }};
+  std::this_thread::sleep_for(std::chrono::milliseconds{200});
+  EXPECT_FALSE(over);
+  server_->set_basic_auth({.user = "prom", .password = "other"});
+  const auto begin = StatusBoard::Clock::now();
+  client.join();
+  EXPECT_LT(StatusBoard::Clock::now() - begin, std::chrono::seconds{5});
+}
+
+TEST_F(Server, ReloadIsForbiddenUnlessItIsWanted) {
+  const auto answer = call(server_->port(), "POST", "/-/reload");
+  EXPECT_EQ(answer.status, 403);
+  EXPECT_NE(answer.body.find("set http.reload: true"), std::string::npos) << answer.body;
+}
+
+TEST(HttpServer, ReloadIsForPostAndForWhoKnowsThePassword) {
+  StatusBoard board{1};
+  std::atomic<int> asked = 0;
+  const auto reload = [&]() -> Response {
+    ++asked;
+    return {500, kJsonContentType, "what came of it"};
+  };
+  auto result =
+      HttpServer::start({.host = "127.0.0.1", .port = 0, .basic_auth = {.user = "prom", .password = "right"}},
+                        board, {}, reload);
+  const auto server = std::get<0>(std::move(result));
+  EXPECT_EQ(call(server->port(), "POST", "/-/reload").status, 401);
+  const auto with = [&](const std::string& method) {
+    return web::exchange(server->port(), method + " /-/reload HTTP/1.1\r\nHost: x\r\n" + kRight + "\r\n");
+  };
+  for (const auto* method : {"GET", "HEAD", "PUT", "DELETE"}) {
+    const auto answer = with(method);
+    EXPECT_EQ(answer.status, 405) << method;
+    EXPECT_EQ(answer.headers.at("allow"), "POST") << method;
+  }
+  EXPECT_EQ(asked, 0);
+  const auto answer = with("POST");
+  EXPECT_EQ(answer.status, 500);
+  EXPECT_EQ(answer.body, "what came of it");
+  EXPECT_EQ(asked, 1);
+}
+
 TEST(HttpServer, AnAddressOfAnotherHostIsAnError) {
   StatusBoard board{1};
   const auto result = HttpServer::start({.host = "192.0.2.1", .port = 0}, board, {});

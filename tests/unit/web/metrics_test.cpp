@@ -98,6 +98,7 @@ TEST(Metrics, EverySeriesIsThereAtZeroBeforeAnythingHappened) {
                      series == "dupwatch_stream_state{state=\"connecting\"}" ||
                      series == "dupwatch_baseline_state{state=\"not_needed\"}" ||
                      series == "dupwatch_watch_mode{mode=\"streaming\"}" ||
+                     series == "dupwatch_config_last_reload_successful" ||
                      series == "dupwatch_quarantine_mode{mode=\"observe\"}" ||
                      series == "dupwatch_quarantine_state{state=\"off\"}" ||
                      series == "dupwatch_table_identity_ok" || series == "dupwatch_findings_durable" ||

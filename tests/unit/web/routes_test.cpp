@@ -41,6 +41,31 @@ TEST_F(Routes, ReadinessSaysWhyNot) {
   EXPECT_EQ(get("/readyz").status, 200);
 }
 
+TEST_F(Routes, AStrangerIsToldWhetherAndNotWhy) {
+  auto status = streaming();
+  status.ready = false;
+  status.not_ready_reason = "no SQL connection: host db-7.internal does not answer";
+  const auto stranger = [&](std::string_view path) {
+    return respond({.method = "GET", .path = path, .query = "", .known = false}, board_, profile_, kNow);
+  };
+  EXPECT_EQ(stranger("/startupz").status, 503);
+  EXPECT_EQ(stranger("/startupz").body, "not started\n");
+  board_.publish(status);
+  EXPECT_EQ(stranger("/readyz").status, 503);
+  EXPECT_EQ(stranger("/readyz").body, "not ready\n");
+  EXPECT_EQ(get("/readyz").body, "no SQL connection: host db-7.internal does not answer\n");
+  board_.publish(streaming());
+  EXPECT_EQ(stranger("/readyz").status, 200);
+}
+
+TEST_F(Routes, TheProbesAreTheThreePathsAlone) {
+  for (const auto* path : {"/healthz", "/readyz", "/startupz"}) EXPECT_TRUE(is_probe(path)) << path;
+  for (const auto* path : {"/", "/metrics", "/readyz/", "/readyz/x", "//readyz", "/READYZ", "/api/status",
+                           "/api/events", "/app.js", "/-/reload", ""}) {
+    EXPECT_FALSE(is_probe(path)) << path;
+  }
+}
+
 TEST_F(Routes, StartupIsOverWithTheFirstStream) {
   EXPECT_EQ(get("/startupz").status, 503);
   EXPECT_EQ(get("/startupz").body, "starting\n");

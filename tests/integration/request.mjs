@@ -1,0 +1,23 @@
+// One HTTP request with the method, the login and the certificate that a test wants.
+import http from 'node:http';
+import https from 'node:https';
+
+/** The value of Authorization for a user and a password. */
+export const basic = (user, password) => `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`;
+
+/** One request over a connection of its own; resolves {status, headers, body}; status 0 when the server hangs up or says nothing for 10 s. */
+export function ask(base, where, { method = 'GET', authorization, ca, headers = {} } = {}) {
+  return new Promise((resolve) => {
+    const options = { method, agent: false, ca, timeout: 10_000, headers: { ...headers, ...(authorization === undefined ? {} : { authorization }) } };
+    const request = (base.startsWith('https') ? https : http).request(base + where, options, (response) => {
+      let body = '';
+      response.setEncoding('utf8').on('data', (data) => { body += data; });
+      response.on('close', () => resolve({ status: response.statusCode, headers: response.headers, body }));
+      // A stream of events has no end of its own.
+      if (/event-stream/.test(response.headers['content-type'])) response.once('data', () => request.destroy());
+    });
+    request.on('timeout', () => request.destroy());
+    request.on('error', () => resolve({ status: 0, headers: {}, body: '' }));
+    request.end();
+  });
+}
