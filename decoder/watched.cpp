@@ -37,7 +37,7 @@ void Watched::start_row(std::size_t table) noexcept {
   std::fill(values_.begin(), values_.end(), Value::absent());
 }
 
-bool Watched::set(std::size_t column, Value value) noexcept {
+bool Watched::set(std::size_t column, const Value& value) noexcept {
   if (values_[column].kind != Value::Kind::kAbsent) return false;
   values_[column] = value;
   return true;

@@ -32,7 +32,7 @@ class Watched {
   void start_row(std::size_t table) noexcept;
 
   /// Sets the column that find_column() gave; false when this row already has it.
-  [[nodiscard]] bool set(std::size_t column, Value value) noexcept;
+  [[nodiscard]] bool set(std::size_t column, const Value& value) noexcept;
 
   /// The row as filled so far. Valid until the next start_row().
   [[nodiscard]] Row finish_row() noexcept;

@@ -25,7 +25,10 @@ export const rules = [
     name: 'DupwatchNotStreaming',
     severity: 'critical',
     concern: 'blind',
-    expr: () => 'dupwatch_stream_connected == 0',
+    // A standby streams nothing as long as another instance of its job does.
+    expr: () => `dupwatch_stream_connected == 0
+unless on (job, instance)
+(dupwatch_stream_state{state="standby"} == 1 and on (job) dupwatch_stream_connected == 1)`,
     for: 'notStreamingFor',
     summary: 'dupwatch runs, but no replication stream is open.',
     description: 'dupwatch_stream_connected is {{ $value }} at {{ $labels.instance }}: nothing that commits is seen. /readyz says why.',

@@ -147,11 +147,25 @@ void name_blockers(Connection& sql, postgres::Waiter& waiter, Log& log) {
       {{"oldest", transactions->front().description}, {"open", std::to_string(transactions->size()), true}});
 }
 
+Error standby(const core::Config& config) {
+  return Error{
+      .fault = Fault::kTransient,
+      .reason = "standby",
+      .sqlstate = {},
+      .message = fmt::format("another dupwatch holds slot {}: this one takes over when it is gone",
+                             config.slot.name),
+      .remedy = "none needed; a second instance that is not meant to stand by needs another slot.name"};
+}
+
 }  // namespace
 
 std::variant<Attachment, Error> attach(const core::Config& config, postgres::Waiter& waiter, Log& log) {
   auto sql = Connection::open(config.connection, Connection::Kind::kSql, waiter);
   if (auto* error = std::get_if<Error>(&sql)) return std::move(*error);
+  // Before a walsender is asked for: those are few.
+  const auto free = postgres::slot_lock_is_free(std::get<Connection>(sql), config.slot.name, waiter);
+  if (const auto* error = std::get_if<Error>(&free)) return *error;
+  if (!std::get<bool>(free)) return standby(config);
   auto replication = Connection::open(config.connection, Connection::Kind::kReplication, waiter);
   if (auto* error = std::get_if<Error>(&replication)) return std::move(*error);
 
@@ -159,6 +173,10 @@ std::variant<Attachment, Error> attach(const core::Config& config, postgres::Wai
   auto system = postgres::identify_system(out.replication, waiter);
   if (auto* error = std::get_if<Error>(&system)) return std::move(*error);
   out.system = std::get<postgres::SystemIdentity>(std::move(system));
+
+  const auto taken = postgres::take_slot_lock(out.replication, config.slot.name, waiter);
+  if (const auto* error = std::get_if<Error>(&taken)) return *error;
+  if (!std::get<bool>(taken)) return standby(config);
 
   std::optional<postgres::SlotRow> slot;
   if (auto error = look_over(config, std::get<Connection>(sql), waiter, out, slot)) return std::move(*error);

@@ -18,6 +18,8 @@ constexpr std::chrono::seconds kHealthyStream{10};
 // A predecessor that was killed leaves its walsender until the server notices; a slot that stays in use
 // longer belongs to somebody.
 constexpr std::chrono::seconds kSlotInUseDefault{60};
+// A standby asks so often; it takes over within that and the time of a start.
+constexpr std::chrono::milliseconds kStandbyInterval{500};
 
 postgres::ReadBackQuery read_back_query_for(const Attachment& attachment, const core::Profile& profile) {
   return postgres::read_back_query(profile, attachment.commit_time, attachment.table.run_type,
@@ -87,7 +89,7 @@ ExitCode Daemon::run() {
     const auto error = attach_and_stream();
     if (!error || error->reason == "interrupted") break;
     last_error_ = error;
-    count_disconnect(*error);
+    if (error->reason != "standby") count_disconnect(*error);
     const auto recovery = recover(*error);
     if (recovery.code != ExitCode::kClean) return recovery.code;
     if (recovery.stop) break;
@@ -118,7 +120,7 @@ void Daemon::take_restored(std::vector<core::Finding> findings) {
 }
 
 std::optional<Error> Daemon::attach_and_stream() {
-  state_ = core::StreamState::kConnecting;
+  if (!standing_by_) state_ = core::StreamState::kConnecting;
   auto attached = attach(config_, waiter_, log_);
   if (auto* error = std::get_if<Error>(&attached)) return std::move(*error);
   auto& attachment = std::get<Attachment>(attached);
@@ -189,6 +191,7 @@ std::optional<Error> Daemon::start_stream(Attachment& attachment) {
   pending_gap_.reset();
   mode_ = core::WatchMode::kStreaming;
   last_error_.reset();
+  standing_by_ = false;
   log_.info("streaming", {{"event", "streaming"},
                           {"slot", config_.slot.name},
                           {"plugin", plugin_},
@@ -246,7 +249,9 @@ ExitCode Daemon::judge_error(const Error& error) {
   const auto now = steady_now();
   auto code = ExitCode::kClean;
   const auto patience = config_.connection.startup_timeout;
-  if (error.reason == "slot_in_use") {
+  if (error.reason == "standby") {
+    // It may stand by for ever.
+  } else if (error.reason == "slot_in_use") {
     if (!slot_in_use_since_) slot_in_use_since_ = now;
     const auto bound = patience.count() == 0 ? std::chrono::milliseconds{kSlotInUseDefault} : patience;
     if (now - *slot_in_use_since_ >= bound) code = ExitCode::kOperator;
@@ -261,6 +266,14 @@ ExitCode Daemon::judge_error(const Error& error) {
                              {"remedy", error.remedy},
                              {"exit_code", std::to_string(value(code)), true}});
   return code;
+}
+
+bool Daemon::stand_by(const Error& error) {
+  if (!std::exchange(standing_by_, true)) {
+    log_.info(error.message, {{"event", "standby"}, {"slot", config_.slot.name}, {"remedy", error.remedy}});
+  }
+  state_ = core::StreamState::kStandby;
+  return waiter_.wait(-1, 0, steady_now() + kStandbyInterval) != postgres::Waiter::Outcome::kInterrupted;
 }
 
 bool Daemon::pause(const Error& error) {

@@ -78,6 +78,8 @@ class Daemon {
   /// kClean = try again after a pause.
   [[nodiscard]] ExitCode judge_error(const postgres::Error& error);
   [[nodiscard]] bool pause(const postgres::Error& error);
+  /// Waits for the dupwatch that has the slot to be gone; false: stop was requested.
+  [[nodiscard]] bool stand_by(const postgres::Error& error);
 
   void turn(Instant now);
   [[nodiscard]] Instant turn_deadline() const;
@@ -163,6 +165,7 @@ class Daemon {
   core::ConfigReload config_reload_;
   Instant started_{};
   std::optional<Instant> slot_in_use_since_;
+  bool standing_by_ = false;
   Instant next_publish_{};
 };
 

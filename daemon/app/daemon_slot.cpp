@@ -18,7 +18,7 @@ Daemon::Recovery Daemon::recover(const Error& error) {
   if (error.fault == Fault::kSlotLost) return slot_given_up(error);
   if (may_be_poison(error)) return step_over_poison(error);
   if (const auto code = judge_error(error); code != ExitCode::kClean) return {.code = code};
-  return {.stop = !pause(error)};
+  return {.stop = error.reason == "standby" ? !stand_by(error) : !pause(error)};
 }
 
 std::optional<Error> Daemon::blown_fuse(const std::optional<postgres::SlotRow>& slot) const {

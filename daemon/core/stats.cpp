@@ -35,6 +35,8 @@ std::string_view to_string(StreamState state) noexcept {
       return "stopping";
     case StreamState::kPolling:
       return "polling";
+    case StreamState::kStandby:
+      return "standby";
   }
   return "?";
 }

@@ -53,9 +53,10 @@ enum class StreamState : std::uint8_t {
   kStreaming,
   kBackingOff,
   kStopping,
-  kPolling
+  kPolling,
+  kStandby  ///< another dupwatch holds the slot: this one takes over when it is gone
 };
-inline constexpr std::size_t kStreamStates = 6;
+inline constexpr std::size_t kStreamStates = 7;
 [[nodiscard]] std::string_view to_string(StreamState state) noexcept;
 
 enum class BaselineState : std::uint8_t { kNotNeeded, kRunning, kComplete, kFailed };

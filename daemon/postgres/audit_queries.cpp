@@ -35,9 +35,9 @@ std::string comparable_type(std::string_view run_type) {
 }  // namespace
 
 RunPieces::RunPieces(const core::Profile& profile, std::string_view run_type)
-    : table_(qualified(profile.schema, profile.table)), run_(column(profile.run_column)) {
-  cast_ = comparable_type(run_type);
-}
+    : table_(qualified(profile.schema, profile.table)),
+      run_(column(profile.run_column)),
+      cast_(comparable_type(run_type)) {}
 
 std::string RunPieces::parameter(int number) const {
   return fmt::format("${}::{}", number, cast_);

@@ -140,6 +140,12 @@ enum class SnapshotUse : std::uint8_t { kExport, kNothing };
 [[nodiscard]] std::optional<Error> drop_slot(Connection& sql, const std::string& name, Waiter& waiter);
 
 /// START_REPLICATION SLOT ... LOGICAL; leaves the connection in CopyBoth. `options` are not yet quoted.
+/// One dupwatch at a time has a slot: the one whose replication connection holds the slot's advisory lock,
+/// which the server gives up with that connection. False: another has it. `sql` does not take it.
+[[nodiscard]] Expected<bool> slot_lock_is_free(Connection& sql, const std::string& slot, Waiter& waiter);
+/// False: another was faster.
+[[nodiscard]] Expected<bool> take_slot_lock(Connection& replication, const std::string& slot, Waiter& waiter);
+
 [[nodiscard]] std::optional<Error> start_replication(
     Connection& replication, const std::string& slot, decoder::Lsn from,
     std::span<const std::pair<std::string, std::string>> options, Waiter& waiter);

@@ -1,5 +1,7 @@
 #include "daemon/postgres/dsn.hpp"
 
+#include <fmt/format.h>
+
 #include <libpq-fe.h>
 
 #include <algorithm>
@@ -40,7 +42,7 @@ std::string redact(std::string_view message) {
     const auto next = message.find('"', open + 1);
     const bool one_piece = next == close && close != open;
     const auto piece = one_piece ? message.substr(open + 1, close - open - 1) : std::string_view{};
-    safe += names_option && plain_word(piece) ? '"' + std::string{piece} + '"' : std::string{"\"...\""};
+    safe += fmt::format("\"{}\"", names_option && plain_word(piece) ? piece : "...");
     // Up to the last quote: a quote inside the piece must not let the rest out.
     message.remove_prefix(close == open ? message.size() : close + 1);
   }

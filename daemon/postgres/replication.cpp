@@ -89,6 +89,26 @@ Expected<CreatedSlot> create_slot(Connection& replication, const core::SlotConfi
   return created;
 }
 
+namespace {
+
+/// Of the slot's name in this database; the number keeps the key apart from those of other programs.
+std::string slot_lock_key(const std::string& slot) {
+  return "pg_catalog.hashtextextended(" + quote_literal("dupwatch slot " + slot) + ", 25718)";
+}
+
+}  // namespace
+
+Expected<bool> slot_lock_is_free(Connection& sql, const std::string& slot, Waiter& waiter) {
+  // Of the transaction, which is over with the statement; shared, so that two who ask do not meet.
+  return ask_bool(sql, "SELECT pg_catalog.pg_try_advisory_xact_lock_shared(" + slot_lock_key(slot) + ")", {},
+                  waiter);
+}
+
+Expected<bool> take_slot_lock(Connection& replication, const std::string& slot, Waiter& waiter) {
+  return ask_bool(replication, "SELECT pg_catalog.pg_try_advisory_lock(" + slot_lock_key(slot) + ")", {},
+                  waiter);
+}
+
 std::string start_replication_command(std::string_view slot, decoder::Lsn from,
                                       std::span<const std::pair<std::string, std::string>> options) {
   auto command = "START_REPLICATION SLOT " + quote_identifier(slot) + " LOGICAL " + decoder::to_string(from);

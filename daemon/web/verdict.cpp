@@ -25,6 +25,11 @@ namespace {
            "it "
            "misses. Otherwise dupwatch check names what must be mended.";
   }
+  if (status.state == core::StreamState::kStandby) {
+    return "Nothing, where two instances are meant to be: the other one has the page to look at. A second "
+           "one that is not "
+           "meant to stand by needs another slot.name.";
+  }
   if (status.state != core::StreamState::kStreaming) return "Wait a moment: it is about to connect.";
   if (!status.table_identity_ok) return "Run dupwatch check: it names what must be mended, with the SQL.";
   return "Nothing for now: it goes on by itself. If this stays, dupwatch check and the log tell why.";

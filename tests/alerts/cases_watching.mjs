@@ -51,6 +51,15 @@ export const cases = [
     checks: [['5m', []], ['10m', []]],
   },
   {
+    alert: 'DupwatchNotStreaming',
+    name: 'a standby is quiet as long as the other one streams',
+    series: {
+      [`dupwatch_stream_connected{${at}}`]: '0x40', [`dupwatch_stream_state{${at},state="standby"}`]: '1x40',
+      [`dupwatch_stream_connected{${on('db2')}}`]: '1x10 stale', [`dupwatch_stream_state{${on('db2')},state="standby"}`]: '0x10 stale',
+    },
+    checks: around(['10m', '15m'], ['17m'], 'dupwatch_stream_connected is 0 at db1: nothing that commits is seen. /readyz says why.'),
+  },
+  {
     alert: 'DupwatchPolling',
     name: 'five minutes without a slot',
     series: { [`dupwatch_watch_mode{${at},mode="polling"}`]: '0 1x20', [`dupwatch_watch_mode{${at},mode="streaming"}`]: '1 0x20' },

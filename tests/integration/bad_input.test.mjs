@@ -102,13 +102,15 @@ cases('table and slot', {}, [
   {
     name: 'slot in use', config: () => ({}), reason: 'slot_in_use', code: OPERATOR,
     async prepare(cluster, t) {
-      const first = new Daemon(cluster);
+      // By a stranger: a second dupwatch would stand by.
+      await cluster.query("SELECT pg_create_logical_replication_slot('dupwatch', 'wal2json')");
+      const other = spawn('/usr/lib/postgresql/15/bin/pg_recvlogical', ['-d', cluster.dsn(), '-S', 'dupwatch', '--start', '-f', '-'], { stdio: 'ignore' });
       t.after(async () => {
-        await first.destroy();
+        other.kill();
         for (let tries = 0; tries < 100 && (await slots(cluster)).some((slot) => slot.active); tries += 1) await new Promise((r) => { setTimeout(r, 50); });
         await cluster.query("SELECT pg_drop_replication_slot('dupwatch')");
       });
-      await first.start();
+      for (let tries = 0; tries < 100 && !(await slots(cluster)).some((slot) => slot.active); tries += 1) await new Promise((r) => { setTimeout(r, 50); });
     },
   },
 ]);
