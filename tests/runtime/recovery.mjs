@@ -29,28 +29,31 @@ const LIFE = `
   FROM ${EVENTS} s JOIN ${EVENTS} f ON f.run_id = s.run_id AND f.type = 'run_failed'
   WHERE s.id = ANY ($1) ORDER BY 1`;
 
-/** The `nth` row of `type` of the run, when it is there. */
+/** The step of the `nth` row of `type`, when it is there; undefined when the run has died before, as runs of 4.2.4 do unaided. */
 async function nthRow(client, run, type, nth) {
   for (const deadline = Date.now() + 60_000; Date.now() < deadline; await sleep(5)) {
-    const { rows } = await client.query(`SELECT correlation_id FROM ${EVENTS} WHERE run_id = $1 AND type::text = $2 ORDER BY id OFFSET $3 LIMIT 1`, [run, type, nth]);
-    if (rows.length) return rows[0].correlation_id;
+    const { rows } = await client.query(`SELECT correlation_id, type::text AS type FROM ${EVENTS} WHERE run_id = $1 AND type::text IN ($2, 'run_failed') ORDER BY id`, [run, type]);
+    if (rows.at(-1)?.type === 'run_failed') return undefined;
+    if (rows.length > nth) return rows[nth].correlation_id;
   }
   throw new Error(`run ${run} has no ${type} number ${nth}`);
 }
 
 /**
  * Two kinds of runs: one of many steps that is struck in the midst of them, and one that is struck while it waits for a
- * hook and resumed at once. `strike(step)` writes the row.
+ * hook and resumed at once. `strike(run, step)` writes the row.
  */
 const KINDS = {
   async running(client, worker, random, strike) {
     const run = await worker.start('rounds', [6, 6, 20]);
-    await strike(run, await nthRow(client, run, 'step_completed', random.between(2, 20)));
+    const step = run && await nthRow(client, run, 'step_completed', random.between(2, 20));
+    if (step) await strike(run, step);
     return run;
   },
   async parked(client, worker, random, strike) {
     const token = `token-${random.uint32()}`;
     const run = await worker.start('parked', [token, 10]);
+    if (!run) return undefined;
     await nthRow(client, run, 'hook_created', 0);
     await strike(run, await nthRow(client, run, 'step_completed', 0));
     await worker.resume(token, { more: 1 });
@@ -71,6 +74,7 @@ async function batch(cluster, workers, runs, random) {
         await client.query(STRIKE, [row, id, step, type]);
         all.rows[kind].push(row);
       });
+      if (!run) continue;
       all.runs.push(run);
       await endOf(cluster, [run], 60_000);
     }
