@@ -1,36 +1,23 @@
-// The real engine: worker processes of workflow 4.2.4 over world-postgres 4.1.1 on one database.
+// The real engine: worker processes of one version of workflow, over its world-postgres, on one database.
 import { execFileSync, spawn } from 'node:child_process';
 import fs from 'node:fs';
-import net from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { freePort } from '../postgres/cluster.mjs';
 
-const folder = fileURLToPath(new URL('./4.2.4/', import.meta.url));
+const folderOf = (version) => fileURLToPath(new URL(`./${version}/`, import.meta.url));
 
 /** Whether `npm ci` was run for it. */
-export const installed = () => fs.existsSync(`${folder}node_modules/workflow`);
+export const installed = (version) => fs.existsSync(`${folderOf(version)}node_modules/workflow`);
 
-/** Makes the bundles of workflows/, as a user does. */
-export function build() {
-  execFileSync(process.execPath, [`${folder}node_modules/workflow/bin/run.js`, 'build'], { cwd: folder, stdio: ['ignore', 'ignore', 'inherit'] });
-}
+/** Makes the bundles of workflows/, as a user does; one process at a time, and none while another uses them. */
+export const build = (version) => execFileSync('flock', [`${folderOf(version)}package.json`, process.execPath, fileURLToPath(new URL('./build.mjs', import.meta.url)), folderOf(version)], { stdio: 'inherit' });
 
-function freePort() {
-  return new Promise((resolve, reject) => {
-    const server = net.createServer();
-    server.on('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address();
-      server.close(() => resolve(port));
-    });
-  });
-}
-
-/** A worker process; `start({count, width, ms})` begins a run and gives its id, `kill()` ends it. */
-export async function startWorker(uri) {
+/** A worker process; `start(name, args)` begins a run and gives its id, or nothing; `resume(token, payload)` its hook, `kill()` ends it. */
+export async function startWorker(version, uri) {
   const port = await freePort();
   const child = spawn(process.execPath, ['worker.mjs'], {
-    cwd: folder,
+    cwd: folderOf(version),
     env: { ...process.env, PORT: String(port), WORKFLOW_TARGET_WORLD: '@workflow/world-postgres', WORKFLOW_POSTGRES_URL: uri },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
@@ -41,17 +28,32 @@ export async function startWorker(uri) {
     child.stdout.on('data', (data) => String(data).includes('ready') && resolve());
     child.on('exit', (code) => reject(new Error(`a worker ended with ${code}: ${worker.errors}`)));
   });
-  worker.start = async (workflow) => {
-    const answer = await fetch(`http://127.0.0.1:${port}/start`, { method: 'POST', body: JSON.stringify(workflow) });
-    if (!answer.ok) throw new Error(`start: ${await answer.text()}`);
+  const post = async (command, body) => {
+    const answer = await fetch(`http://127.0.0.1:${port}/${command}`, { method: 'POST', body: JSON.stringify(body) });
+    if (!answer.ok) throw new Error(`${command}: ${await answer.text()}`);
     return (await answer.json()).runId;
   };
+  // Now and then 4.2.4 itself refuses a start under load; that run does not count.
+  worker.start = (name, args) => post('start', { name, args }).catch(() => undefined);
+  worker.resume = (token, payload) => post('resume', { token, payload });
   worker.kill = () => child.kill('SIGKILL');
   return worker;
 }
 
+/** mulberry32: the same pauses for the same seed. */
+export function prng(seed) {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6D2B79F5) >>> 0;
+    let t = state;
+    t = Math.imul(t ^ (t >>> 15), t | 1);
+    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
 /** Stops one worker after the other for 0.3 to 1.8 s, which is what widens the race, until the returned function is called. */
-export function pauses(workers, random) {
+function pauses(workers, random) {
   let on = true;
   const loop = (async () => {
     while (on) {
@@ -79,4 +81,34 @@ export async function endOf(cluster, runs, timeoutMs) {
     }
     await sleep(100);
   }
+}
+
+const LANES = 3;
+const ROUNDS = { count: 6, width: 6, ms: 20 };
+
+/**
+ * `runs` runs of workflows/rounds.js under pauses, so many at a time that their steps do not queue for longer than a
+ * pause lasts; their ids, when they have ended or hang.
+ */
+export async function raced(cluster, workers, runs, random) {
+  const ids = [];
+  let next = 0;
+  const lane = async () => {
+    while (next < runs) {
+      const worker = workers[next % workers.length];
+      next += 1;
+      const id = await worker.start('rounds', [ROUNDS.count, ROUNDS.width, ROUNDS.ms]);
+      if (!id) continue;
+      ids.push(id);
+      await endOf(cluster, [id], 60_000);
+    }
+  };
+  const end = pauses(workers, random);
+  try {
+    await Promise.all(Array.from({ length: LANES }, lane));
+  } finally {
+    await end();
+  }
+  await endOf(cluster, ids, 30_000); // With nobody paused, what hangs hangs.
+  return ids;
 }

@@ -9,7 +9,7 @@ import { saveRate } from './save_rate.mjs';
 const skip = !full && 'takes 20 minutes: ./test --full';
 
 test('runs that die without quarantine live with it', { skip }, async (t) => {
-  assert.ok(installed(), 'npm ci in tests/runtime/4.2.4 is missing');
+  assert.ok(installed('4.2.4'), 'npm ci in tests/runtime/4.2.4 is missing');
   const result = await saveRate({ batches: 5, runs: 60, seed: 1 });
   t.diagnostic(JSON.stringify(result));
   const { treated, untreated } = result;
