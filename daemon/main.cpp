@@ -24,7 +24,7 @@ using dupwatch::app::ExitCode;
 constexpr const char* kFooter =
     "Exit codes: 0 clean; 1 findings (audit, explain: of any kind; check: a line failed; quarantine: a "
     "row\n"
-    "stays; guard: refused, or not as it should be); 2 usage or configuration;\n"
+    "stays; guard: refused, or not as it should be; health: no); 2 usage or configuration;\n"
     "3 an operator must act; 4 temporary failure.\n"
     "Passwords: PGPASSFILE, a service file, or ${ENV} in the configuration; never on the command line.";
 
@@ -43,6 +43,8 @@ struct Options {
   dupwatch::app::QuarantineOptions quarantine;
   std::string older_than;
   bool describe = false;
+  bool ready = false;
+  std::string url;
   dupwatch::web::DescriptionFormat metrics = dupwatch::web::DescriptionFormat::kText;
   bool setup_quarantine = false;
   dupwatch::app::GuardOptions guard;
@@ -183,6 +185,14 @@ void add_metrics(CLI::App& command, Options& options) {
       "--json", [&options] { options.metrics = Format::kJson; }, "The same as --format json");
 }
 
+void add_health(CLI::App& command, Options& options) {
+  command.add_option("--config", options.config_file, "Configuration file (YAML), for http.listen")
+      ->type_name("FILE");
+  command.add_flag("--ready", options.ready, "Ask whether it watches, not only whether it is alive");
+  command.add_option("--url", options.url, "Where it listens, such as http://127.0.0.1:9788")
+      ->type_name("URL");
+}
+
 void add_guard(CLI::App& command, Options& options) {
   using Action = dupwatch::app::GuardOptions::Action;
   auto& guard = options.guard;
@@ -279,6 +289,9 @@ ExitCode dispatch(const CLI::App& app, const Options& options) {
         *config, [options] { return configuration(options, dupwatch::config::reload_config_file); });
   }
   if (app.got_subcommand("check")) return dupwatch::app::check_command(*config, options.json);
+  if (app.got_subcommand("health")) {
+    return dupwatch::app::health_command(*config, options.ready, options.url);
+  }
   if (app.got_subcommand("drop")) return dupwatch::app::drop_command(*config, options.json);
   if (app.got_subcommand("quarantine")) {
     const auto quarantine = quarantine_options(options);
@@ -306,6 +319,8 @@ int main_checked(int argc, char** argv) {
   auto* explain = app.add_subcommand("explain", "Show one run as replay reads it, and what can be done");
   auto* guard = app.add_subcommand("guard", "Keep second creation events out of the table of an old engine");
   auto* quarantine = app.add_subcommand("quarantine", "Take rows out of the log, keep them, put them back");
+  auto* health =
+      app.add_subcommand("health", "Ask the running daemon whether it is alive; for health checks");
   auto* metrics = app.add_subcommand("metrics", "Say what every metric of /metrics means");
   for (auto* command : {run, check, audit, explain, quarantine, guard, setup, drop})
     add_common(*command, options);
@@ -313,6 +328,7 @@ int main_checked(int argc, char** argv) {
   add_quarantine(*quarantine, options);
   add_guard(*guard, options);
   add_metrics(*metrics, options);
+  add_health(*health, options);
   explain->add_option("RUN_ID", options.run_id, "The run")->required();
   explain
       ->add_option("--repair-plan", options.repair_file,

@@ -37,6 +37,9 @@ namespace dupwatch::app {
 [[nodiscard]] ExitCode setup_command(const core::Config& config, bool uninstall, bool quarantine);
 /// What every metric means. Needs neither a configuration nor a database.
 [[nodiscard]] ExitCode metrics_command(web::DescriptionFormat format);
+/// Asks a running daemon over HTTP for /healthz, or for /readyz with `ready`; kFindings when it does not
+/// answer or says no. An empty `url` is http.listen of the configuration. Touches no database.
+[[nodiscard]] ExitCode health_command(const core::Config& config, bool ready, const std::string& url);
 /// Drops the replication slot; kClean also when there was none.
 [[nodiscard]] ExitCode drop_command(const core::Config& config, bool json);
 

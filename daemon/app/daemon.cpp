@@ -41,6 +41,7 @@ Daemon::Daemon(core::Config config, StopSignals& stop, Log& log, ConfigReloader:
     : config_(std::move(config)),
       stop_(stop),
       log_(log),
+      service_(log),
       seed_(random_seed()),
       board_(config_.findings.keep),
       watch_(config_, seed_),
@@ -91,10 +92,14 @@ ExitCode Daemon::run() {
     last_error_ = error;
     if (error->reason != "standby") count_disconnect(*error);
     const auto recovery = recover(*error);
-    if (recovery.code != ExitCode::kClean) return recovery.code;
+    if (recovery.code != ExitCode::kClean) {
+      service_.stopping(last_error_->message);
+      return recovery.code;
+    }
     if (recovery.stop) break;
   }
   state_ = core::StreamState::kStopping;
+  service_.stopping("Stopped by a signal, the position is confirmed.");
   const int signal = stop_.take();
   log_.info("stopped", {{"event", "stopped"},
                         {"signal", std::to_string(signal), true},

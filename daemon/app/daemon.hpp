@@ -19,6 +19,7 @@
 #include "daemon/app/quarantine_pump.hpp"
 #include "daemon/app/read_back_pump.hpp"
 #include "daemon/app/recheck.hpp"
+#include "daemon/app/service_manager.hpp"
 #include "daemon/app/slot_monitor.hpp"
 #include "daemon/app/stream_loop.hpp"
 #include "daemon/core/backoff.hpp"
@@ -106,6 +107,7 @@ class Daemon {
   core::Config config_;
   StopSignals& stop_;
   Log& log_;
+  ServiceManager service_;
   const std::uint64_t seed_;
   web::StatusBoard board_;
   core::Watch watch_;

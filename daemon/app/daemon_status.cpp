@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "daemon/app/daemon.hpp"
+#include "daemon/web/verdict.hpp"
 
 /// What the daemon does once a turn beside the stream: liveness, the baseline's mailbox, the published
 /// status.
@@ -40,11 +41,12 @@ void Daemon::turn(Instant now) {
   tick_recheck(now);
   tick_reload(now);
   if (now >= next_publish_) publish(now);
+  service_.turn(state_ == core::StreamState::kStreaming, now);
 }
 
 Instant Daemon::turn_deadline() const {
-  return std::min(
-      {next_publish_, monitor_.deadline(), heartbeat_.deadline(), table_.deadline(), next_recheck_});
+  return std::min({next_publish_, monitor_.deadline(), heartbeat_.deadline(), table_.deadline(),
+                   next_recheck_, service_.deadline()});
 }
 
 std::optional<postgres::Error> Daemon::judge_stream(const StreamFacts& facts, Instant now) {
@@ -221,7 +223,9 @@ core::StatusSnapshot Daemon::snapshot(Instant now) const {
 
 void Daemon::publish(Instant now) {
   next_publish_ = now + kPublishInterval;
-  board_.publish(snapshot(now));
+  auto status = snapshot(now);
+  service_.status(web::judge(status, true).sentence);
+  board_.publish(std::move(status));
 }
 
 }  // namespace dupwatch::app

@@ -9,7 +9,7 @@
 
 namespace dupwatch::app {
 
-/// Waits on one descriptor while watching for a stop request, and calls `turn` at least once a second so that
+/// Waits on one descriptor while watching for a stop request, and calls `turn` four times a second so that
 /// a wait for an unresponsive server does not look like a dead process.
 class LoopWaiter final : public postgres::Waiter {
  public:

@@ -5,7 +5,7 @@ import test from 'node:test';
 import { runCommand } from './daemon.mjs';
 
 const readme = fs.readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
-const commands = ['run', 'check', 'setup', 'drop', 'audit', 'explain', 'quarantine', 'guard', 'metrics'];
+const commands = ['run', 'check', 'setup', 'drop', 'audit', 'explain', 'quarantine', 'guard', 'health', 'metrics'];
 const actions = ['list', 'show', 'apply', 'restore', 'purge'].map((action) => ['quarantine', action])
   .concat(['install', 'remove', 'status'].map((action) => ['guard', action]));
 const optionsOf = (text) => [...text.matchAll(/(?<![\w-])--[a-z][a-z-]+/g)].map(([option]) => option);

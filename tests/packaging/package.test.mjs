@@ -1,0 +1,158 @@
+// The life of the Debian package in a Debian of its own (debootstrap): install, configure, upgrade, remove, purge. Long, as
+// root, for ./test --full. DUPWATCH_DEBIAN_ROOT names a tree that debootstrap has made before, to copy in place of making one.
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import test from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { full } from '../integration/scene.mjs';
+
+const source = fileURLToPath(new URL('../../', import.meta.url));
+const skip = !full ? 'only in ./test --full' : process.getuid() !== 0 ? 'debootstrap needs root' : false;
+
+function run(command, args, options = {}) {
+  const { status, stdout, stderr, error } = spawnSync(command, args, { encoding: 'utf8', cwd: source, maxBuffer: 1 << 28, ...options });
+  assert.equal(status, 0, `${command} ${args.join(' ')}: ${error ?? stderr}\n${stdout?.slice(-4000)}`);
+  return `${stdout}${stderr}`;
+}
+
+/** The package as `cmake --build --preset release --target package` makes it. */
+function build() {
+  run('cmake', ['--preset', 'release']);
+  fs.rmSync(path.join(source, 'build/release/package'), { recursive: true, force: true });
+  run('cmake', ['--build', '--preset', 'release', '--target', 'package']);
+  const dir = path.join(source, 'build/release/package');
+  const [name, ...more] = fs.readdirSync(dir).filter((file) => file.endsWith('.deb'));
+  assert.equal(more.length, 0);
+  return path.join(dir, name);
+}
+
+/** The same package with a lower version and another default configuration. */
+function predecessor(deb, dir) {
+  const tree = path.join(dir, 'old');
+  run('dpkg-deb', ['-R', deb, tree]);
+  const control = path.join(tree, 'DEBIAN/control');
+  fs.writeFileSync(control, fs.readFileSync(control, 'utf8').replace(/^Version: .*$/m, 'Version: 0.0.9-1'));
+  fs.appendFileSync(path.join(tree, 'etc/dupwatch/dupwatch.yaml'), '# of version 0.0.9\n');
+  run('dpkg-deb', ['-b', '--root-owner-group', tree, path.join(dir, 'old.deb')]);
+  return path.join(dir, 'old.deb');
+}
+
+/** A small bookworm whose programs run by chroot; nothing is started in it. */
+class Debian {
+  constructor(dir) {
+    this.root = path.join(dir, 'root');
+    const made = process.env.DUPWATCH_DEBIAN_ROOT;
+    if (made) run('cp', ['-a', made, this.root]);
+    else run('debootstrap', ['--variant=minbase', '--include=adduser,systemd,man-db', 'bookworm', this.root, 'http://deb.debian.org/debian']);
+    fs.copyFileSync('/etc/resolv.conf', this.at('/etc/resolv.conf'));
+    fs.writeFileSync(this.at('/usr/sbin/policy-rc.d'), '#!/bin/sh\nexit 101\n', { mode: 0o755 });
+    this.run('apt-get', 'update');
+  }
+
+  at(file) {
+    return path.join(this.root, file);
+  }
+
+  run(...command) {
+    const env = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C.UTF-8', DEBIAN_FRONTEND: 'noninteractive', MANWIDTH: '100' };
+    return run('chroot', [this.root, ...command], { env });
+  }
+
+  install(deb) {
+    fs.copyFileSync(deb, this.at('/tmp/package.deb'));
+    return this.run('apt-get', 'install', '-y', '--no-install-recommends', '-o', 'Dpkg::Options::=--force-confold', '/tmp/package.deb');
+  }
+
+  /** "640 root:dupwatch" */
+  mode(file) {
+    return this.run('stat', '-c', '%a %U:%G', file).trim();
+  }
+
+  read(file) {
+    return fs.readFileSync(this.at(file), 'utf8');
+  }
+
+  has(file) {
+    return Boolean(fs.lstatSync(this.at(file), { throwIfNoEntry: false }));
+  }
+
+  /** Every path that has the product's name, logs and apt's own memory aside. */
+  traces() {
+    return this.run('find', '/', '-xdev', '-name', '*dupwatch*', '-not', '-path', '/var/log/*', '-not', '-path', '/var/cache/*', '-not', '-path', '/proc/*')
+      .split('\n').filter(Boolean);
+  }
+}
+
+const CONFIG = '/etc/dupwatch/dupwatch.yaml';
+const ENABLED = '/etc/systemd/system/multi-user.target.wants/dupwatch.service';
+
+test('the Debian package is built, clean, and lives and dies as it should', { skip, timeout: 1_500_000 }, async (t) => {
+  const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'dupwatch-deb-'));
+  t.after(() => fs.rmSync(dir, { recursive: true, force: true }));
+  const deb = build();
+  const old = predecessor(deb, dir);
+
+  await t.test('lintian finds nothing', () => {
+    const said = run('lintian', ['-I', '--allow-root', '--tag-display-limit', '0', '--fail-on', 'error,warning,info', deb]);
+    assert.doesNotMatch(said, /^[EWI]: /m);
+  });
+
+  const debian = new Debian(dir);
+  assert.deepEqual(debian.traces(), []);
+
+  await t.test('installed: account, modes, program, pages, unit; nothing is enabled', () => {
+    debian.install(old);
+    const account = debian.run('getent', 'passwd', 'dupwatch').trim().split(':');
+    assert.deepEqual(account.slice(5), ['/var/lib/dupwatch', '/usr/sbin/nologin']);
+    assert.ok(Number(account[2]) < 1000, `a system account has a small number, not ${account[2]}`);
+    assert.equal(debian.mode(CONFIG), '640 root:dupwatch');
+    assert.equal(debian.mode('/etc/dupwatch'), '755 root:root');
+    assert.equal(debian.mode('/usr/bin/dupwatch'), '755 root:root');
+    assert.equal(debian.run('dpkg-query', '-f', '${Conffiles}', '-W', 'dupwatch').trim().split(' ')[0], CONFIG);
+    assert.match(debian.run('dupwatch', '--version'), /^dupwatch \d+\.\d+\.\d+ \(/);
+    assert.match(debian.run('dupwatch', 'setup', '--print-sql', '--config', CONFIG), /CREATE PUBLICATION/);
+    assert.match(debian.run('man', '1', 'dupwatch'), /EXIT STATUS/);
+    assert.match(debian.run('man', '5', 'dupwatch.yaml'), /connection\.dsn/);
+    assert.equal(debian.run('systemd-analyze', 'verify', 'dupwatch.service').trim(), '');
+    for (const file of ['/usr/share/bash-completion/completions/dupwatch', '/usr/share/zsh/vendor-completions/_dupwatch',
+      '/usr/share/dupwatch/alerts/dupwatch.rules.yml', '/usr/share/dupwatch/alerts/slots.rules.yml', '/usr/share/dupwatch/dashboards/overview.json',
+      '/usr/share/dupwatch/sql/findings.sql', '/usr/share/doc/dupwatch/copyright', '/usr/share/doc/dupwatch/runbooks/DupwatchDown.md']) {
+      assert.equal(debian.mode(file), '644 root:root', file);
+    }
+    assert.ok(!debian.has(ENABLED), 'it would start at the next boot without a configuration');
+  });
+
+  await t.test('upgraded: an edited configuration and an enabled unit stay', () => {
+    fs.appendFileSync(debian.at(CONFIG), '# mine\n');
+    debian.run('systemctl', 'enable', 'dupwatch.service');
+    debian.install(deb);
+    assert.doesNotMatch(debian.run('dpkg-query', '-f', '${Version}', '-W', 'dupwatch'), /^0\.0\.9/);
+    assert.match(debian.read(CONFIG), /# of version 0\.0\.9\n# mine\n$/);
+    assert.doesNotMatch(debian.read(`${CONFIG}.dpkg-dist`), /# of version 0\.0\.9/);
+    assert.equal(debian.mode(CONFIG), '640 root:dupwatch');
+    assert.ok(debian.has(ENABLED));
+  });
+
+  await t.test('removed: the configuration stays, and the slot is spoken of', () => {
+    fs.mkdirSync(debian.at('/var/lib/dupwatch'));
+    fs.writeFileSync(debian.at('/var/lib/dupwatch/findings.jsonl'), '{}\n');
+    const said = debian.run('apt-get', 'remove', '-y', 'dupwatch');
+    assert.match(said, /retains WAL until it is dropped/);
+    assert.match(said, /pg_drop_replication_slot\('dupwatch'\)/);
+    assert.ok(!debian.has('/usr/bin/dupwatch'));
+    assert.ok(debian.has(CONFIG) && debian.has('/var/lib/dupwatch/findings.jsonl'));
+  });
+
+  await t.test('installed again and purged: nothing is left but the warning', () => {
+    debian.install(deb);
+    assert.match(debian.read(CONFIG), /# mine\n$/);
+    const said = debian.run('apt-get', 'purge', '-y', 'dupwatch');
+    assert.match(said, /nothing on the Postgres server was removed/);
+    assert.match(said, /pg_drop_replication_slot\('dupwatch'\)/);
+    assert.deepEqual(debian.traces(), []);
+    for (const file of ['/etc/passwd', '/etc/group', '/etc/shadow']) assert.doesNotMatch(debian.read(file), /dupwatch/, file);
+  });
+});
