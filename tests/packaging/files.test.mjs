@@ -98,13 +98,15 @@ test('dupwatch.yaml(5) has every key of the reference configuration', (t) => {
   const source = fs.readFileSync(path.join(root, 'config/dupwatch.yaml'), 'utf8');
   const text = page(t, 'dupwatch.yaml.5', generate('man5.pl', path.join(root, 'config/dupwatch.yaml'), '1.2.3'));
   let section = '';
+  let group = '';
   let keys = 0;
   for (const [, indent, mark, key, value] of source.matchAll(/^( *)(# )?([a-z_]+):(?: (.*))?$/gm)) {
     if (indent === '' && !mark) section = value === undefined ? `${key}.` : '';
-    if (indent === '' && value === undefined) continue;
+    if (!mark && indent.length < 4) group = indent === '  ' && value === undefined ? `${key}.` : '';
+    if (value === undefined && !mark) continue;
     if (mark && section === '') continue; // a sentence of the header
     keys += 1;
-    const line = `       ${section}${key}${mark ? '' : `: ${value}`}`.slice(0, 100);
+    const line = `       ${section}${group}${key}${mark ? '' : `: ${value}`}`.slice(0, 100);
     assert.ok(text.includes(`\n${line}`), `no ${line.trim()}`);
   }
   assert.ok(keys > 60, `${keys} keys`);

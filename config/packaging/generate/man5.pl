@@ -35,6 +35,7 @@ sub term {
 
 my @comment;
 my $section = '';
+my $group = '';    # of keys within the section
 print qq{.TH DUPWATCH.YAML 5 "" "dupwatch $version" "File Formats"\n};
 print ".SH NAME\ndupwatch.yaml \\- configuration of dupwatch\n.SH DESCRIPTION\n";
 shift @lines while @lines && $lines[0] =~ /^# dupwatch,|^#?$/;
@@ -50,15 +51,20 @@ for my $line (@lines) {
   } elsif ($line =~ /^\s*# ?(.*)$/) {
     push @comment, $1;
   } elsif ($line =~ /^([a-z_]+):$/) {
-    $section = "$1.";
+    ($section, $group) = ("$1.", '');
     print ".SS $1\n";
     paragraphs(splice @comment);
+  } elsif ($line =~ /^  ([a-z_]+):$/) {
+    $group = "$1.";
+    term("$section$1", '');
+    paragraphs(splice @comment);
   } elsif ($line =~ /^(\s*)([a-z_]+): (.*)$/) {
+    $group = '' if length $1 < 4;
     if ($1 eq '') {
       $section = '';
       print ".SS $2\n";
     }
-    term("$section$2", $3);
+    term("$section$group$2", $3);
     paragraphs(splice @comment);
     $keys += 1;
   } elsif ($line ne '') {
