@@ -3,7 +3,7 @@
 #include "daemon/app/exit_code.hpp"
 #include "daemon/app/quarantine_options.hpp"
 #include "daemon/core/config.hpp"
-#include "daemon/postgres/connection.hpp"
+#include "daemon/postgres/catalog.hpp"
 
 /// `dupwatch quarantine status` and `resume`: what the daemon took out by itself, and the circuit that stops
 /// it.
