@@ -1,5 +1,6 @@
 // The disk fuse: dupwatch gives its own slot up before it fills the primary's disk, polls, and comes back.
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { assertTruth, daemonFor, insertEvents, serverWithSchema, slots } from './scene.mjs';
@@ -86,13 +87,14 @@ test('a slot of somebody else is never dropped', async (t) => {
   await cluster.query(`SELECT pg_create_logical_replication_slot('dupwatch', 'wal2json')`);
   let rounds = 0;
   await writeWal(cluster, { until: async () => { rounds += 1; return rounds === 4; } });
-  // Its reader is another daemon without a fuse.
-  const other = await daemonFor(t, cluster, { slot: { plugin: 'wal2json', max_retained_wal: '0B' } });
   const holder = await cluster.client();
+  let other;
   try {
     await holder.query('BEGIN');
     await holder.query(`SELECT pg_logical_emit_message(true, 'held', 'x')`);
-    await other.start();
+    // Its reader is a stranger; behind another dupwatch this one would stand by.
+    other = spawn('/usr/lib/postgresql/15/bin/pg_recvlogical', ['-d', cluster.dsn(), '-S', 'dupwatch', '--start', '-f', '-'], { stdio: 'ignore' });
+    await daemon.until('a reader of the slot', async () => (await slots(cluster))[0].active);
     rounds = 0;
     await writeWal(cluster, { until: async () => { rounds += 1; return rounds === 4; } });
     await daemon.start({ ready: false });
@@ -101,6 +103,7 @@ test('a slot of somebody else is never dropped', async (t) => {
     const [slot] = await slots(cluster);
     assert.ok(slot.active);
   } finally {
+    other?.kill();
     await holder.end();
   }
 });
