@@ -23,6 +23,7 @@ using Kind = ActOutcome::Kind;
 
 // How old what is known of the table and the circuit may be while there is nothing to do.
 constexpr std::chrono::seconds kLookInterval{10};
+constexpr std::string_view kNoRight = "no_quarantine_right";
 
 /// The error table's remedies are about reading.
 std::string act_remedy(const Error& error) {
@@ -127,7 +128,10 @@ std::optional<Error> QuarantinePump::prepare(Instant now) {
   next_look_ = now + kLookInterval;
   auto error = session_ ? std::nullopt : connect();
   if (!error) error = look();
-  if (error) unavailable(*error);
+  if (!error) return std::nullopt;
+  unavailable(*error);
+  // A missing right is no matter of the connection; anything else may be.
+  if (error->reason != kNoRight) session_.reset();
   return error;
 }
 
@@ -150,7 +154,7 @@ std::optional<Error> QuarantinePump::look() {
   if (auto* error = std::get_if<Error>(&rights)) return std::move(*error);
   if (const auto missing = postgres::cell(*std::get<postgres::Result>(rights), 0, 0); !missing->empty()) {
     return Error{.fault = postgres::Fault::kNeedsOperator,
-                 .reason = "no_quarantine_right",
+                 .reason = std::string(kNoRight),
                  .sqlstate = "42501",
                  .message = fmt::format("the role has no right to {}", *missing),
                  .remedy = {}};
@@ -213,7 +217,10 @@ void QuarantinePump::done(const Task& task, const ActOutcome& outcome) {
     ++stats_.findings[static_cast<std::size_t>(result)];
     if (removed) done_.push_back(task.finding);
     // It would have met a circuit that is open.
-    if (outcome.kind == Kind::kDone) stats_.state = QuarantineState::kReady;
+    if (outcome.kind == Kind::kDone) {
+      stats_.state = QuarantineState::kReady;
+      stats_.reason.clear();
+    }
     if (result == QuarantineOutcome::kRemoved && task.commit_time) {
       const auto micros = now.micros - task.commit_time->micros;
       stats_.commit_to_removal.observe(std::max(0.0, static_cast<double>(micros) / 1e6));
@@ -247,7 +254,12 @@ void QuarantinePump::refused(const Task& task, const ActOutcome& outcome) {
 }
 
 void QuarantinePump::trip(std::string_view reason, std::string_view detail) {
-  if (auto error = open_circuit(config_, reason, detail, session_->sql, waiter_)) unavailable(*error);
+  if (auto error = open_circuit(config_, reason, detail, session_->sql, waiter_)) {
+    // The transaction is begun and failed. The limits hold all the same: they are counted.
+    session_.reset();
+    unavailable(*error);
+    return;
+  }
   set_state(QuarantineState::kTripped, std::string(reason));
   log_.error("quarantine stopped itself: no row is taken out until a person allows it again",
              {{"event", "quarantine_tripped"},

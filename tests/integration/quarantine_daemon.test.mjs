@@ -294,6 +294,20 @@ test('without the right it says so and goes on observing; with it, it acts again
   await outcome(daemon, 'removed', 2);
 });
 
+test('a server that was restarted is found again without an act', async (t) => {
+  const { cluster, daemon } = await scene(t, { mode: 'remove' });
+  const hit = await openRun(cluster);
+  await strike(cluster, hit);
+  await outcome(daemon, 'removed', 1);
+  await cluster.stop();
+  await cluster.start();
+  await until('the lost connection to be noticed', async () => (await quarantineOf(daemon)).state === 'unavailable');
+  await until('a new one', async () => (await quarantineOf(daemon)).state === 'ready');
+  await strike(cluster, hit);
+  const now = await outcome(daemon, 'removed', 2);
+  assert.deepEqual([now.failed, now.failed_attempts, now.reason], [0, 0, '']);
+});
+
 test('two daemons at once: every row goes once', async (t) => {
   const { cluster, daemon } = await scene(t, { mode: 'remove', max_per_minute: 1000, max_per_hour: 1000 });
   const twin = await daemonFor(t, cluster, {
