@@ -4,17 +4,10 @@ use warnings;
 use FindBin;
 use lib $FindBin::Bin;
 use Help;
+use Roff;
 
 my ($binary, $version) = @ARGV;
 my $top = Help::command($binary);
-
-sub roff {
-  my ($text) = @_;
-  $text =~ s/\\/\\e/g;
-  $text =~ s/-/\\-/g;
-  $text =~ s/^([.'])/\\&$1/mg;
-  return $text;
-}
 
 sub bold { return '\fB' . roff($_[0]) . '\fR' }
 

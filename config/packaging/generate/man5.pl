@@ -1,18 +1,13 @@
 # man5.pl CONFIGURATION VERSION   writes dupwatch.yaml(5) to stdout: the reference configuration's own comments, key by key
 use strict;
 use warnings;
+use FindBin;
+use lib $FindBin::Bin;
+use Roff;
 
 my ($file, $version) = @ARGV;
 open(my $in, '<', $file) or die "cannot read $file: $!\n";
 chomp(my @lines = <$in>);
-
-sub roff {
-  my ($text) = @_;
-  $text =~ s/\\/\\e/g;
-  $text =~ s/-/\\-/g;
-  $text =~ s/^([.'])/\\&$1/mg;
-  return $text;
-}
 
 # Lines that are set in by two or more stand as they are.
 sub paragraphs {
