@@ -3,6 +3,8 @@
 // was at hand.
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { createCluster } from '../postgres/cluster.mjs';
@@ -141,5 +143,37 @@ describe('setup without a superuser', () => {
     const [role] = await cluster.query("SELECT rolreplication, pg_has_role('watcher', 'rds_replication', 'MEMBER') AS member FROM pg_roles WHERE rolname = 'watcher'");
     assert.deepEqual({ ...role }, { rolreplication: false, member: true });
     assert.equal((await check(cluster, { user: 'watcher' })).line('replication_right').verdict, 'pass');
+  });
+});
+
+describe('the pages of config/providers', () => {
+  const names = fs.readdirSync(pages).filter((name) => name !== 'README.md');
+  const read = (name) => fs.readFileSync(path.join(pages, name), 'utf8');
+
+  test('each provider has its page, and each page a row in the table', () => {
+    assert.deepEqual(names.sort(), [...new Set(SERVICES.map(({ page }) => page))].sort());
+    for (const name of names) assert.match(read('README.md'), new RegExp(`^\\| \\[[^\\]]+\\]\\(${name}\\) \\|`, 'm'));
+  });
+
+  test('their configurations are ones that dupwatch takes', async (t) => {
+    const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'dupwatch-providers-'));
+    t.after(() => fs.rmSync(dir, { recursive: true }));
+    const file = path.join(dir, 'dupwatch.yaml');
+    const blocks = names.flatMap((name) => [...read(name).matchAll(/^```yaml\n(.*?)^```/gms)].map(([, block]) => [name, block]));
+    assert.ok(blocks.length >= 5);
+    for (const [name, block] of blocks) {
+      fs.writeFileSync(file, block);
+      const { code, stderr } = await runCommand(['setup', '--print-sql', '--config', file]);
+      assert.equal(code, 0, `${name}: ${stderr}`);
+    }
+  });
+
+  test('every number in brackets has its source', () => {
+    for (const name of names) {
+      const text = read(name);
+      const sources = [...text.matchAll(/^\[(\d)\] https:/gm)].map(([, number]) => number);
+      const used = [...text.replace(/^\[\d\] https:.*$/gm, '').matchAll(/\[(\d)\]/g)].map(([, number]) => number);
+      assert.deepEqual([...new Set(used)].sort(), sources, name);
+    }
   });
 });

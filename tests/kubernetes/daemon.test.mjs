@@ -10,7 +10,7 @@ import { binary, runCommand } from '../integration/daemon.mjs';
 import { daemonFor, insertEvents, serverWithSchema } from '../integration/scene.mjs';
 import { freePort } from '../postgres/cluster.mjs';
 import { DSN, ofKind, render, withDsn } from './chart.mjs';
-import { objectsOf, parse } from './objects.mjs';
+import { objectsOf, parse, root } from './objects.mjs';
 
 const PASSWORD = `p'a "b\\ ${'$'}{X} %40`;
 const plain = objectsOf('plain/dupwatch.yaml');
@@ -197,4 +197,28 @@ test('nothing is written to a file: a read-only root is enough', { skip: untrace
   const lines = fs.readFileSync(trace, 'utf8').split('\n');
   assert.ok(lines.length > 20);
   assert.deepEqual(lines.filter((line) => /O_WRONLY|O_RDWR|O_CREAT|^\d+ +(creat|mkdir|rename|unlink)/.test(line) && !/"\/dev\//.test(line)), []);
+});
+
+test('what the CloudNativePG example makes is what dupwatch needs, with a failover slot that a DBA made', async (t) => {
+  const cluster = await serverWithSchema(t, { major: 17 });
+  const objects = objectsOf('cloudnativepg.yaml');
+  const [role] = ofKind(objects, 'Cluster').spec.managed.roles;
+  const { name, target: { objects: [{ table }] }, parameters } = ofKind(objects, 'Publication').spec;
+  const options = Object.entries(parameters).map(([key, value]) => `${key} = '${value}'`).join(', ');
+  // As the operator does; streaming_replica is the role that it has made before.
+  await cluster.query(`CREATE ROLE streaming_replica REPLICATION; CREATE ROLE ${role.name} ${role.login ? 'LOGIN' : ''} ${role.replication ? 'REPLICATION' : ''};
+    CREATE PUBLICATION ${name} FOR TABLE ${table.schema}.${table.name} (${table.columns}) WITH (${options})`);
+  const dsn = DSN.replace('postgres', `127.0.0.1 port=${cluster.port}`);
+  await cluster.query((await runCommand(['setup', '--print-sql', '--dsn', dsn])).stdout);
+  const [, slot] = /`(SELECT pg_create_logical_replication_slot[^`]*)`/.exec(fs.readFileSync(path.join(root, 'config/providers/cloudnativepg.md'), 'utf8').replace(/\s+/g, ' '));
+  await cluster.query(slot);
+  const daemon = await daemonWith(t, cluster, configOf(render(withDsn({ config: { slot: { create: false } } })).objects), dsn);
+  const check = await runCommand(['check', '--json', '--config', daemon.configFile]);
+  assert.equal(check.code, 0, check.stdout);
+  const lines = JSON.parse(check.stdout).lines.filter((line) => /^(provider|publication|replication_right|slot$)/.test(line.name));
+  assert.ok(lines.length >= 6 && lines.every(({ verdict }) => verdict === 'pass'), JSON.stringify(lines));
+  assert.match(lines.find((line) => line.name === 'provider').found, /CloudNativePG/);
+  await daemon.start();
+  const [{ failover, active }] = await cluster.query("SELECT failover, active FROM pg_replication_slots WHERE slot_name = 'dupwatch'");
+  assert.deepEqual({ failover, active }, { failover: true, active: true });
 });
