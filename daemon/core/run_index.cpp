@@ -90,9 +90,11 @@ void RunIndex::complete(Handle handle) {
 }
 
 void RunIndex::touch(Handle handle) {
-  if (runs_[handle].pending || newest_ == handle) return;
+  const bool packed = runs_[handle].packed != nullptr;
+  // The newest run is packed when what was newer has left.
+  if (runs_[handle].pending || (newest_ == handle && !packed)) return;
   unlink(handle);
-  if (runs_[handle].packed) open_log(handle);
+  if (packed) open_log(handle);
   link_newest(handle);
   limit_open();
 }

@@ -405,6 +405,22 @@ TEST(RunIndexMemory, CountsWhatTheAllocatorGave) {
   expect_counted();
 }
 
+TEST(RunIndexMemory, ARunIsOpenedWhenAllThatWereUsedSinceHaveLeft) {
+  // No log but the newest may be open.
+  RunIndex index(0, 10s, 1);
+  const std::vector<decoder::Value> identity = {decoder::Value::of("c")};
+  for (const auto* run : {"a", "b"}) {
+    const auto handle = index.insert_pending(run);
+    (void)index.add_row(handle, EventRow{.run_id = run, .id = "e", .identity = identity});
+    index.complete(handle);
+  }
+  EXPECT_EQ(index.open_runs(), 1U);
+  index.forget("b");
+  const auto a = index.find("a");
+  index.touch(a);
+  EXPECT_EQ(index.log(a).rows(), 1U);
+}
+
 TEST(RunIndexMemory, ManyRowsInFewRunsAreNotAllOpen) {
   constexpr std::uint64_t kBound = std::uint64_t{4} << 20U;
   RunIndex index(kBound, 10s, 1);
