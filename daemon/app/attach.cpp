@@ -86,8 +86,11 @@ std::optional<Error> slot_problem(const core::Config& config, const std::optiona
   return std::nullopt;
 }
 
-std::optional<Error> slot_loss(const core::Config& config, const postgres::SlotRow& slot) {
+std::optional<Error> slot_loss(const core::Config& config, const postgres::SlotRow& slot, bool standby) {
   if (!slot.lost()) return std::nullopt;
+  // A standby gives a slot up for a conflict with its primary: Postgres 16 says no more than that.
+  const bool conflict = standby && !slot.invalidation.empty() && slot.invalidation != "wal_removed" &&
+                        slot.invalidation != "idle_timeout";
   return Error{
       .fault = Fault::kSlotLost,
       .reason = "slot_lost",
@@ -97,8 +100,12 @@ std::optional<Error> slot_loss(const core::Config& config, const postgres::SlotR
                       slot.invalidation.empty() ? "removed WAL it needed"
                                                 : fmt::format("invalidated it ({})", slot.invalidation)),
       .remedy =
-          "raise max_slot_wal_keep_size so that the slot outlives what held it back; with slot.lost_policy: "
-          "stop, drop it with `dupwatch drop` and start again"};
+          conflict
+              ? "the standby needs hot_standby_feedback = on and a slot on its primary "
+                "(primary_slot_name), or the primary removes rows that the slot needs; the primary needs "
+                "wal_level = logical"
+              : "raise max_slot_wal_keep_size so that the slot outlives what held it back; with "
+                "slot.lost_policy: stop, drop it with `dupwatch drop` and start again"};
 }
 
 /// Everything that SQL can tell before the slot is touched.
@@ -205,7 +212,7 @@ std::variant<Attachment, Error> attach(const core::Config& config, postgres::Wai
   if (auto error = slot_problem(config, slot, out.plugin, out.system.database)) return std::move(*error);
   if (slot) {
     out.slot = slot;
-    out.lost = slot_loss(config, *slot);
+    out.lost = slot_loss(config, *slot, postgres::in_recovery(out.replication));
     out.from = slot->confirmed_flush.value_or(decoder::Lsn{});
     make_failover_slot(config, out, waiter, log);
     return out;
