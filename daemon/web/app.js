@@ -30,15 +30,27 @@ function bytes(count) {
 const number = (value) => value.toLocaleString("en");
 const plural = (count, word) => `${number(count)} ${word}${count === 1 ? "" : "s"}`;
 const utc = (iso) => (iso ? `${iso.slice(0, 10)} ${iso.slice(11, 19)} UTC` : "unknown");
+/** The time alone on the day it is of. */
+const clock = (iso) => (iso.slice(0, 10) === new Date().toISOString().slice(0, 10) ? `${iso.slice(11, 19)} UTC` : utc(iso));
+const words = (name) => name.replaceAll("_", " ");
+/** What a person must act on; the daemon keeps these in the list longer than others. */
+const pressing = (finding) => finding.severity === "fatal" && finding.state === "open";
+const duration = (ms) => (ms < 1000 ? `${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms` : ms < 120000 ? `${(ms / 1000).toFixed(ms < 10000 ? 1 : 0)} s` : ms < 7200000 ? `${Math.round(ms / 60000)} min` : `${Math.round(ms / 3600000)} h`);
 
 function set(id, text) {
   if ($(id).textContent !== text) $(id).textContent = text;
 }
 
+/** The last part, what stands behind the verdict, is shown smaller. Said anew only when it changes, so that a screen reader is not made to repeat it. */
+function say(level, sentence) {
+  const end = sentence.lastIndexOf(". ") + 1 || sentence.length;
+  $("verdict").className = `verdict ${level}`;
+  set("lead", sentence.slice(0, end));
+  set("rest", sentence.slice(end));
+}
+
 function showStatus(status) {
-  // Said anew only when it changes, so that a screen reader is not made to repeat it.
-  $("verdict").className = `verdict ${status.level}`;
-  set("sentence", status.verdict);
+  say(status.level, status.verdict);
   $("remedy").hidden = !status.remedy;
   set("remedy", `What to do: ${status.remedy}`);
   document.title = `${status.level === "ok" ? "" : `(${status.level}) `}dupwatch`;
@@ -51,11 +63,20 @@ function showStatus(status) {
   set("retained", status.slot_retained_bytes === null ? "unknown" : bytes(status.slot_retained_bytes));
   set("retained-note", [status.slot_wal_status, status.slot_safe_bytes === null ? "no limit set" : `${bytes(status.slot_safe_bytes)} until it is lost`].filter(Boolean).join(", "));
   showCoverage(status);
+  showQuarantine(status.quarantine);
   set("runs", plural(status.runs, "run"));
   $("memory").value = status.index_bytes_max ? status.index_bytes / status.index_bytes_max : 0;
-  set("memory-note", `${bytes(status.index_bytes)} of ${bytes(status.index_bytes_max)}`);
+  set("memory-note", `${plural(status.rows, "row")}, ${bytes(status.index_bytes)} of ${bytes(status.index_bytes_max)}`);
   set("where", `Version ${status.version}, slot ${status.slot}, plugin ${status.plugin || "unknown"}, Postgres ${status.server_version || "unknown"}, ` +
     `confirmed up to ${status.confirmed_lsn ?? "nothing yet"}`);
+}
+
+function showQuarantine(quarantine) {
+  $("quarantine").hidden = quarantine.state === "off";
+  set("quarantine-state", quarantine.state);
+  $("quarantine-state").classList.toggle("bad", quarantine.state !== "ready");
+  set("quarantine-reason", quarantine.reason);
+  set("quarantine-note", `mode ${quarantine.mode}: ${["removed", "recorded", "dry_run", "refused", "failed"].filter((outcome) => quarantine[outcome] > 0).map((outcome) => `${number(quarantine[outcome])} ${words(outcome)}`).join(", ") || "no act yet"}`);
 }
 
 function showCoverage(status) {
@@ -95,11 +116,12 @@ function timeline(finding) {
     const here = roles.filter(([row]) => row.id === id);
     const row = here[0]?.[0];
     if (!row) continue;
-    const facts = [row.commit_time && `committed ${row.commit_time}`, row.xid !== null && `xid ${row.xid}`, row.commit_lsn && `LSN ${row.commit_lsn}`].filter(Boolean);
+    const gap = row === finding.duplicate && finding.commit_gap_ms !== null ? `, ${duration(Math.abs(finding.commit_gap_ms))} ${finding.commit_gap_ms < 0 ? "before" : "after"} the canonical row` : "";
+    const facts = [row.commit_time && `committed ${row.commit_time.slice(0, 10)} ${row.commit_time.slice(11, 23)} UTC${gap}`, row.xid !== null && `xid ${row.xid}`, row.commit_lsn && `LSN ${row.commit_lsn}`].filter(Boolean);
     const mild = finding.severity === "fatal" ? "" : " mild";
     list.append(element("li", here.map(([, name]) => name).join(" ") + mild,
       element("div", "role", here.map(([, , text]) => text).join("; ")), element("div", "", quoted(id)),
-      element("div", "note", facts.join(", ") || "read back from the table; commit time not known")));
+      element("div", "note", facts.join(" · ") || "read back from the table; commit time not known")));
   }
   return list;
 }
@@ -117,24 +139,24 @@ function story(finding) {
       getSelection().selectAllChildren(copy.previousSibling);
     }
   });
+  const facts = [["Identity", quoted(identity(finding.correlation_id))], ["Type", quoted(finding.type)], ["Table", quoted(finding.table)],
+    ["Seen by", `${words(finding.origin)}, judged for engine ${finding.engine}`], ["Occurs in", finding.versions], ["Finding", quoted(finding.finding_id)]];
+  const list = element("dl", "", ...facts.flatMap(([name, value]) => [element("dt", "", name), element("dd", "", value)]));
   return element("div", "story",
-    element("p", "", finding.why),
-    element("p", "", "Identity ", quoted(identity(finding.correlation_id)), ", type ", quoted(finding.type), " in ", quoted(finding.table),
-      element("span", "note", ` · ${finding.state}, seen by ${finding.origin}, engine ${finding.engine}, finding ${finding.finding_id}`)),
-    element("p", "note", "As replay reads the log, the smallest id first:"),
-    timeline(finding),
-    element("p", "note", "The whole run, with what can be done about it:"),
-    element("div", "command", element("code", "", finding.look), copy));
+    element("div", "telling", element("p", "", `${finding.what[0].toUpperCase()}${finding.what.slice(1)}. ${finding.why[0].toUpperCase()}${finding.why.slice(1)}.`),
+      element("p", "note", "The whole run, with what can be done about it:"),
+      element("div", "command", element("code", "", finding.look), copy), list),
+    element("div", "reading", element("p", "note", "As replay reads the log, the smallest id first:"), timeline(finding)));
 }
 
 function item(finding) {
   const made = element("li", finding.state === "open" ? finding.severity : "past");
-  const time = element("time", "", `${finding.flagged_at.slice(11, 19)} UTC`);
+  const time = element("time", "", clock(finding.flagged_at));
   time.dateTime = finding.flagged_at;
   time.title = finding.flagged_at;
   const details = element("details", "",
     element("summary", "", element("span", `badge ${finding.severity}`, finding.severity),
-      element("span", "what", finding.rule.replaceAll("_", " "), element("span", "note", finding.state === "open" ? "" : ` (${finding.state.replaceAll("_", " ")})`)),
+      element("span", "what", words(finding.rule), element("span", "note", finding.state === "open" ? "" : ` (${words(finding.state)})`)),
       element("span", "run", quoted(finding.run_id)), element("span", "when", time)));
   details.addEventListener("toggle", () => {
     if (details.open && details.childElementCount === 1) details.append(story(finding));
@@ -144,7 +166,25 @@ function item(finding) {
 }
 
 function visible(entry) {
-  entry.item.hidden = $("fatal-only").checked && !entry.item.classList.contains("fatal");
+  entry.item.hidden = $("fatal-only").checked && !pressing(entry.finding);
+}
+
+/** What stands in the place of an empty list, and since when the newest is known. */
+function showEmpty() {
+  const entries = [...known.values()];
+  $("none").hidden = known.size > 0;
+  $("none-fatal").hidden = known.size === 0 || entries.some(({ item: { hidden } }) => !hidden);
+  const newest = entries.findLast(({ finding }) => pressing(finding));
+  set("newest", newest ? `the newest at ${clock(newest.finding.flagged_at)}` : "\u00A0");
+}
+
+/** Makes room as the daemon does: the oldest that is not pressing, else the oldest. */
+function shorten() {
+  while (known.size > KEPT) {
+    const [id, { item: last }] = [...known].find(([, { finding }]) => !pressing(finding)) ?? known.entries().next().value;
+    known.delete(id);
+    last.remove();
+  }
 }
 
 function put(finding, fresh) {
@@ -161,13 +201,9 @@ function put(finding, fresh) {
   before?.item.remove();
   list.prepend(entry.item);
   if (focused) entry.item.querySelector("summary").focus();
-  while (known.size > KEPT) {
-    const [oldest, { item: last }] = known.entries().next().value;
-    known.delete(oldest);
-    last.remove();
-  }
-  $("none").hidden = true;
-  if (fresh && finding.change === "new") set("news", `${finding.severity} finding: ${finding.rule.replaceAll("_", " ")} in run ${finding.run_id}`);
+  shorten();
+  if (fresh) showEmpty();
+  if (fresh && finding.change === "new") set("news", `${finding.severity} finding: ${words(finding.rule)} in run ${finding.run_id}`);
 }
 
 async function get(path) {
@@ -192,29 +228,30 @@ async function loadList() {
   }
   for (const finding of findings.reverse()) put(finding, false);
   for (const { finding } of later) put(finding, false);
-  $("none").hidden = known.size > 0;
+  showEmpty();
   set("shown", total > known.size ? `the newest ${known.size} of ${number(total)}` : "the newest first");
 }
 
-function plot(id, points, value) {
-  const svg = $(id);
+/** Draws `value` of the points, with what the plot's width and height stand for. */
+function plot(id, title, points, value, text) {
   const usable = points.filter((point) => value(point) !== null);
-  const top = Math.max(1e-9, ...usable.map(value));
+  const top = usable.reduce((most, point) => Math.max(most, value(point)), 0);
   // A young daemon's few points take the whole width.
   const span = Math.max(1, usable[0]?.age_seconds ?? 1);
-  const at = (point) => `${(240 - (240 * point.age_seconds) / span).toFixed(1)} ${(38 - (value(point) / top) * 36).toFixed(1)}`;
+  const at = (point) => `${(240 - (240 * point.age_seconds) / span).toFixed(1)} ${(38 - (value(point) / Math.max(top, 1e-9)) * 36).toFixed(1)}`;
   const line = usable.length < 2 ? "" : `M${usable.map(at).join("L")}`;
+  const svg = $(`${id}-plot`);
   svg.querySelector(".line").setAttribute("d", line);
   svg.querySelector(".area").setAttribute("d", line && `${line}L${at(usable.at(-1)).split(" ")[0]} 40L${at(usable[0]).split(" ")[0]} 40Z`);
-  return usable.length ? top : null;
+  svg.setAttribute("aria-label", usable.length ? `${title} over the last ${duration(span * 1000)}, at most ${text(top)}` : `${title} is not known`);
+  set(`${id}-span`, line ? `last ${duration(span * 1000)}` : "\u00A0");
+  set(`${id}-peak`, line && `peak ${text(top)}`);
 }
 
 async function loadHistory() {
   const { points } = await get("api/history");
-  const lag = plot("lag-plot", points, (point) => point.lag_seconds);
-  $("lag-plot").setAttribute("aria-label", `Lag over the last 20 minutes or since the start, at most ${(lag ?? 0).toFixed(1)} seconds`);
-  const held = plot("retained-plot", points, (point) => point.slot_retained_bytes);
-  $("retained-plot").setAttribute("aria-label", held === null ? "WAL held by the slot is not known" : `WAL held by the slot over the last 20 minutes or since the start, at most ${bytes(held)}`);
+  plot("lag", "Lag", points, (point) => point.lag_seconds, (seconds) => `${seconds.toFixed(1)} s`);
+  plot("retained", "WAL held by the slot", points, (point) => point.slot_retained_bytes, bytes);
 }
 
 function link(state, text) {
@@ -229,8 +266,7 @@ function lost() {
 }
 
 function showLost() {
-  $("verdict").className = "verdict blind";
-  set("sentence", "dupwatch does not answer: what is below is old.");
+  say("blind", "dupwatch does not answer: what is below is old.");
   $("remedy").hidden = false;
   set("remedy", "What to do: see whether its process runs and what it logged last; this page goes on by itself when it is back.");
   document.title = "(blind) dupwatch";
@@ -278,7 +314,10 @@ async function poll() {
   polling = false;
 }
 
-$("fatal-only").addEventListener("change", () => known.forEach(visible));
+$("fatal-only").addEventListener("change", () => {
+  known.forEach(visible);
+  showEmpty();
+});
 heard();
 connect();
 attempt(loadHistory);

@@ -27,9 +27,9 @@ const verdict = {
       description: 'Stretches of the log that were not seen and that no scan has closed. Good: 0. A scan begins by itself; while one is open, no finding does not mean that nothing is wrong.',
     }),
     stat({
-      title: 'Coverage complete since', unit: 'dateTimeFromNow', alert: 'DupwatchCoverageGap', texts: { 0: ['Not complete', 'red'] },
+      title: 'Covered since', unit: 'dateTimeFromNow', alert: 'DupwatchCoverageGap', texts: { 0: ['Not complete', 'red'] },
       queries: [[`1000 * min(${select('dupwatch_coverage_complete_since_timestamp_seconds')}) or vector(0)`, 'since']],
-      description: 'Since when nothing has gone unseen. "Not complete": a gap is open, or nothing is scraped.',
+      description: 'Since when coverage is complete: nothing has gone unseen. "Not complete": a gap is open, or nothing is scraped.',
     }),
     stat({
       title: 'Running since', unit: 'dateTimeFromNow', alert: 'DupwatchRestarting', texts: { 0: ['Not running', 'red'] },
@@ -74,7 +74,7 @@ const detection = {
       description: 'Time from the commit of a duplicate, by the server\'s clock, to its finding. Objective: 99 % within 1 s. 0 while there is no new finding.',
     }),
     series({
-      title: 'Events', unit: 'ops', alert: 'DupwatchStreamSilent', stack: true,
+      title: 'Events', unit: 'ops', alert: 'DupwatchStreamSilent', stack: true, many: true,
       queries: [[rate('dupwatch_events_received_total', ['event_type']), '{{event_type}}']],
       description: 'Rows of the event log received per second, by type. Nothing while workers are busy means that nothing is checked.',
     }),

@@ -69,30 +69,60 @@ const severityColors = () => Object.entries(SEVERITY_COLORS).map(([severity, fix
   matcher: { id: 'byName', options: severity }, properties: [{ id: 'color', value: { mode: 'fixed', fixedColor } }],
 }));
 
-/** Lines over time, or bars. `severities`: the series are named by severity and get its colours. */
-export function series({ bars = false, stack = false, limits, severities = false, ...rest }) {
+// A limit is no quantity of its own: no colour of the palette, no area below it.
+const ceilingLook = () => ({
+  matcher: { id: 'byRegexp', options: '/^(limit|expected|safe) /' },
+  properties: [
+    { id: 'color', value: { mode: 'fixed', fixedColor: 'text' } },
+    { id: 'custom.fillOpacity', value: 0 },
+    { id: 'custom.lineStyle', value: { fill: 'dash', dash: [8, 8] } },
+  ],
+});
+
+// Where all values are 0 Grafana draws an axis up to 100 of whatever unit, as if that were to be expected.
+const SOFT_MAX = { short: 1, ops: 1, s: 0.01, bytes: 1024, Bps: 1024, percentunit: 0.01 };
+
+/**
+ * Lines over time, or bars. `severities`: the series are named by severity and get its colours. `many`: their names stand
+ * on the right, where they leave the height to the lines. `ceilings`: some are limits, which have a look of their own.
+ * `softMax`: how far the axis goes at least.
+ */
+export function series({ bars = false, stack = false, limits, severities = false, many = false, ceilings = false, softMax, ...rest }) {
   return panel('timeseries', {
-    width: 12, height: 8, ...rest, overrides: severities ? severityColors() : [],
+    width: 12, height: 8, ...rest, overrides: [...(severities ? severityColors() : []), ...(ceilings ? [ceilingLook()] : [])],
     defaults: {
       min: 0, color: { mode: 'palette-classic' }, ...(limits ? { thresholds: steps(limits) } : {}),
       custom: {
-        drawStyle: bars ? 'bars' : 'line', lineWidth: 1, fillOpacity: bars ? 80 : 10, showPoints: 'never', spanNulls: false,
-        stacking: { mode: stack ? 'normal' : 'none', group: 'A' }, thresholdsStyle: { mode: limits ? 'dashed' : 'off' },
+        drawStyle: bars ? 'bars' : 'line', lineWidth: bars ? 1 : 2, fillOpacity: bars ? 80 : 10, showPoints: 'never', spanNulls: false,
+        axisSoftMax: softMax ?? SOFT_MAX[rest.unit], stacking: { mode: stack ? 'normal' : 'none', group: 'A' }, thresholdsStyle: { mode: limits ? 'dashed' : 'off' },
       },
     },
     options: {
-      legend: { displayMode: 'list', placement: 'bottom', showLegend: true, calcs: [] },
+      legend: { displayMode: 'list', placement: many ? 'right' : 'bottom', showLegend: true, calcs: [] },
       tooltip: { mode: 'multi', sort: 'desc' },
     },
   });
 }
 
+/** A rule's name is long, a count is short; severities have their colours here too. */
+const columnLooks = (columns) => [
+  { matcher: { id: 'byName', options: columns.Value }, properties: [{ id: 'custom.width', value: 80 }] },
+  { matcher: { id: 'byName', options: columns.rule }, properties: [{ id: 'custom.minWidth', value: 190 }] },
+  {
+    matcher: { id: 'byName', options: columns.severity },
+    properties: [
+      { id: 'mappings', value: mapping(Object.fromEntries(Object.entries(SEVERITY_COLORS).map(([severity, color]) => [severity, [severity, color]]))) },
+      { id: 'custom.cellOptions', value: { type: 'color-text' } },
+    ],
+  },
+];
+
 /** The last values as a table; `columns` renames and orders what the query's labels are called. */
 export function table({ columns, ...rest }) {
   const names = Object.keys(columns);
   return panel('table', {
-    width: 12, height: 8, instant: 'table', ...rest,
-    defaults: { custom: { align: 'auto', cellOptions: { type: 'auto' }, inspect: false } },
+    width: 12, height: 8, instant: 'table', ...rest, overrides: columnLooks(columns),
+    defaults: { custom: { align: 'auto', cellOptions: { type: 'auto' }, inspect: false, minWidth: 90 } },
     options: { showHeader: true, cellHeight: 'sm', footer: { show: false, reducer: ['sum'], countRows: false, fields: '' }, sortBy: [{ displayName: columns.Value, desc: true }] },
     transformations: [{
       id: 'organize',

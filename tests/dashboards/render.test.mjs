@@ -11,6 +11,7 @@ import { fileURLToPath } from 'node:url';
 import { DASHBOARDS } from '../../dashboards/generate.mjs';
 import { scratch } from '../alerts/promtool.mjs';
 import { full } from '../integration/scene.mjs';
+import { takePicture } from '../page/picture.mjs';
 import { fill, findSome, scene, scrapes } from './dashboards.mjs';
 
 const folder = fileURLToPath(new URL('render/', import.meta.url));
@@ -85,7 +86,7 @@ for (const state of ['idle', 'after findings']) {
       const { page, errors } = await draw(browser, parts, dashboard, await answersTo(all.prometheus, dashboard));
       if (process.env.UPDATE_PICTURES && state === 'after findings') {
         const name = fileURLToPath(new URL(file.replace('.json', '.png'), pictures));
-        await page.screenshot({ path: name });
+        await takePicture(page, name);
       }
       assert.deepEqual(errors, []);
       const drawn = await page.evaluate(() => window.drawn);

@@ -3,6 +3,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { daemonFor, eventId, insertEvents, race, serverWithSchema } from '../integration/scene.mjs';
 import { openPage, startBrowser } from './browser.mjs';
+import { takePicture } from './picture.mjs';
 
 const folder = path.resolve(process.argv[2] ?? fileURLToPath(new URL('../../dashboards/pictures', import.meta.url)));
 const endings = [];
@@ -31,7 +32,7 @@ try {
       await page.locator('#retained-plot .line[d^=M]').waitFor({ state: 'attached' });
       await page.mouse.move(0, 0);
       await page.evaluate(() => scrollTo(0, 0));
-      await page.screenshot({ path: path.join(folder, `page-${size}-${colorScheme}.png`) });
+      await takePicture(page, path.join(folder, `page-${size}-${colorScheme}.png`));
       await context.close();
     }
   }
