@@ -27,6 +27,7 @@ function bytes(count) {
   return `${count.toFixed(unit === 0 || count >= 100 ? 0 : 1)} ${units[unit]}`;
 }
 
+const seconds = (count) => (count < 0.05 ? "0 s" : `${count.toFixed(1)} s`);
 const number = (value) => value.toLocaleString("en");
 const plural = (count, word) => `${number(count)} ${word}${count === 1 ? "" : "s"}`;
 const utc = (iso) => (iso ? `${iso.slice(0, 10)} ${iso.slice(11, 19)} UTC` : "unknown");
@@ -58,7 +59,7 @@ function showStatus(status) {
   set("fatal", number(status.findings_fatal));
   $("fatal").classList.toggle("bad", status.findings_fatal > 0);
   set("open", `of ${plural(status.findings_open, "open finding")}`);
-  set("lag", status.lag_seconds < 0.05 ? "0 s" : `${status.lag_seconds.toFixed(1)} s`);
+  set("lag", seconds(status.lag_seconds));
   set("lag-note", `${bytes(status.lag_bytes)} not yet confirmed`);
   set("retained", status.slot_retained_bytes === null ? "unknown" : bytes(status.slot_retained_bytes));
   set("retained-note", [status.slot_wal_status, status.slot_safe_bytes === null ? "no limit set" : `${bytes(status.slot_safe_bytes)} until it is lost`].filter(Boolean).join(", "));
@@ -66,7 +67,8 @@ function showStatus(status) {
   showQuarantine(status.quarantine);
   set("runs", plural(status.runs, "run"));
   $("memory").value = status.index_bytes_max ? status.index_bytes / status.index_bytes_max : 0;
-  set("memory-note", `${plural(status.rows, "row")}, ${bytes(status.index_bytes)} of ${bytes(status.index_bytes_max)}`);
+  set("rows", plural(status.rows, "row"));
+  set("memory-note", `${bytes(status.index_bytes)} of ${bytes(status.index_bytes_max)}`);
   set("where", `Version ${status.version}, slot ${status.slot}, plugin ${status.plugin || "unknown"}, Postgres ${status.server_version || "unknown"}, ` +
     `confirmed up to ${status.confirmed_lsn ?? "nothing yet"}`);
 }
@@ -84,7 +86,7 @@ function showCoverage(status) {
   const open = gaps.filter((gap) => !gap.closed_at).length;
   set("coverage", since ? "complete" : open ? plural(open, "open gap") : "none yet");
   $("coverage").classList.toggle("bad", !since);
-  set("coverage-note", since ? `since ${utc(since)}` : "no finding does not mean no duplicate");
+  set("coverage-note", since ? `since ${clock(since)}` : "no finding does not mean no duplicate");
   const scan = status.baseline;
   const running = scan.state === "running";
   $("scan").hidden = !running;
@@ -117,7 +119,7 @@ function timeline(finding) {
     const row = here[0]?.[0];
     if (!row) continue;
     const gap = row === finding.duplicate && finding.commit_gap_ms !== null ? `, ${duration(Math.abs(finding.commit_gap_ms))} ${finding.commit_gap_ms < 0 ? "before" : "after"} the canonical row` : "";
-    const facts = [row.commit_time && `committed ${row.commit_time.slice(0, 10)} ${row.commit_time.slice(11, 23)} UTC${gap}`, row.xid !== null && `xid ${row.xid}`, row.commit_lsn && `LSN ${row.commit_lsn}`].filter(Boolean);
+    const facts = [row.commit_time && `committed ${row.commit_time.slice(0, 10)} ${row.commit_time.slice(11, 23)} UTC${gap}`, row.xid !== null && `xid\u00A0${row.xid}`, row.commit_lsn && `LSN\u00A0${row.commit_lsn}`].filter(Boolean);
     const mild = finding.severity === "fatal" ? "" : " mild";
     list.append(element("li", here.map(([, name]) => name).join(" ") + mild,
       element("div", "role", here.map(([, , text]) => text).join("; ")), element("div", "", quoted(id)),
@@ -250,7 +252,7 @@ function plot(id, title, points, value, text) {
 
 async function loadHistory() {
   const { points } = await get("api/history");
-  plot("lag", "Lag", points, (point) => point.lag_seconds, (seconds) => `${seconds.toFixed(1)} s`);
+  plot("lag", "Lag", points, (point) => point.lag_seconds, seconds);
   plot("retained", "WAL held by the slot", points, (point) => point.slot_retained_bytes, bytes);
 }
 

@@ -1,5 +1,5 @@
 // The slot and what it holds back on the primary; then the stream, the index, the scans and the process.
-import { dashboard, gauge, quantile, rate, select, series, stat } from './panels.mjs';
+import { dashboard, gauge, moved, quantile, rate, select, series, stat } from './panels.mjs';
 
 const bySlot = (name) => `max by (instance, slot_name) (${select(name)})`;
 const instances = (name) => [gauge(name), '{{instance}}'];
@@ -77,10 +77,10 @@ const stream = {
       description: 'From writing such a message to its return; 0 where none returned. Good: some milliseconds; a large transaction delays it.',
     }),
     series({
-      title: 'Disconnects and errors', unit: 'short', alert: 'DupwatchDecodeErrors', bars: true, stack: true, many: true,
+      title: 'Disconnects and errors', unit: 'short', alert: 'DupwatchDecodeErrors', bars: true, stack: true,
       queries: [
-        [`sum by (reason) (increase(${select('dupwatch_stream_disconnects_total')}[$__rate_interval]))`, 'disconnect {{reason}}'],
-        [`sum by (reason) (increase(${select('dupwatch_decode_errors_total')}[$__rate_interval]))`, 'decode {{reason}}'],
+        [moved(`sum by (reason) (increase(${select('dupwatch_stream_disconnects_total')}[$__rate_interval]))`, 'dupwatch_stream_disconnects_total', 'reason'), 'disconnect {{reason}}'],
+        [moved(`sum by (reason) (increase(${select('dupwatch_decode_errors_total')}[$__rate_interval]))`, 'dupwatch_decode_errors_total', 'reason'), 'decode {{reason}}'],
         [`sum(increase(${select('dupwatch_heartbeat_failures_total')}[$__rate_interval]))`, 'heartbeat not written'],
       ],
       description: 'A restart of Postgres disconnects once. A message that cannot be decoded holds rows that were not checked: never good. A heartbeat that cannot be written says nothing of the stream.',
@@ -146,7 +146,7 @@ const index = {
     series({
       title: 'Quarantine', unit: 'short', width: 8, alert: 'DupwatchQuarantineFailing', bars: true, stack: true,
       queries: [
-        [`sum by (outcome) (increase(${select('dupwatch_quarantine_findings_total')}[$__rate_interval]))`, '{{outcome}}'],
+        [moved(`sum by (outcome) (increase(${select('dupwatch_quarantine_findings_total')}[$__rate_interval]))`, 'dupwatch_quarantine_findings_total', 'outcome'), '{{outcome}}'],
         [`sum by (instance) (${select('dupwatch_quarantine_waiting_findings')})`, 'waiting {{instance}}'],
       ],
       description: 'Fatal rows that quarantine.mode is for, and what became of them. Nothing in observe mode, the default. Good: removed, and no failed or dropped.',

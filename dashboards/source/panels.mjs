@@ -12,6 +12,13 @@ export const rate = (name, labels = ['instance'], ...matchers) => `sum by (${lab
 /** A gauge of each instance. */
 export const gauge = (name, ...matchers) => `max by (instance) (${select(name, ...matchers)})`;
 
+/**
+ * Of `expr` by `label` what moved in the time shown, by the counter that it is of: all exist at 0 from the start, and a
+ * legend of a dozen zeros hides the one that matters. `none` stands at 0 where nothing moved.
+ */
+export const moved = (expr, counter, label) => (
+  `(${expr} and on (${label}) sum by (${label}) (increase(${select(counter)}[$__range])) > 0) or on () label_replace(vector(0), "${label}", "none", "", "")`);
+
 // A quantile of no observation is NaN, which no panel can draw.
 export const quantile = (share, histogram) => `(histogram_quantile(${share}, sum by (le) (rate(${select(`${histogram}_bucket`)}[$__rate_interval]))) >= 0) or vector(0)`;
 
@@ -83,11 +90,10 @@ const ceilingLook = () => ({
 const SOFT_MAX = { short: 1, ops: 1, s: 0.01, bytes: 1024, Bps: 1024, percentunit: 0.01 };
 
 /**
- * Lines over time, or bars. `severities`: the series are named by severity and get its colours. `many`: their names stand
- * on the right, where they leave the height to the lines. `ceilings`: some are limits, which have a look of their own.
- * `softMax`: how far the axis goes at least.
+ * Lines over time, or bars. `severities`: the series are named by severity and get its colours. `ceilings`: some are
+ * limits, which have a look of their own. `softMax`: how far the axis goes at least.
  */
-export function series({ bars = false, stack = false, limits, severities = false, many = false, ceilings = false, softMax, ...rest }) {
+export function series({ bars = false, stack = false, limits, severities = false, ceilings = false, softMax, ...rest }) {
   return panel('timeseries', {
     width: 12, height: 8, ...rest, overrides: [...(severities ? severityColors() : []), ...(ceilings ? [ceilingLook()] : [])],
     defaults: {
@@ -98,7 +104,7 @@ export function series({ bars = false, stack = false, limits, severities = false
       },
     },
     options: {
-      legend: { displayMode: 'list', placement: many ? 'right' : 'bottom', showLegend: true, calcs: [] },
+      legend: { displayMode: 'list', placement: 'bottom', showLegend: true, calcs: [] },
       tooltip: { mode: 'multi', sort: 'desc' },
     },
   });
