@@ -17,7 +17,7 @@ export const gauge = (name, ...matchers) => `max by (instance) (${select(name, .
  * legend of a dozen zeros hides the one that matters. `none` stands at 0 where nothing moved.
  */
 export const moved = (expr, counter, label) => (
-  `(${expr} and on (${label}) sum by (${label}) (increase(${select(counter)}[$__range])) > 0) or on () label_replace(vector(0), "${label}", "none", "", "")`);
+  `(${expr} and on (${label}) sum by (${label}) (increase(${select(counter)}[$__range] @ end())) > 0) or on () label_replace(vector(0), "${label}", "none", "", "")`);
 
 // A quantile of no observation is NaN, which no panel can draw.
 export const quantile = (share, histogram) => `(histogram_quantile(${share}, sum by (le) (rate(${select(`${histogram}_bucket`)}[$__rate_interval]))) >= 0) or vector(0)`;
