@@ -3,6 +3,7 @@
 const $ = (id) => document.getElementById(id);
 const KEPT = Number($("findings").dataset.rows);
 const known = new Map(); // finding_id -> {finding, item}
+let total = 0; // reported since the daemon's start
 let stale = null;
 
 function element(tag, className, ...children) {
@@ -36,13 +37,19 @@ const clock = (iso) => (iso.slice(0, 10) === new Date().toISOString().slice(0, 1
 const words = (name) => name.replaceAll("_", " ");
 /** What a person must act on; the daemon keeps these in the list longer than others. */
 const pressing = (finding) => finding.severity === "fatal" && finding.state === "open";
-const duration = (ms) => (ms < 1000 ? `${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms` : ms < 120000 ? `${(ms / 1000).toFixed(ms < 10000 ? 1 : 0)} s` : ms < 7200000 ? `${Math.round(ms / 60000)} min` : `${Math.round(ms / 3600000)} h`);
+const sentence = (text) => (text ? `${text[0].toUpperCase()}${text.slice(1)}. ` : "");
+
+function duration(ms) {
+  if (ms < 1000) return `${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms`;
+  if (ms < 120000) return `${(ms / 1000).toFixed(ms < 10000 ? 1 : 0)} s`;
+  return ms < 7200000 ? `${Math.round(ms / 60000)} min` : `${Math.round(ms / 3600000)} h`;
+}
 
 function set(id, text) {
   if ($(id).textContent !== text) $(id).textContent = text;
 }
 
-/** The last part, what stands behind the verdict, is shown smaller. Said anew only when it changes, so that a screen reader is not made to repeat it. */
+/** The last part is shown smaller. Said anew only when it changes, so that a screen reader is not made to repeat it. */
 function say(level, sentence) {
   const end = sentence.lastIndexOf(". ") + 1 || sentence.length;
   $("verdict").className = `verdict ${level}`;
@@ -78,7 +85,9 @@ function showQuarantine(quarantine) {
   set("quarantine-state", quarantine.state);
   $("quarantine-state").classList.toggle("bad", quarantine.state !== "ready");
   set("quarantine-reason", quarantine.reason);
-  set("quarantine-note", `mode ${quarantine.mode}: ${["removed", "recorded", "dry_run", "refused", "failed"].filter((outcome) => quarantine[outcome] > 0).map((outcome) => `${number(quarantine[outcome])} ${words(outcome)}`).join(", ") || "no act yet"}`);
+  const acts = ["removed", "recorded", "dry_run", "refused", "failed"].filter((outcome) => quarantine[outcome] > 0)
+    .map((outcome) => `${number(quarantine[outcome])} ${words(outcome)}`);
+  set("quarantine-note", `mode ${quarantine.mode}: ${acts.join(", ") || "no act yet"}`);
 }
 
 function showCoverage(status) {
@@ -106,6 +115,14 @@ function showCoverage(status) {
   $("gap-rows").replaceChildren(...rows.map((row) => element("tr", "", ...row.map((cell) => element("td", "", cell)))));
 }
 
+/** When a row was committed; of the row at fault also how long after the canonical one. */
+function committed(finding, row) {
+  if (!row.commit_time) return "";
+  const gap = row === finding.duplicate ? finding.commit_gap_ms : null;
+  const apart = gap === null ? "" : `, ${duration(Math.abs(gap))} ${gap < 0 ? "before" : "after"} the canonical row`;
+  return `committed ${row.commit_time.slice(0, 10)} ${row.commit_time.slice(11, 23)} UTC${apart}`;
+}
+
 /** The rows of the finding in the order in which replay reads them. */
 function timeline(finding) {
   const roles = [
@@ -118,8 +135,7 @@ function timeline(finding) {
     const here = roles.filter(([row]) => row.id === id);
     const row = here[0]?.[0];
     if (!row) continue;
-    const gap = row === finding.duplicate && finding.commit_gap_ms !== null ? `, ${duration(Math.abs(finding.commit_gap_ms))} ${finding.commit_gap_ms < 0 ? "before" : "after"} the canonical row` : "";
-    const facts = [row.commit_time && `committed ${row.commit_time.slice(0, 10)} ${row.commit_time.slice(11, 23)} UTC${gap}`, row.xid !== null && `xid\u00A0${row.xid}`, row.commit_lsn && `LSN\u00A0${row.commit_lsn}`].filter(Boolean);
+    const facts = [committed(finding, row), row.xid !== null && `xid\u00A0${row.xid}`, row.commit_lsn && `LSN\u00A0${row.commit_lsn}`].filter(Boolean);
     const mild = finding.severity === "fatal" ? "" : " mild";
     list.append(element("li", here.map(([, name]) => name).join(" ") + mild,
       element("div", "role", here.map(([, , text]) => text).join("; ")), element("div", "", quoted(id)),
@@ -145,7 +161,7 @@ function story(finding) {
     ["Seen by", `${words(finding.origin)}, judged for engine ${finding.engine}`], ["Occurs in", finding.versions], ["Finding", quoted(finding.finding_id)]];
   const list = element("dl", "", ...facts.flatMap(([name, value]) => [element("dt", "", name), element("dd", "", value)]));
   return element("div", "story",
-    element("div", "telling", element("p", "", `${finding.what[0].toUpperCase()}${finding.what.slice(1)}. ${finding.why[0].toUpperCase()}${finding.why.slice(1)}.`),
+    element("div", "telling", element("p", "", sentence(finding.what) + sentence(finding.why)),
       element("p", "note", "The whole run, with what can be done about it:"),
       element("div", "command", element("code", "", finding.look), copy), list),
     element("div", "reading", element("p", "note", "As replay reads the log, the smallest id first:"), timeline(finding)));
@@ -171,11 +187,12 @@ function visible(entry) {
   entry.item.hidden = $("fatal-only").checked && !pressing(entry.finding);
 }
 
-/** What stands in the place of an empty list, and since when the newest is known. */
-function showEmpty() {
+/** What the list leaves out, what stands in the place of an empty one, and when the newest open fatal finding came. */
+function showExtent() {
   const entries = [...known.values()];
   $("none").hidden = known.size > 0;
   $("none-fatal").hidden = known.size === 0 || entries.some(({ item: { hidden } }) => !hidden);
+  set("shown", total > known.size ? `${known.size} of ${number(total)}: the newest, and open fatal ones` : "the newest first");
   const newest = entries.findLast(({ finding }) => pressing(finding));
   set("newest", newest ? `the newest at ${clock(newest.finding.flagged_at)}` : "\u00A0");
 }
@@ -204,7 +221,8 @@ function put(finding, fresh) {
   list.prepend(entry.item);
   if (focused) entry.item.querySelector("summary").focus();
   shorten();
-  if (fresh) showEmpty();
+  if (fresh && finding.change === "new") total += 1;
+  if (fresh) showExtent();
   if (fresh && finding.change === "new") set("news", `${finding.severity} finding: ${words(finding.rule)} in run ${finding.run_id}`);
 }
 
@@ -216,7 +234,8 @@ async function get(path) {
 
 /** Loads the list; a finding that came by event meanwhile is newer and stays. */
 async function loadList() {
-  const { findings, total } = await get(`api/findings?limit=${KEPT}`);
+  const { findings, total: reported } = await get(`api/findings?limit=${KEPT}`);
+  total = reported;
   const same = findings.length === known.size && findings.every((finding) => JSON.stringify(known.get(finding.finding_id)?.finding) === JSON.stringify(finding));
   if (same) return;
   const listed = new Set(findings.map((finding) => finding.finding_id));
@@ -230,8 +249,7 @@ async function loadList() {
   }
   for (const finding of findings.reverse()) put(finding, false);
   for (const { finding } of later) put(finding, false);
-  showEmpty();
-  set("shown", total > known.size ? `the newest ${known.size} of ${number(total)}` : "the newest first");
+  showExtent();
 }
 
 /** Draws `value` of the points, with what the plot's width and height stand for. */
@@ -318,7 +336,7 @@ async function poll() {
 
 $("fatal-only").addEventListener("change", () => {
   known.forEach(visible);
-  showEmpty();
+  showExtent();
 });
 heard();
 connect();

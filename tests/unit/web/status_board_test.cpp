@@ -93,7 +93,8 @@ TEST(StatusBoard, UpdatesOfBothKindsComeInTheOrderOfTheReports) {
   board.add(fatal(4));
   const auto ids = [&](std::uint64_t after, std::size_t limit) {
     std::string out;
-    for (const auto& entry : board.updates_after(after, limit).findings) out += std::to_string(entry->id) + " ";
+    for (const auto& entry : board.updates_after(after, limit).findings)
+      out += std::to_string(entry->id) + " ";
     return out;
   };
   EXPECT_EQ(ids(0, 100), "1 2 3 4 ");
