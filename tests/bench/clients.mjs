@@ -88,8 +88,18 @@ export async function dupwatchUntil(cluster, daemon, sentinels) {
   return { streaming: stamp(streaming), flagged: lines.map(stamp), used };
 }
 
-/** Distinct rows at fault in the findings file. */
-export const rowsAtFault = (daemon) => new Set(latestFindings(daemon.findingsFile).map(({ duplicate }) => duplicate.id)).size;
+/** Distinct rows at fault in the findings file, by rule. */
+export function rowsByRule(daemon) {
+  const rules = {};
+  for (const { rule, duplicate } of latestFindings(daemon.findingsFile)) (rules[rule] ??= new Set()).add(duplicate.id);
+  return Object.fromEntries(Object.entries(rules).map(([rule, rows]) => [rule, rows.size]));
+}
+
+/** The load has duplicated creations alone. */
+export function found(daemon) {
+  const { duplicate_created: duplicates = 0, ...others } = rowsByRule(daemon);
+  return { duplicates, other_findings: others };
+}
 
 async function dupwatch(cluster, { plugin, slot, sentinel }) {
   const daemon = newDaemon(cluster, { slot: { name: slot, plugin } });
@@ -100,7 +110,7 @@ async function dupwatch(cluster, { plugin, slot, sentinel }) {
     const rows = await daemon.metric('dupwatch_events_received_total');
     const readBacks = await daemon.metric('dupwatch_read_back_runs_total');
     await daemon.stop();
-    return { seconds: (flagged[0] - streaming) / 1e6, ...used, bytes, rows, duplicates: rowsAtFault(daemon), read_backs: readBacks };
+    return { seconds: (flagged[0] - streaming) / 1e6, ...used, bytes, rows, ...found(daemon), read_backs: readBacks };
   } finally {
     await daemon.destroy();
   }

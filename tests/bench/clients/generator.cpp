@@ -1,16 +1,20 @@
 #include "tests/bench/clients/generator.hpp"
 
 #include <algorithm>
+#include <chrono>
 
 namespace dupwatch::bench {
 namespace {
 
 constexpr std::string_view kAlphabet = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
-// 2026-01-01, so that a seed gives the same ids on any day; 10,000 events of this load are one second of its
-// clock.
-constexpr std::uint64_t kEpochUs = 1'767'225'600'000'000;
+// 10,000 events of a load are one second of its clock.
 constexpr std::uint64_t kEventUs = 100;
 constexpr std::array<std::string_view, 3> kPrefixes{"step", "wait", "hook"};
+
+std::uint64_t now_us() {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(now).count());
+}
 
 }  // namespace
 
@@ -39,7 +43,7 @@ Ulid Ulid::plus(std::uint64_t steps) const noexcept {
 }
 
 Generator::Generator(LoadShape shape)
-    : shape_(shape), random_(shape.seed), clock_us_(kEpochUs), until_duplicate_(shape.duplicate_every) {
+    : shape_(shape), random_(shape.seed), clock_us_(now_us()), until_duplicate_(shape.duplicate_every) {
   runs_.reserve(shape_.live_runs);
   for (std::size_t i = 0; i < shape_.live_runs; ++i) runs_.push_back(begin());
 }

@@ -207,6 +207,9 @@ int main(int argc, char** argv) {
                     .payload = std::stoul(argv[7]),
                     .synchronous_commit = argv[8]};
     Floor floor{argv[1], argv[2]};
+    std::puts(R"({"event":"ready"})");
+    std::fflush(stdout);
+    (void)std::getchar();
     const auto acknowledged = write_events(argv[1], plan);
     std::this_thread::sleep_for(kGrace);
     const auto& received = floor.stop();

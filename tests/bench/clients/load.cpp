@@ -20,6 +20,8 @@ using dupwatch::bench::Event;
 constexpr std::size_t kPool = std::size_t{4} << 20U;
 // Statements on their way before their answers are read.
 constexpr std::uint64_t kWindow = 2000;
+constexpr std::uint64_t kTransaction = 10;
+constexpr std::uint64_t kCopyTransaction = 100'000;
 constexpr int kColumns = 6;
 constexpr const char* kInsert =
     "INSERT INTO workflow.workflow_events (id, run_id, type, correlation_id, payload_cbor, spec_version) "
@@ -200,9 +202,9 @@ void fill(const Options& options) {
   const auto load = shape(options);
   dupwatch::bench::Generator generator{load};
   Payloads payloads{load.seed, options.number("--payload", 200)};
-  Writer writer{options.dsn, options.number("--per-transaction", 10), options.copy};
   const auto first = options.number("--first-events", 0);
   if (first > 0) {
+    Writer writer{options.dsn, options.copy ? kCopyTransaction : kTransaction, options.copy};
     for (std::size_t run = 0; run < load.live_runs; ++run)
       for (std::uint64_t i = 0; i < first; ++i) writer.write(generator.next_of(run), payloads.next());
     writer.finish();
@@ -211,6 +213,9 @@ void fill(const Options& options) {
   }
   const auto before = generator.duplicates();
   const auto events = options.number("--events", 0);
+  const bool copy = options.copy && first == 0;
+  Writer writer{options.dsn, copy ? kCopyTransaction : options.number("--per-transaction", kTransaction),
+                copy};
   for (std::uint64_t i = 0; i < events; ++i) writer.write(generator.next(), payloads.next());
   writer.finish();
   tell("done", events, generator.duplicates() - before);
