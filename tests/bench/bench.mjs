@@ -4,11 +4,17 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
+import { audit } from './parts/audit.mjs';
 import { drain } from './parts/drain.mjs';
+import { idle } from './parts/idle.mjs';
+import { latency } from './parts/latency.mjs';
+import { memory } from './parts/memory.mjs';
+import { primary } from './parts/primary.mjs';
+import { restart } from './parts/restart.mjs';
 import { machine } from './machine.mjs';
 import { writeResults } from './report.mjs';
 
-const PARTS = { drain };
+const PARTS = { drain, latency, restart, memory, audit, idle, primary };
 
 const HELP = `usage: tests/bench/run [options]
 

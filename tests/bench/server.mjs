@@ -82,9 +82,9 @@ export async function load(cluster, options, pause) {
   return last;
 }
 
-/** Empties the log and keeps what is written from now on for copySlot(). */
-export async function beginBacklog(cluster) {
-  await cluster.sql.query(`TRUNCATE ${EVENTS}`);
+/** Keeps what is written from now on for copySlot(), and empties the log before that unless it is to `keep`. */
+export async function beginBacklog(cluster, { keep = false } = {}) {
+  if (!keep) await cluster.sql.query(`TRUNCATE ${EVENTS}`);
   await markSlot(cluster, SOURCE);
 }
 
