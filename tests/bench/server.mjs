@@ -1,7 +1,9 @@
 // The server that is measured: a private Postgres that syncs like a real one, the engine's schema, and backlogs in its slots.
 import { spawn } from 'node:child_process';
+import fs from 'node:fs';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
 import { Daemon, runCommand } from '../integration/daemon.mjs';
 import { EVENTS } from '../integration/scene.mjs';
 import { createCluster } from '../postgres/cluster.mjs';
@@ -12,10 +14,13 @@ import { SINGLE_TYPES } from './types.mjs';
 const SETTINGS = { fsync: 'on', synchronous_commit: 'on', shared_buffers: '1GB', max_wal_size: '32GB', checkpoint_timeout: '1h', autovacuum: 'off', wal_sender_timeout: '60s' };
 const SOURCE = 'bench_source';
 
-export const bin = (name) => {
-  if (!process.env.BENCH_BIN) throw new Error('BENCH_BIN names no folder of bench clients: start tests/bench/run');
-  return path.resolve(process.env.BENCH_BIN, name);
-};
+/** A bench client: of BENCH_BIN, or of the preset bench. */
+export function bin(name) {
+  const folder = process.env.BENCH_BIN ?? fileURLToPath(new URL('../../build/bench/bin', import.meta.url));
+  const file = path.resolve(folder, name);
+  if (!fs.existsSync(file)) throw new Error(`no ${file}: tests/bench/run builds it, or BENCH_BIN names another folder`);
+  return file;
+}
 
 /** Runs `act` with a server and removes it. The server knows `commands`: what the daemon itself sends for each plugin. */
 export async function withServer(act, { settings = {}, plugins = ['wal2json', 'pgoutput'] } = {}) {

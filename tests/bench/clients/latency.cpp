@@ -27,7 +27,7 @@ using dupwatch::bench::Message;
 
 constexpr std::string_view kIdPrefix = "wevt_";
 constexpr std::size_t kIdLength = 31;
-constexpr auto kGrace = std::chrono::seconds{3};
+constexpr auto kGrace = std::chrono::seconds{1};
 
 std::int64_t realtime_us() {
   timespec now{};

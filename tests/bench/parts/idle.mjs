@@ -4,16 +4,16 @@ import { logged, newDaemon, stamp } from '../clients.mjs';
 import { residentMemory, show } from '../figures.mjs';
 import { dropSlot, load, withServer } from '../server.mjs';
 
-const QUIET_MS = 5000;
+const QUIET_MS = 3000;
 const EVENTS_BEFORE = 20_000;
 
-async function start(cluster, plugin) {
+async function start(cluster, plugin, quietMs = QUIET_MS) {
   const daemon = newDaemon(cluster, { slot: { name: 'dupwatch', plugin } });
   try {
     const began = (performance.timeOrigin + performance.now()) * 1000;
     await daemon.start({ ready: false });
     const streaming = stamp(await logged(daemon, 'stream', (line) => line.event === 'streaming'));
-    await sleep(QUIET_MS);
+    await sleep(quietMs);
     const { pid } = daemon.child;
     const result = { start_ms: (streaming - began) / 1000, rss_mib: residentMemory(pid, 'VmRSS'), anonymous_mib: residentMemory(pid, 'RssAnon') };
     await daemon.stop();
@@ -28,7 +28,7 @@ export async function idle({ plugins, pairs }) {
   await withServer(async (cluster) => {
     await load(cluster, { events: EVENTS_BEFORE });
     for (const plugin of plugins) {
-      await start(cluster, plugin); // Makes the slot.
+      await start(cluster, plugin, 0); // Makes the slot.
       const rounds = [];
       for (let number = 0; number < pairs; number += 1) rounds.push(await start(cluster, plugin));
       cells.push({ plugin, rounds });
