@@ -45,7 +45,10 @@ Ulid Ulid::plus(std::uint64_t steps) const noexcept {
 Generator::Generator(LoadShape shape)
     : shape_(shape), random_(shape.seed), clock_us_(now_us()), until_duplicate_(shape.duplicate_every) {
   runs_.reserve(shape_.live_runs);
-  for (std::size_t i = 0; i < shape_.live_runs; ++i) runs_.push_back(begin());
+  for (std::size_t i = 0; i < shape_.live_runs; ++i) {
+    clock_us_ += kEventUs;
+    runs_.push_back(begin());
+  }
 }
 
 Ulid Generator::fresh() {
@@ -124,6 +127,9 @@ bool Generator::duplicate(const Run& run, Event& event) {
     if (entity.kind != Kind::kStep || entity.stage == 0) return false;
     ordinal = entity.ordinal;
   }
+  // In a later millisecond than the row it repeats: of two processes' ids in one millisecond either may be
+  // the smaller.
+  clock_us_ += 1000;
   event = event_of(run, draw(processes_.size()));
   event.type = "step_created";
   event.correlation = run.correlations.plus(ordinal).text("step");

@@ -6,6 +6,8 @@ import { beginBacklog, copySlot, dropSlot, load, settle, withServer, writeSentin
 
 const SLOT = 'bench_dupwatch';
 const FIRST_EVENTS = 4;
+// The index holds none of it; the runs must fit on the disk.
+const PAYLOAD = 64;
 const NEVER = '1000000-1000000';
 const TIMES = 10;
 // Runs to weigh one by: they fit with any bound.
@@ -18,7 +20,7 @@ const SLACK = 128 * 1024;
 async function backlog(cluster, events, runs) {
   let began;
   await cluster.sql.query(`TRUNCATE ${EVENTS}`);
-  await load(cluster, { events, 'live-runs': runs, copy: true, 'first-events': FIRST_EVENTS, 'run-events': NEVER, 'duplicate-every': DUPLICATE_EVERY }, async () => {
+  await load(cluster, { events, 'live-runs': runs, copy: true, payload: PAYLOAD, 'first-events': FIRST_EVENTS, 'run-events': NEVER, 'duplicate-every': DUPLICATE_EVERY }, async () => {
     await beginBacklog(cluster, { keep: true });
     began = (await cluster.sql.query('SELECT localtimestamp::text AS now')).rows[0].now;
   });
