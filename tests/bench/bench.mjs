@@ -31,6 +31,7 @@ const HELP = `usage: tests/bench/run [options]
   --memory-max SIZE    memory: index.memory_max in MiB; 64
   --rows N             audit: rows of the table; 10000000. primary: rows that are there before; 1000000
   --out FOLDER         where the rounds go as JSON; a new folder below ${os.tmpdir()}
+  --join               add to the rounds that FOLDER holds of the same parts, so that a long part can be measured in pieces
   --publish            write the tables and the plots into RESULTS.md too
 `;
 
@@ -47,7 +48,7 @@ function usage(message) {
 
 function options() {
   const text = { type: 'string' };
-  const keys = { only: text, pairs: text, events: text, plugins: text, payloads: text, transactions: text, clients: text, rates: text, seconds: text, runs: text, 'memory-max': text, rows: text, out: text, publish: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } };
+  const keys = { only: text, pairs: text, events: text, plugins: text, payloads: text, transactions: text, clients: text, rates: text, seconds: text, runs: text, 'memory-max': text, rows: text, out: text, join: { type: 'boolean' }, publish: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } };
   let values;
   try {
     ({ values } = parseArgs({ options: keys }));
@@ -73,18 +74,21 @@ function options() {
     transactions: list('transactions', undefined, ['1', '10', '10000']).map((item) => number(item, 'transactions')),
     rates: list('rates', undefined, ['100', '1000']).map((item) => number(item, 'rates')),
     pairs: one('pairs') ?? 5, events: one('events') ?? 1_000_000, seconds: one('seconds'), runs: one('runs') ?? 20_000,
-    memoryMax: one('memory-max') ?? 64, rows: one('rows'), publish: values.publish ?? false,
+    memoryMax: one('memory-max') ?? 64, rows: one('rows'), join: values.join ?? false, publish: values.publish ?? false,
     out: values.out ?? fs.mkdtempSync(path.join(os.tmpdir(), 'dupwatch-bench-')),
   };
 }
 
 const chosen = options();
 fs.mkdirSync(chosen.out, { recursive: true });
-const command = `tests/bench/run ${process.argv.slice(2).filter((word) => word !== '--publish').join(' ')}`.trim();
+const command = `tests/bench/run ${process.argv.slice(2).filter((word, i, words) => !['--publish', '--join', '--out'].includes(word) && words[i - 1] !== '--out').join(' ')}`.trim();
 for (const name of chosen.parts) {
-  const result = await PARTS[name](chosen);
-  const record = { part: name, command, date: new Date().toISOString().slice(0, 10), machine: machine(), ...result };
-  fs.writeFileSync(path.join(chosen.out, `${name}.json`), `${JSON.stringify(record, undefined, 1)}\n`);
+  const file = path.join(chosen.out, `${name}.json`);
+  const earlier = chosen.join && fs.existsSync(file) ? JSON.parse(fs.readFileSync(file, 'utf8')) : { commands: [], cells: [] };
+  const { cells, render } = await PARTS[name](chosen);
+  const all = [...earlier.cells, ...cells];
+  const record = { part: name, commands: [...earlier.commands, command], date: new Date().toISOString().slice(0, 10), machine: machine(), cells: all, ...render(all) };
+  fs.writeFileSync(file, `${JSON.stringify(record, undefined, 1)}\n`);
   process.stdout.write(`${record.tables.map(({ title, lines }) => `${title}\n\n${lines.join('\n')}`).join('\n\n')}\n\n`);
   if (chosen.publish) writeResults(record);
 }

@@ -6,12 +6,12 @@ import { median } from './figures.mjs';
 const here = (name) => fileURLToPath(new URL(name, import.meta.url));
 const COLOURS = { floor: '#9aa0a6', gather: '#5f6368', dupwatch: '#1a73e8', recvlogical: '#c5a46b', node: '#d93025', polling: '#8e24aa', incremental: '#ba68c8' };
 
-export function writeResults({ part, command, date, machine, tables, plots = [] }) {
+export function writeResults({ part, commands, date, machine, tables, plots = [] }) {
   const file = here('RESULTS.md');
   const [begin, end] = [`<!-- ${part}: begin -->`, `<!-- ${part}: end -->`];
   const text = [
     begin,
-    `\`${command}\`, ${date}: ${machine.cores} cores (${machine.processor}), ${machine.memory_gib} GiB, ${machine.system}, Linux ${machine.kernel}, ${machine.postgres}, wal2json ${machine.wal2json}, node ${machine.node}, ${machine.dupwatch}; load ${machine.load} when it was over.`,
+    `${commands.map((command) => `\`${command}\``).join(', ')}, ${date}: ${machine.cores} cores (${machine.processor}), ${machine.memory_gib} GiB, ${machine.system}, Linux ${machine.kernel}, ${machine.postgres}, wal2json ${machine.wal2json}, node ${machine.node}, ${machine.dupwatch}; load ${machine.load} when it was over.`,
     ...tables.map(({ title, lines }) => `${title}:\n\n${lines.join('\n')}`),
     ...plots.map(({ file: name, title }) => `![${title}](${name})`),
     end,

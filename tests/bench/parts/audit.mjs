@@ -50,7 +50,7 @@ export async function audit({ pairs, rows = 10_000_000 }) {
       rounds.push(results);
       process.stderr.write(`audit: round ${number + 1}: ${Object.entries(results).map(([side, { seconds }]) => `${side} ${seconds.toFixed(1)} s`).join(', ')}\n`);
     }
-    return { cells: [{ rows, rounds }], tables: [table(rows, rounds)] };
+    return { cells: [{ rows, rounds }], render: (all) => ({ tables: all.map((cell) => table(cell.rows, cell.rounds)) }) };
   }, { plugins: [] });
 }
 

@@ -35,7 +35,11 @@ export async function idle({ plugins, pairs }) {
       await dropSlot(cluster, 'dupwatch');
     }
   }, { plugins });
+  return { cells, render: (all) => ({ tables: [table(all)] }) };
+}
+
+function table(cells) {
   const lines = ['| plugin | start of the program to the stream, ms | RSS MiB | of it anonymous |', '|---|---|---|---|'];
   for (const { plugin, rounds } of cells) lines.push(`| ${plugin} | ${['start_ms', 'rss_mib', 'anonymous_mib'].map((key) => show(rounds.map((round) => round[key]), 1)).join(' | ')} |`);
-  return { cells, tables: [{ title: 'An idle daemon', lines }] };
+  return { title: 'An idle daemon', lines };
 }

@@ -58,7 +58,7 @@ export async function latency({ plugins, rates, pairs, seconds = 30 }) {
       }
     }
   }, { plugins });
-  return { cells, tables: [table(cells)] };
+  return { cells, render: (all) => ({ tables: [table(all)] }) };
 }
 
 function table(cells) {

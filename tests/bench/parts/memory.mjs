@@ -79,7 +79,7 @@ export async function memory({ plugins, events, memoryMax }) {
     if (result.duplicates !== wanted) throw new Error(`memory: dupwatch found ${result.duplicates} duplicates, the table has ${wanted}`);
     if (result.index_peak > limit + SLACK) throw new Error(`memory: the index had ${result.index_peak} bytes, its bound is ${limit}`);
     const cell = { plugin, limit, runs, per_run: perRun, events, ...result };
-    return { cells: [cell], tables: [table(cell)] };
+    return { cells: [cell], render: (all) => ({ tables: all.map(table) }) };
   }, { plugins: [plugin] });
 }
 

@@ -122,7 +122,7 @@ export async function primary({ pairs, seconds = 10, rows = 1_000_000 }) {
       cells.push({ synchronous, rounds });
     }
   });
-  return { cells, tables: [table(cells, rows, seconds)] };
+  return { cells, render: (all) => ({ tables: [table(all, rows, seconds)] }) };
 }
 
 function table(cells, rows, seconds) {

@@ -91,7 +91,7 @@ export async function restart({ plugins, pairs, events, runs }) {
     }
     for (const slot of [COLD, 'bench_source']) await dropSlot(cluster, slot);
   }, { plugins });
-  return { cells, tables: [table(cells)] };
+  return { cells, render: (all) => ({ tables: [table(all)] }) };
 }
 
 function table(cells) {
