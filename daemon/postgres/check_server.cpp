@@ -5,9 +5,20 @@
 
 #include "daemon/postgres/ask.hpp"
 #include "daemon/postgres/checks.hpp"
+#include "daemon/postgres/provider.hpp"
 #include "daemon/postgres/quoting.hpp"
 
 namespace dupwatch::postgres {
+
+void check_provider(CheckContext& context) {
+  const auto answer = context.query("provider", provider_query());
+  if (!answer) return;
+  context.provider = recognise_provider(text_cell(*answer, 0, 0), cell(*answer, 0, 1) == "t");
+  const auto trap = provider_trap(context.provider);
+  context.add("provider", Verdict::kPass,
+              fmt::format("{}{}{} (config/providers/{})", provider_name(context.provider),
+                          trap.empty() ? "" : ": ", trap, provider_page(context.provider)));
+}
 
 void check_version(CheckContext& context) {
   const auto version = context.version;
@@ -43,9 +54,10 @@ void check_server_role(CheckContext& context) {
         "server_role", Verdict::kFail, "standby: before Postgres 16 only a primary decodes",
         "Connect to the primary: name it in connection.dsn, or set target_session_attrs=primary there.");
   } else if (cell(*answer, 0, 1) != "t") {
-    context.add("server_role", Verdict::kWarn,
-                "standby without hot_standby_feedback: the primary can invalidate the slot",
-                "On the standby: ALTER SYSTEM SET hot_standby_feedback = on; SELECT pg_reload_conf();");
+    context.add(
+        "server_role", Verdict::kWarn,
+        "standby without hot_standby_feedback: the primary can invalidate the slot",
+        "On the standby: " + setting_remedy(context.provider, {"hot_standby_feedback", "on", "on", false}));
   } else {
     context.add("server_role", Verdict::kPass, "standby with hot_standby_feedback");
   }
@@ -59,10 +71,7 @@ void check_wal_level(CheckContext& context) {
     context.add("wal_level", Verdict::kPass, level);
     return;
   }
-  context.add("wal_level", Verdict::kFail, level,
-              "ALTER SYSTEM SET wal_level = 'logical'; then restart the server (Amazon RDS: "
-              "rds.logical_replication = "
-              "1; Cloud SQL: cloudsql.logical_decoding = on).");
+  context.add("wal_level", Verdict::kFail, level, logical_remedy(context.provider));
 }
 
 void check_replication_right(CheckContext& context) {
@@ -70,9 +79,8 @@ void check_replication_right(CheckContext& context) {
   const auto answer = context.query(
       "replication_right",
       "SELECT r.rolname, r.rolsuper, r.rolreplication, EXISTS (SELECT FROM pg_catalog.pg_roles g WHERE "
-      "g.rolname ="
-      " 'rds_replication'), EXISTS (SELECT FROM pg_catalog.pg_roles g WHERE g.rolname = 'rds_replication' AND"
-      " pg_has_role(r.oid, g.oid, 'MEMBER')) FROM pg_catalog.pg_roles r WHERE r.rolname = current_user");
+      "g.rolname = 'rds_replication' AND pg_has_role(r.oid, g.oid, 'MEMBER')) FROM pg_catalog.pg_roles r "
+      "WHERE r.rolname = current_user");
   if (!answer || row_count(*answer) == 0) return;
   const auto role = quote_identifier(text_cell(*answer, 0, 0));
   if (cell(*answer, 0, 1) == "t") {
@@ -81,12 +89,11 @@ void check_replication_right(CheckContext& context) {
                 "Run the SQL of dupwatch setup --print-sql for a role of dupwatch's own.");
   } else if (cell(*answer, 0, 2) == "t") {
     context.add("replication_right", Verdict::kPass, "role " + role + " has REPLICATION");
-  } else if (cell(*answer, 0, 4) == "t") {
+  } else if (cell(*answer, 0, 3) == "t") {
     context.add("replication_right", Verdict::kPass, "role " + role + " is a member of rds_replication");
   } else {
-    const bool rds = cell(*answer, 0, 3) == "t";
     context.add("replication_right", Verdict::kFail, "role " + role + " may not replicate",
-                rds ? "GRANT rds_replication TO " + role + ";" : "ALTER ROLE " + role + " REPLICATION;");
+                replication_remedy(context.provider, role));
   }
 }
 
@@ -139,14 +146,14 @@ void check_senders(CheckContext& context) {
               : used + 1 >= most ? Verdict::kWarn
                                  : Verdict::kPass,
               fmt::format("{} of max_wal_senders = {} in use", used, most),
-              used + 1 < most
-                  ? std::string{}
-                  : fmt::format("ALTER SYSTEM SET max_wal_senders = {}; then restart the server.", most + 5));
+              used + 1 < most ? std::string{}
+                              : setting_remedy(context.provider, {"max_wal_senders", std::to_string(most + 5),
+                                                                  std::to_string(most + 5), true}));
   const auto timeout = to_int64(cell(*answer, 0, 2));
   if (timeout == 0) {
     context.add("wal_sender_timeout", Verdict::kWarn,
                 "0: the server never gives up a connection that is dead",
-                "ALTER SYSTEM SET wal_sender_timeout = '60s'; SELECT pg_reload_conf();");
+                setting_remedy(context.provider, {"wal_sender_timeout", "60s", "60000", false}));
   } else {
     context.add("wal_sender_timeout", Verdict::kPass, fmt::format("{} ms", timeout));
   }
@@ -184,7 +191,7 @@ void check_commit_timestamps(CheckContext& context) {
   context.add("commit_timestamps", Verdict::kPass,
               *tracked ? "on"
                        : "off: findings on rows that are read back, not streamed, carry no commit time (set "
-                         "track_commit_timestamp = on and restart to have it)");
+                         "track_commit_timestamp = on and restart to have it, where the provider allows it)");
 }
 
 }  // namespace dupwatch::postgres

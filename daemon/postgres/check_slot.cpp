@@ -2,6 +2,7 @@
 
 #include "daemon/postgres/ask.hpp"
 #include "daemon/postgres/checks.hpp"
+#include "daemon/postgres/provider.hpp"
 #include "daemon/postgres/quoting.hpp"
 
 namespace dupwatch::postgres {
@@ -120,12 +121,12 @@ void check_slot_headroom(CheckContext& context) {
     return;
   }
   const auto idle = text_cell(*answer, 0, 2);
-  const auto raise =
-      fmt::format("ALTER SYSTEM SET max_replication_slots = {}; then restart the server.", most + 5);
+  const auto raise = setting_remedy(
+      context.provider, {"max_replication_slots", std::to_string(most + 5), std::to_string(most + 5), true});
   context.add("replication_slots", context.slot ? Verdict::kWarn : Verdict::kFail, found,
               idle.empty()
                   ? raise
-                  : fmt::format("Drop a slot that nobody needs (not in use: {}), or {}", idle, raise));
+                  : fmt::format("Drop a slot that nobody needs (not in use: {}), or: {}", idle, raise));
 }
 
 void check_plugin(CheckContext& context) {
@@ -163,7 +164,7 @@ void check_wal_keep_size(CheckContext& context) {
   }
   context.add("max_slot_wal_keep_size", Verdict::kWarn,
               "-1: a slot whose reader is down keeps WAL until the disk is full",
-              "ALTER SYSTEM SET max_slot_wal_keep_size = '10GB'; SELECT pg_reload_conf();");
+              setting_remedy(context.provider, {"max_slot_wal_keep_size", "10GB", "10240", false}));
 }
 
 }  // namespace dupwatch::postgres

@@ -6,6 +6,7 @@
 
 #include "daemon/postgres/catalog.hpp"
 #include "daemon/postgres/preflight.hpp"
+#include "daemon/postgres/provider.hpp"
 
 /// The single checks of `dupwatch check`, in the order they run; each adds one or more lines. Used by
 /// run_checks alone.
@@ -19,6 +20,7 @@ struct CheckContext {
   CheckReport& report;
 
   int version = 0;
+  Provider provider = Provider::kPlain;
   bool standby = false;
   /// Set once the server took a replication connection.
   std::optional<Connection> replication;
@@ -45,6 +47,7 @@ struct CheckContext {
 };
 
 // check_server.cpp
+void check_provider(CheckContext& context);
 void check_version(CheckContext& context);
 void check_server_role(CheckContext& context);
 void check_wal_level(CheckContext& context);

@@ -51,9 +51,8 @@ constexpr std::string_view kLostSlot =
     "more. Drop and create the slot anew (dupwatch drop, then dupwatch run) and raise "
     "max_slot_wal_keep_size.";
 constexpr std::string_view kSetLogical =
-    "ALTER SYSTEM SET wal_level = 'logical'; then restart the server (Amazon RDS: rds.logical_replication = "
-    "1; Cloud "
-    "SQL: cloudsql.logical_decoding = on; on a standby the primary needs it).";
+    "ALTER SYSTEM SET wal_level = 'logical'; then restart the server (managed services have a switch of "
+    "their own, which dupwatch check names; on a standby the primary needs it).";
 constexpr std::string_view kCheckTls =
     "Make sslmode, sslrootcert, sslcert and sslkey in connection.dsn fit the server's certificate and "
     "pg_hba.conf.";

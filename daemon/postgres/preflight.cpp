@@ -11,9 +11,10 @@
 namespace dupwatch::postgres {
 namespace {
 
-// Table and slot come before what depends on them; the probe of the plugin comes last of the slot's checks,
-// because it occupies a slot for a moment.
+// The provider words the remedies of all others. Table and slot come before what depends on them; the probe
+// of the plugin comes last of the slot's checks, because it occupies a slot for a moment.
 constexpr std::array kChecks = {
+    check_provider,
     check_version,
     check_server_role,
     check_wal_level,
@@ -105,6 +106,7 @@ CheckReport run_checks(const core::Config& config, Waiter& waiter) {
                        .waiter = waiter,
                        .report = report,
                        .version = sql.server_version(),
+                       .provider = Provider::kPlain,
                        .replication = {},
                        .table = {},
                        .slot = {},

@@ -14,6 +14,12 @@ namespace {
 // Marks the roles that `setup` made, so that undoing it can't drop one that was there before.
 constexpr std::string_view kRoleMark = "made by dupwatch setup";
 
+// Managed services have no superuser to turn to.
+constexpr std::string_view kRoleHint =
+    "Making roles takes CREATEROLE. REPLICATION is given by a superuser alone before Postgres 16, and from "
+    "16 on also by a role that has REPLICATION itself. Managed services have ways of their own: "
+    "config/providers in dupwatch's documentation. A role that exists and may replicate is taken as it is.";
+
 /// A DO block whose tag does not occur in its body, whatever the names in it are.
 std::string do_block(const std::string& body) {
   std::string tag = "dupwatch";
@@ -44,8 +50,11 @@ std::string role_section(const std::string& role) {
              "rolsuper))"
              " THEN\n"
              "    ALTER ROLE {1} REPLICATION;\n"
-             "  END IF;\n",
-             quote_literal(role), quote_identifier(role), quote_literal(kRoleMark)));
+             "  END IF;\n"
+             "EXCEPTION WHEN insufficient_privilege THEN\n"
+             "  RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege', MESSAGE = SQLERRM, HINT = {3};\n",
+             quote_literal(role), quote_identifier(role), quote_literal(kRoleMark),
+             quote_literal(kRoleHint)));
 }
 
 std::string table_condition(const std::string& schema, const std::string& table) {
@@ -156,7 +165,9 @@ std::string findings_revokes(const core::Config& config, const std::string& role
 }
 
 constexpr std::string_view kServerSection =
-    "\n-- 4. The server, for a superuser to decide (as comments, because they count for every database).\n"
+    "\n-- 4. The server, for a superuser to decide (as comments, because they count for every database). "
+    "Managed services\n-- have switches of their own in the place of ALTER SYSTEM; dupwatch check names "
+    "them.\n"
     "-- Logical decoding, needs a restart:\n"
     "--   ALTER SYSTEM SET wal_level = 'logical';\n"
     "-- A bound on the WAL that a slot may hold back while its reader is down. Beyond it the slot is lost "

@@ -17,6 +17,8 @@ BEGIN
   ELSIF NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = 'we"ird $dupwatch$' AND (rolreplication OR rolsuper)) THEN
     ALTER ROLE "we""ird $dupwatch$" REPLICATION;
   END IF;
+EXCEPTION WHEN insufficient_privilege THEN
+  RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege', MESSAGE = SQLERRM, HINT = 'Making roles takes CREATEROLE. REPLICATION is given by a superuser alone before Postgres 16, and from 16 on also by a role that has REPLICATION itself. Managed services have ways of their own: config/providers in dupwatch''s documentation. A role that exists and may replicate is taken as it is.';
 END
 $dupwatch_$;
 
@@ -48,7 +50,8 @@ BEGIN
 END
 $dupwatch_$;
 
--- 4. The server, for a superuser to decide (as comments, because they count for every database).
+-- 4. The server, for a superuser to decide (as comments, because they count for every database). Managed services
+-- have switches of their own in the place of ALTER SYSTEM; dupwatch check names them.
 -- Logical decoding, needs a restart:
 --   ALTER SYSTEM SET wal_level = 'logical';
 -- A bound on the WAL that a slot may hold back while its reader is down. Beyond it the slot is lost and dupwatch

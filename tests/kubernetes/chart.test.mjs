@@ -1,0 +1,201 @@
+// The chart: what it renders by default is the plain manifests, every other way of it is made of valid objects, its values are
+// those of its schema and README, and a mistake is refused. Rendered by render/main.go; Helm itself was not run.
+import Ajv from 'ajv';
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import path from 'node:path';
+import test from 'node:test';
+import { settings } from '../../alerts/thresholds.mjs';
+import { DSN, folder, ofKind, render, withDsn } from './chart.mjs';
+import { faults, objectsOf, parse, root, selects, softSpots } from './objects.mjs';
+
+const read = (name) => fs.readFileSync(path.join(folder, name), 'utf8');
+const values = parse(read('values.yaml'));
+const schema = JSON.parse(read('values.schema.json'));
+const takes = new Ajv({ allErrors: true, allowUnionTypes: true, strict: false }).compile(schema);
+
+/** As helm does before it renders: the schema first. */
+function install(given, options) {
+  if (!takes(given)) throw new Error(JSON.stringify(takes.errors));
+  return render(given, options);
+}
+
+const MONITORED = { podMonitor: { enabled: true }, prometheusRule: { enabled: true }, dashboards: { enabled: true } };
+const peer = [{ podSelector: { matchLabels: { 'cnpg.io/cluster': 'app' } } }];
+const VARIANTS = {
+  default: withDsn(),
+  monitored: withDsn(MONITORED),
+  several: withDsn({ replicas: 2, config: { findings: { table: 'dupwatch.findings' } }, ...MONITORED }),
+  'service file': withDsn({ database: { serviceFileKey: 'pg_service.conf', caSecret: 'app-ca' } }),
+  'no password': withDsn({ database: { existingSecret: '' } }),
+  login: withDsn({ httpAuth: { existingSecret: 'dupwatch-http' }, ...MONITORED }),
+  pgoutput: withDsn({ config: { slot: { plugin: 'pgoutput', publication: 'dupwatch' } } }),
+  wal2json: withDsn({ config: { slot: { plugin: 'wal2json' } } }),
+  'findings file': withDsn({ findingsVolume: { persistentVolumeClaim: { claimName: 'dupwatch' } }, config: { findings: { file: '/var/lib/dupwatch/findings.jsonl' } } }),
+  'environment alone': { extraEnv: [{ name: 'PGHOST', value: 'postgres' }], extraEnvFrom: [{ secretRef: { name: 'pg' } }] },
+  everything: withDsn({
+    ...MONITORED, replicas: 3, port: 9999, nameOverride: 'watcher', image: { repository: 'r/d', digest: `sha256:${'a'.repeat(64)}` },
+    imagePullSecrets: [{ name: 'pull' }], serviceAccount: { create: false, name: 'mine' }, priorityClassName: 'high',
+    networkPolicy: { database: { port: 6543, to: peer }, extraEgress: [{ ports: [{ port: 443, protocol: 'TCP' }] }] },
+    podAnnotations: { a: 'b' }, podLabels: { c: 'd' }, nodeSelector: { e: 'f' }, tolerations: [{ operator: 'Exists' }],
+    affinity: { nodeAffinity: {} }, extraVolumes: [{ name: 'tmp', emptyDir: {} }], extraVolumeMounts: [{ name: 'tmp', mountPath: '/tmp' }],
+    dashboards: { enabled: true, annotations: { folder: 'x' } },
+  }),
+  closed: withDsn({ networkPolicy: { metricsFrom: [] } }),
+  open: withDsn({ networkPolicy: { enabled: false }, podDisruptionBudget: { enabled: false }, replicas: 2 }),
+};
+
+test('every way of it renders objects that the servers take', () => {
+  const objects = Object.entries(VARIANTS).flatMap(([name, given]) => install(given).objects.map((object) => ({ name, object })));
+  assert.ok(objects.length > 60, `${objects.length} objects`);
+  assert.deepEqual(faults(objects.map(({ object }) => object)), []);
+});
+
+test('with the monitoring switched on it renders the plain manifests and the rules of alerts/', () => {
+  const known = ['plain/dupwatch.yaml', 'plain/podmonitor.yaml', 'plain/dashboards.yaml'].flatMap(objectsOf);
+  const rules = fs.readFileSync(path.join(root, 'alerts/prometheusrule.yaml'), 'utf8').split(/^---$/m).map(parse).filter(Boolean);
+  const key = ({ kind, metadata }) => `${kind} ${metadata.name}`;
+  const stripped = (object) => {
+    const copy = structuredClone(object);
+    for (const label of ['helm.sh/chart', 'app.kubernetes.io/managed-by', 'app.kubernetes.io/version', 'app.kubernetes.io/instance']) delete copy.metadata.labels[label];
+    if (copy.kind === 'ConfigMap') copy.data = Object.fromEntries(Object.entries(copy.data).map(([name, text]) => [name, parse(text)]));
+    delete copy.spec?.template?.metadata.annotations;
+    return copy;
+  };
+  const rendered = new Map(install(withDsn(MONITORED)).objects.filter(({ kind }) => kind !== 'Pod').map((object) => [key(object), stripped(object)]));
+  assert.deepEqual([...rendered.keys()].sort(), [...known, ...rules].map(key).sort());
+  for (const object of [...known, ...rules]) assert.deepEqual(rendered.get(key(object)), stripped(object), key(object));
+});
+
+test('by default neither the Prometheus operator nor Grafana is needed', () => {
+  assert.deepEqual(install(withDsn()).objects.map(({ kind }) => kind).sort(), ['ConfigMap', 'Deployment', 'NetworkPolicy', 'Pod', 'ServiceAccount']);
+});
+
+test('selectors fit the Pods of the Deployment, and not that of helm test', () => {
+  for (const [name, given] of Object.entries(VARIANTS)) {
+    const { objects } = install(given, { release: 'prod' });
+    const { metadata: { labels }, spec } = ofKind(objects, 'Deployment').spec.template;
+    const test = ofKind(objects, 'Pod');
+    for (const object of objects) {
+      const selector = object.spec?.podSelector ?? object.spec?.selector;
+      if (!selector) continue;
+      assert.ok(selects(selector, labels), `${name}: ${object.kind}`);
+      assert.ok(!selects(selector, test.metadata.labels), `${name}: ${object.kind} selects the test`);
+    }
+    const account = ofKind(objects, 'ServiceAccount');
+    if (account) assert.equal(spec.serviceAccountName, account.metadata.name);
+    for (const pod of [spec, test.spec]) assert.deepEqual(softSpots(pod, pod.containers[0]), [], name);
+    for (const container of [spec.containers[0], test.spec.containers[0]]) {
+      const volumes = (container === spec.containers[0] ? spec : test.spec).volumes.map((volume) => volume.name);
+      for (const mount of container.volumeMounts) assert.ok(volumes.includes(mount.name), `${name}: ${mount.name}`);
+    }
+    const monitor = ofKind(objects, 'PodMonitor');
+    if (!monitor) continue;
+    const [{ relabelings }] = monitor.spec.podMetricsEndpoints;
+    assert.equal(monitor.spec.jobLabel ? labels[monitor.spec.jobLabel] : relabelings[0].replacement, settings.job, name);
+  }
+});
+
+test('the port is one in the configuration, the container, the probes and the network policy', () => {
+  const { objects, notes } = install(VARIANTS.everything);
+  const [container] = ofKind(objects, 'Deployment').spec.template.spec.containers;
+  assert.equal(container.ports[0].containerPort, 9999);
+  assert.equal(parse(ofKind(objects, 'ConfigMap').data['dupwatch.yaml']).http.listen, ':9999');
+  const policy = ofKind(objects, 'NetworkPolicy').spec;
+  assert.equal(policy.ingress[0].ports[0].port, 9999);
+  assert.deepEqual(policy.egress[1], { ports: [{ port: 6543, protocol: 'TCP' }], to: peer });
+  assert.equal(policy.egress.length, 3);
+  assert.match(notes, /9999/);
+  assert.equal(container.image, `r/d@sha256:${'a'.repeat(64)}`);
+});
+
+test('of several replicas none waits for another: readiness is life, no startup probe, a new one before an old one goes', () => {
+  const { objects, notes } = install(VARIANTS.several);
+  const { strategy, replicas, template: { spec } } = ofKind(objects, 'Deployment').spec;
+  const [container] = spec.containers;
+  assert.equal(replicas, 2);
+  assert.deepEqual(strategy, { type: 'RollingUpdate', rollingUpdate: { maxSurge: 1, maxUnavailable: 0 } });
+  assert.equal(container.readinessProbe.httpGet.path, '/healthz');
+  assert.equal(container.startupProbe, undefined);
+  assert.ok(spec.affinity.podAntiAffinity);
+  assert.equal(ofKind(objects, 'PodDisruptionBudget').spec.maxUnavailable, 1);
+  assert.doesNotMatch(notes, /WARNING/);
+  assert.match(install(VARIANTS.open).notes, /WARNING: config\.findings\.table/);
+  assert.equal(ofKind(install(withDsn()).objects, 'PodDisruptionBudget'), undefined);
+});
+
+test('a changed configuration makes new Pods, an unchanged one does not', () => {
+  const checksum = (given) => ofKind(install(given).objects, 'Deployment').spec.template.metadata.annotations['checksum/config'];
+  assert.equal(checksum(withDsn()), checksum(withDsn({ podMonitor: { enabled: true } })));
+  assert.notEqual(checksum(withDsn()), checksum(withDsn({ config: { engine: 'v4' } })));
+});
+
+test('the metrics are closed when nobody may ask for them, and open when the policy is off', () => {
+  const closed = ofKind(install(VARIANTS.closed).objects, 'NetworkPolicy').spec;
+  assert.equal(closed.ingress, undefined);
+  assert.deepEqual(closed.policyTypes, ['Ingress', 'Egress']);
+  assert.equal(ofKind(install(VARIANTS.open).objects, 'NetworkPolicy'), undefined);
+});
+
+test('a login is asked for by dupwatch and given by Prometheus, from one Secret', () => {
+  const { objects } = install(VARIANTS.login);
+  const { basic_auth: auth } = parse(ofKind(objects, 'ConfigMap').data['dupwatch.yaml']).http;
+  const { spec } = ofKind(objects, 'Deployment').spec.template;
+  assert.equal(auth.user, '${DUPWATCH_HTTP_USER}');
+  assert.deepEqual(spec.containers[0].env.find(({ name }) => name === 'DUPWATCH_HTTP_USER').valueFrom.secretKeyRef, { name: 'dupwatch-http', key: 'username' });
+  const volume = spec.volumes.find(({ name }) => name === 'http-auth');
+  const mount = spec.containers[0].volumeMounts.find(({ name }) => name === 'http-auth');
+  assert.equal(auth.password_file, `${mount.mountPath}/${volume.secret.items[0].path}`);
+  assert.deepEqual(ofKind(objects, 'PodMonitor').spec.podMetricsEndpoints[0].basicAuth, { username: { name: 'dupwatch-http', key: 'username' }, password: { name: 'dupwatch-http', key: 'password' } });
+});
+
+test('a mistake in the values is refused', () => {
+  assert.throws(() => install({}), /config\.connection\.dsn is empty/);
+  for (const given of [
+    withDsn({ replica: 2 }), withDsn({ replicas: '2' }), withDsn({ replicas: 0 }), withDsn({ port: 80 }), withDsn({ image: { digest: 'sha256:1' } }),
+    withDsn({ config: { http: { listen: ':1' } } }), withDsn({ config: { conection: {} } }), withDsn({ podMonitor: { interval: '15' } }),
+    withDsn({ networkPolicy: { metricsFrom: 'monitoring' } }), withDsn({ database: { secret: 'x' } }), withDsn({ image: { pullPolicy: 'Sometimes' } }),
+  ]) assert.throws(() => install(given), (error) => error.message.startsWith('[{'), JSON.stringify(given));
+});
+
+test('a template that breaks is refused, not half rendered', (t) => {
+  const copy = fs.mkdtempSync('/tmp/dupwatch-chart-');
+  t.after(() => fs.rmSync(copy, { recursive: true }));
+  fs.cpSync(folder, copy, { recursive: true });
+  const file = path.join(copy, 'templates/deployment.yaml');
+  for (const [from, to] of [['nindent 8', 'nindent 3'], ['{{- end }}', ''], ['"dupwatch.labels"', '"dupwatch.label"'], ['  replicas:', '  strategy: {}\n  replicas:']]) {
+    const text = read('templates/deployment.yaml');
+    assert.ok(text.includes(from));
+    fs.writeFileSync(file, text.replace(from, to));
+    let objects;
+    try { ({ objects } = render(withDsn(), { chart: copy })); } catch { continue; }
+    assert.notDeepEqual(faults(objects), [], `${from} -> ${to}`);
+  }
+});
+
+const leaves = (object, at = []) => Object.entries(object).flatMap(([key, value]) => (value && typeof value === 'object' && !Array.isArray(value) && Object.keys(value).length && !['labels', 'resources', 'podSecurityContext', 'securityContext'].includes(key)
+  ? leaves(value, [...at, key]) : [[...at, key].join('.')]));
+
+test('values.yaml, its schema and the README name the same values', () => {
+  assert.ok(takes(values), JSON.stringify(takes.errors));
+  const inSchema = (properties) => Object.fromEntries(Object.entries(properties).map(([key, { properties: below, additionalProperties }]) => [key, below && additionalProperties === false ? inSchema(below) : 1]));
+  const { global, config, ...rest } = inSchema(schema.properties);
+  const { config: ownConfig, ...own } = values;
+  assert.deepEqual(leaves(rest).sort(), leaves(own).sort());
+  assert.ok(global && ownConfig);
+  const readme = read('README.md');
+  for (const name of leaves(own)) assert.ok(readme.includes(`\`${name}\``), `README.md lacks ${name}`);
+  for (const [, name] of readme.matchAll(/^\| `([\w.]+)` \|/gm)) assert.ok(leaves(values).includes(name) || name === 'config', `values.yaml lacks ${name}`);
+  // The sections of config are those of config/dupwatch.yaml.
+  const sections = Object.keys(parse(fs.readFileSync(path.join(root, 'config/dupwatch.yaml'), 'utf8')));
+  assert.deepEqual(Object.keys(config).sort(), sections.sort());
+});
+
+test('chart, program and image have one version', () => {
+  const chart = parse(read('Chart.yaml'));
+  const [, version] = /project\(dupwatch VERSION ([\d.]+)/.exec(fs.readFileSync(path.join(root, 'CMakeLists.txt'), 'utf8'));
+  assert.equal(chart.appVersion, version);
+  assert.equal(chart.version, version);
+  assert.equal(ofKind(install(withDsn()).objects, 'Deployment').spec.template.spec.containers[0].image, `registry.example/dupwatch:${version}`);
+  assert.ok(DSN);
+});
