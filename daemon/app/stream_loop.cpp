@@ -111,8 +111,9 @@ StreamLoop::Wake StreamLoop::wait(Instant now) {
 
 std::optional<Error> StreamLoop::read_stream(Instant now) {
   if (!buffered_) return std::nullopt;
-  // What a broken connection delivered before it broke is still read; the error comes from read_copy().
-  (void)replication_.consume_input();
+  // libpq takes more from the socket only when it has no whole message left: it would move what it holds each
+  // time, and hold the backlog for a loop that waits for read-backs.
+  bool looked = false;
   for (int i = 0; i < kMessagesPerTurn && may_read(); ++i) {
     auto read = replication_.read_copy();
     if (const auto* data = std::get_if<Connection::CopyData>(&read)) {
@@ -120,10 +121,15 @@ std::optional<Error> StreamLoop::read_stream(Instant now) {
       facts_.heard = now;
       facts_.received_any = true;
       next_probe_ = now + kProbeInterval;
+      looked = false;
       parts_.watch.receive(data->bytes, now);
     } else if (std::holds_alternative<Connection::WouldBlock>(read)) {
-      buffered_ = false;
-      return std::nullopt;
+      if (std::exchange(looked, true)) {
+        buffered_ = false;
+        return std::nullopt;
+      }
+      // What a broken connection delivered before it broke is still read; the error comes from read_copy().
+      (void)replication_.consume_input();
     } else if (std::holds_alternative<Connection::EndOfCopy>(read)) {
       return server_closed();
     } else {
