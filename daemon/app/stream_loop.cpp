@@ -48,7 +48,8 @@ std::chrono::milliseconds StreamLoop::status_interval(std::chrono::milliseconds 
 StreamLoop::StreamLoop(Parts parts, Connection& replication, std::chrono::milliseconds wal_sender_timeout)
     : parts_(std::move(parts)),
       replication_(replication),
-      status_interval_(status_interval(wal_sender_timeout)) {}
+      status_interval_(status_interval(wal_sender_timeout)),
+      pace_(replication.socket()) {}
 
 std::optional<Error> StreamLoop::run() {
   facts_.started = steady_now();
@@ -67,6 +68,7 @@ std::optional<Error> StreamLoop::run() {
         return error;
       }
       report(now);
+      pace_.look(now);
     } else {
       facts_.heard = now;
     }
@@ -95,6 +97,7 @@ StreamLoop::Wake StreamLoop::wait(Instant now) {
   auto deadline = std::min({next_status_, parts_.sql.deadline(), parts_.read_backs.deadline(),
                             parts_.turn_deadline(), parts_.watch.next_expiry()});
   if (reading && buffered_) deadline = now;
+  if (reading && pace_.gathering()) deadline = std::min(deadline, now + StreamPace::kPatience);
   const auto stream_events = static_cast<short>((reading ? POLLIN : 0) | (unflushed_ ? POLLOUT : 0));
   std::array<pollfd, 5> fds{{{.fd = parts_.stop_fd, .events = POLLIN, .revents = 0},
                              {.fd = replication_.socket(), .events = stream_events, .revents = 0},
@@ -104,15 +107,16 @@ StreamLoop::Wake StreamLoop::wait(Instant now) {
                               .events = parts_.heartbeat != nullptr ? parts_.heartbeat->events() : short{0},
                               .revents = 0}}};
   (void)poll(fds.data(), fds.size(), poll_timeout(now, deadline, kSleepMax));
-  if (fds[1].revents != 0) buffered_ = true;
+  if (fds[1].revents != 0 || (reading && pace_.gathering())) buffered_ = true;
   if (fds[3].revents != 0) parts_.wake.clear();
   return fds[0].revents != 0 ? Wake::kStop : Wake::kGoOn;
 }
 
 std::optional<Error> StreamLoop::read_stream(Instant now) {
   if (!buffered_) return std::nullopt;
-  // What a broken connection delivered before it broke is still read; the error comes from read_copy().
-  (void)replication_.consume_input();
+  // libpq takes more from the socket only when it has no whole message left: it would move what it holds each
+  // time, and hold the backlog for a loop that waits for read-backs.
+  bool looked = false;
   for (int i = 0; i < kMessagesPerTurn && may_read(); ++i) {
     auto read = replication_.read_copy();
     if (const auto* data = std::get_if<Connection::CopyData>(&read)) {
@@ -120,10 +124,15 @@ std::optional<Error> StreamLoop::read_stream(Instant now) {
       facts_.heard = now;
       facts_.received_any = true;
       next_probe_ = now + kProbeInterval;
+      pace_.received(data->bytes.size());
       parts_.watch.receive(data->bytes, now);
     } else if (std::holds_alternative<Connection::WouldBlock>(read)) {
-      buffered_ = false;
-      return std::nullopt;
+      if (std::exchange(looked, true)) {
+        buffered_ = false;
+        return std::nullopt;
+      }
+      // What a broken connection delivered before it broke is still read; the error comes from read_copy().
+      (void)replication_.consume_input();
     } else if (std::holds_alternative<Connection::EndOfCopy>(read)) {
       return server_closed();
     } else {
@@ -212,6 +221,7 @@ void StreamLoop::drain_table(Instant deadline) {
 }
 
 void StreamLoop::finish() {
+  pace_.rest();
   const auto deadline = steady_now() + kFinishTimeout;
   report(steady_now());
   drain_table(deadline);

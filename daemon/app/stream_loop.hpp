@@ -10,6 +10,7 @@
 #include "daemon/app/finding_sink.hpp"
 #include "daemon/app/log.hpp"
 #include "daemon/app/read_back_pump.hpp"
+#include "daemon/app/stream_pace.hpp"
 #include "daemon/core/watch.hpp"
 #include "daemon/postgres/sql_client.hpp"
 
@@ -84,6 +85,7 @@ class StreamLoop {
   };
   /// Of this stream alone: positions of another may lie elsewhere.
   std::optional<Mark> mark_;
+  StreamPace pace_;
   bool buffered_ = true;  ///< libpq may hold messages that poll(2) does not know of
   bool unflushed_ = false;
   Instant notices_since_{};

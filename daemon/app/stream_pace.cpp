@@ -1,0 +1,44 @@
+#include "daemon/app/stream_pace.hpp"
+
+#include <sys/socket.h>
+
+namespace dupwatch::app {
+namespace {
+
+constexpr int kPiece = 64 * 1024;
+// All of these: ten thousand events of the smallest kind a second write so much, and a few large rows are no
+// backlog.
+constexpr double kFastBytesPerSecond = 4e6;
+constexpr std::uint64_t kFewMessages = 8;
+// Larger ones cost more than the waking: rows of 2 KB by wal2json came no faster in pieces, and took more of
+// the processor.
+constexpr std::uint64_t kSmallMessage = 2048;
+constexpr std::chrono::milliseconds kWindow{2};
+
+}  // namespace
+
+void StreamPace::look(Instant now) {
+  const std::chrono::duration<double> window = now - since_;
+  if (window < kWindow) return;
+  const bool fast =
+      messages_ > kFewMessages &&
+      bytes_<kSmallMessage * messages_&& static_cast<double>(bytes_)> kFastBytesPerSecond * window.count();
+  since_ = now;
+  messages_ = 0;
+  bytes_ = 0;
+  if (fast == gathering_) return;
+  gathering_ = fast;
+  wake_at(fast ? kPiece : 1);
+}
+
+void StreamPace::rest() {
+  gathering_ = false;
+  wake_at(1);
+}
+
+/// A kernel that refuses this wakes for every message, as before.
+void StreamPace::wake_at(int bytes) const noexcept {
+  (void)setsockopt(socket_, SOL_SOCKET, SO_RCVLOWAT, &bytes, sizeof bytes);
+}
+
+}  // namespace dupwatch::app
