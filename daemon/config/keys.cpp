@@ -299,7 +299,7 @@ constexpr auto kKeys = std::to_array<KeySpec>({
   const bool tls = name.starts_with("tls") || name.starts_with("ssl") || name.starts_with("https");
   if (section != "http" || !tls) return {};
   return "dupwatch speaks plain HTTP: let a proxy before it or the pod's mesh end TLS, and leave http.listen "
-         "on the loopback (README, HTTP)";
+         "on the loopback (config/guide/security.md)";
 }
 
 void report_unknown(const ConfigNode& entry, std::string_view section, Problems& problems) {
