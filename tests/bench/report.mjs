@@ -25,7 +25,7 @@ export function writeResults({ part, commands, date, machine, tables, plots = []
 
 /** Groups of horizontal bars with the median's length, and a line from the least to the greatest. */
 function svg({ title, unit, groups }) {
-  const [left, width, bar, gap] = [250, 560, 13, 10];
+  const [left, width, bar, gap] = [310, 560, 13, 10];
   const greatest = Math.max(...groups.flatMap(({ bars }) => bars.flatMap(({ values }) => values)));
   const x = (value) => (left + (value / greatest) * width).toFixed(1);
   const parts = [];

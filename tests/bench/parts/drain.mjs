@@ -63,7 +63,7 @@ const rate = (cell, name) => cell.rounds.map((results) => cell.events / results[
 const each = (cell, name, key) => cell.rounds.map((results) => 1e6 * results[name][key] / cell.events);
 const against = (cell, name, value) => cell.rounds.map((results) => value(results[name]) / value(results.floor));
 const size = (bytes) => (bytes < 1024 ? `${bytes} B` : `${bytes / 1024} KB`);
-const label = ({ plugin, payload, perTransaction }) => `${plugin}, ${size(payload)}, ${perTransaction} a transaction`;
+const label = ({ plugin, payload, perTransaction, events }) => `${plugin}, ${size(payload)}, ${perTransaction} a transaction, ${events}`;
 
 function tables(cells) {
   const lines = ['| plugin | payload | events a transaction | events | client | events/s | rate to floor | CPU us an event | CPU to floor | walsender us an event | RSS MiB | bytes an event |', '|---|---|---|---|---|---|---|---|---|---|---|---|'];
