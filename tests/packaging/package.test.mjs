@@ -51,7 +51,7 @@ class Debian {
     this.root = path.join(dir, 'root');
     const made = process.env.DUPWATCH_DEBIAN_ROOT;
     if (made) run('cp', ['-a', made, this.root]);
-    else run('debootstrap', ['--variant=minbase', '--include=adduser,systemd,man-db', 'bookworm', this.root, 'http://deb.debian.org/debian']);
+    else run('debootstrap', ['--variant=minbase', '--include=adduser,procps,systemd,man-db', 'bookworm', this.root, 'http://deb.debian.org/debian']);
     fs.copyFileSync('/etc/resolv.conf', this.at('/etc/resolv.conf'));
     fs.writeFileSync(this.at('/usr/sbin/policy-rc.d'), '#!/bin/sh\nexit 101\n', { mode: 0o755 });
     this.run('apt-get', 'update');
