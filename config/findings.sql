@@ -1,7 +1,14 @@
 -- The table of findings.table: dupwatch.findings, and what the role dupwatch needs to write it: the newest state of every
 -- finding. It may never delete from it nor change which run a finding is of. `dupwatch setup --print-sql` prints the same
 -- for the names in your configuration, with all else that dupwatch needs.
-CREATE SCHEMA IF NOT EXISTS "dupwatch";
+DO $dupwatch$
+BEGIN
+  IF NOT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = 'dupwatch') THEN
+    CREATE SCHEMA "dupwatch";
+    COMMENT ON SCHEMA "dupwatch" IS 'made by dupwatch setup';
+  END IF;
+END
+$dupwatch$;
 CREATE TABLE IF NOT EXISTS "dupwatch"."findings" (
   finding_id text PRIMARY KEY,
   rule text NOT NULL,

@@ -3,7 +3,14 @@
 -- Where `dupwatch quarantine apply` keeps the rows it takes out of the log. SELECT on all columns,
 -- payloads included, because a row is kept whole; DELETE, never INSERT or UPDATE: `quarantine restore` is for
 -- a role that may write the table, such as its owner.
-CREATE SCHEMA IF NOT EXISTS dupwatch;
+DO $dupwatch$
+BEGIN
+  IF NOT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = 'dupwatch') THEN
+    CREATE SCHEMA "dupwatch";
+    COMMENT ON SCHEMA "dupwatch" IS 'made by dupwatch setup';
+  END IF;
+END
+$dupwatch$;
 CREATE TABLE IF NOT EXISTS dupwatch.quarantine (
   id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   finding_id text NOT NULL,

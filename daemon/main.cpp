@@ -33,7 +33,6 @@ struct Options {
   dupwatch::config::Overrides overrides;
   bool json = false;
   bool print_sql = false;
-  bool uninstall = false;
   std::string run_id;
   std::string repair_file;
   std::string format = "text";
@@ -46,7 +45,7 @@ struct Options {
   bool ready = false;
   std::string url;
   dupwatch::web::DescriptionFormat metrics = dupwatch::web::DescriptionFormat::kText;
-  bool setup_quarantine = false;
+  dupwatch::app::SetupOptions setup;
   dupwatch::app::GuardOptions guard;
 };
 
@@ -85,6 +84,22 @@ void add_common(CLI::App& command, Options& options) {
   command.add_option("--plugin", options.overrides.plugin, "auto, wal2json or pgoutput")->type_name("PLUGIN");
   command.add_option("--publication", options.overrides.publication, "Publication for pgoutput")
       ->type_name("NAME");
+}
+
+void add_setup(CLI::App& command, Options& options) {
+  auto& setup = options.setup;
+  command.add_flag("--print-sql", options.print_sql, "Print the SQL; dupwatch never runs it itself")
+      ->required();
+  command.add_flag("--quarantine", setup.quarantine,
+                   "Add the table and the rights that dupwatch quarantine needs");
+  auto* uninstall = command.add_flag("--uninstall", setup.uninstall, "Print the SQL that undoes the setup");
+  auto* drop = command.add_flag("--drop-tables", setup.drop_tables,
+                                "Drop dupwatch's own tables too, unless one has the only copy of a row");
+  command
+      .add_flag("--discard-quarantined", setup.discard_quarantined,
+                "Drop them even then: the rows that were taken out of the log are lost")
+      ->needs(drop);
+  drop->needs(uninstall);
 }
 
 void add_audit(CLI::App& command, Options& options) {
@@ -298,7 +313,7 @@ ExitCode dispatch(const CLI::App& app, const Options& options) {
     return quarantine ? dupwatch::app::quarantine_command(*config, *quarantine) : ExitCode::kUsage;
   }
   if (app.got_subcommand("guard")) return dupwatch::app::guard_command(*config, options.guard);
-  return dupwatch::app::setup_command(*config, options.uninstall, options.setup_quarantine);
+  return dupwatch::app::setup_command(*config, options.setup);
 }
 
 int main_checked(int argc, char** argv) {
@@ -336,11 +351,7 @@ int main_checked(int argc, char** argv) {
       ->type_name("FILE");
   for (auto* command : {check, explain, drop})
     command->add_flag("--json", options.json, "One JSON document on stdout");
-  setup->add_flag("--print-sql", options.print_sql, "Print the SQL; dupwatch never runs it itself")
-      ->required();
-  setup->add_flag("--quarantine", options.setup_quarantine,
-                  "Add the table and the rights that dupwatch quarantine needs");
-  setup->add_flag("--uninstall", options.uninstall, "Print the SQL that undoes the setup");
+  add_setup(*setup, options);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "daemon/app/slot_creation.hpp"
 #include "daemon/postgres/scan_queries.hpp"
 
 namespace dupwatch::app {
@@ -46,18 +47,18 @@ std::optional<Error> table_problem(const core::Config& config,
   return std::nullopt;
 }
 
-std::optional<Error> publication_problem(const core::Config& config, bool exists,
-                                         const postgres::TableIdentity& table) {
+std::optional<Error> publication_problem(const core::Config& config, bool exists, const Attachment& out) {
+  const auto* where = postgres::in_recovery(out.replication) ? " on the primary" : "";
   if (!exists) {
-    return operator_error("publication_missing",
-                          fmt::format("publication {} does not exist", config.slot.publication),
-                          "run the SQL of `dupwatch setup --print-sql`, or set slot.plugin: wal2json");
+    return operator_error(
+        "publication_missing", fmt::format("publication {} does not exist", config.slot.publication),
+        fmt::format("run the SQL of `dupwatch setup --print-sql`{}, or set slot.plugin: wal2json", where));
   }
-  if (!table.published) {
+  if (!out.table.published) {
     return operator_error("table_not_published",
                           fmt::format("publication {} does not hold table {}", config.slot.publication,
                                       config.profile.qualified_name()),
-                          "run the SQL of `dupwatch setup --print-sql`");
+                          fmt::format("run the SQL of `dupwatch setup --print-sql`{}", where));
   }
   return std::nullopt;
 }
@@ -85,8 +86,11 @@ std::optional<Error> slot_problem(const core::Config& config, const std::optiona
   return std::nullopt;
 }
 
-std::optional<Error> slot_loss(const core::Config& config, const postgres::SlotRow& slot) {
+std::optional<Error> slot_loss(const core::Config& config, const postgres::SlotRow& slot, bool standby) {
   if (!slot.lost()) return std::nullopt;
+  // A standby gives a slot up for a conflict with its primary: Postgres 16 says no more than that.
+  const bool conflict = standby && !slot.invalidation.empty() && slot.invalidation != "wal_removed" &&
+                        slot.invalidation != "idle_timeout";
   return Error{
       .fault = Fault::kSlotLost,
       .reason = "slot_lost",
@@ -96,8 +100,12 @@ std::optional<Error> slot_loss(const core::Config& config, const postgres::SlotR
                       slot.invalidation.empty() ? "removed WAL it needed"
                                                 : fmt::format("invalidated it ({})", slot.invalidation)),
       .remedy =
-          "raise max_slot_wal_keep_size so that the slot outlives what held it back; with slot.lost_policy: "
-          "stop, drop it with `dupwatch drop` and start again"};
+          conflict
+              ? "the standby needs hot_standby_feedback = on and a slot on its primary "
+                "(primary_slot_name), or the primary removes rows that the slot needs; the primary needs "
+                "wal_level = logical"
+              : "raise max_slot_wal_keep_size so that the slot outlives what held it back; with "
+                "slot.lost_policy: stop, drop it with `dupwatch drop` and start again"};
 }
 
 /// Everything that SQL can tell before the slot is touched.
@@ -121,7 +129,7 @@ std::optional<Error> look_over(const core::Config& config, Connection& sql, post
   if (out.plugin == decoder::Plugin::kPgoutput) {
     const bool exists =
         value_or_error(postgres::publication_exists(sql, config.slot.publication, waiter), error);
-    if (!error) error = publication_problem(config, exists, out.table);
+    if (!error) error = publication_problem(config, exists, out);
     if (error) return error;
   }
   out.wal_sender_timeout =
@@ -137,14 +145,18 @@ std::optional<Error> look_over(const core::Config& config, Connection& sql, post
   return error;
 }
 
-/// Creating a slot waits for every transaction that has written; the operator is told whose.
-void name_blockers(Connection& sql, postgres::Waiter& waiter, Log& log) {
-  const auto open = postgres::open_transactions(sql, 0, waiter);
-  const auto* transactions = std::get_if<std::vector<postgres::OpenTransaction>>(&open);
-  if (transactions == nullptr || transactions->empty()) return;
-  log.warn(
-      "creating the slot waits for open transactions",
-      {{"oldest", transactions->front().description}, {"open", std::to_string(transactions->size()), true}});
+/// What slot.failover asks for, of a slot that is there. No reason not to stream when it can't be had.
+void make_failover_slot(const core::Config& config, Attachment& out, postgres::Waiter& waiter, Log& log) {
+  if (!config.slot.failover || !config.slot.create || out.lost || out.slot->failover) return;
+  if (!postgres::can_fail_over(out.replication)) return;
+  const auto error = postgres::enable_failover(out.replication, config.slot.name, waiter);
+  if (!error) {
+    out.slot->failover = true;
+    log.info("the slot is a failover slot now", {{"event", "failover_slot"}, {"slot", config.slot.name}});
+    return;
+  }
+  log.warn("the slot can't be made a failover slot: after a failover it will be made anew, with a gap",
+           {{"reason", error->reason}, {"error", error->message}, {"remedy", error->remedy}});
 }
 
 Error standby(const core::Config& config) {
@@ -157,6 +169,24 @@ Error standby(const core::Config& config) {
       .remedy = "none needed; a second instance that is not meant to stand by needs another slot.name"};
 }
 
+/// The replication connection, to the server that `sql` leads to. Where the DSN leads to several, a read-back
+/// from another one could lack rows whose commits the stream has left behind.
+std::variant<Attachment, Error> open_stream(const core::Config& config, Connection& sql,
+                                            postgres::Waiter& waiter) {
+  auto connection = config.connection;
+  connection.server = sql.server();
+  auto replication = Connection::open(connection, Connection::Kind::kReplication, waiter);
+  if (auto* error = std::get_if<Error>(&replication)) return std::move(*error);
+  std::optional<Error> error;
+  connection.server.started = value_or_error(postgres::server_started(sql, waiter), error);
+  const auto streams =
+      value_or_error(postgres::server_started(std::get<Connection>(replication), waiter), error);
+  if (error) return *error;
+  if (streams != connection.server.started) return postgres::other_server();
+  return Attachment{.replication = std::get<Connection>(std::move(replication)),
+                    .server = std::move(connection.server)};
+}
+
 }  // namespace
 
 std::variant<Attachment, Error> attach(const core::Config& config, postgres::Waiter& waiter, Log& log) {
@@ -166,10 +196,9 @@ std::variant<Attachment, Error> attach(const core::Config& config, postgres::Wai
   const auto free = postgres::slot_lock_is_free(std::get<Connection>(sql), config.slot.name, waiter);
   if (const auto* error = std::get_if<Error>(&free)) return *error;
   if (!std::get<bool>(free)) return standby(config);
-  auto replication = Connection::open(config.connection, Connection::Kind::kReplication, waiter);
-  if (auto* error = std::get_if<Error>(&replication)) return std::move(*error);
-
-  Attachment out{.replication = std::get<Connection>(std::move(replication))};
+  auto opened = open_stream(config, std::get<Connection>(sql), waiter);
+  if (auto* error = std::get_if<Error>(&opened)) return std::move(*error);
+  auto out = std::get<Attachment>(std::move(opened));
   auto system = postgres::identify_system(out.replication, waiter);
   if (auto* error = std::get_if<Error>(&system)) return std::move(*error);
   out.system = std::get<postgres::SystemIdentity>(std::move(system));
@@ -183,31 +212,30 @@ std::variant<Attachment, Error> attach(const core::Config& config, postgres::Wai
   if (auto error = slot_problem(config, slot, out.plugin, out.system.database)) return std::move(*error);
   if (slot) {
     out.slot = slot;
-    out.lost = slot_loss(config, *slot);
+    out.lost = slot_loss(config, *slot, postgres::in_recovery(out.replication));
     out.from = slot->confirmed_flush.value_or(decoder::Lsn{});
+    make_failover_slot(config, out, waiter, log);
     return out;
   }
-  log.info("creating the replication slot",
-           {{"slot", config.slot.name}, {"plugin", std::string(to_string(out.plugin))}});
-  auto created = postgres::create_slot(out.replication, config.slot, out.plugin, waiter,
-                                       [&] { name_blockers(std::get<Connection>(sql), waiter, log); });
+  auto created = make_slot(config, out.plugin, out.replication, std::get<Connection>(sql), waiter, log);
   if (auto* error = std::get_if<Error>(&created)) return std::move(*error);
   out.created = std::get<postgres::CreatedSlot>(std::move(created));
   out.from = out.created->consistent_point;
   return out;
 }
 
-void drop_created_slot(const core::Config& config, postgres::Waiter& waiter, Log& log) {
-  auto sql = Connection::open(config.connection, Connection::Kind::kSql, waiter);
+void drop_created_slot(const core::ConnectionConfig& connection, const std::string& slot,
+                       postgres::Waiter& waiter, Log& log) {
+  auto sql = Connection::open(connection, Connection::Kind::kSql, waiter);
   std::optional<Error> error;
   if (auto* failed = std::get_if<Error>(&sql)) {
     error = std::move(*failed);
   } else {
-    error = postgres::drop_slot(std::get<Connection>(sql), config.slot.name, waiter);
+    error = postgres::drop_slot(std::get<Connection>(sql), slot, waiter);
   }
   if (error) {
     log.error("cannot drop the slot that was just created: it will retain WAL",
-              {{"slot", config.slot.name}, {"error", error->message}, {"remedy", "run `dupwatch drop`"}});
+              {{"slot", slot}, {"error", error->message}, {"remedy", "run `dupwatch drop`"}});
   }
 }
 

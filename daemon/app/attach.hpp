@@ -13,6 +13,8 @@ namespace dupwatch::app {
 /// A server that was looked over and a slot that is ready to stream.
 struct Attachment {
   postgres::Connection replication;
+  /// Where both connections led to.
+  core::ServerPin server{};
   postgres::SystemIdentity system{};
   std::string server_version{};
   decoder::Plugin plugin = decoder::Plugin::kWal2json;
@@ -42,6 +44,7 @@ struct Attachment {
                                                                postgres::Waiter& waiter, Log& log);
 
 /// Drops the slot that `attach` created, on a connection of its own; failures are logged.
-void drop_created_slot(const core::Config& config, postgres::Waiter& waiter, Log& log);
+void drop_created_slot(const core::ConnectionConfig& connection, const std::string& slot,
+                       postgres::Waiter& waiter, Log& log);
 
 }  // namespace dupwatch::app

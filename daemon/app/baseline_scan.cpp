@@ -72,7 +72,7 @@ void BaselineScan::work() {
 }
 
 std::optional<Error> BaselineScan::scan(postgres::Waiter& waiter) {
-  auto opened = Connection::open(config_.connection, Connection::Kind::kSql, waiter);
+  auto opened = Connection::open(task_.connection, Connection::Kind::kSql, waiter);
   if (auto* error = std::get_if<Error>(&opened)) return *error;
   auto& sql = std::get<Connection>(opened);
   if (auto error = begin(sql, waiter)) return error;

@@ -28,6 +28,8 @@ class BaselineScan {
   static constexpr std::size_t kMailboxMax = 1024;
 
   struct Task {
+    /// To the server of the stream: another one may not have replayed yet what the stream has left behind.
+    core::ConnectionConfig connection;
     core::Baseline scope = core::Baseline::kActive;
     /// Snapshot exported with the slot; empty: one of its own.
     std::string snapshot;

@@ -32,9 +32,20 @@ namespace dupwatch::app {
 /// The trigger that keeps second creation events out, installed and removed on a person's word; kFindings
 /// when it is refused, and for `status` when the guard is not as it should be.
 [[nodiscard]] ExitCode guard_command(const core::Config& config, const GuardOptions& options);
-/// SQL for a DBA; `uninstall` prints what undoes it, `quarantine` adds what dupwatch quarantine needs.
-/// Touches no database.
-[[nodiscard]] ExitCode setup_command(const core::Config& config, bool uninstall, bool quarantine);
+
+struct SetupOptions {
+  /// Add what dupwatch quarantine needs.
+  bool quarantine = false;
+  /// Print what undoes it.
+  bool uninstall = false;
+  /// With uninstall: dupwatch's own tables too, unless one has the only copy of a row.
+  bool drop_tables = false;
+  /// Even then.
+  bool discard_quarantined = false;
+};
+
+/// SQL for a DBA. Touches no database.
+[[nodiscard]] ExitCode setup_command(const core::Config& config, const SetupOptions& options);
 /// What every metric means. Needs neither a configuration nor a database.
 [[nodiscard]] ExitCode metrics_command(web::DescriptionFormat format);
 /// Asks a running daemon over HTTP for /healthz, or for /readyz with `ready`; kFindings when it does not

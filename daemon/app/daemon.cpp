@@ -138,7 +138,8 @@ std::optional<Error> Daemon::attach_and_stream() {
     return error;
   }
   if (auto error = start_stream(attachment)) {
-    if (attachment.created && !config_.slot.temporary) drop_created_slot(config_, waiter_, log_);
+    if (attachment.created && !config_.slot.temporary)
+      drop_created_slot(connection_, config_.slot.name, waiter_, log_);
     return error;
   }
   state_ = core::StreamState::kStreaming;
@@ -182,7 +183,7 @@ std::optional<Error> Daemon::start_stream(Attachment& attachment) {
                                                options, waiter_)) {
     return error;
   }
-  sql_.renew(steady_now());
+  sql_.renew(attachment.server, steady_now());
   if (!recheck_) schedule_recheck(steady_now());
   watch_.stream_started(attachment.plugin, attachment.from);
   lag_.reset();
@@ -208,11 +209,14 @@ std::optional<Error> Daemon::start_stream(Attachment& attachment) {
 }
 
 void Daemon::prepare_scans(const Attachment& attachment) {
+  connection_ = config_.connection;
+  connection_.server = attachment.server;
   read_back_query_ = read_back_query_for(attachment, config_.profile);
   ulid_engine_ = attachment.ulid_engine;
   read_backs_.configure(read_back_query_);
   watch_.set_ulid_engine(ulid_engine_);
-  scan_task_ = {.scope = config_.baseline,
+  scan_task_ = {.connection = connection_,
+                .scope = config_.baseline,
                 .snapshot = {},
                 .runs_table = attachment.runs_table,
                 .commit_time = attachment.commit_time,

@@ -105,6 +105,8 @@ class Daemon {
 
   /// Changed by put_in_force() alone, in what no other thread reads.
   core::Config config_;
+  /// To the server that the slot is on.
+  core::ConnectionConfig connection_{config_.connection};
   StopSignals& stop_;
   Log& log_;
   ServiceManager service_;

@@ -52,6 +52,8 @@ void Daemon::begin_scan(core::Baseline scope, std::string snapshot, ScanFor purp
   coverage_.scan_failed();  // what the one before it did not finish
   if (purpose == ScanFor::kGaps) coverage_.scan_begins();
   auto task = scan_task_;
+  // Without a slot there is no server to keep to: the one that is up will do.
+  if (purpose == ScanFor::kPoll) task.connection = config_.connection;
   // The rows of ended runs are not replayed: after the first start only open runs matter.
   task.scope = scope == core::Baseline::kNone ? core::Baseline::kActive : scope;
   task.snapshot = std::move(snapshot);

@@ -54,7 +54,7 @@ Daemon::Recovery Daemon::slot_given_up(const Error& error) {
   if (policy == core::LostPolicy::kStop) return {.code = judge_error(error)};
   if (policy == core::LostPolicy::kRecreateAndScan) {
     const auto dropped =
-        drop_own_slot(config_.connection, own_slot(), fuse ? DropWhen::kAnyway : DropWhen::kLost, waiter_);
+        drop_own_slot(connection_, own_slot(), fuse ? DropWhen::kAnyway : DropWhen::kLost, waiter_);
     if (const auto* failed = std::get_if<Error>(&dropped)) {
       last_error_ = *failed;
       if (const auto code = judge_error(*failed); code != ExitCode::kClean) return {.code = code};
@@ -87,7 +87,7 @@ bool Daemon::poll_until(Instant until) {
   // The last slot's figures are nobody's any more.
   monitor_.no_slot();
   // Room for the scan beside the two connections that look for a slot again.
-  sql_.renew(begun);
+  sql_.renew({}, begun);
   mode_ = core::WatchMode::kPolling;
   // Without a pause the first scan is for a slot whose creation is held up.
   next_poll_ = until <= begun ? begun + config_.poll.interval : begun;
@@ -138,7 +138,7 @@ Daemon::Recovery Daemon::step_over_poison(const Error& error) {
     return {.stop = !pause(error)};
   }
   const auto from = watch_.confirmed();
-  const auto moved = step_over(config_.connection, own_slot(), waiter_);
+  const auto moved = step_over(connection_, own_slot(), waiter_);
   if (const auto* failed = std::get_if<Error>(&moved)) {
     last_error_ = *failed;
     if (const auto code = judge_error(*failed); code != ExitCode::kClean) return {.code = code};

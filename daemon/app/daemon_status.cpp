@@ -109,7 +109,7 @@ void Daemon::tick_recheck(Instant now) {
   const bool scanning = baseline_ && baseline_->state() == core::BaselineState::kRunning;
   if (state_ != core::StreamState::kStreaming || recheck_->busy() || scanning) return;
   recheck_->remember(std::exchange(restored_, {}));
-  recheck_->begin(watch_.next_rechecks(Recheck::kRunsMax, now), read_back_query_, ulid_engine_,
+  recheck_->begin(connection_, watch_.next_rechecks(Recheck::kRunsMax, now), read_back_query_, ulid_engine_,
                   config_.recheck);
 }
 
@@ -143,7 +143,10 @@ std::string Daemon::not_ready_reason(Instant now) const {
                        table_.trouble()->message);
   }
   if (table_.loading()) return "reading findings of before";
-  if (sink_.file_trouble() || !sink_.accepts()) return "findings can't be written";
+  if (const auto& trouble = sink_.file_trouble(); !trouble.empty()) {
+    return "findings.file can't be written: " + trouble;
+  }
+  if (!sink_.accepts()) return "findings wait for findings.file or findings.table";
   if (lag_.lag(now) > kLagMax) return fmt::format("behind the server for {:.0f} s", lag_.lag(now).count());
   if (auto trouble = heartbeat_.trouble(now); !trouble.empty()) return trouble;
   if (const auto gap = coverage_.open_reason()) {
@@ -203,7 +206,7 @@ core::StatusSnapshot Daemon::snapshot(Instant now) const {
   out.slots_lost = slots_lost_;
   out.poison_rows = poison_rows_;
   out.polls = polls_;
-  out.findings_durable = !table_.trouble() && !sink_.file_trouble();
+  out.findings_durable = !table_.trouble() && sink_.file_trouble().empty();
   out.findings_waiting = table_.added() - table_.recorded();
   out.findings_write_failures = {sink_.file_failures(), table_.failures()};
   out.heartbeat = heartbeat_.status(now);

@@ -55,6 +55,7 @@ int take_signal(int fd) noexcept {
 
 StopSignals::StopSignals() : fd_(make_signal_fd({SIGTERM, SIGINT})) {
   std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);
 }
 StopSignals::~StopSignals() {
   close(fd_);

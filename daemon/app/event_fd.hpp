@@ -19,8 +19,8 @@ class EventFd {
 };
 
 /// SIGTERM and SIGINT as a file descriptor. Make it before any thread exists: the signals are blocked in the
-/// calling thread and in those it starts later. Also ignores SIGPIPE, so that a closed socket is an error
-/// value.
+/// calling thread and in those it starts later. Also ignores SIGPIPE and SIGXFSZ, so that a closed
+/// socket and a file at its limit are error values.
 class StopSignals {
  public:
   StopSignals();

@@ -106,12 +106,12 @@ bool FindingSink::make_durable(Instant now) {
   }
   unsynced_.clear();
   sync_due_ = false;
-  file_trouble_ = false;
+  file_trouble_.clear();
   return true;
 }
 
 void FindingSink::complain(const char* what, int error, Instant now) {
-  file_trouble_ = true;
+  file_trouble_ = std::strerror(error);
   ++file_failures_;
   if (now < next_complaint_) return;
   next_complaint_ = now + kComplaintInterval;
@@ -119,7 +119,7 @@ void FindingSink::complain(const char* what, int error, Instant now) {
       what,
       {{"file", config_.file},
        {"reason", "findings_file"},
-       {"error", std::strerror(error)},
+       {"error", file_trouble_},
        {"remedy", "make room or repair the file; the slot's position is held until the finding is written"}});
 }
 

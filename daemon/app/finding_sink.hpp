@@ -51,8 +51,8 @@ class FindingSink {
   [[nodiscard]] FindingsTable& table() const noexcept { return table_; }
   /// What the file held when it was opened is on disk: findings in it need not be written again.
   [[nodiscard]] bool past_is_on_disk() const noexcept { return past_is_on_disk_; }
-  /// The file's last write or sync failed.
-  [[nodiscard]] bool file_trouble() const noexcept { return file_trouble_; }
+  /// Why the file's last write or sync failed; empty when it did not.
+  [[nodiscard]] const std::string& file_trouble() const noexcept { return file_trouble_; }
   [[nodiscard]] std::uint64_t file_failures() const noexcept { return file_failures_; }
   [[nodiscard]] std::uint64_t log_suppressed() const noexcept { return log_suppressed_; }
   /// From the later of the two commits to the flag, new findings of the stream.
@@ -77,7 +77,7 @@ class FindingSink {
   std::string unsynced_;
   bool sync_due_ = false;
   bool past_is_on_disk_ = false;
-  bool file_trouble_ = false;
+  std::string file_trouble_;
   std::uint64_t file_failures_ = 0;
   std::uint64_t log_suppressed_ = 0;
   core::LatencyHistogram commit_to_flag_;

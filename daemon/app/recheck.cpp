@@ -45,12 +45,14 @@ Recheck::~Recheck() {
   thread_.join();
 }
 
-void Recheck::begin(std::vector<std::string> runs, postgres::ReadBackQuery read_back,
-                    core::Engine ulid_engine, const core::RecheckConfig& settings) {
+void Recheck::begin(core::ConnectionConfig connection, std::vector<std::string> runs,
+                    postgres::ReadBackQuery read_back, core::Engine ulid_engine,
+                    const core::RecheckConfig& settings) {
   const std::lock_guard lock(mutex_);
   if (busy_) return;
   busy_ = true;
-  next_ = Round{.runs = std::move(runs),
+  next_ = Round{.connection = std::move(connection),
+                .runs = std::move(runs),
                 .read_back = std::move(read_back),
                 .ulid_engine = ulid_engine,
                 .settings = settings};
@@ -94,7 +96,7 @@ void Recheck::work() {
 
 std::optional<Error> Recheck::look(const Round& round, postgres::Waiter& waiter, Views& views,
                                    std::optional<postgres::GuardState>& guard) {
-  auto opened = Connection::open(config_.connection, Connection::Kind::kSql, waiter);
+  auto opened = Connection::open(round.connection, Connection::Kind::kSql, waiter);
   if (auto* error = std::get_if<Error>(&opened)) return std::move(*error);
   auto& sql = std::get<Connection>(opened);
   auto found = postgres::find_guard(sql, config_.profile, waiter);

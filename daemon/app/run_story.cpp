@@ -5,6 +5,7 @@
 #include <set>
 #include <utility>
 
+#include "daemon/app/clock.hpp"
 #include "daemon/app/table_row.hpp"
 
 namespace dupwatch::app {
@@ -86,6 +87,7 @@ void RunStory::judge() {
       findings_.push_back(std::move(*finding));
     }
   }
+  for (auto& finding : findings_) finding.flagged_at = wall_now();
   // The newest engines refuse a run with ULIDs whatever is in it.
   if (config_.profile.slot_ids && !slot_numbered() && !events_.empty()) {
     worst_[static_cast<std::size_t>(core::Engine::kV5)] = core::Severity::kFatal;

@@ -178,6 +178,11 @@ constexpr auto kKeys = std::to_array<KeySpec>({
     {"slot.publication", [](R r, Draft& d) { r.into(d.config.slot.publication, parse_identifier); }},
     {"slot.temporary", [](R r, Draft& d) { r.into(d.config.slot.temporary, parse_bool); }},
     {"slot.create", [](R r, Draft& d) { r.into(d.config.slot.create, parse_bool); }},
+    {"slot.failover",
+     [](R r, Draft& d) {
+       r.into(d.config.slot.failover, parse_bool);
+       d.failover_place = r.place();
+     }},
     {"slot.lost_policy", [](R r, Draft& d) { r.choice(d.config.slot.lost_policy, kLostPolicies); }},
     {"slot.max_retained_wal",
      [](R r, Draft& d) { r.into(d.config.slot.max_retained_wal, parse_wal_limit); }},
@@ -294,7 +299,7 @@ constexpr auto kKeys = std::to_array<KeySpec>({
   const bool tls = name.starts_with("tls") || name.starts_with("ssl") || name.starts_with("https");
   if (section != "http" || !tls) return {};
   return "dupwatch speaks plain HTTP: let a proxy before it or the pod's mesh end TLS, and leave http.listen "
-         "on the loopback (README, HTTP)";
+         "on the loopback (config/guide/security.md)";
 }
 
 void report_unknown(const ConfigNode& entry, std::string_view section, Problems& problems) {
@@ -361,6 +366,10 @@ void read_keys(const ConfigNode& root, const Environment& env, Draft& draft, Pro
   if (connection.backoff_max < connection.backoff_min) {
     problems.add(draft.backoff_place, "connection.backoff_max", "less than connection.backoff_min",
                  "at least connection.backoff_min");
+  }
+  if (draft.config.slot.failover && draft.config.slot.temporary) {
+    problems.add(draft.failover_place, "slot.failover", "true with slot.temporary: true", "false",
+                 "a temporary slot ends with its connection, so no standby can go on from it");
   }
   if (draft.generic && draft.config.quarantine.mode != core::QuarantineMode::kObserve) {
     problems.add(draft.quarantine_place, "quarantine.mode",

@@ -51,6 +51,7 @@ struct Draft {
   TableSection table;
   Place backoff_place;
   Place quarantine_place;
+  Place failover_place;
 };
 
 /// One value of the file on its way into the draft: expands ${ENV}, checks, reports. Every method leaves its

@@ -15,6 +15,18 @@ namespace dupwatch::core {
 
 using Milliseconds = std::chrono::milliseconds;
 
+/// The one server that the slot is on, of those that a DSN may lead to.
+struct ServerPin {
+  /// As libpq names them; all empty = whichever the DSN leads to.
+  std::string host;
+  std::string hostaddr;
+  std::string port;
+  /// When its postmaster started, as the server writes it: no two servers share it. Empty = not compared.
+  std::string started;
+  /// Whatever target_session_attrs asks for.
+  bool any_role = false;
+};
+
 struct ConnectionConfig {
   /// libpq conninfo string or URI. May hold a password: never logged, never exported.
   std::string dsn;
@@ -25,6 +37,8 @@ struct ConnectionConfig {
   Milliseconds tcp_user_timeout{30'000};
   Milliseconds backoff_min{100};
   Milliseconds backoff_max{30'000};
+  /// Not from the file: a DSN of several servers leads queries to that of the stream.
+  ServerPin server;
 };
 
 enum class PluginChoice : std::uint8_t { kAuto, kWal2json, kPgoutput };
@@ -49,6 +63,8 @@ struct SlotConfig {
   bool temporary = false;
   /// Create the slot when it does not exist; otherwise a missing slot stops the daemon.
   bool create = true;
+  /// Standbys may keep a copy of the slot and go on from it when they are promoted; Postgres 17 and later.
+  bool failover = false;
   LostPolicy lost_policy = LostPolicy::kRecreateAndScan;
   WalLimit max_retained_wal{};
 };

@@ -1,13 +1,18 @@
 #include "daemon/core/packed_text.hpp"
 
 #include <array>
+#include <bit>
+#include <cstring>
+#include <utility>
 
 namespace dupwatch::core {
 namespace {
 
 /// Ascending in ASCII, so that 128-bit order is byte order.
 constexpr std::string_view kAlphabet = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+/// Has a bit that no value has, and keeps it under `or`.
 constexpr std::uint8_t kNotInAlphabet = 0xFF;
+constexpr std::size_t kHalf = TokenCodec::kBodyChars / 2;
 
 constexpr std::array<std::uint8_t, 256> make_values() {
   std::array<std::uint8_t, 256> values{};
@@ -18,6 +23,25 @@ constexpr std::array<std::uint8_t, 256> make_values() {
   return values;
 }
 constexpr auto kValues = make_values();
+
+/// 13 digits as a number of 65 bits without its topmost one.
+struct Half {
+  std::uint64_t bits = 0;
+  std::uint8_t seen = 0;  ///< kNotInAlphabet when a character is none of the alphabet's
+};
+
+/// Terms that don't wait for each other, written out: a third of the time of shifting digit by digit.
+template <std::size_t... kIndex>
+Half sum_half(const char* digits, std::index_sequence<kIndex...> /*indices*/) noexcept {
+  Half half;
+  const auto add = [&](std::size_t i) {
+    const auto value = kValues[static_cast<unsigned char>(digits[i])];
+    half.bits |= std::uint64_t{value} << (5 * (kHalf - 1 - i));
+    half.seen |= value;
+  };
+  (add(kIndex), ...);
+  return half;
+}
 
 /// The finalizer of MurmurHash3: every input bit reaches every output bit.
 constexpr std::uint64_t mix(std::uint64_t x) noexcept {
@@ -33,29 +57,43 @@ constexpr std::uint64_t mix(std::uint64_t x) noexcept {
 Token TokenCodec::pack(std::string_view text) {
   const Token spilled{.kind = Token::kSpilled};
   if (text.size() < kBodyChars || text.size() > kBodyChars + kPrefixBytesMax) return spilled;
-  const auto prefix = text.substr(0, text.size() - kBodyChars);
-  const auto body = text.substr(prefix.size());
-  Token token;
+  const auto body = text.substr(text.size() - kBodyChars);
   // 26 digits hold 130 bits: a first digit above 7 does not fit.
   if (body[0] > '7') return spilled;
-  for (const char c : body) {
-    const auto value = kValues[static_cast<unsigned char>(c)];
-    if (value == kNotInAlphabet) return spilled;
-    token.hi = (token.hi << 5U) | (token.lo >> 59U);
-    token.lo = (token.lo << 5U) | value;
-  }
+  const auto upper = sum_half(body.data(), std::make_index_sequence<kHalf>{});
+  const auto lower = sum_half(body.data() + kHalf, std::make_index_sequence<kHalf>{});
+  if ((upper.seen | lower.seen) == kNotInAlphabet) return spilled;
+  const std::uint64_t carried = kValues[static_cast<unsigned char>(body[kHalf])] / 16U;
+  Token token{.hi = (upper.bits << 1U) | carried, .lo = lower.bits};
+  const auto prefix = prefix_of(text, text.size() - kBodyChars);
   std::size_t i = 0;
-  while (i < prefixes_.size() && prefixes_[i] != prefix) ++i;
+  while (i < prefixes_.size() && !(prefixes_[i] == prefix)) ++i;
   if (i == prefixes_.size()) {
     if (prefixes_.size() == kPrefixesMax) return spilled;
-    prefixes_.emplace_back(prefix);
+    prefixes_.push_back(prefix);
   }
   token.kind = static_cast<std::uint8_t>(Token::kFirstPrefix + i);
   return token;
 }
 
+TokenCodec::Prefix TokenCodec::prefix_of(std::string_view text, std::size_t size) noexcept {
+  static_assert(kPrefixBytesMax == sizeof(Prefix::bytes) && kBodyChars >= kPrefixBytesMax);
+  static_assert(std::endian::native == std::endian::little);
+  Prefix prefix{.bytes = {}, .size = size};
+  std::memcpy(prefix.bytes.data(), text.data(), sizeof prefix.bytes);
+  const auto keep = [](std::uint64_t& word, std::size_t bytes) {
+    if (bytes < sizeof word) word &= (std::uint64_t{1} << (8 * bytes)) - 1;
+  };
+  keep(prefix.bytes[0], size);
+  keep(prefix.bytes[1], size < sizeof(std::uint64_t) ? 0 : size - sizeof(std::uint64_t));
+  return prefix;
+}
+
 void TokenCodec::unpack(const Token& token, std::string& out) const {
-  out += prefixes_[static_cast<std::size_t>(token.kind - Token::kFirstPrefix)];
+  const auto& prefix = prefixes_[static_cast<std::size_t>(token.kind - Token::kFirstPrefix)];
+  std::array<char, kPrefixBytesMax> text{};
+  std::memcpy(text.data(), prefix.bytes.data(), text.size());
+  out.append(text.data(), prefix.size);
   std::array<char, kBodyChars> body{};
   auto hi = token.hi;
   auto lo = token.lo;

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -43,7 +45,16 @@ class TokenCodec {
   void unpack(const Token& token, std::string& out) const;
 
  private:
-  std::vector<std::string> prefixes_;
+  /// Up to 16 bytes, zeros behind them; two loads compare it with the start of a text.
+  struct Prefix {
+    std::array<std::uint64_t, 2> bytes{};
+    std::size_t size = 0;
+    friend bool operator==(const Prefix&, const Prefix&) = default;
+  };
+  /// The first `size` bytes of a text that has kBodyChars at least.
+  [[nodiscard]] static Prefix prefix_of(std::string_view text, std::size_t size) noexcept;
+
+  std::vector<Prefix> prefixes_;
 };
 
 /// Seeded 64-bit hash of a packed token or of a text; the seed keeps table lookups flat against chosen ids.

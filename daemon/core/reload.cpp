@@ -71,6 +71,7 @@ constexpr auto kRows = std::to_array<Row>({
     fixed<&C::slot, &SlotConfig::publication>("slot.publication"),
     fixed<&C::slot, &SlotConfig::temporary>("slot.temporary"),
     fixed<&C::slot, &SlotConfig::create>("slot.create"),
+    fixed<&C::slot, &SlotConfig::failover>("slot.failover"),
     live<&C::slot, &SlotConfig::lost_policy>("slot.lost_policy"),
     live<&C::slot, &SlotConfig::max_retained_wal>("slot.max_retained_wal"),
     live<&C::poll, &PollConfig::interval>("poll.interval"),

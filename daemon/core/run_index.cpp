@@ -1,11 +1,23 @@
 #include "daemon/core/run_index.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace dupwatch::core {
 namespace {
+
 constexpr std::size_t kTableMin = 1024;
+/// Heap of an open log that is kept for the next run: enough for some 100 rows.
+constexpr std::uint64_t kKeptLogBytes = std::uint64_t{16} << 10U;
+/// A hash node, its bucket and the text's own allocation.
+constexpr std::uint64_t kIdTextOverhead = 96;
+
+/// What malloc takes for a block: 8 bytes in front, 32 at least, a multiple of 16 (glibc).
+constexpr std::uint64_t heap_block(std::uint64_t bytes) noexcept {
+  return std::max<std::uint64_t>(32, (bytes + 8 + 15) / 16 * 16);
 }
+
+}  // namespace
 
 RunIndex::RunIndex(std::uint64_t bytes_max, std::chrono::milliseconds run_grace, std::uint64_t seed)
     : bytes_max_(bytes_max), run_grace_(run_grace), seed_(seed), table_(kTableMin) {}
@@ -14,23 +26,23 @@ std::uint64_t RunIndex::hash_of(const Token& id, std::string_view text) const no
   return id.packed() ? hash_token(id, seed_) : hash_text(text, seed_);
 }
 
-bool RunIndex::is(const Run& run, const Token& id, std::string_view text) const noexcept {
-  if (run.id.kind != id.kind) return false;
-  return id.packed() ? run.id.hi == id.hi && run.id.lo == id.lo : run.id_text == text;
+bool RunIndex::is(Handle handle, const Token& id, std::string_view text) const noexcept {
+  const auto& run = runs_[handle];
+  if (run.id_kind != id.kind) return false;
+  return id.packed() ? run.id_hi == id.hi && run.id_lo == id.lo : id_texts_.at(handle) == text;
 }
 
 RunIndex::Handle RunIndex::find(std::string_view run_id) {
   const auto id = codec_.pack(run_id);
   const auto hash = static_cast<std::uint32_t>(hash_of(id, run_id));
-  const auto mask = table_.size() - 1;
-  for (auto i = hash & mask; table_[i].run != kNone; i = (i + 1) & mask) {
-    if (table_[i].hash == hash && is(runs_[table_[i].run], id, run_id)) return table_[i].run;
+  for (auto i = home(hash); table_[i].run != kNone; i = after(i)) {
+    if (table_[i].hash == hash && is(table_[i].run, id, run_id)) return table_[i].run;
   }
   return kNone;
 }
 
-RunIndex::Handle RunIndex::insert_pending(std::string_view run_id, std::uint64_t batch) {
-  if ((live_ + 1) * 4 > table_.size() * 3) grow_table();
+RunIndex::Handle RunIndex::insert_pending(std::string_view run_id) {
+  if ((live_ + 1) * 8 > table_.size() * 7) grow_table();
   Handle handle = kNone;
   if (free_.empty()) {
     handle = static_cast<Handle>(runs_.size());
@@ -40,35 +52,100 @@ RunIndex::Handle RunIndex::insert_pending(std::string_view run_id, std::uint64_t
     free_.pop_back();
   }
   auto& run = runs_[handle];
-  run.id = codec_.pack(run_id);
-  if (!run.id.packed()) {
-    run.id_text = run_id;
-    heap_bytes_ += run_id.size();
+  const auto id = codec_.pack(run_id);
+  run.id_hi = id.hi;
+  run.id_lo = id.lo;
+  run.id_kind = id.kind;
+  if (!id.packed()) {
+    id_texts_.emplace(handle, run_id);
+    id_text_bytes_ += run_id.size() + kIdTextOverhead;
   }
-  run.pending_batch = batch;
-  place(handle, static_cast<std::uint32_t>(hash_of(run.id, run_id)));
+  run.pending = true;
+  run.place = take_open();
+  place(handle, static_cast<std::uint32_t>(hash_of(id, run_id)));
   ++live_;
   return handle;
 }
 
 RunLog::Added RunIndex::add_row(Handle handle, const EventRow& row) {
-  auto& log = runs_[handle].log;
-  const auto before = log.heap_bytes();
-  const auto added = log.add(row, codec_);
-  heap_bytes_ += log.heap_bytes() - before;
-  if (!added.known) ++rows_;
+  auto& open = open_[runs_[handle].place];
+  const auto added = open.log.add(row, codec_);
+  if (!added.known) {
+    note_open_bytes(open);
+    ++rows_;
+  }
   return added;
 }
 
+void RunIndex::note_open_bytes(OpenLog& open) noexcept {
+  const auto bytes = open.log.heap_bytes();
+  open_bytes_ += bytes - open.bytes;
+  open.bytes = bytes;
+}
+
 void RunIndex::complete(Handle handle) {
-  runs_[handle].pending_batch = 0;
+  runs_[handle].pending = false;
   link_newest(handle);
+  limit_open();
 }
 
 void RunIndex::touch(Handle handle) {
-  if (runs_[handle].pending_batch != 0 || newest_ == handle) return;
+  const bool packed = runs_[handle].packed != nullptr;
+  // The newest run is packed when what was newer has left.
+  if (runs_[handle].pending || (newest_ == handle && !packed)) return;
   unlink(handle);
+  if (packed) open_log(handle);
   link_newest(handle);
+  limit_open();
+}
+
+std::uint32_t RunIndex::take_open() {
+  if (free_open_.empty()) {
+    open_.emplace_back();
+    return static_cast<std::uint32_t>(open_.size() - 1);
+  }
+  const auto place = free_open_.back();
+  free_open_.pop_back();
+  return place;
+}
+
+void RunIndex::leave_open(std::uint32_t place) {
+  auto& open = open_[place];
+  // Its memory serves the next run, unless there is too much of it.
+  if (open.bytes > kKeptLogBytes || over_bound()) {
+    open.log = RunLog{};
+  } else {
+    open.log.clear();
+  }
+  note_open_bytes(open);
+  free_open_.push_back(place);
+}
+
+void RunIndex::open_log(Handle handle) {
+  auto& run = runs_[handle];
+  const auto bytes = run.place;
+  run.place = take_open();
+  unpack({run.packed.get(), bytes}, id_of(run), kinds_, codec_, open_[run.place].log);
+  note_open_bytes(open_[run.place]);
+  packed_bytes_ -= heap_block(bytes);
+  run.packed.reset();
+}
+
+void RunIndex::pack_log(Handle handle) {
+  auto& run = runs_[handle];
+  pack(open_[run.place].log, id_of(run), run.keeps_commits, kinds_, scratch_);
+  run.packed = std::make_unique_for_overwrite<std::byte[]>(scratch_.size());
+  std::ranges::copy(scratch_, run.packed.get());
+  packed_bytes_ += heap_block(scratch_.size());
+  leave_open(std::exchange(run.place, static_cast<std::uint32_t>(scratch_.size())));
+}
+
+void RunIndex::limit_open() {
+  while (open_complete_ > 1 && (open_complete_ > kOpenRunsMax || open_bytes_ > bytes_max_ / kOpenShare)) {
+    pack_log(oldest_open_);
+    oldest_open_ = runs_[oldest_open_].newer;
+    --open_complete_;
+  }
 }
 
 void RunIndex::end_run(Handle handle, Instant now) {
@@ -87,8 +164,9 @@ void RunIndex::evict(Instant now) {
     const auto [expires, handle, generation] = ended_.front();
     ended_.pop_front();
     auto& run = runs_[handle];
-    if (run.generation != generation) continue;  // evicted for memory since, and the place reused
-    if (run.pending_batch != 0) {
+    if (run.generation != generation || !run.ended)
+      continue;  // evicted for memory since, and the place reused
+    if (run.pending) {
       // Read back again by a late event while it waited: it gets a new grace period.
       ended_.push_back(Ended{.expires = now + run_grace_, .run = handle, .generation = generation});
       continue;
@@ -100,7 +178,7 @@ void RunIndex::evict(Instant now) {
 
 void RunIndex::forget(std::string_view run_id) {
   const auto handle = find(run_id);
-  if (handle != kNone && runs_[handle].pending_batch == 0) evict_run(handle, Eviction::kInvalidated);
+  if (handle != kNone && !runs_[handle].pending) evict_run(handle, Eviction::kInvalidated);
 }
 
 void RunIndex::clear_complete() {
@@ -108,42 +186,43 @@ void RunIndex::clear_complete() {
 }
 
 std::string RunIndex::run_id(Handle handle) const {
-  const auto& run = runs_[handle];
-  if (!run.id.packed()) return run.id_text;
+  const auto id = id_of(runs_[handle]);
+  if (!id.packed()) return id_texts_.at(handle);
   std::string out;
-  codec_.unpack(run.id, out);
+  codec_.unpack(id, out);
   return out;
 }
 
 std::uint64_t RunIndex::bytes() const noexcept {
   // Places of runs that left are used again and never given back, so they count as well.
-  return heap_bytes_ + runs_.size() * sizeof(Run) + table_.capacity() * sizeof(Slot) +
-         ended_.size() * sizeof(Ended);
+  return packed_bytes_ + open_bytes_ + id_text_bytes_ + runs_.size() * sizeof(Run) +
+         open_.size() * sizeof(OpenLog) + table_.capacity() * sizeof(Slot) + ended_.size() * sizeof(Ended);
 }
 
 void RunIndex::grow_table() {
-  const auto old = std::exchange(table_, std::vector<Slot>(table_.size() * 2));
+  const auto old = std::exchange(table_, std::vector<Slot>(table_.size() + table_.size() / 2));
   for (const auto& slot : old) {
     if (slot.run != kNone) place(slot.run, slot.hash);
   }
 }
 
 void RunIndex::place(Handle run, std::uint32_t hash) {
-  const auto mask = table_.size() - 1;
-  auto i = hash & mask;
-  while (table_[i].run != kNone) i = (i + 1) & mask;
+  auto i = home(hash);
+  while (table_[i].run != kNone) i = after(i);
   table_[i] = Slot{.run = run, .hash = hash};
 }
 
 void RunIndex::remove_from_table(Handle handle) {
-  const auto& run = runs_[handle];
-  const auto mask = table_.size() - 1;
-  auto hole = static_cast<std::uint32_t>(hash_of(run.id, run.id_text)) & mask;
-  while (table_[hole].run != handle) hole = (hole + 1) & mask;
+  const auto id = id_of(runs_[handle]);
+  const auto hash = id.packed() ? hash_token(id, seed_) : hash_text(id_texts_.at(handle), seed_);
+  auto hole = home(static_cast<std::uint32_t>(hash));
+  while (table_[hole].run != handle) hole = after(hole);
   // Linear probing without tombstones: move later entries back unless that would put them before their home.
-  for (auto i = (hole + 1) & mask; table_[i].run != kNone; i = (i + 1) & mask) {
-    const auto home = table_[i].hash & mask;
-    if (((i - home) & mask) >= ((i - hole) & mask)) {
+  const auto behind = [&](std::size_t i, std::size_t from) {
+    return i >= from ? i - from : i + table_.size() - from;
+  };
+  for (auto i = after(hole); table_[i].run != kNone; i = after(i)) {
+    if (behind(i, home(table_[i].hash)) >= behind(i, hole)) {
       table_[hole] = table_[i];
       hole = i;
     }
@@ -157,21 +236,34 @@ void RunIndex::link_newest(Handle handle) {
   run.newer = kNone;
   (newest_ == kNone ? oldest_ : runs_[newest_].newer) = handle;
   newest_ = handle;
+  if (oldest_open_ == kNone) oldest_open_ = handle;
+  ++open_complete_;
 }
 
 void RunIndex::unlink(Handle handle) {
   const auto& run = runs_[handle];
   (run.older == kNone ? oldest_ : runs_[run.older].newer) = run.newer;
   (run.newer == kNone ? newest_ : runs_[run.newer].older) = run.older;
+  if (oldest_open_ == handle) oldest_open_ = run.newer;
+  if (!run.packed) --open_complete_;
 }
 
 void RunIndex::evict_run(Handle handle, Eviction reason) {
   unlink(handle);
   remove_from_table(handle);
   auto& run = runs_[handle];
-  heap_bytes_ -= run.log.heap_bytes() + run.id_text.size();
-  rows_ -= run.log.rows();
-  const auto generation = run.generation + 1;
+  if (run.packed) {
+    rows_ -= packed_rows({run.packed.get(), run.place});
+    packed_bytes_ -= heap_block(run.place);
+  } else {
+    rows_ -= log(handle).rows();
+    leave_open(run.place);
+  }
+  if (const auto text = id_texts_.find(handle); text != id_texts_.end()) {
+    id_text_bytes_ -= text->second.size() + kIdTextOverhead;
+    id_texts_.erase(text);
+  }
+  const auto generation = static_cast<std::uint16_t>(run.generation + 1);
   run = Run{};
   run.generation = generation;
   free_.push_back(handle);

@@ -4,10 +4,13 @@
 #include <chrono>
 #include <cstdint>
 #include <deque>
+#include <memory>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
+#include "daemon/core/packed_run.hpp"
 #include "daemon/core/packed_text.hpp"
 #include "daemon/core/run_log.hpp"
 #include "daemon/core/stats.hpp"
@@ -18,32 +21,30 @@ using Instant = std::chrono::steady_clock::time_point;
 
 /// The runs in memory: a cache of per-run state whose backing store is Postgres. A run that is not here is
 /// read back before anything of it is judged, so evicting never costs exactness. Not thread-safe.
+///
+/// The logs of the runs used last, and of pending ones, are open; those of all others are packed. Opening is
+/// part of touch().
 class RunIndex {
  public:
   using Handle = std::uint32_t;
   static constexpr Handle kNone = 0xFFFFFFFF;
-
-  struct Run {
-    Token id;
-    std::string id_text;  ///< only when the id can't be packed
-    RunLog log;
-    /// Number of the read-back that completes this run; 0 = complete. Pending runs are never evicted.
-    std::uint64_t pending_batch = 0;
-    bool ended = false;
-    std::uint32_t generation = 0;
-    Handle older = kNone;  ///< list of complete runs by last use
-    Handle newer = kNone;
-  };
+  /// Complete runs whose logs are open: with logs of ordinary size they stay within a second-level cache.
+  static constexpr std::size_t kOpenRunsMax = 1024;
+  /// Open logs of complete runs take at most this share of the bound (and the newest one whatever it needs).
+  static constexpr std::uint64_t kOpenShare = 8;
 
   RunIndex(std::uint64_t bytes_max, std::chrono::milliseconds run_grace, std::uint64_t seed);
 
   [[nodiscard]] Handle find(std::string_view run_id);
-  /// Adds a run that is pending on `batch`. `run_id` must not be in the index.
-  [[nodiscard]] Handle insert_pending(std::string_view run_id, std::uint64_t batch);
+  /// Adds a run that waits for its read-back. `run_id` must not be in the index.
+  [[nodiscard]] Handle insert_pending(std::string_view run_id);
   RunLog::Added add_row(Handle run, const EventRow& row);
   /// The read-back is in: the run may be judged, and evicted when its turn comes.
   void complete(Handle run);
+  /// Of all complete runs it leaves last, and its log is open; that of another may be packed.
   void touch(Handle run);
+  /// A finding told of the run: LSN and time of its commits are kept even when its log is packed.
+  void keep_commits(Handle run) noexcept { runs_[run].keeps_commits = true; }
   /// The run's terminal event was seen: it leaves after the grace period.
   void end_run(Handle run, Instant now);
   /// Evicts ended runs past their grace, and the least recently used ones while memory is over its bound.
@@ -53,10 +54,18 @@ class RunIndex {
   /// Forgets all complete runs (the table was truncated).
   void clear_complete();
 
-  [[nodiscard]] const Run& run(Handle handle) const noexcept { return runs_[handle]; }
+  /// Of a run that is pending, or complete and touched since any other was touched or completed.
+  [[nodiscard]] const RunLog& log(Handle run) const noexcept { return open_[runs_[run].place].log; }
+  /// Its read-back is not in. Pending runs are never evicted.
+  [[nodiscard]] bool pending(Handle run) const noexcept { return runs_[run].pending; }
+  [[nodiscard]] bool ended(Handle run) const noexcept { return runs_[run].ended; }
   [[nodiscard]] std::string run_id(Handle handle) const;
   [[nodiscard]] const TokenCodec& codec() const noexcept { return codec_; }
+  /// The complete run that was not used for longest; kNone = there is none.
+  [[nodiscard]] Handle oldest() const noexcept { return oldest_; }
   [[nodiscard]] std::size_t size() const noexcept { return live_; }
+  /// Runs whose logs are open, pending ones included.
+  [[nodiscard]] std::size_t open_runs() const noexcept { return open_.size() - free_open_.size(); }
   [[nodiscard]] std::uint64_t rows() const noexcept { return rows_; }
   [[nodiscard]] std::uint64_t bytes() const noexcept;
   [[nodiscard]] std::uint64_t bytes_max() const noexcept { return bytes_max_; }
@@ -66,6 +75,25 @@ class RunIndex {
   [[nodiscard]] Instant next_expiry() const noexcept;
 
  private:
+  /// 40 bytes.
+  struct Run {
+    std::uint64_t id_hi = 0;
+    std::uint64_t id_lo = 0;
+    std::unique_ptr<std::byte[]> packed;  ///< null while the log is open
+    /// Bytes of `packed`, or the place among the open logs.
+    std::uint32_t place = 0;
+    Handle older = kNone;  ///< list of complete runs by last use
+    Handle newer = kNone;
+    std::uint16_t generation = 0;
+    std::uint8_t id_kind = 0;
+    bool pending : 1 = false;
+    bool ended : 1 = false;
+    bool keeps_commits : 1 = false;
+  };
+  struct OpenLog {
+    RunLog log;
+    std::uint64_t bytes = 0;  ///< on the heap
+  };
   struct Slot {
     Handle run = kNone;
     std::uint32_t hash = 0;
@@ -73,16 +101,32 @@ class RunIndex {
   struct Ended {
     Instant expires;
     Handle run;
-    std::uint32_t generation;
+    std::uint16_t generation;
   };
   [[nodiscard]] std::uint64_t hash_of(const Token& id, std::string_view text) const noexcept;
-  [[nodiscard]] bool is(const Run& run, const Token& id, std::string_view text) const noexcept;
+  [[nodiscard]] bool is(Handle run, const Token& id, std::string_view text) const noexcept;
+  [[nodiscard]] static Token id_of(const Run& run) noexcept {
+    return {.hi = run.id_hi, .lo = run.id_lo, .kind = run.id_kind};
+  }
+  /// Where a run with this hash belongs in the table.
+  [[nodiscard]] std::size_t home(std::uint32_t hash) const noexcept {
+    return (std::uint64_t{hash} * table_.size()) >> 32U;
+  }
+  [[nodiscard]] std::size_t after(std::size_t i) const noexcept { return i + 1 == table_.size() ? 0 : i + 1; }
   void grow_table();
   void place(Handle run, std::uint32_t hash);
   void remove_from_table(Handle run);
   void link_newest(Handle run);
   void unlink(Handle run);
   void evict_run(Handle run, Eviction reason);
+  /// A free place among the open logs.
+  [[nodiscard]] std::uint32_t take_open();
+  void leave_open(std::uint32_t place);
+  void note_open_bytes(OpenLog& open) noexcept;
+  void open_log(Handle run);
+  void pack_log(Handle run);
+  /// Packs the oldest open logs while there are more than may be.
+  void limit_open();
 
   std::uint64_t bytes_max_;
   std::chrono::milliseconds run_grace_;
@@ -90,13 +134,24 @@ class RunIndex {
   TokenCodec codec_;
   std::deque<Run> runs_;
   std::vector<Handle> free_;
+  /// Of runs whose id can't be packed.
+  std::unordered_map<Handle, std::string> id_texts_;
+  std::deque<OpenLog> open_;
+  std::vector<std::uint32_t> free_open_;
+  /// Complete runs with an open log: from here to the newest.
+  Handle oldest_open_ = kNone;
+  std::size_t open_complete_ = 0;
+  std::uint64_t open_bytes_ = 0;
+  RowKinds kinds_;
+  std::vector<std::byte> scratch_;
   std::vector<Slot> table_;
   std::deque<Ended> ended_;
   Handle oldest_ = kNone;
   Handle newest_ = kNone;
   std::size_t live_ = 0;
   std::uint64_t rows_ = 0;
-  std::uint64_t heap_bytes_ = 0;
+  std::uint64_t packed_bytes_ = 0;
+  std::uint64_t id_text_bytes_ = 0;
   std::array<std::uint64_t, kEvictions> evictions_{};
 };
 

@@ -79,14 +79,24 @@ RunLog::Added RunLog::add(const EventRow& event, TokenCodec& codec) {
     }
   }
   const auto index = static_cast<std::uint32_t>(rows_.size());
-  rows_.push_back(
-      Row{.id = store(id, event.id), .type = event.type, .entity = entity, .commit = event.commit});
-  // Appended at the end: the order of a chain is the order of arrival.
-  auto& last = entities_[entity].last;
-  (last == kNone ? entities_[entity].first : rows_[last].next) = index;
-  last = index;
-  note_extremes(index, event, codec);
+  put_row({.id = store(id, event.id),
+           .type = event.type,
+           .closes = event.closes,
+           .ends_run = event.ends_run,
+           .entity = entity,
+           .commit = event.commit},
+          codec);
   return {.row = index};
+}
+
+void RunLog::put_row(const Row& row, const TokenCodec& codec) {
+  const auto index = static_cast<std::uint32_t>(rows_.size());
+  rows_.push_back(row);
+  // Appended at the end: the order of a chain is the order of arrival.
+  auto& last = entities_[row.entity].last;
+  (last == kNone ? entities_[row.entity].first : rows_[last].next) = index;
+  last = index;
+  note_extremes(index, codec);
 }
 
 bool RunLog::is_behind_all(const Entity& entity, const Token& id) const noexcept {
@@ -96,9 +106,10 @@ bool RunLog::is_behind_all(const Entity& entity, const Token& id) const noexcept
   return greatest.hi != id.hi ? greatest.hi < id.hi : greatest.lo < id.lo;
 }
 
-void RunLog::note_extremes(std::uint32_t index, const EventRow& event, const TokenCodec& codec) {
-  auto& entity = entities_[rows_[index].entity];
-  const auto& id = rows_[index].id;
+void RunLog::note_extremes(std::uint32_t index, const TokenCodec& codec) {
+  const auto& added = rows_[index];
+  auto& entity = entities_[added.entity];
+  const auto& id = added.id;
   const auto keep_least = [&](std::uint32_t& row) {
     if (row == kNone || less(id, rows_[row].id, codec)) row = index;
   };
@@ -107,8 +118,8 @@ void RunLog::note_extremes(std::uint32_t index, const EventRow& event, const Tok
   };
   keep_greatest(entity.greatest);
   keep_greatest(greatest_);
-  if (event.closes) keep_least(entity.closing);
-  if (event.ends_run) keep_least(run_end_);
+  if (added.closes) keep_least(entity.closing);
+  if (added.ends_run) keep_least(run_end_);
   keep_least(is_slot_number(id) ? first_slot_ : first_other_);
 }
 
@@ -140,35 +151,43 @@ std::uint32_t RunLog::find_or_add_entity(const EventRow& event, TokenCodec& code
   const auto matches = [&](std::uint32_t i) {
     return entities_[i].group == event.group && same(entities_[i].key, key, text);
   };
-  std::size_t slot = 0;
   if (entity_table_.empty()) {
     for (std::uint32_t i = 0; i < entities_.size(); ++i) {
       if (matches(i)) return i;
     }
   } else {
     const auto mask = entity_table_.size() - 1;
-    slot = hash_of(key, text) & mask;
-    while (entity_table_[slot] != kNone) {
+    for (auto slot = hash_of(key, text) & mask; entity_table_[slot] != kNone; slot = (slot + 1) & mask) {
       if (matches(entity_table_[slot])) return entity_table_[slot];
-      slot = (slot + 1) & mask;
     }
   }
+  return put_entity(store(key, text), event.group, null_identity);
+}
+
+std::uint32_t RunLog::put_entity(const Token& key, std::uint8_t group, bool null_identity) {
   const auto index = static_cast<std::uint32_t>(entities_.size());
-  entities_.push_back(Entity{.key = store(key, text), .group = event.group, .null_identity = null_identity});
-  if (!entity_table_.empty()) entity_table_[slot] = index;
-  if (entities_.size() > kLinearMax && entities_.size() * 2 > entity_table_.size()) rehash_entities();
+  entities_.push_back(Entity{.key = key, .group = group, .null_identity = null_identity});
+  if (entities_.size() <= kLinearMax) return index;
+  if (entities_.size() * 2 > entity_table_.size()) {
+    rehash_entities();
+  } else {
+    place_entity(index);
+  }
   return index;
+}
+
+void RunLog::place_entity(std::uint32_t index) {
+  const auto mask = entity_table_.size() - 1;
+  auto slot = hash_of(entities_[index].key, spilled_text(entities_[index].key)) & mask;
+  while (entity_table_[slot] != kNone) slot = (slot + 1) & mask;
+  entity_table_[slot] = index;
 }
 
 void RunLog::rehash_entities() {
   std::size_t size = kLinearMax * 4;
   while (size < entities_.size() * 4) size *= 2;
   entity_table_.assign(size, kNone);
-  for (std::uint32_t i = 0; i < entities_.size(); ++i) {
-    auto slot = hash_of(entities_[i].key, spilled_text(entities_[i].key)) & (size - 1);
-    while (entity_table_[slot] != kNone) slot = (slot + 1) & (size - 1);
-    entity_table_[slot] = i;
-  }
+  for (std::uint32_t i = 0; i < entities_.size(); ++i) place_entity(i);
 }
 
 std::uint64_t RunLog::hash_of(const Token& token, std::string_view text) const noexcept {

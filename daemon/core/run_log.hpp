@@ -50,6 +50,8 @@ class RunLog {
   struct Row {
     Token id;
     std::uint8_t type = 0;
+    bool closes = false;
+    bool ends_run = false;
     std::uint32_t entity = 0;
     std::uint32_t next = kNone;  ///< next row of the entity
     CommitInfo commit;
@@ -76,6 +78,12 @@ class RunLog {
   Added add(const EventRow& event, TokenCodec& codec);
   void clear();
 
+  /// What another log with the same codec held, put back in its order: the spilled text first, each entity
+  /// before its first row. Nothing is looked up.
+  void put_spill(std::string_view text) { spill_ = text; }
+  std::uint32_t put_entity(const Token& key, std::uint8_t group, bool null_identity);
+  void put_row(const Row& row, const TokenCodec& codec);
+
   [[nodiscard]] const Row& row(std::uint32_t index) const noexcept { return rows_[index]; }
   [[nodiscard]] const Entity& entity(std::uint32_t index) const noexcept { return entities_[index]; }
   [[nodiscard]] std::size_t rows() const noexcept { return rows_.size(); }
@@ -85,6 +93,7 @@ class RunLog {
   /// The first row with a slot number for an id, and the first with any other id.
   [[nodiscard]] std::uint32_t first_slot() const noexcept { return first_slot_; }
   [[nodiscard]] std::uint32_t first_other() const noexcept { return first_other_; }
+  [[nodiscard]] std::string_view spill() const noexcept { return spill_; }
   /// The row with the largest id.
   [[nodiscard]] std::uint32_t greatest() const noexcept { return greatest_; }
 
@@ -104,8 +113,9 @@ class RunLog {
                           std::string_view wanted_text) const noexcept;
   [[nodiscard]] std::uint32_t find_or_add_entity(const EventRow& event, TokenCodec& codec);
   void rehash_entities();
+  void place_entity(std::uint32_t index);
   [[nodiscard]] bool is_behind_all(const Entity& entity, const Token& id) const noexcept;
-  void note_extremes(std::uint32_t index, const EventRow& event, const TokenCodec& codec);
+  void note_extremes(std::uint32_t index, const TokenCodec& codec);
   [[nodiscard]] std::uint64_t hash_of(const Token& token, std::string_view text) const noexcept;
 
   /// Below this, a linear search beats the hash table.

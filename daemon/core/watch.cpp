@@ -124,22 +124,22 @@ void Watch::on_insert(const decoder::Row& row) {
 
 void Watch::add_streamed(const EventRow& row) {
   const auto handle = find_or_request(row.run_id);
-  const auto greatest = index_.run(handle).log.greatest();
+  const auto greatest = index_.log(handle).greatest();
   const auto added = index_.add_row(handle, row);
   if (row.ends_run) index_.end_run(handle, now_);
   if (added.known && !added.written_again) {
     ++counters_.redeliveries;
     return;
   }
-  if (index_.run(handle).pending_batch != 0) return;  // judged when the read-back is in
+  if (index_.pending(handle)) return;  // judged when the read-back is in
   if (!added.known) observe_order(handle, greatest, added.row);
-  rules_.judge_row(index_.run(handle).log, added.row, verdicts_);
+  rules_.judge_row(index_.log(handle), added.row, verdicts_);
   report_verdicts(handle, Origin::kStream);
   if (index_.over_bound()) index_.evict(now_);
 }
 
 void Watch::observe_order(RunIndex::Handle run, std::uint32_t greatest_before, std::uint32_t row) {
-  const auto& log = index_.run(run).log;
+  const auto& log = index_.log(run);
   if (!profile_.slot_ids || greatest_before == RunLog::kNone || log.greatest() == row) return;
   const auto newest = ulid_millis(log.row(greatest_before).id);
   const auto own = ulid_millis(log.row(row).id);
@@ -150,7 +150,7 @@ void Watch::observe_order(RunIndex::Handle run, std::uint32_t greatest_before, s
 RunIndex::Handle Watch::find_or_request(std::string_view run_id) {
   auto handle = index_.find(run_id);
   if (handle == RunIndex::kNone) {
-    handle = index_.insert_pending(run_id, collecting_number_);
+    handle = index_.insert_pending(run_id);
     collecting_.push_back(handle);
   } else {
     index_.touch(handle);
@@ -180,7 +180,7 @@ void Watch::read_back_row(std::string_view run_id, std::string_view id, std::str
   const auto handle = index_.find(run_id);
   // Not asked for: the server's answer can't make us hold a run, nor add to one a row that nobody would
   // judge.
-  if (handle == RunIndex::kNone || index_.run(handle).pending_batch == 0) return;
+  if (handle == RunIndex::kNone || !index_.pending(handle)) return;
   const auto listed = classify(type, identity);
   if (!listed.tracked) return;
   auto event = make_event_row(profile_, listed.index, type);
@@ -195,7 +195,7 @@ void Watch::read_back_row(std::string_view run_id, std::string_view id, std::str
 void Watch::read_back_done() {
   for (const auto handle : in_flight_) {
     index_.complete(handle);
-    rules_.judge_run(index_.run(handle).log, verdicts_);
+    rules_.judge_run(index_.log(handle), verdicts_);
     report_verdicts(handle, Origin::kReadBack);
   }
   in_flight_.clear();
@@ -212,8 +212,9 @@ void Watch::read_back_failed() noexcept {
 void Watch::report_verdicts(RunIndex::Handle run, Origin origin) {
   if (verdicts_.empty()) return;
   const auto run_id = index_.run_id(run);
+  index_.keep_commits(run);
   for (const auto& verdict : verdicts_) {
-    report(rules_.describe(index_.run(run).log, verdict, run_id, origin));
+    report(rules_.describe(index_.log(run), verdict, run_id, origin));
   }
   verdicts_.clear();
 }

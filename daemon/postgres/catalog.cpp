@@ -53,7 +53,8 @@ std::string slot_query() {
          " ELSE pg_current_wal_flush_lsn() END,"
          // By way of jsonb, since only Postgres 16 and 17 and later have these columns.
          " coalesce(to_jsonb(s)->>'invalidation_reason', CASE to_jsonb(s)->>'conflicting' WHEN 'true' THEN"
-         " 'conflicting' END), pg_size_bytes(current_setting('max_slot_wal_keep_size', true))"
+         " 'conflicting' END), pg_size_bytes(current_setting('max_slot_wal_keep_size', true)),"
+         " to_jsonb(s)->>'failover', to_jsonb(s)->>'synced'"
          " FROM pg_catalog.pg_replication_slots s WHERE s.slot_name = $1";
 }
 
@@ -72,6 +73,8 @@ SlotRow read_slot_row(const pg_result& result, int row) {
   slot.server_end = lsn_cell(result, row, 10).value_or(decoder::Lsn{});
   slot.invalidation = one_line(cell(result, row, 11).value_or(""));
   if (const auto keep = cell(result, row, 12)) slot.keep_size_bytes = to_int64(keep);
+  slot.failover = cell(result, row, 13) == "true";
+  slot.synced = cell(result, row, 14) == "true";
   return slot;
 }
 

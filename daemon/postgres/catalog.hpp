@@ -50,6 +50,10 @@ struct SlotRow {
   std::string invalidation{};
   /// max_slot_wal_keep_size; negative = no limit.
   std::int64_t keep_size_bytes = -1;
+  /// Standbys may copy it (Postgres 17).
+  bool failover = false;
+  /// It is a standby's copy of a primary's slot, which nobody can read before the promotion.
+  bool synced = false;
   /// The server will not deliver from this slot any more.
   [[nodiscard]] bool lost() const { return wal_status == "lost" || !invalidation.empty(); }
 };
@@ -124,16 +128,28 @@ struct CreatedSlot {
 };
 /// CREATE_REPLICATION_SLOT with an exported snapshot, in the syntax of the server's version. Slot creation
 /// waits for the transactions that have written and are open: at most lock_timeout for each (60 s), then
-/// reason "slot_creation_blocked" and nothing is left on the server. `on_wait` is called about every five
-/// seconds, e.g. to log open_transactions() by way of another connection. After an error the connection must
-/// be dropped.
+/// reason "slot_creation_blocked" and nothing is left on the server. `on_wait` is called `every` so often
+/// meanwhile, e.g. to log open_transactions() by way of another connection. After an error the connection
+/// must be dropped.
 [[nodiscard]] Expected<CreatedSlot> create_slot(Connection& replication, const core::SlotConfig& slot,
                                                 decoder::Plugin plugin, Waiter& waiter,
-                                                const std::function<void()>& on_wait = {});
+                                                std::chrono::milliseconds every,
+                                                const std::function<void()>& on_wait);
+/// Has a primary log its open transactions, which the creation of a slot on its standby waits for. Where the
+/// role may not, the primary is at least given a reason to: it does so by itself within 15 s after it wrote.
+[[nodiscard]] std::optional<Error> log_open_transactions(Connection& primary, Waiter& waiter);
 enum class SnapshotUse : std::uint8_t { kExport, kNothing };
 /// The command behind create_slot; reason "invalid_slot_name" is the caller's to avoid (see valid_slot_name).
 [[nodiscard]] std::string create_slot_command(int server_version, std::string_view name,
-                                              std::string_view plugin, bool temporary, SnapshotUse snapshot);
+                                              std::string_view plugin, bool temporary, SnapshotUse snapshot,
+                                              bool failover = false);
+/// Makes a slot that nobody reads a failover slot: ALTER_REPLICATION_SLOT of Postgres 17.
+[[nodiscard]] std::optional<Error> enable_failover(Connection& replication, const std::string& slot,
+                                                   Waiter& waiter);
+/// The server is a standby.
+[[nodiscard]] bool in_recovery(const Connection& connection);
+/// Whether a slot made on this server can be copied to standbys: Postgres 17 and later, and a primary.
+[[nodiscard]] bool can_fail_over(const Connection& connection);
 /// 1 to 63 of a-z, 0-9 and underscore, as Postgres demands.
 [[nodiscard]] bool valid_slot_name(std::string_view name) noexcept;
 /// Does not wait for a session that streams from the slot: reason "slot_in_use".

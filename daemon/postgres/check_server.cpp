@@ -42,9 +42,33 @@ void check_version(CheckContext& context) {
   }
 }
 
+namespace {
+
+/// What a standby as a source needs beside the slot.
+void check_source_standby(CheckContext& context, bool has_slot) {
+  if (has_slot) {
+    context.add("primary_slot", Verdict::kPass, "the standby has a slot on its primary");
+  } else {
+    context.add(
+        "primary_slot", Verdict::kWarn,
+        "primary_slot_name is empty: while the standby is away the primary forgets what the slot needs",
+        "On the standby: ALTER SYSTEM SET primary_slot_name = '...' (a physical slot of the primary); "
+        "SELECT pg_reload_conf();");
+  }
+  const auto& heartbeat = context.config.heartbeat;
+  if (heartbeat.interval.count() != 0 && heartbeat.dsn.empty()) {
+    context.add("heartbeat", Verdict::kWarn, "heartbeat.dsn is empty, and a standby can't be written",
+                "Set heartbeat.dsn to the primary, or heartbeat.interval to 0s.");
+  }
+}
+
+}  // namespace
+
 void check_server_role(CheckContext& context) {
-  const auto answer = context.query(
-      "server_role", "SELECT pg_is_in_recovery(), current_setting('hot_standby_feedback')::bool");
+  const auto answer =
+      context.query("server_role",
+                    "SELECT pg_is_in_recovery(), current_setting('hot_standby_feedback')::bool,"
+                    " current_setting('primary_slot_name') <> ''");
   if (!answer) return;
   context.standby = cell(*answer, 0, 0) == "t";
   if (!context.standby) {
@@ -61,6 +85,7 @@ void check_server_role(CheckContext& context) {
   } else {
     context.add("server_role", Verdict::kPass, "standby with hot_standby_feedback");
   }
+  if (context.standby && context.version >= 160000) check_source_standby(context, cell(*answer, 0, 2) == "t");
 }
 
 void check_wal_level(CheckContext& context) {

@@ -92,8 +92,15 @@ void check_slot(CheckContext& context) {
   } else if (slot.database != cell(*database, 0, 0)) {
     context.add("slot", Verdict::kFail, name + " belongs to database " + quote_identifier(slot.database),
                 "Choose another slot.name, or that database in connection.dsn.");
+  } else if (context.standby && slot.synced) {
+    context.add(
+        "slot", Verdict::kFail, name + " is a copy of the primary's slot, which can't be read here",
+        "Connect to the primary (target_session_attrs=read-write in connection.dsn), or choose another "
+        "slot.name to decode on this standby.");
   } else if (slot.wal_status == "lost") {
-    context.add("slot", Verdict::kFail, name + " is lost: the server removed WAL that it needed",
+    context.add("slot", Verdict::kFail,
+                name + (slot.invalidation.empty() ? " is lost: the server removed WAL that it needed"
+                                                  : " is lost: " + slot.invalidation),
                 "dupwatch drop, then dupwatch run; and raise max_slot_wal_keep_size.");
   } else {
     const bool near = slot.wal_status == "unreserved";
@@ -141,6 +148,12 @@ void check_plugin(CheckContext& context) {
   const auto error = probe(context, *context.plugin);
   if (!error) {
     context.add("plugin", Verdict::kPass, name + " is installed: a temporary slot was created and dropped");
+  } else if (context.standby && error->reason == "timeout") {
+    context.add(
+        "plugin", Verdict::kWarn,
+        name + ", not probed: on a standby a slot waits until the primary logs its open transactions",
+        "On the primary: SELECT pg_log_standby_snapshot(); while dupwatch check runs. dupwatch run asks "
+        "for it by itself when heartbeat.dsn leads to the primary.");
   } else if (error->reason == "slot_creation_blocked" || error->reason == "timeout") {
     context.add("plugin", Verdict::kWarn, name + ", not probed: slot creation waits for open transactions",
                 "Run dupwatch check again when they have ended; dupwatch run waits for them.");

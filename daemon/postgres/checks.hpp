@@ -65,6 +65,9 @@ void check_slot_headroom(CheckContext& context);
 void check_plugin(CheckContext& context);
 void check_wal_keep_size(CheckContext& context);
 
+// check_failover.cpp
+void check_failover(CheckContext& context);
+
 // check_table.cpp
 void check_table(CheckContext& context);
 void check_rights(CheckContext& context);

@@ -31,6 +31,22 @@ Error timed_out(std::chrono::milliseconds timeout) {
   return {Fault::kTransient, "timeout", "", std::move(text), "dupwatch tries again on a new connection."};
 }
 
+std::string server_started_query() {
+  return "SELECT pg_catalog.pg_postmaster_start_time()";
+}
+
+std::variant<std::string, Error> server_started(Connection& connection, Waiter& waiter) {
+  const auto answer = connection.execute(server_started_query(), {}, waiter, kAnswerTimeout);
+  if (const auto* error = std::get_if<Error>(&answer)) return *error;
+  return std::string{cell(*std::get<Result>(answer), 0, 0).value_or("")};
+}
+
+Error other_server() {
+  return {Fault::kTransient, "other_server", "", "a second connection led to another server than the first",
+          "Behind connection.dsn are several servers, and a query may not go to another one than the stream: "
+          "name them one by one (host=a,b), or give the address of one."};
+}
+
 Connection::Connection(const core::ConnectionConfig& config, Kind kind) : state_(std::make_unique<State>()) {
   auto parsed = Dsn::parse(config.dsn);
   if (auto* error = std::get_if<Error>(&parsed)) {
@@ -40,6 +56,7 @@ Connection::Connection(const core::ConnectionConfig& config, Kind kind) : state_
   const auto& dsn = std::get<Dsn>(parsed);
   state_->parameters = connect_parameters(config, dsn, kind);
   state_->endpoints = dsn.endpoints();
+  pin_server(state_->parameters, state_->endpoints, config.server);
   state_->host_timeout = postgres::host_timeout(config, dsn);
   state_->start();
 }
@@ -153,6 +170,15 @@ std::optional<std::string> Connection::take_notice() {
   return std::exchange(state_->notice, std::nullopt);
 }
 
+core::ServerPin Connection::server() const {
+  if (!state_->conn) return {};
+  return {.host = text_or_empty(PQhost(state_->conn.get())),
+          .hostaddr = text_or_empty(PQhostaddr(state_->conn.get())),
+          .port = text_or_empty(PQport(state_->conn.get())),
+          .started = {},
+          .any_role = false};
+}
+
 std::string Connection::parameter(const char* name) const {
   return state_->conn ? text_or_empty(PQparameterStatus(state_->conn.get(), name)) : std::string{};
 }
@@ -164,7 +190,13 @@ std::variant<Connection, Error> Connection::open(const core::ConnectionConfig& c
   auto deadline = after(connection.host_timeout());
   for (;;) {
     const auto progress = connection.advance();
-    if (progress == Progress::kReady) return std::variant<Connection, Error>{std::move(connection)};
+    if (progress == Progress::kReady) {
+      if (config.server.started.empty()) return std::variant<Connection, Error>{std::move(connection)};
+      const auto started = server_started(connection, waiter);
+      if (const auto* error = std::get_if<Error>(&started)) return *error;
+      if (std::get<std::string>(started) != config.server.started) return other_server();
+      return std::variant<Connection, Error>{std::move(connection)};
+    }
     if (progress == Progress::kFailed) return connection.error(Stage::kConnect);
     if (connection.attempt() != attempt) {
       attempt = connection.attempt();

@@ -88,10 +88,13 @@ class Connection {
   [[nodiscard]] int backend_pid() const noexcept;
   /// The newest warning of the server since the last call, e.g. of Postgres 18 about a missing publication.
   [[nodiscard]] std::optional<std::string> take_notice();
+  /// The server that this connection leads to; `started` is empty.
+  [[nodiscard]] core::ServerPin server() const;
   /// The server's parameter, e.g. "server_version"; empty when not reported.
   [[nodiscard]] std::string parameter(const char* name) const;
 
-  /// Connects and waits; honours connect_timeout per attempt.
+  /// Connects and waits; honours connect_timeout per attempt. Reason "other_server": what answers is not the
+  /// server that the configuration pins.
   [[nodiscard]] static std::variant<Connection, Error> open(const core::ConnectionConfig& config, Kind kind,
                                                             Waiter& waiter);
 
@@ -150,6 +153,14 @@ class Connection {
                                                  std::chrono::milliseconds timeout);
   std::unique_ptr<State> state_;
 };
+
+/// When the server's postmaster started, in the server's words; as it tells servers apart, the standbys of
+/// one primary too, which share everything else.
+[[nodiscard]] std::variant<std::string, Error> server_started(Connection& connection, Waiter& waiter);
+/// The statement behind it.
+[[nodiscard]] std::string server_started_query();
+/// Two connections that belong together do not lead to the same server.
+[[nodiscard]] Error other_server();
 
 /// Error of a result, nullopt when it is one of success (tuples, command, copy-both, single tuple).
 [[nodiscard]] std::optional<Error> result_error(const pg_result& result, Stage stage);

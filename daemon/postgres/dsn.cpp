@@ -16,7 +16,7 @@ namespace {
 // before it opens a socket. There is no other call that resolves a service named inside a DSN.
 constexpr const char* kResolveOnly = "dupwatch-resolve-only";
 
-struct FinishConnection {
+struct FinishResolver {
   void operator()(PGconn* conn) const noexcept { PQfinish(conn); }
 };
 struct FreeOptions {
@@ -83,7 +83,7 @@ std::variant<Dsn, Error> Dsn::parse(const std::string& dsn) {
   constexpr std::array<const char*, 4> kKeywords = {"dbname", "passfile", "sslmode", nullptr};
   // A password file that does not exist: it is read, and its permissions are complained of, when connecting.
   const std::array<const char*, 4> values = {dsn.c_str(), "/nonexistent", kResolveOnly, nullptr};
-  const std::unique_ptr<PGconn, FinishConnection> conn{
+  const std::unique_ptr<PGconn, FinishResolver> conn{
       PQconnectStartParams(kKeywords.data(), values.data(), 1)};
   if (!conn)
     return Error{Fault::kTransient, "out_of_memory", "", "libpq could not allocate a connection", ""};
@@ -167,6 +167,18 @@ void set_endpoints(ConnectParameters& parameters, const std::vector<Endpoint>& e
   if (!only_commas(hosts)) parameters.emplace_back("host", hosts);
   if (!only_commas(addresses)) parameters.emplace_back("hostaddr", addresses);
   parameters.emplace_back("port", join(&Endpoint::port));
+}
+
+void pin_server(ConnectParameters& parameters, std::vector<Endpoint>& endpoints,
+                const core::ServerPin& server) {
+  if (server.host.empty() && server.hostaddr.empty()) return;
+  // A socket has no address, and an empty value does not take the place of the DSN's.
+  const bool addresses = std::any_of(endpoints.begin(), endpoints.end(),
+                                     [](const Endpoint& endpoint) { return !endpoint.hostaddr.empty(); });
+  if (addresses && server.hostaddr.empty()) return;
+  endpoints = {{.host = server.host, .hostaddr = server.hostaddr, .port = server.port}};
+  set_endpoints(parameters, endpoints);
+  if (server.any_role) parameters.emplace_back("target_session_attrs", "any");
 }
 
 std::chrono::milliseconds host_timeout(const core::ConnectionConfig& config, const Dsn& dsn) {

@@ -43,6 +43,11 @@ class Dsn {
 /// Replaces the hosts, so that an attempt can go on with those that are left.
 void set_endpoints(ConnectParameters& parameters, const std::vector<Endpoint>& endpoints);
 
+/// Leaves one server of them; the role that the DSN asks for stays asked for unless `server` says otherwise.
+/// Does nothing where `server` has no host, or where libpq could not be told to forget an address of the DSN.
+void pin_server(ConnectParameters& parameters, std::vector<Endpoint>& endpoints,
+                const core::ServerPin& server);
+
 /// The time one host gets: connect_timeout of the DSN (seconds; 0 = no limit) before that of the
 /// configuration.
 [[nodiscard]] std::chrono::milliseconds host_timeout(const core::ConnectionConfig& config, const Dsn& dsn);

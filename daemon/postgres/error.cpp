@@ -66,6 +66,10 @@ constexpr std::string_view kPoison =
 constexpr std::string_view kAllowPlugin =
     "The server does not list the plugin as trusted: ALTER SYSTEM SET output_plugin_libraries = 'pgoutput', "
     "'test_decoding', 'wal2json'; SELECT pg_reload_conf(); or use pgoutput (dupwatch setup --print-sql).";
+// An address that moves from server to server may lead here before the promotion.
+constexpr std::string_view kSyncedSlot =
+    "The slot is a standby's copy, which can be read once the standby is promoted. If it is not about to be, "
+    "connect to the primary (target_session_attrs=primary in connection.dsn).";
 constexpr std::string_view kGrantSelect =
     "Grant what dupwatch reads: the statements are in the output of dupwatch setup --print-sql.";
 constexpr std::string_view kMakePublication = "Create the publication: dupwatch setup --print-sql | psql";
@@ -177,12 +181,8 @@ constexpr auto kRows = std::to_array<Row>({
      "A standby named in standby_slot_names is down or behind: the stream waits for it."},
     {kAny, "55000", "physical replication slot", kOperator, "slot_wrong_kind",
      "Slot %1 is a physical one: choose another slot.name."},
-    {kAny, "55000", "being synchronized", kOperator, "slot_synced",
-     "The slot is a standby's copy: connect to the primary (target_session_attrs=primary in "
-     "connection.dsn)."},
-    {kAny, "55000", "synced from the primary", kOperator, "slot_synced",
-     "The slot is a standby's copy: connect to the primary (target_session_attrs=primary in "
-     "connection.dsn)."},
+    {kAny, "55000", "being synchronized", kTransient, "slot_synced", kSyncedSlot},
+    {kAny, "55000", "synced from the primary", kTransient, "slot_synced", kSyncedSlot},
     {kAny, "55000", "cannot read from logical replication slot", kLost, "slot_lost", kLostSlot},
     {kAny, "55000", "can no longer get changes", kLost, "slot_lost", kLostSlot},
     {kAny, "55000", "can no longer access replication slot", kLost, "slot_lost", kLostSlot},

@@ -5,6 +5,7 @@
 #include <iterator>
 
 #include "daemon/postgres/quoting.hpp"
+#include "daemon/postgres/setup_blocks.hpp"
 
 namespace dupwatch::postgres {
 namespace {
@@ -65,7 +66,7 @@ std::string findings_table_sql(const core::FindingsConfig& config, const std::st
   const auto schema = quote_identifier(config.table_schema);
   const auto who = quote_identifier(role);
   return fmt::format(
-      "CREATE SCHEMA IF NOT EXISTS {0};\n"
+      "{3}"
       "CREATE TABLE IF NOT EXISTS {1} (\n"
       "  finding_id text PRIMARY KEY,\n"
       "  rule text NOT NULL,\n"
@@ -79,7 +80,7 @@ std::string findings_table_sql(const core::FindingsConfig& config, const std::st
       "GRANT USAGE ON SCHEMA {0} TO {2};\n"
       "GRANT SELECT, INSERT ON {1} TO {2};\n"
       "GRANT UPDATE (severity, state, flagged_at, record) ON {1} TO {2};\n",
-      schema, table, who);
+      schema, table, who, schema_block(config.table_schema));
 }
 
 }  // namespace dupwatch::postgres

@@ -28,6 +28,7 @@ constexpr std::array kChecks = {
     check_slot_headroom,
     check_plugin,
     check_wal_keep_size,
+    check_failover,
     check_senders,
     check_connections,
     check_publication,

@@ -38,8 +38,13 @@ struct CheckReport {
 [[nodiscard]] CheckReport run_checks(const core::Config& config, Waiter& waiter);
 
 /// SQL a DBA runs: role, grants, publication (insert only, column list; row filter and its trade-off as a
-/// comment). `drop` undoes it.
+/// comment).
 [[nodiscard]] std::string setup_sql(const core::Config& config);
-[[nodiscard]] std::string teardown_sql(const core::Config& config);
+
+/// What becomes of dupwatch's own tables: kDrop refuses while one holds the only copy of a row of the log.
+enum class TeardownTables : std::uint8_t { kKeep, kDrop, kDropWithRows };
+/// Undoes setup_sql and what was added for the quarantine, in one transaction.
+[[nodiscard]] std::string teardown_sql(const core::Config& config,
+                                       TeardownTables tables = TeardownTables::kKeep);
 
 }  // namespace dupwatch::postgres

@@ -7,6 +7,7 @@
 #include "daemon/postgres/quarantine_limits.hpp"
 #include "daemon/postgres/quoting.hpp"
 #include "daemon/postgres/setup.hpp"
+#include "daemon/postgres/setup_blocks.hpp"
 
 namespace dupwatch::postgres {
 namespace {
@@ -54,7 +55,7 @@ std::string quarantine_setup_sql(const core::Config& config) {
       "restore` "
       "is for\n"
       "-- a role that may write the table, such as its owner.\n"
-      "CREATE SCHEMA IF NOT EXISTS dupwatch;\n"
+      "{3}"
       "CREATE TABLE IF NOT EXISTS dupwatch.quarantine (\n"
       "  id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,\n"
       "  finding_id text NOT NULL,\n"
@@ -82,7 +83,8 @@ std::string quarantine_setup_sql(const core::Config& config) {
       "GRANT USAGE ON SCHEMA dupwatch TO {0};\n"
       "GRANT SELECT, INSERT ON dupwatch.quarantine TO {0};\n"
       "GRANT SELECT, DELETE ON {1} TO {0};\n",
-      who, qualified(profile.schema, profile.table), quarantine_circuit_setup_sql(who));
+      who, qualified(profile.schema, profile.table), quarantine_circuit_setup_sql(who),
+      schema_block("dupwatch"));
 }
 
 std::string stored_columns_query() {

@@ -8,19 +8,19 @@
 namespace dupwatch::postgres {
 namespace {
 
-constexpr std::chrono::seconds kWaitSlice{5};
 // lock_timeout bounds the wait for one transaction; this bounds the sum over all of them.
 constexpr std::chrono::minutes kCreateTimeout{30};
 
 /// Wakes up in between to report that the wait goes on.
 class ReportingWaiter final : public Waiter {
  public:
-  ReportingWaiter(Waiter& inner, const std::function<void()>& report) : inner_(inner), report_(report) {}
+  ReportingWaiter(Waiter& inner, std::chrono::milliseconds every, const std::function<void()>& report)
+      : inner_(inner), every_(every), report_(report) {}
 
   Outcome wait(int fd, short events, Instant deadline) override {
     for (;;) {
       const auto now = std::chrono::steady_clock::now();
-      const auto slice = std::min(deadline, now + kWaitSlice);
+      const auto slice = std::min(deadline, now + every_);
       const auto outcome = inner_.wait(fd, events, slice);
       if (outcome != Outcome::kTimeout || slice == deadline) return outcome;
       if (report_) report_();
@@ -29,6 +29,7 @@ class ReportingWaiter final : public Waiter {
 
  private:
   Waiter& inner_;
+  std::chrono::milliseconds every_;
   const std::function<void()>& report_;
 };
 
@@ -53,28 +54,45 @@ Expected<SystemIdentity> identify_system(Connection& replication, Waiter& waiter
 }
 
 std::string create_slot_command(int server_version, std::string_view name, std::string_view plugin,
-                                bool temporary, SnapshotUse snapshot) {
+                                bool temporary, SnapshotUse snapshot, bool failover) {
   std::string command = "CREATE_REPLICATION_SLOT " + quote_identifier(name);
   if (temporary) command += " TEMPORARY";
   command += " LOGICAL " + quote_identifier(plugin);
   const bool exported = snapshot == SnapshotUse::kExport;
   // Postgres 15 put the options into parentheses; older servers know only the keywords.
   if (server_version >= 150000)
-    return command + (exported ? " (SNAPSHOT 'export')" : " (SNAPSHOT 'nothing')");
+    return command + (exported ? " (SNAPSHOT 'export'" : " (SNAPSHOT 'nothing'") +
+           (failover ? ", FAILOVER true)" : ")");
   return command + (exported ? " EXPORT_SNAPSHOT" : " NOEXPORT_SNAPSHOT");
 }
 
+bool in_recovery(const Connection& connection) {
+  return connection.parameter("in_hot_standby") == "on";
+}
+
+bool can_fail_over(const Connection& connection) {
+  return connection.server_version() >= 170000 && !in_recovery(connection);
+}
+
+std::optional<Error> enable_failover(Connection& replication, const std::string& slot, Waiter& waiter) {
+  auto answer = replication.execute("ALTER_REPLICATION_SLOT " + quote_identifier(slot) + " (FAILOVER true)",
+                                    {}, waiter, kAnswerTimeout, Stage::kCreateSlot);
+  if (auto* error = std::get_if<Error>(&answer)) return std::move(*error);
+  return std::nullopt;
+}
+
 Expected<CreatedSlot> create_slot(Connection& replication, const core::SlotConfig& slot,
-                                  decoder::Plugin plugin, Waiter& waiter,
+                                  decoder::Plugin plugin, Waiter& waiter, std::chrono::milliseconds every,
                                   const std::function<void()>& on_wait) {
   if (!valid_slot_name(slot.name)) {
     return Error{Fault::kNeedsOperator, "invalid_slot_name", "",
                  "slot.name \"" + slot.name + "\" is not legal",
                  "Use lower-case letters, digits and underscores, at most 63."};
   }
-  ReportingWaiter reporting{waiter, on_wait};
-  const auto command = create_slot_command(replication.server_version(), slot.name,
-                                           decoder::to_string(plugin), slot.temporary, SnapshotUse::kExport);
+  ReportingWaiter reporting{waiter, every, on_wait};
+  const auto command =
+      create_slot_command(replication.server_version(), slot.name, decoder::to_string(plugin), slot.temporary,
+                          SnapshotUse::kExport, slot.failover && can_fail_over(replication));
   auto answer = replication.execute(command, {}, reporting, kCreateTimeout, Stage::kCreateSlot);
   if (auto* error = std::get_if<Error>(&answer)) {
     // A walsender that waits for a transaction does not notice that its client is gone, and its half-made
@@ -87,6 +105,21 @@ Expected<CreatedSlot> create_slot(Connection& replication, const core::SlotConfi
   created.consistent_point = decoder::parse_lsn(cell(result, 0, 1).value_or("")).value_or(decoder::Lsn{});
   created.snapshot = cell(result, 0, 2).value_or("");
   return created;
+}
+
+std::optional<Error> log_open_transactions(Connection& primary, Waiter& waiter) {
+  // Two statements: the right to a function is asked for even where a CASE does not come to it.
+  const auto may =
+      ask_bool(primary, "SELECT has_function_privilege('pg_catalog.pg_log_standby_snapshot()', 'EXECUTE')",
+               {}, waiter);
+  if (const auto* error = std::get_if<Error>(&may)) return *error;
+  const auto answer = ask(primary,
+                          std::get<bool>(may) ? "SELECT pg_catalog.pg_log_standby_snapshot()"
+                                              : "SELECT pg_catalog.pg_logical_emit_message(false, "
+                                                "'dupwatch_wake', '')",
+                          {}, waiter);
+  if (const auto* error = std::get_if<Error>(&answer)) return *error;
+  return std::nullopt;
 }
 
 namespace {

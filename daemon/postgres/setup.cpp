@@ -7,25 +7,16 @@
 #include "daemon/postgres/findings_table.hpp"
 #include "daemon/postgres/preflight.hpp"
 #include "daemon/postgres/quoting.hpp"
+#include "daemon/postgres/setup_blocks.hpp"
 
 namespace dupwatch::postgres {
 namespace {
-
-// Marks the roles that `setup` made, so that undoing it can't drop one that was there before.
-constexpr std::string_view kRoleMark = "made by dupwatch setup";
 
 // Managed services have no superuser to turn to.
 constexpr std::string_view kRoleHint =
     "Making roles takes CREATEROLE. REPLICATION is given by a superuser alone before Postgres 16, and from "
     "16 on also by a role that has REPLICATION itself. Managed services have ways of their own: "
     "config/providers in dupwatch's documentation. A role that exists and may replicate is taken as it is.";
-
-/// A DO block whose tag does not occur in its body, whatever the names in it are.
-std::string do_block(const std::string& body) {
-  std::string tag = "dupwatch";
-  while (body.find('$' + tag + '$') != std::string::npos) tag += '_';
-  return fmt::format("DO ${0}$\nBEGIN\n{1}END\n${0}$;\n", tag, body);
-}
 
 /// Comment text from the configuration: one line, whatever is in it.
 std::string comment_text(const std::string& text) {
@@ -53,15 +44,7 @@ std::string role_section(const std::string& role) {
              "  END IF;\n"
              "EXCEPTION WHEN insufficient_privilege THEN\n"
              "  RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege', MESSAGE = SQLERRM, HINT = {3};\n",
-             quote_literal(role), quote_identifier(role), quote_literal(kRoleMark),
-             quote_literal(kRoleHint)));
-}
-
-std::string table_condition(const std::string& schema, const std::string& table) {
-  return fmt::format(
-      "EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
-      " WHERE n.nspname = {} AND c.relname = {})",
-      quote_literal(schema), quote_literal(table));
+             quote_literal(role), quote_identifier(role), quote_literal(kSetupMark), quote_literal(kRoleHint)));
 }
 
 std::string event_columns(const core::Profile& profile) {
@@ -123,14 +106,16 @@ std::string publication_section(const core::Config& config) {
       do_block(fmt::format(
           "  IF EXISTS (SELECT FROM pg_catalog.pg_publication WHERE pubname = {}) THEN\n"
           "    RAISE NOTICE 'the publication exists and is left as it is; dupwatch check judges its shape';\n"
+          "    RETURN;\n"
           "  ELSIF current_setting('server_version_num')::int >= 150000 THEN\n"
           "    EXECUTE {};\n"
           "  ELSE\n"
           "    -- Postgres 14 knows no column lists: whole rows are sent.\n"
           "    EXECUTE {};\n"
-          "  END IF;\n",
+          "  END IF;\n"
+          "  COMMENT ON PUBLICATION {} IS {};\n",
           quote_literal(config.slot.publication), quote_literal(create_publication_statement(config, true)),
-          quote_literal(create_publication_statement(config, false))));
+          quote_literal(create_publication_statement(config, false)), name, quote_literal(kSetupMark)));
   const auto filter = row_filter(config);
   if (filter.empty()) return sql;
   return sql +
@@ -151,17 +136,6 @@ std::string findings_section(const core::Config& config, const std::string& role
          "it; it "
          "may never\n-- delete from it nor change which run a finding is of.\n" +
          findings_table_sql(config.findings, role);
-}
-
-std::string findings_revokes(const core::Config& config, const std::string& role) {
-  if (config.findings.table_name.empty()) return {};
-  const auto& findings = config.findings;
-  // The table itself is evidence and stays.
-  return fmt::format(
-      "  IF {} THEN\n    REVOKE ALL ON {} FROM {};\n    REVOKE USAGE ON SCHEMA {} FROM {};\n  END IF;\n",
-      table_condition(findings.table_schema, findings.table_name),
-      qualified(findings.table_schema, findings.table_name), quote_identifier(role),
-      quote_identifier(findings.table_schema), quote_identifier(role));
 }
 
 constexpr std::string_view kServerSection =
@@ -251,53 +225,6 @@ std::string setup_sql(const core::Config& config) {
              comment_text(config.profile.qualified_name())) +
          role_section(role) + grants_section(config.profile, role) + publication_section(config) +
          findings_section(config, role) + std::string{kServerSection};
-}
-
-std::string teardown_sql(const core::Config& config) {
-  const auto& profile = config.profile;
-  const auto role = dsn_role(config);
-  const auto who = quote_identifier(role);
-  const auto revoke = [&](const std::string& schema, const std::string& table, const std::string& columns) {
-    return fmt::format(
-        "  IF EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = "
-        "c.relnamespace"
-        " WHERE n.nspname = {} AND c.relname = {}) THEN\n"
-        "    REVOKE SELECT ({}) ON {} FROM {};\n    REVOKE USAGE ON SCHEMA {} FROM {};\n  END IF;\n",
-        quote_literal(schema), quote_literal(table), columns, qualified(schema, table), who,
-        quote_identifier(schema), who);
-  };
-  auto revokes = revoke(profile.schema, profile.table, event_columns(profile));
-  if (profile.runs) {
-    const auto& runs = *profile.runs;
-    revokes += revoke(runs.schema, runs.name, runs_columns(runs));
-    for (const auto* table : {&runs.steps, &runs.waits}) {
-      revokes += revoke(runs.schema, table->name, entity_columns(*table));
-    }
-  }
-  revokes += findings_revokes(config, role);
-  // A role that was there before may need its rights for other work, so only one that setup has made loses
-  // them. Two blocks: a role that can't be dropped must not bring its rights back.
-  const auto made_by_setup = fmt::format(
-      "EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = {} AND"
-      " pg_catalog.shobj_description(oid, 'pg_authid') = {})",
-      quote_literal(role), quote_literal(kRoleMark));
-  return fmt::format(
-             "-- dupwatch: undoes dupwatch setup. Stop dupwatch first; a slot that is in use is left "
-             "alone.\n\n"
-             "SELECT pg_catalog.pg_drop_replication_slot(slot_name) FROM pg_catalog.pg_replication_slots"
-             " WHERE slot_name = {} AND NOT active;\nDROP PUBLICATION IF EXISTS {};\n",
-             quote_literal(config.slot.name), quote_identifier(config.slot.publication)) +
-         do_block(fmt::format(
-             "  IF NOT {} THEN\n"
-             "    RAISE NOTICE 'the role was not made by setup: it keeps its rights';\n"
-             "    RETURN;\n  END IF;\n{}"
-             "  EXECUTE format('REVOKE CONNECT ON DATABASE %I FROM %I', current_database(), {});\n",
-             made_by_setup, revokes, quote_literal(role))) +
-         do_block(
-             fmt::format("  IF {} THEN\n    DROP ROLE {};\n  END IF;\n"
-                         "EXCEPTION WHEN dependent_objects_still_exist THEN\n"
-                         "  RAISE NOTICE 'the role is kept: other objects or databases still need it';\n",
-                         made_by_setup, who));
 }
 
 }  // namespace dupwatch::postgres

@@ -2,6 +2,7 @@
 
 #include <poll.h>
 
+#include <memory>
 #include <utility>
 
 namespace dupwatch::postgres {
@@ -53,7 +54,8 @@ void SqlClient::turn(Instant now) {
   if (connected_) work(now);
 }
 
-void SqlClient::renew(Instant now) {
+void SqlClient::renew(core::ServerPin server, Instant now) {
+  config_.server = std::move(server);
   if (!connection_) return;
   drop(now, {Fault::kTransient, "renewed", "", "the connection was renewed with the stream", ""});
   retry_at_ = now;
@@ -83,14 +85,35 @@ void SqlClient::advance(Instant now) {
       return;
     case Connection::Progress::kReady:
       connected_ = true;
-      trouble_.reset();
-      backoff_.reset();
+      if (config_.server.started.empty()) {
+        trouble_.reset();
+        backoff_.reset();
+      } else {
+        check_server();
+      }
       return;
   }
   if (connection_->attempt() != attempt_) {
     attempt_ = connection_->attempt();
     deadline_ = after(now, connection_->host_timeout());
   }
+}
+
+/// Goes before the queries that wait: none of them may be answered by another server.
+void SqlClient::check_server() {
+  auto same = std::make_shared<bool>(false);
+  queue_.push_front(
+      {.text = server_started_query(),
+       .params = {},
+       .on_row = [this, same](const pg_result& result,
+                              int row) { *same = cell(result, row, 0) == config_.server.started; },
+       .on_done =
+           [this, same](const std::optional<Error>& error) {
+             wrong_server_ = !error && !*same;
+             if (error || wrong_server_) return;
+             trouble_.reset();
+             backoff_.reset();
+           }});
 }
 
 void SqlClient::work(Instant now) {
@@ -105,6 +128,10 @@ void SqlClient::work(Instant now) {
     heard = true;
     if (!result) {
       finish(std::exchange(failed_, std::nullopt));
+      if (wrong_server_) {
+        drop(now, other_server());
+        return;
+      }
       if (alive && !queue_.empty()) send_next(now);
       continue;
     }
@@ -144,7 +171,7 @@ void SqlClient::send_next(Instant now) {
 /// Ends the connection. A query in flight fails with it; one that was only waiting is sent on the next
 /// connection.
 void SqlClient::drop(Instant now, Error error) {
-  const bool was_idle = connected_ && !in_flight_;
+  const bool was_idle = connected_ && !in_flight_ && !std::exchange(wrong_server_, false);
   connection_.reset();
   connected_ = false;
   events_ = 0;

@@ -35,9 +35,9 @@ class SqlClient {
   [[nodiscard]] bool submit(Query query);
   [[nodiscard]] std::size_t waiting() const noexcept;
 
-  /// Gives the connection up and uses a new one from the next query on: after a failover the old one may lead
-  /// to a server that is not the primary any more. A query in flight fails.
-  void renew(Instant now);
+  /// Gives the connection up and uses a new one, to `server`, from the next query on: after a failover the
+  /// old one may lead to a server that is not the primary any more. A query in flight fails.
+  void renew(core::ServerPin server, Instant now);
 
   /// May change with every turn(). For poll(2); -1 when there is nothing to wait for but the deadline.
   [[nodiscard]] int socket() const noexcept;
@@ -57,6 +57,7 @@ class SqlClient {
   void work(Instant now);
   void send_next(Instant now);
   void drop(Instant now, Error error);
+  void check_server();
   void finish(std::optional<Error> error);
 
   core::ConnectionConfig config_;
@@ -64,6 +65,8 @@ class SqlClient {
   std::optional<Connection> connection_;
   bool connected_ = false;
   bool in_flight_ = false;
+  /// The server has told that it is not the one the queries are for.
+  bool wrong_server_ = false;
   std::optional<Error> failed_;
   std::optional<Error> trouble_;
   short events_ = 0;

@@ -3,6 +3,7 @@
 const $ = (id) => document.getElementById(id);
 const KEPT = Number($("findings").dataset.rows);
 const known = new Map(); // finding_id -> {finding, item}
+let total = 0; // reported since the daemon's start
 let stale = null;
 
 function element(tag, className, ...children) {
@@ -27,18 +28,37 @@ function bytes(count) {
   return `${count.toFixed(unit === 0 || count >= 100 ? 0 : 1)} ${units[unit]}`;
 }
 
+const seconds = (count) => (count < 0.05 ? "0 s" : `${count.toFixed(1)} s`);
 const number = (value) => value.toLocaleString("en");
 const plural = (count, word) => `${number(count)} ${word}${count === 1 ? "" : "s"}`;
 const utc = (iso) => (iso ? `${iso.slice(0, 10)} ${iso.slice(11, 19)} UTC` : "unknown");
+/** The time alone on the day it is of. */
+const clock = (iso) => (iso.slice(0, 10) === new Date().toISOString().slice(0, 10) ? `${iso.slice(11, 19)} UTC` : utc(iso));
+const words = (name) => name.replaceAll("_", " ");
+/** What a person must act on; the daemon keeps these in the list longer than others. */
+const pressing = (finding) => finding.severity === "fatal" && finding.state === "open";
+const sentence = (text) => (text ? `${text[0].toUpperCase()}${text.slice(1)}. ` : "");
+
+function duration(ms) {
+  if (ms < 1000) return `${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms`;
+  if (ms < 120000) return `${(ms / 1000).toFixed(ms < 10000 ? 1 : 0)} s`;
+  return ms < 7200000 ? `${Math.round(ms / 60000)} min` : `${Math.round(ms / 3600000)} h`;
+}
 
 function set(id, text) {
   if ($(id).textContent !== text) $(id).textContent = text;
 }
 
+/** The last part is shown smaller. Said anew only when it changes, so that a screen reader is not made to repeat it. */
+function say(level, sentence) {
+  const end = sentence.lastIndexOf(". ") + 1 || sentence.length;
+  $("verdict").className = `verdict ${level}`;
+  set("lead", sentence.slice(0, end));
+  set("rest", sentence.slice(end));
+}
+
 function showStatus(status) {
-  // Said anew only when it changes, so that a screen reader is not made to repeat it.
-  $("verdict").className = `verdict ${status.level}`;
-  set("sentence", status.verdict);
+  say(status.level, status.verdict);
   $("remedy").hidden = !status.remedy;
   set("remedy", `What to do: ${status.remedy}`);
   document.title = `${status.level === "ok" ? "" : `(${status.level}) `}dupwatch`;
@@ -46,16 +66,28 @@ function showStatus(status) {
   set("fatal", number(status.findings_fatal));
   $("fatal").classList.toggle("bad", status.findings_fatal > 0);
   set("open", `of ${plural(status.findings_open, "open finding")}`);
-  set("lag", status.lag_seconds < 0.05 ? "0 s" : `${status.lag_seconds.toFixed(1)} s`);
+  set("lag", seconds(status.lag_seconds));
   set("lag-note", `${bytes(status.lag_bytes)} not yet confirmed`);
   set("retained", status.slot_retained_bytes === null ? "unknown" : bytes(status.slot_retained_bytes));
   set("retained-note", [status.slot_wal_status, status.slot_safe_bytes === null ? "no limit set" : `${bytes(status.slot_safe_bytes)} until it is lost`].filter(Boolean).join(", "));
   showCoverage(status);
+  showQuarantine(status.quarantine);
   set("runs", plural(status.runs, "run"));
   $("memory").value = status.index_bytes_max ? status.index_bytes / status.index_bytes_max : 0;
+  set("rows", plural(status.rows, "row"));
   set("memory-note", `${bytes(status.index_bytes)} of ${bytes(status.index_bytes_max)}`);
   set("where", `Version ${status.version}, slot ${status.slot}, plugin ${status.plugin || "unknown"}, Postgres ${status.server_version || "unknown"}, ` +
     `confirmed up to ${status.confirmed_lsn ?? "nothing yet"}`);
+}
+
+function showQuarantine(quarantine) {
+  $("quarantine").hidden = quarantine.state === "off";
+  set("quarantine-state", quarantine.state);
+  $("quarantine-state").classList.toggle("bad", quarantine.state !== "ready");
+  set("quarantine-reason", quarantine.reason);
+  const acts = ["removed", "recorded", "dry_run", "refused", "failed"].filter((outcome) => quarantine[outcome] > 0)
+    .map((outcome) => `${number(quarantine[outcome])} ${words(outcome)}`);
+  set("quarantine-note", `mode ${quarantine.mode}: ${acts.join(", ") || "no act yet"}`);
 }
 
 function showCoverage(status) {
@@ -63,7 +95,7 @@ function showCoverage(status) {
   const open = gaps.filter((gap) => !gap.closed_at).length;
   set("coverage", since ? "complete" : open ? plural(open, "open gap") : "none yet");
   $("coverage").classList.toggle("bad", !since);
-  set("coverage-note", since ? `since ${utc(since)}` : "no finding does not mean no duplicate");
+  set("coverage-note", since ? `since ${clock(since)}` : "no finding does not mean no duplicate");
   const scan = status.baseline;
   const running = scan.state === "running";
   $("scan").hidden = !running;
@@ -83,6 +115,14 @@ function showCoverage(status) {
   $("gap-rows").replaceChildren(...rows.map((row) => element("tr", "", ...row.map((cell) => element("td", "", cell)))));
 }
 
+/** When a row was committed; of the row at fault also how long after the canonical one. */
+function committed(finding, row) {
+  if (!row.commit_time) return "";
+  const gap = row === finding.duplicate ? finding.commit_gap_ms : null;
+  const apart = gap === null ? "" : `, ${duration(Math.abs(gap))} ${gap < 0 ? "before" : "after"} the canonical row`;
+  return `committed ${row.commit_time.slice(0, 10)} ${row.commit_time.slice(11, 23)} UTC${apart}`;
+}
+
 /** The rows of the finding in the order in which replay reads them. */
 function timeline(finding) {
   const roles = [
@@ -95,11 +135,11 @@ function timeline(finding) {
     const here = roles.filter(([row]) => row.id === id);
     const row = here[0]?.[0];
     if (!row) continue;
-    const facts = [row.commit_time && `committed ${row.commit_time}`, row.xid !== null && `xid ${row.xid}`, row.commit_lsn && `LSN ${row.commit_lsn}`].filter(Boolean);
+    const facts = [committed(finding, row), row.xid !== null && `xid\u00A0${row.xid}`, row.commit_lsn && `LSN\u00A0${row.commit_lsn}`].filter(Boolean);
     const mild = finding.severity === "fatal" ? "" : " mild";
     list.append(element("li", here.map(([, name]) => name).join(" ") + mild,
       element("div", "role", here.map(([, , text]) => text).join("; ")), element("div", "", quoted(id)),
-      element("div", "note", facts.join(", ") || "read back from the table; commit time not known")));
+      element("div", "note", facts.join(" · ") || "read back from the table; commit time not known")));
   }
   return list;
 }
@@ -117,24 +157,24 @@ function story(finding) {
       getSelection().selectAllChildren(copy.previousSibling);
     }
   });
+  const facts = [["Identity", quoted(identity(finding.correlation_id))], ["Type", quoted(finding.type)], ["Table", quoted(finding.table)],
+    ["Seen by", `${words(finding.origin)}, judged for engine ${finding.engine}`], ["Occurs in", finding.versions], ["Finding", quoted(finding.finding_id)]];
+  const list = element("dl", "", ...facts.flatMap(([name, value]) => [element("dt", "", name), element("dd", "", value)]));
   return element("div", "story",
-    element("p", "", finding.why),
-    element("p", "", "Identity ", quoted(identity(finding.correlation_id)), ", type ", quoted(finding.type), " in ", quoted(finding.table),
-      element("span", "note", ` · ${finding.state}, seen by ${finding.origin}, engine ${finding.engine}, finding ${finding.finding_id}`)),
-    element("p", "note", "As replay reads the log, the smallest id first:"),
-    timeline(finding),
-    element("p", "note", "The whole run, with what can be done about it:"),
-    element("div", "command", element("code", "", finding.look), copy));
+    element("div", "telling", element("p", "", sentence(finding.what) + sentence(finding.why)),
+      element("p", "note", "The whole run, with what can be done about it:"),
+      element("div", "command", element("code", "", finding.look), copy), list),
+    element("div", "reading", element("p", "note", "As replay reads the log, the smallest id first:"), timeline(finding)));
 }
 
 function item(finding) {
   const made = element("li", finding.state === "open" ? finding.severity : "past");
-  const time = element("time", "", `${finding.flagged_at.slice(11, 19)} UTC`);
+  const time = element("time", "", clock(finding.flagged_at));
   time.dateTime = finding.flagged_at;
   time.title = finding.flagged_at;
   const details = element("details", "",
     element("summary", "", element("span", `badge ${finding.severity}`, finding.severity),
-      element("span", "what", finding.rule.replaceAll("_", " "), element("span", "note", finding.state === "open" ? "" : ` (${finding.state.replaceAll("_", " ")})`)),
+      element("span", "what", words(finding.rule), element("span", "note", finding.state === "open" ? "" : ` (${words(finding.state)})`)),
       element("span", "run", quoted(finding.run_id)), element("span", "when", time)));
   details.addEventListener("toggle", () => {
     if (details.open && details.childElementCount === 1) details.append(story(finding));
@@ -144,7 +184,26 @@ function item(finding) {
 }
 
 function visible(entry) {
-  entry.item.hidden = $("fatal-only").checked && !entry.item.classList.contains("fatal");
+  entry.item.hidden = $("fatal-only").checked && !pressing(entry.finding);
+}
+
+/** What the list leaves out, what stands in the place of an empty one, and when the newest open fatal finding came. */
+function showExtent() {
+  const entries = [...known.values()];
+  $("none").hidden = known.size > 0;
+  $("none-fatal").hidden = known.size === 0 || entries.some(({ item: { hidden } }) => !hidden);
+  set("shown", total > known.size ? `${known.size} of ${number(total)}: the newest, and open fatal ones` : "the newest first");
+  const newest = entries.findLast(({ finding }) => pressing(finding));
+  set("newest", newest ? `the newest at ${clock(newest.finding.flagged_at)}` : "\u00A0");
+}
+
+/** Makes room as the daemon does: the oldest that is not pressing, else the oldest. */
+function shorten() {
+  while (known.size > KEPT) {
+    const [id, { item: last }] = [...known].find(([, { finding }]) => !pressing(finding)) ?? known.entries().next().value;
+    known.delete(id);
+    last.remove();
+  }
 }
 
 function put(finding, fresh) {
@@ -161,13 +220,10 @@ function put(finding, fresh) {
   before?.item.remove();
   list.prepend(entry.item);
   if (focused) entry.item.querySelector("summary").focus();
-  while (known.size > KEPT) {
-    const [oldest, { item: last }] = known.entries().next().value;
-    known.delete(oldest);
-    last.remove();
-  }
-  $("none").hidden = true;
-  if (fresh && finding.change === "new") set("news", `${finding.severity} finding: ${finding.rule.replaceAll("_", " ")} in run ${finding.run_id}`);
+  shorten();
+  if (fresh && finding.change === "new") total += 1;
+  if (fresh) showExtent();
+  if (fresh && finding.change === "new") set("news", `${finding.severity} finding: ${words(finding.rule)} in run ${finding.run_id}`);
 }
 
 async function get(path) {
@@ -178,7 +234,8 @@ async function get(path) {
 
 /** Loads the list; a finding that came by event meanwhile is newer and stays. */
 async function loadList() {
-  const { findings, total } = await get(`api/findings?limit=${KEPT}`);
+  const { findings, total: reported } = await get(`api/findings?limit=${KEPT}`);
+  total = reported;
   const same = findings.length === known.size && findings.every((finding) => JSON.stringify(known.get(finding.finding_id)?.finding) === JSON.stringify(finding));
   if (same) return;
   const listed = new Set(findings.map((finding) => finding.finding_id));
@@ -192,29 +249,29 @@ async function loadList() {
   }
   for (const finding of findings.reverse()) put(finding, false);
   for (const { finding } of later) put(finding, false);
-  $("none").hidden = known.size > 0;
-  set("shown", total > known.size ? `the newest ${known.size} of ${number(total)}` : "the newest first");
+  showExtent();
 }
 
-function plot(id, points, value) {
-  const svg = $(id);
+/** Draws `value` of the points, with what the plot's width and height stand for. */
+function plot(id, title, points, value, text) {
   const usable = points.filter((point) => value(point) !== null);
-  const top = Math.max(1e-9, ...usable.map(value));
+  const top = usable.reduce((most, point) => Math.max(most, value(point)), 0);
   // A young daemon's few points take the whole width.
   const span = Math.max(1, usable[0]?.age_seconds ?? 1);
-  const at = (point) => `${(240 - (240 * point.age_seconds) / span).toFixed(1)} ${(38 - (value(point) / top) * 36).toFixed(1)}`;
+  const at = (point) => `${(240 - (240 * point.age_seconds) / span).toFixed(1)} ${(38 - (value(point) / Math.max(top, 1e-9)) * 36).toFixed(1)}`;
   const line = usable.length < 2 ? "" : `M${usable.map(at).join("L")}`;
+  const svg = $(`${id}-plot`);
   svg.querySelector(".line").setAttribute("d", line);
   svg.querySelector(".area").setAttribute("d", line && `${line}L${at(usable.at(-1)).split(" ")[0]} 40L${at(usable[0]).split(" ")[0]} 40Z`);
-  return usable.length ? top : null;
+  svg.setAttribute("aria-label", usable.length ? `${title} over the last ${duration(span * 1000)}, at most ${text(top)}` : `${title} is not known`);
+  set(`${id}-span`, line ? `last ${duration(span * 1000)}` : "\u00A0");
+  set(`${id}-peak`, line && `peak ${text(top)}`);
 }
 
 async function loadHistory() {
   const { points } = await get("api/history");
-  const lag = plot("lag-plot", points, (point) => point.lag_seconds);
-  $("lag-plot").setAttribute("aria-label", `Lag over the last 20 minutes or since the start, at most ${(lag ?? 0).toFixed(1)} seconds`);
-  const held = plot("retained-plot", points, (point) => point.slot_retained_bytes);
-  $("retained-plot").setAttribute("aria-label", held === null ? "WAL held by the slot is not known" : `WAL held by the slot over the last 20 minutes or since the start, at most ${bytes(held)}`);
+  plot("lag", "Lag", points, (point) => point.lag_seconds, seconds);
+  plot("retained", "WAL held by the slot", points, (point) => point.slot_retained_bytes, bytes);
 }
 
 function link(state, text) {
@@ -229,8 +286,7 @@ function lost() {
 }
 
 function showLost() {
-  $("verdict").className = "verdict blind";
-  set("sentence", "dupwatch does not answer: what is below is old.");
+  say("blind", "dupwatch does not answer: what is below is old.");
   $("remedy").hidden = false;
   set("remedy", "What to do: see whether its process runs and what it logged last; this page goes on by itself when it is back.");
   document.title = "(blind) dupwatch";
@@ -278,7 +334,10 @@ async function poll() {
   polling = false;
 }
 
-$("fatal-only").addEventListener("change", () => known.forEach(visible));
+$("fatal-only").addEventListener("change", () => {
+  known.forEach(visible);
+  showExtent();
+});
 heard();
 connect();
 attempt(loadHistory);

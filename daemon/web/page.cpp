@@ -60,11 +60,19 @@ void append_item(std::string& out, const core::Finding& finding) {
   return out;
 }
 
+/// Where the sentence's last part begins, which is shown smaller; its length where it has one part alone.
+[[nodiscard]] std::size_t rest_of(std::string_view sentence) noexcept {
+  const auto end = sentence.rfind(". ");
+  return end == std::string_view::npos ? sentence.size() : end + 1;
+}
+
 /// What goes for one placeholder of page.html.
 [[nodiscard]] std::string filled(std::string_view name, const StatusBoard& board, const Verdict& verdict) {
   if (name == "VERSION") return escaped(build_info().version);
   if (name == "LEVEL") return std::string{to_string(verdict.level)};
-  if (name == "SENTENCE") return escaped(verdict.sentence);
+  const std::string_view sentence = verdict.sentence;
+  if (name == "LEAD") return escaped(sentence.substr(0, rest_of(sentence)));
+  if (name == "REST") return escaped(sentence.substr(rest_of(sentence)));
   if (name == "REMEDY") return escaped(verdict.remedy);
   if (name == "REMEDY_HIDDEN") return verdict.remedy.empty() ? " hidden" : "";
   if (name == "ROWS") return std::to_string(std::min(kRowsMax, board.keep()));

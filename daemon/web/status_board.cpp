@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace dupwatch::web {
@@ -12,6 +13,10 @@ namespace {
   core::StatusSnapshot snapshot;
   snapshot.not_ready_reason = "starting";
   return snapshot;
+}
+
+[[nodiscard]] bool is_pressing(const core::Finding& finding) noexcept {
+  return finding.severity == core::Severity::kFatal && finding.state == core::FindingState::kOpen;
 }
 
 }  // namespace
@@ -39,26 +44,32 @@ void StatusBoard::restore(core::Finding finding) {
   put(std::make_shared<const core::Finding>(std::move(finding)), false);
 }
 
+StatusBoard::Ring& StatusBoard::ring_for(const core::Finding& finding) noexcept {
+  return is_pressing(finding) ? pressing_ : others_;
+}
+
 void StatusBoard::put(std::shared_ptr<const core::Finding> entry, bool counts) {
   std::shared_ptr<const core::Finding> dropped;
   const std::lock_guard lock{mutex_};
   changed_.notify_all();
   ++last_number_;
   if (counts) ++findings_total_;
+  auto& ring = ring_for(*entry);
   if (const auto known = by_id_.find(entry->id); known != by_id_.end()) {
-    newest_first_.splice(newest_first_.begin(), newest_first_, known->second);
-    newest_first_.front().number = last_number_;
-    dropped = std::exchange(newest_first_.front().finding, std::move(entry));
+    ring.splice(ring.begin(), ring_for(*known->second->finding), known->second);
+    ring.front().number = last_number_;
+    dropped = std::exchange(ring.front().finding, std::move(entry));
     return;
   }
-  if (newest_first_.size() == keep_) {
-    dropped = std::move(newest_first_.back().finding);
-    dropped_number_ = newest_first_.back().number;
+  if (by_id_.size() == keep_) {
+    auto& shortened = others_.empty() ? pressing_ : others_;
+    dropped = std::move(shortened.back().finding);
+    dropped_number_ = std::max(dropped_number_, shortened.back().number);
     by_id_.erase(dropped->id);
-    newest_first_.pop_back();
+    shortened.pop_back();
   }
-  newest_first_.push_front({std::move(entry), last_number_});
-  by_id_.emplace(newest_first_.front().finding->id, newest_first_.begin());
+  ring.push_front({std::move(entry), last_number_});
+  by_id_.emplace(ring.front().finding->id, ring.begin());
 }
 
 void StatusBoard::beat(Clock::time_point now) {
@@ -75,10 +86,18 @@ std::shared_ptr<const core::StatusSnapshot> StatusBoard::snapshot() const {
 std::vector<std::shared_ptr<const core::Finding>> StatusBoard::findings(std::size_t limit) const {
   std::vector<std::shared_ptr<const core::Finding>> out;
   const std::lock_guard lock{mutex_};
-  out.reserve(std::min(limit, newest_first_.size()));
-  for (const auto& entry : newest_first_) {
-    if (out.size() == limit) break;
-    out.push_back(entry.finding);
+  const auto pressing_count = std::min(limit, pressing_.size());
+  const auto others_count = std::min(limit - pressing_count, others_.size());
+  const auto pressing_end = std::next(pressing_.begin(), static_cast<std::ptrdiff_t>(pressing_count));
+  const auto others_end = std::next(others_.begin(), static_cast<std::ptrdiff_t>(others_count));
+  out.reserve(pressing_count + others_count);
+  auto pressing = pressing_.begin();
+  auto other = others_.begin();
+  while (pressing != pressing_end || other != others_end) {
+    const bool take_pressing =
+        other == others_end || (pressing != pressing_end && pressing->number > other->number);
+    out.push_back((take_pressing ? pressing : other)->finding);
+    ++(take_pressing ? pressing : other);
   }
   return out;
 }
@@ -100,14 +119,19 @@ std::deque<HistoryPoint> StatusBoard::history() const {
 
 StatusBoard::Updates StatusBoard::updates_after(std::uint64_t after, std::size_t limit) const {
   Updates out{.findings = {}, .last = after, .complete = true};
+  const auto is_later = [after](const Entry& entry) { return entry.number > after; };
   const std::lock_guard lock{mutex_};
   out.complete = after >= dropped_number_;
-  auto entry = newest_first_.begin();
-  while (entry != newest_first_.end() && entry->number > after) ++entry;
-  while (entry != newest_first_.begin() && out.findings.size() < limit) {
-    --entry;
-    out.findings.push_back(entry->finding);
-    out.last = entry->number;
+  // Each ring from its first later report on, the oldest of both first.
+  auto pressing = std::ranges::find_if_not(pressing_, is_later);
+  auto other = std::ranges::find_if_not(others_, is_later);
+  while (out.findings.size() < limit && (pressing != pressing_.begin() || other != others_.begin())) {
+    const bool take_pressing =
+        other == others_.begin() ||
+        (pressing != pressing_.begin() && std::prev(pressing)->number < std::prev(other)->number);
+    const auto& entry = *--(take_pressing ? pressing : other);
+    out.findings.push_back(entry.finding);
+    out.last = entry.number;
   }
   return out;
 }

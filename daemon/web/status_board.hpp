@@ -26,7 +26,8 @@ class StatusBoard {
   /// The event loop counts as turning while its last beat is younger than this.
   static constexpr std::chrono::seconds kBeatAgeMax{10};
 
-  /// `keep` findings are held, the newest reported ones; at least 1.
+  /// `keep` findings are held, at least 1. Open fatal ones stay for all others: they are what a person acts
+  /// on, and harmless ones come all the time on an affected engine. Otherwise the newest reported ones stay.
   explicit StatusBoard(std::size_t keep);
   StatusBoard(const StatusBoard&) = delete;
   StatusBoard& operator=(const StatusBoard&) = delete;
@@ -46,7 +47,7 @@ class StatusBoard {
   [[nodiscard]] bool has_streamed() const;
   /// Never null; before the first publish() it is a default snapshot, which is not ready.
   [[nodiscard]] std::shared_ptr<const core::StatusSnapshot> snapshot() const;
-  /// At most `limit` kept findings, the newest first.
+  /// At most `limit` kept findings, the newest first; those left out are chosen as those not kept.
   [[nodiscard]] std::vector<std::shared_ptr<const core::Finding>> findings(std::size_t limit) const;
   /// Findings reported as new since the start, kept or not.
   [[nodiscard]] std::uint64_t findings_total() const;
@@ -80,9 +81,11 @@ class StatusBoard {
     std::shared_ptr<const core::Finding> finding;
     std::uint64_t number;
   };
+  /// The newest first.
   using Ring = std::list<Entry>;
 
   void put(std::shared_ptr<const core::Finding> entry, bool counts);
+  [[nodiscard]] Ring& ring_for(const core::Finding& finding) noexcept;
 
   const std::size_t keep_;
   const std::string origin_;
@@ -90,7 +93,8 @@ class StatusBoard {
   mutable std::condition_variable changed_;
   // All below are guarded by mutex_.
   std::shared_ptr<const core::StatusSnapshot> snapshot_;
-  Ring newest_first_;
+  Ring pressing_;
+  Ring others_;
   std::unordered_map<std::uint64_t, Ring::iterator> by_id_;
   std::uint64_t findings_total_ = 0;
   std::uint64_t last_number_ = 0;

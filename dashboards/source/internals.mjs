@@ -1,5 +1,5 @@
 // The slot and what it holds back on the primary; then the stream, the index, the scans and the process.
-import { dashboard, gauge, quantile, rate, select, series, stat } from './panels.mjs';
+import { dashboard, gauge, moved, quantile, rate, select, series, stat } from './panels.mjs';
 
 const bySlot = (name) => `max by (instance, slot_name) (${select(name)})`;
 const instances = (name) => [gauge(name), '{{instance}}'];
@@ -18,12 +18,12 @@ const slot = {
       description: 'What the primary keeps for the slot, the largest of those chosen. Good: some tens of MiB.',
     }),
     stat({
-      title: 'Room until the slot is lost', unit: 'bytes', alert: 'DupwatchSlotSafeWalLow', noValue: 'no limit',
+      title: 'Room for WAL', unit: 'bytes', alert: 'DupwatchSlotSafeWalLow', noValue: 'no limit',
       queries: [[`min(${select('dupwatch_slot_safe_wal_bytes')})`, 'safe']],
       description: 'WAL that can still be written before the slot is lost. "no limit": max_slot_wal_keep_size is -1, and the slot can fill the disk.',
     }),
     stat({
-      title: 'Retained in four hours', unit: 'bytes', alert: 'DupwatchSlotFillPredicted', limits: [[10 * 1024 ** 3, 'red']],
+      title: 'Retained in 4 h', unit: 'bytes', alert: 'DupwatchSlotFillPredicted', limits: [[10 * 1024 ** 3, 'red']],
       queries: [[`clamp_min(max(predict_linear(${select('dupwatch_slot_retained_wal_bytes')}[30m], 14400)), 0) or vector(0)`, 'predicted']],
       description: 'Where the trend of the last 30 minutes leads. It means little in the first half hour after a start.',
     }),
@@ -38,7 +38,7 @@ const slot = {
       description: 'Whether the watched table and its publication are what they were when streaming began. After a change Postgres may send nothing, without an error.',
     }),
     series({
-      title: 'Retained and safe WAL', unit: 'bytes', alert: 'DupwatchSlotWalHigh',
+      title: 'Retained and safe WAL', unit: 'bytes', ceilings: true, alert: 'DupwatchSlotWalHigh',
       queries: [[bySlot('dupwatch_slot_retained_wal_bytes'), 'retained {{instance}}'], [bySlot('dupwatch_slot_safe_wal_bytes'), 'safe {{instance}}']],
       description: 'What the slot holds back, and how much can still be written. The second line is missing where nothing limits the slot.',
     }),
@@ -73,16 +73,17 @@ const stream = {
     }),
     series({
       title: 'Heartbeat round trip', unit: 's', alert: 'DupwatchHeartbeatStale',
-      queries: [[quantile('0.99', 'dupwatch_heartbeat_roundtrip_seconds'), 'p99'], [rate('dupwatch_heartbeat_failures_total'), 'failures per second {{instance}}']],
-      description: 'From writing such a message to its return, and messages that could not be written. Good: some milliseconds; a large transaction delays it.',
+      queries: [[quantile('0.5', 'dupwatch_heartbeat_roundtrip_seconds'), 'median'], [quantile('0.99', 'dupwatch_heartbeat_roundtrip_seconds'), 'p99']],
+      description: 'From writing such a message to its return; 0 where none returned. Good: some milliseconds; a large transaction delays it.',
     }),
     series({
-      title: 'Disconnects and decode errors', unit: 'short', alert: 'DupwatchDecodeErrors', bars: true, stack: true,
+      title: 'Disconnects and errors', unit: 'short', alert: 'DupwatchDecodeErrors', bars: true, stack: true,
       queries: [
-        [`sum by (reason) (increase(${select('dupwatch_stream_disconnects_total')}[$__rate_interval]))`, 'disconnect {{reason}}'],
-        [`sum by (reason) (increase(${select('dupwatch_decode_errors_total')}[$__rate_interval]))`, 'decode {{reason}}'],
+        [moved(`sum by (reason) (increase(${select('dupwatch_stream_disconnects_total')}[$__rate_interval]))`, 'dupwatch_stream_disconnects_total', 'reason'), 'disconnect {{reason}}'],
+        [moved(`sum by (reason) (increase(${select('dupwatch_decode_errors_total')}[$__rate_interval]))`, 'dupwatch_decode_errors_total', 'reason'), 'decode {{reason}}'],
+        [`sum(increase(${select('dupwatch_heartbeat_failures_total')}[$__rate_interval]))`, 'heartbeat not written'],
       ],
-      description: 'A restart of Postgres disconnects once. A message that cannot be decoded holds rows that were not checked: never good.',
+      description: 'A restart of Postgres disconnects once. A message that cannot be decoded holds rows that were not checked: never good. A heartbeat that cannot be written says nothing of the stream.',
     }),
     series({
       title: 'Rows seen again', unit: 'ops', alert: 'DupwatchNotStreaming',
@@ -101,7 +102,7 @@ const index = {
   title: 'Index and scans',
   panels: [
     series({
-      title: 'Memory of the index', unit: 'bytes', alert: 'DupwatchIndexNearLimit',
+      title: 'Memory of the index', unit: 'bytes', ceilings: true, alert: 'DupwatchIndexNearLimit',
       queries: [[gauge('dupwatch_index_memory_bytes'), 'used {{instance}}'], [gauge('dupwatch_index_memory_limit_bytes'), 'limit {{instance}}']],
       description: 'Below the limit runs stay in memory; at it the coldest leave and are read back when they go on. That costs queries, never a finding.',
     }),
@@ -128,12 +129,12 @@ const index = {
       description: 'Good: near 0. After a start over many open runs it rises and falls.',
     }),
     series({
-      title: 'Baseline scan', unit: 'short', alert: 'DupwatchBaselineStalled',
+      title: 'Baseline scan', unit: 'short', ceilings: true, alert: 'DupwatchBaselineStalled',
       queries: [[gauge('dupwatch_baseline_runs'), 'judged {{instance}}'], [gauge('dupwatch_baseline_expected_runs'), 'expected {{instance}}']],
       description: 'Runs that the scan of the table has judged, and the estimate of how many there are (0: not known). The scan closes coverage gaps.',
     }),
     series({
-      title: 'Findings on their way', unit: 'short', alert: 'DupwatchFindingsNotDurable',
+      title: 'Findings on their way', unit: 'short', width: 8, alert: 'DupwatchFindingsNotDurable',
       queries: [
         [gauge('dupwatch_findings_waiting'), 'for the table {{instance}}'],
         [`sum by (store) (increase(${select('dupwatch_findings_write_failures_total')}[$__rate_interval]))`, 'failed writes, {{store}}'],
@@ -143,20 +144,15 @@ const index = {
       description: 'Good: 0. While the file or the table refuses findings the slot waits; it never waits for the webhook.',
     }),
     series({
-      title: 'Quarantine', unit: 'short', alert: 'DupwatchQuarantineFailing', bars: true, stack: true,
+      title: 'Quarantine', unit: 'short', width: 8, alert: 'DupwatchQuarantineFailing', bars: true, stack: true,
       queries: [
-        [`sum by (outcome) (increase(${select('dupwatch_quarantine_findings_total')}[$__rate_interval]))`, '{{outcome}}'],
+        [moved(`sum by (outcome) (increase(${select('dupwatch_quarantine_findings_total')}[$__rate_interval]))`, 'dupwatch_quarantine_findings_total', 'outcome'), '{{outcome}}'],
         [`sum by (instance) (${select('dupwatch_quarantine_waiting_findings')})`, 'waiting {{instance}}'],
       ],
       description: 'Fatal rows that quarantine.mode is for, and what became of them. Nothing in observe mode, the default. Good: removed, and no failed or dropped.',
     }),
-    stat({
-      title: 'State of quarantine', unit: 'short', alert: 'DupwatchQuarantineTripped', name: true, noValue: 'not scraped', limits: [],
-      queries: [[`max by (state) (${select('dupwatch_quarantine_state')}) == 1`, '{{state}}']],
-      description: 'Good: ready, or off where quarantine.mode is observe. tripped: it stopped itself, and a person lets it go on.',
-    }),
     series({
-      title: 'Without the stream', unit: 'short', alert: 'DupwatchPolling', bars: true, stack: true,
+      title: 'Without the stream', unit: 'short', width: 8, alert: 'DupwatchPolling', bars: true, stack: true,
       queries: [
         [`sum(increase(${select('dupwatch_polls_total')}[$__rate_interval]))`, 'polls'],
         [`sum(increase(${select('dupwatch_slot_fuse_blown_total')}[$__rate_interval]))`, 'fuse blown'],
@@ -166,17 +162,22 @@ const index = {
       description: 'Good: 0. Polls are scans of the open runs while there is no slot; each of the others leaves a coverage gap that a scan closes.',
     }),
     stat({
-      title: 'State of the scan', unit: 'short', alert: 'DupwatchBaselineFailed', name: true, noValue: 'not scraped', limits: [],
+      title: 'State of the scan', unit: 'short', width: 5, alert: 'DupwatchBaselineFailed', name: true, noValue: 'not scraped', limits: [],
       queries: [[`max by (state) (${select('dupwatch_baseline_state')}) == 1`, '{{state}}']],
       description: 'Good: complete, or running after a gap. failed: it is tried again by itself.',
     }),
     stat({
-      title: 'Log lines left out', unit: 'short', decimals: 0, alert: 'DupwatchFatalBurst', limits: [[1, 'orange']],
+      title: 'State of quarantine', unit: 'short', width: 5, alert: 'DupwatchQuarantineTripped', name: true, noValue: 'not scraped', limits: [],
+      queries: [[`max by (state) (${select('dupwatch_quarantine_state')}) == 1`, '{{state}}']],
+      description: 'Good: ready, or off where quarantine.mode is observe. tripped: it stopped itself, and a person lets it go on.',
+    }),
+    stat({
+      title: 'Log lines left out', unit: 'short', width: 5, decimals: 0, alert: 'DupwatchFatalBurst', limits: [[1, 'orange']],
       queries: [[`sum(increase(${select('dupwatch_findings_log_suppressed_total')}[$__range])) or vector(0)`, 'left out']],
       description: 'Findings that findings.log_rate_max kept out of the log in the time shown. findings.file and /api/findings have them.',
     }),
     stat({
-      title: 'Findings changed', unit: 'short', decimals: 0, alert: 'DupwatchFatalFindings', limits: [],
+      title: 'Findings changed', unit: 'short', width: 5, decimals: 0, alert: 'DupwatchFatalFindings', limits: [],
       queries: [[`sum(increase(${select('dupwatch_finding_changes_total')}[$__range])) or vector(0)`, 'changed']],
       description: 'Findings told again in the time shown because their severity, state or rows changed.',
     }),
@@ -201,9 +202,9 @@ const processRow = {
       description: 'The index and little else. Good: below index.memory_max and some tens of MiB.',
     }),
     series({
-      title: 'File descriptors', unit: 'short', alert: 'DupwatchRestarting', width: 8,
-      queries: [[gauge('process_open_fds'), 'open {{instance}}'], [gauge('process_max_fds'), 'limit {{instance}}']],
-      description: 'At most three go to the database, the others to HTTP clients and files.',
+      title: 'File descriptors', unit: 'percentunit', alert: 'DupwatchRestarting', width: 8,
+      queries: [[`${gauge('process_open_fds')} / ${gauge('process_max_fds')}`, '{{instance}}']],
+      description: 'Open ones as a share of how many the process may have. At most four go to the database, the others to HTTP clients and files.',
     }),
   ],
 };

@@ -1,5 +1,5 @@
 // Is anything broken, can I trust that, since when; then what was found and how fast.
-import { dashboard, gauge, quantile, rate, select, series, stat, table } from './panels.mjs';
+import { dashboard, gauge, moved, quantile, rate, select, series, stat, table } from './panels.mjs';
 
 const open = (severity) => `sum(${select('dupwatch_open_findings', `severity="${severity}"`)}) or vector(0)`;
 
@@ -27,9 +27,9 @@ const verdict = {
       description: 'Stretches of the log that were not seen and that no scan has closed. Good: 0. A scan begins by itself; while one is open, no finding does not mean that nothing is wrong.',
     }),
     stat({
-      title: 'Coverage complete since', unit: 'dateTimeFromNow', alert: 'DupwatchCoverageGap', texts: { 0: ['Not complete', 'red'] },
+      title: 'Covered since', unit: 'dateTimeFromNow', alert: 'DupwatchCoverageGap', texts: { 0: ['Not complete', 'red'] },
       queries: [[`1000 * min(${select('dupwatch_coverage_complete_since_timestamp_seconds')}) or vector(0)`, 'since']],
-      description: 'Since when nothing has gone unseen. "Not complete": a gap is open, or nothing is scraped.',
+      description: 'Since when coverage is complete: nothing has gone unseen. "Not complete": a gap is open, or nothing is scraped.',
     }),
     stat({
       title: 'Running since', unit: 'dateTimeFromNow', alert: 'DupwatchRestarting', texts: { 0: ['Not running', 'red'] },
@@ -75,8 +75,8 @@ const detection = {
     }),
     series({
       title: 'Events', unit: 'ops', alert: 'DupwatchStreamSilent', stack: true,
-      queries: [[rate('dupwatch_events_received_total', ['event_type']), '{{event_type}}']],
-      description: 'Rows of the event log received per second, by type. Nothing while workers are busy means that nothing is checked.',
+      queries: [[moved(rate('dupwatch_events_received_total', ['event_type']), 'dupwatch_events_received_total', 'event_type'), '{{event_type}}']],
+      description: 'Rows of the event log received per second, by the types that came in the time shown. Nothing while workers are busy means that nothing is checked.',
     }),
     series({
       title: 'Lag', unit: 's', alert: 'DupwatchLagHigh', limits: [[60, 'red']],

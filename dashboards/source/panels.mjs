@@ -12,6 +12,13 @@ export const rate = (name, labels = ['instance'], ...matchers) => `sum by (${lab
 /** A gauge of each instance. */
 export const gauge = (name, ...matchers) => `max by (instance) (${select(name, ...matchers)})`;
 
+/**
+ * Of `expr` by `label` what moved in the time shown, by the counter that it is of: all exist at 0 from the start, and a
+ * legend of a dozen zeros hides the one that matters. `none` stands at 0 where nothing moved.
+ */
+export const moved = (expr, counter, label) => (
+  `(${expr} and on (${label}) sum by (${label}) (increase(${select(counter)}[$__range] @ end())) > 0) or on () label_replace(vector(0), "${label}", "none", "", "")`);
+
 // A quantile of no observation is NaN, which no panel can draw.
 export const quantile = (share, histogram) => `(histogram_quantile(${share}, sum by (le) (rate(${select(`${histogram}_bucket`)}[$__rate_interval]))) >= 0) or vector(0)`;
 
@@ -69,15 +76,31 @@ const severityColors = () => Object.entries(SEVERITY_COLORS).map(([severity, fix
   matcher: { id: 'byName', options: severity }, properties: [{ id: 'color', value: { mode: 'fixed', fixedColor } }],
 }));
 
-/** Lines over time, or bars. `severities`: the series are named by severity and get its colours. */
-export function series({ bars = false, stack = false, limits, severities = false, ...rest }) {
+// A limit is no quantity of its own: no colour of the palette, no area below it.
+const ceilingLook = () => ({
+  matcher: { id: 'byRegexp', options: '/^(limit|expected|safe) /' },
+  properties: [
+    { id: 'color', value: { mode: 'fixed', fixedColor: 'text' } },
+    { id: 'custom.fillOpacity', value: 0 },
+    { id: 'custom.lineStyle', value: { fill: 'dash', dash: [8, 8] } },
+  ],
+});
+
+// Where all values are 0 Grafana draws an axis up to 100 of whatever unit, as if that were to be expected.
+const SOFT_MAX = { short: 1, ops: 1, s: 0.01, bytes: 1024, Bps: 1024, percentunit: 0.01 };
+
+/**
+ * Lines over time, or bars. `severities`: the series are named by severity and get its colours. `ceilings`: some are
+ * limits, which have a look of their own. `softMax`: how far the axis goes at least.
+ */
+export function series({ bars = false, stack = false, limits, severities = false, ceilings = false, softMax, ...rest }) {
   return panel('timeseries', {
-    width: 12, height: 8, ...rest, overrides: severities ? severityColors() : [],
+    width: 12, height: 8, ...rest, overrides: [...(severities ? severityColors() : []), ...(ceilings ? [ceilingLook()] : [])],
     defaults: {
       min: 0, color: { mode: 'palette-classic' }, ...(limits ? { thresholds: steps(limits) } : {}),
       custom: {
-        drawStyle: bars ? 'bars' : 'line', lineWidth: 1, fillOpacity: bars ? 80 : 10, showPoints: 'never', spanNulls: false,
-        stacking: { mode: stack ? 'normal' : 'none', group: 'A' }, thresholdsStyle: { mode: limits ? 'dashed' : 'off' },
+        drawStyle: bars ? 'bars' : 'line', lineWidth: bars ? 1 : 2, fillOpacity: bars ? 80 : 10, showPoints: 'never', spanNulls: false,
+        axisSoftMax: softMax ?? SOFT_MAX[rest.unit], stacking: { mode: stack ? 'normal' : 'none', group: 'A' }, thresholdsStyle: { mode: limits ? 'dashed' : 'off' },
       },
     },
     options: {
@@ -87,12 +110,25 @@ export function series({ bars = false, stack = false, limits, severities = false
   });
 }
 
+/** A rule's name is long, a count is short; severities have their colours here too. */
+const columnLooks = (columns) => [
+  { matcher: { id: 'byName', options: columns.Value }, properties: [{ id: 'custom.width', value: 80 }] },
+  { matcher: { id: 'byName', options: columns.rule }, properties: [{ id: 'custom.minWidth', value: 190 }] },
+  {
+    matcher: { id: 'byName', options: columns.severity },
+    properties: [
+      { id: 'mappings', value: mapping(Object.fromEntries(Object.entries(SEVERITY_COLORS).map(([severity, color]) => [severity, [severity, color]]))) },
+      { id: 'custom.cellOptions', value: { type: 'color-text' } },
+    ],
+  },
+];
+
 /** The last values as a table; `columns` renames and orders what the query's labels are called. */
 export function table({ columns, ...rest }) {
   const names = Object.keys(columns);
   return panel('table', {
-    width: 12, height: 8, instant: 'table', ...rest,
-    defaults: { custom: { align: 'auto', cellOptions: { type: 'auto' }, inspect: false } },
+    width: 12, height: 8, instant: 'table', ...rest, overrides: columnLooks(columns),
+    defaults: { custom: { align: 'auto', cellOptions: { type: 'auto' }, inspect: false, minWidth: 90 } },
     options: { showHeader: true, cellHeight: 'sm', footer: { show: false, reducer: ['sum'], countRows: false, fields: '' }, sortBy: [{ displayName: columns.Value, desc: true }] },
     transformations: [{
       id: 'organize',

@@ -4,7 +4,10 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { test } from 'node:test';
 import { build } from '../../alerts/generate.mjs';
-import { daemonFor, insertEvents, serverWithSchema } from '../integration/scene.mjs';
+import { runCommand } from '../integration/daemon.mjs';
+import { ask } from '../integration/request.mjs';
+import { daemonFor, eventId, insertEvents, serverWithSchema } from '../integration/scene.mjs';
+import { writeWal } from '../integration/wal.mjs';
 import { alerts, run } from './promtool.mjs';
 
 /** The text format as [{name, labels, value}]. */
@@ -33,6 +36,7 @@ async function scrape(daemon) {
   const { code, output } = await run('promtool', ['check', 'metrics'], text);
   assert.equal(code, 0, `promtool check metrics: ${output}`);
   const series = parse(text);
+  assert.ok(series.length < 350, `${series.length} series`);
   for (const { alert, name, matchers } of selectors) {
     assert.ok(series.some((entry) => entry.name === name && matchers.every((matcher) => holds(matcher, entry.labels))),
       `${alert}: no series for ${name} ${JSON.stringify(matchers)}`);
@@ -70,6 +74,58 @@ test('promtool accepts the metrics, and every selector of a rule finds its serie
   const after = await scrape(daemon);
   assert.equal(sum(after, 'dupwatch_open_findings', { severity: 'fatal', rule: 'duplicate_created' }), 2);
   assert.equal(sum(after, 'dupwatch_findings_total', { severity: 'fatal', origin: 'stream' }), 2);
+});
+
+/** A run with a finding of each severity for engine v4; of the late steps the second one is fatal. */
+function everySeverity(run) {
+  const step = (name, types) => types.map((type) => ({ run, type, correlation: name }));
+  const created = ['step_created', 'step_created', 'step_started', 'step_completed'];
+  return [...step(null, ['run_created', 'attr_set']), ...step('step_mild', created), ...step('step_late', [...created.slice(1), 'step_created']),
+    ...step('attr_1', ['attr_set', 'attr_set']), ...step(null, ['run_completed', 'run_failed'])]
+    .map((event) => ({ ...event, id: eventId() }));
+}
+
+test('promtool accepts the metrics with every severity, with quarantine, after a reload and after a lost slot', { timeout: 300_000 }, async (t) => {
+  const cluster = await serverWithSchema(t, { settings: { max_slot_wal_keep_size: '16MB', max_wal_size: '32MB', min_wal_size: '32MB' } });
+  const daemon = await daemonFor(t, cluster, { http: { listen: '127.0.0.1:0', reload: true }, quarantine: { mode: 'record' }, findings: { table: 'dupwatch.findings' }, baseline: 'active' });
+  const setup = await runCommand(['setup', '--print-sql', '--quarantine', '--config', daemon.configFile]);
+  await cluster.query(setup.stdout);
+  const known = () => daemon.until('the numbers of the slot', () => daemon.metric('dupwatch_slot_safe_wal_bytes'));
+  await daemon.start();
+  await known();
+  // One comes and goes with the growth of the WAL (config/METRICS.md).
+  const lasting = (series) => series.filter(({ name }) => name !== 'dupwatch_slot_time_to_lost_seconds');
+  const names = (series) => [...new Set(lasting(series).map(({ name }) => name))].sort();
+  const idle = await scrape(daemon);
+
+  const fatal = 'wrun_01K00000000000000000000001';
+  const step = (type) => ({ run: fatal, type, correlation: 'step_1' });
+  await insertEvents(cluster, [{ run: fatal, type: 'run_created' }, ...['step_created', 'step_started', 'step_completed'].map(step)]);
+  await insertEvents(cluster, everySeverity('wrun_01K00000000000000000000002'));
+  await daemon.caughtUp();
+  await insertEvents(cluster, [step('step_created')]);
+  await daemon.until('a row kept by quarantine', () => daemon.metric('dupwatch_quarantine_findings_total{outcome="recorded"}'));
+  const after = await scrape(daemon);
+  for (const severity of ['fatal', 'conflict', 'harmless', 'unknown']) {
+    assert.ok(sum(after, 'dupwatch_findings_total', { severity }) > 0, `no ${severity} finding`);
+  }
+  assert.equal(sum(after, 'dupwatch_quarantine_mode', { mode: 'record' }), 1);
+  assert.deepEqual(names(after).filter((name) => !names(idle).includes(name)), [], 'no metric that was not there before');
+
+  daemon.configure({ ...daemon.config, log: { ...daemon.config.log, level: 'info' } });
+  assert.equal((await ask(daemon.httpBase, '/-/reload', { method: 'POST' })).status, 200);
+  const reloaded = await scrape(daemon);
+  assert.equal(lasting(reloaded).length, lasting(after).length);
+  assert.equal(sum(reloaded, 'dupwatch_config_last_reload_successful', {}), 1);
+
+  await daemon.stop();
+  await writeWal(cluster, { until: async () => (await cluster.query("SELECT wal_status FROM pg_replication_slots WHERE slot_name = 'dupwatch'"))[0]?.wal_status === 'lost' });
+  await daemon.start();
+  await daemon.until('the end of the gap', async () => (await daemon.status()).coverage.gaps.some(({ reason, closed_at: closed }) => reason === 'slot_lost' && closed));
+  await known();
+  const lost = await scrape(daemon);
+  assert.equal(sum(lost, 'dupwatch_slot_lost_total', {}), 1);
+  t.diagnostic(`series: ${idle.length} idle, ${after.length} after findings of every severity, ${lost.length} after a lost slot`);
 });
 
 test('every address that a runbook asks is served', async (t) => {

@@ -2,12 +2,22 @@
 // for postgres_exporter.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { createRequire } from 'node:module';
 import fs from 'node:fs';
 import http from 'node:http';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { freePort } from '../postgres/cluster.mjs';
 import { scratch } from './promtool.mjs';
+
+const yaml = createRequire(new URL('../writers/4.1.1/package.json', import.meta.url))('js-yaml');
+
+/** alerts/alertmanager.example.yml with webhooks at `address` for its receivers, each at the path of its name. */
+export function exampleFor(address) {
+  const example = yaml.load(fs.readFileSync(new URL('../../alerts/alertmanager.example.yml', import.meta.url), 'utf8'));
+  const receivers = example.receivers.map(({ name }) => ({ name, webhook_configs: [{ url: `http://${address}/${name}`, send_resolved: true }] }));
+  return { ...example, receivers };
+}
 
 /** Waits until `check()` gives something; what it throws counts as not yet. */
 export async function until(what, check, timeoutMs = 60_000) {

@@ -1,6 +1,5 @@
 // From the commit of a duplicate to a message: the real writers, Postgres, dupwatch, Prometheus, Alertmanager and a webhook.
 import assert from 'node:assert/strict';
-import { createRequire } from 'node:module';
 import fs from 'node:fs';
 import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -8,10 +7,8 @@ import { build, groupsYaml, rulesOf } from '../../alerts/generate.mjs';
 import { thresholds } from '../../alerts/thresholds.mjs';
 import { daemonFor, EVENTS, full, insertEvents, race, serverWithSchema } from '../integration/scene.mjs';
 import { freePort } from '../postgres/cluster.mjs';
-import { Prometheus, receiver, slotExporter, startAlertmanager, until } from './monitoring.mjs';
+import { exampleFor, Prometheus, receiver, slotExporter, startAlertmanager, until } from './monitoring.mjs';
 
-const yaml = createRequire(new URL('../writers/4.1.1/package.json', import.meta.url))('js-yaml');
-const example = yaml.load(fs.readFileSync(new URL('../../alerts/alertmanager.example.yml', import.meta.url), 'utf8'));
 const shipped = (name) => fs.readFileSync(new URL(`../../alerts/${name}`, import.meta.url), 'utf8');
 
 /** A rule file with some thresholds changed. */
@@ -21,11 +18,11 @@ function changedRules(file, changes) {
   return `${groupsYaml([{ name: 'changed', rules: rulesOf(file).map(({ rule }) => build(rule, limits)) }]).join('\n')}\n`;
 }
 
-/** The example with webhooks for receivers, and no waiting of its own: rounds follow each other in one group. */
+/** The example with no waiting of its own: rounds follow each other in one group. */
 function alertmanagerConfig(address) {
+  const example = exampleFor(address);
   const quick = (route) => ({ ...route, group_wait: '0s', group_interval: '500ms', ...(route.routes ? { routes: route.routes.map(quick) } : {}) });
-  const receivers = example.receivers.map(({ name }) => ({ name, webhook_configs: [{ url: `http://${address}/${name}`, send_resolved: true }] }));
-  return { ...example, route: quick(example.route), receivers };
+  return { ...example, route: quick(example.route) };
 }
 
 async function scene(t, { rules, settings = {}, exporter = false }) {

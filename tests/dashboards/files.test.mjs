@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { DASHBOARDS } from '../../dashboards/generate.mjs';
 import { settings } from '../../alerts/thresholds.mjs';
 import { alerts, scratch } from '../alerts/promtool.mjs';
+import { PICTURE_BYTES_MAX } from '../page/picture.mjs';
 import { panels, queries } from './dashboards.mjs';
 
 const require = createRequire(import.meta.url);
@@ -22,6 +23,16 @@ test('lines named by severity have their colours, and fatal is red', () => {
     const colours = Object.fromEntries(fieldConfig.overrides.map(({ matcher, properties }) => [matcher.options, properties[0].value.fixedColor]));
     assert.deepEqual(Object.keys(colours), ['fatal', 'conflict', 'harmless', 'unknown'], title);
     assert.equal(colours.fatal, 'red', title);
+  }
+});
+
+test('the pictures are PNG files, and small', () => {
+  const names = fs.readdirSync(new URL('pictures/', folder));
+  assert.ok(names.length >= 6);
+  for (const name of names) {
+    const content = fs.readFileSync(new URL(`pictures/${name}`, folder));
+    assert.equal(content.toString('latin1', 1, 4), 'PNG', name);
+    assert.ok(content.length <= PICTURE_BYTES_MAX, `${name} has ${content.length} bytes`);
   }
 });
 

@@ -57,7 +57,7 @@ test('every query has data, idle and after findings, and every metric and label 
   await scrapes(prometheus, 3);
   await assertData(prometheus);
   assert.equal(await value('Open fatal findings'), 2);
-  assert.ok(await value('Coverage complete since') > 0);
+  assert.ok(await value('Covered since') > 0);
   // A dupwatch that is gone must not look like one that has nothing to say.
   await all.daemon.stop();
   await until('the verdict BLIND', async () => await value('Watching?') === 0);

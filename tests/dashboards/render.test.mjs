@@ -11,11 +11,12 @@ import { fileURLToPath } from 'node:url';
 import { DASHBOARDS } from '../../dashboards/generate.mjs';
 import { scratch } from '../alerts/promtool.mjs';
 import { full } from '../integration/scene.mjs';
+import { takePicture } from '../page/picture.mjs';
 import { fill, findSome, scene, scrapes } from './dashboards.mjs';
 
 const folder = fileURLToPath(new URL('render/', import.meta.url));
 const pictures = new URL('../../dashboards/pictures/', import.meta.url);
-const SHOWN = 60; // seconds
+const SHOWN_MAX = 60; // seconds
 
 /** Bundles render/panels.jsx into one script and its style; returns {script, style}. */
 function bundle(target) {
@@ -29,19 +30,19 @@ function bundle(target) {
   return { script: read('panels.js'), style: read('panels.css') };
 }
 
-/** What Prometheus answers to each panel's queries: {panel id: [series of a query, ...]}. */
-async function answersTo(prometheus, dashboard) {
+/** What Prometheus answers to each panel's queries about the last `seconds`: {panel id: [series of a query, ...]}. */
+async function answersTo(prometheus, dashboard, seconds) {
   const answers = {};
   for (const panel of dashboard.panels.filter(({ type }) => type !== 'row')) {
     answers[panel.id] = [];
     for (const { expr, instant } of panel.targets) {
-      answers[panel.id].push(instant ? await prometheus.query(fill(expr)) : await prometheus.range(fill(expr), SHOWN));
+      answers[panel.id].push(instant ? await prometheus.query(fill(expr)) : await prometheus.range(fill(expr), seconds));
     }
   }
   return answers;
 }
 
-async function draw(browser, { script, style }, dashboard, answers) {
+async function draw(browser, { script, style }, dashboard, answers, shownSeconds) {
   const height = 30 * Math.max(...dashboard.panels.map(({ gridPos: { y, h } }) => y + h));
   const page = await browser.newPage({ viewport: { width: 1200, height } });
   const errors = [];
@@ -54,7 +55,7 @@ async function draw(browser, { script, style }, dashboard, answers) {
   await page.goto('http://dashboards.test/');
   await page.evaluate(([shown, given, seconds]) => {
     Object.assign(window, { dashboard: shown, answers: given, times: [Date.now() - seconds * 1000, Date.now()] });
-  }, [dashboard, answers, SHOWN]);
+  }, [dashboard, answers, shownSeconds]);
   await page.addScriptTag({ content: script });
   assert.deepEqual(errors, []);
   await page.evaluate(() => window.draw());
@@ -70,6 +71,7 @@ for (const state of ['idle', 'after findings']) {
     const { chromium } = createRequire(path.join(folder, 'package.json'))('playwright-core');
     const parts = bundle(scratch(t));
     const all = await scene(t);
+    const began = Date.now();
     if (state === 'after findings') {
       for (let burst = 0; burst < 5; burst += 1) {
         await findSome(all, 4 + burst, burst * 100);
@@ -82,10 +84,11 @@ for (const state of ['idle', 'after findings']) {
     });
     t.after(() => browser.close());
     for (const [file, dashboard] of Object.entries(DASHBOARDS)) {
-      const { page, errors } = await draw(browser, parts, dashboard, await answersTo(all.prometheus, dashboard));
+      const shown = Math.min(SHOWN_MAX, (Date.now() - began) / 1000);
+      const { page, errors } = await draw(browser, parts, dashboard, await answersTo(all.prometheus, dashboard, shown), shown);
       if (process.env.UPDATE_PICTURES && state === 'after findings') {
         const name = fileURLToPath(new URL(file.replace('.json', '.png'), pictures));
-        await page.screenshot({ path: name });
+        await takePicture(page, name);
       }
       assert.deepEqual(errors, []);
       const drawn = await page.evaluate(() => window.drawn);

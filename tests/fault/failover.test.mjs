@@ -1,74 +1,135 @@
-// The primary dies and a standby with the synchronized failover slot takes over: Postgres 17.
+// The primary dies under load and a standby that has the synchronized failover slot is promoted: Postgres 17. The dead
+// one is made its standby, and so on, so that each round changes the timeline and the server.
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { test } from 'node:test';
 import { createCluster } from '../postgres/cluster.mjs';
-import { assertTruth, daemonFor, full, serverWithSchema } from '../integration/scene.mjs';
+import { REPLICATION_HBA, follow, replayed, until } from '../postgres/standby.mjs';
+import { daemonFor, full, serverWithSchema } from '../integration/scene.mjs';
+import { compare, describe, latestFindings } from '../integration/ground_truth.mjs';
 import { covered, gapsOf, twoFindings } from './fault.mjs';
+import { Load } from './load.mjs';
 
-async function until(check, what, timeoutMs = 60_000) {
-  for (const deadline = Date.now() + timeoutMs; Date.now() < deadline; await new Promise((resolve) => { setTimeout(resolve, 50); })) {
-    if (await check().catch(() => false)) return;
+/** Waits until the standby has a copy of the slot that it may be promoted with. */
+function slotSynchronized(standby, primary) {
+  return until('synchronized slot', async () => {
+    // An idle primary does not move its slots on.
+    await primary.query('SELECT pg_log_standby_snapshot()');
+    return (await standby.query(`SELECT FROM pg_replication_slots
+      WHERE slot_name = 'dupwatch' AND synced AND NOT temporary AND invalidation_reason IS NULL`)).length === 1;
+  }, 120_000);
+}
+
+/** Cuts the standby off from its primary: what is committed from here on is lost with that. */
+async function cutOff(standby) {
+  standby.configure({ primary_conninfo: `host=127.0.0.1 port=1 user=postgres dbname=${standby.database}` });
+  standby.reload();
+  await until('a standby that is cut off', async () => (await standby.query('SELECT FROM pg_stat_wal_receiver')).length === 0);
+}
+
+/** Two servers and the daemon between them; `round` fails over once. */
+class Scene {
+  static async open(t) {
+    const scene = new Scene();
+    scene.t = t;
+    scene.primary = await serverWithSchema(t, { major: 17, hba: REPLICATION_HBA });
+    scene.standby = await createCluster({ major: 17, start: false });
+    t.after(() => scene.standby.destroy());
+    const dsn = scene.primary.dsn({
+      host: '127.0.0.1,127.0.0.1', port: `${scene.primary.port},${scene.standby.port}`, target_session_attrs: 'read-write',
+    });
+    scene.daemon = await daemonFor(t, scene.primary, {
+      connection: { dsn, connect_timeout: '2s', backoff_min: '20ms', backoff_max: '500ms' },
+      slot: { failover: true }, recheck: { interval: '1s' },
+    });
+    await scene.daemon.start();
+    await covered(scene.daemon);
+    return scene;
   }
-  throw new Error(`no ${what} within ${timeoutMs} ms`);
-}
 
-/** A standby of `primary`, made from a copy of its stopped data folder. */
-async function standbyOf(t, primary) {
-  const standby = await createCluster({ major: 17, start: false });
-  t.after(() => standby.destroy());
-  await primary.stop('fast');
-  fs.rmSync(standby.dataDir, { recursive: true });
-  fs.cpSync(primary.dataDir, standby.dataDir, { recursive: true });
-  const chown = (dir) => {
-    for (const entry of fs.readdirSync(dir, { withFileTypes: true })) {
-      const file = `${dir}/${entry.name}`;
-      if (entry.isDirectory()) chown(file);
-      if (standby.owner.uid !== undefined) fs.chownSync(file, standby.owner.uid, standby.owner.gid);
+  /** The other server becomes a standby of the one that is the primary now. */
+  async standbyJoins({ ahead, unsynchronized }) {
+    await follow(this.standby, this.primary, {
+      settings: { sync_replication_slots: unsynchronized ? 'off' : 'on', synchronized_standby_slots: '' },
+    });
+    this.primary.configure({ synchronized_standby_slots: ahead ? '' : 'standby' });
+    this.primary.reload();
+  }
+
+  /** Kills the primary and promotes the standby; afterwards the two have changed their places. */
+  async failOver() {
+    await this.primary.kill();
+    await this.standby.query('SELECT pg_promote()');
+    [this.primary, this.standby] = [this.standby, this.primary];
+    this.daemon.cluster = this.primary;
+  }
+
+  /** Until the findings are those that SQL finds on the new primary; rows that were lost with the old one are gone. */
+  async truth() {
+    await this.daemon.caughtUp();
+    const client = await this.primary.client();
+    let result;
+    try {
+      await until('the findings of the table', async () => {
+        result = await compare(this.daemon.findingsFile, client, {});
+        return result.ok;
+      }, 30_000);
+    } catch {
+      assert.fail(`${describe(result)}\n${this.daemon.tail(20)}`);
+    } finally {
+      await client.end();
     }
-  };
-  chown(standby.dataDir);
-  if (standby.owner.uid !== undefined) fs.chownSync(standby.dataDir, standby.owner.uid, standby.owner.gid);
-  fs.chmodSync(standby.dataDir, 0o700);
-  standby.configure({
-    primary_conninfo: `host=127.0.0.1 port=${primary.port} user=postgres dbname=app`, primary_slot_name: 'standby',
-    hot_standby: 'on', hot_standby_feedback: 'on', sync_replication_slots: 'on',
-  });
-  standby.writeFile('standby.signal', '');
-  await primary.start();
-  await standby.start();
-  return standby;
+    return result;
+  }
 }
 
-test('failover to a promoted standby, pgoutput', { skip: full ? false : './test --full' }, async (t) => {
-  const primary = await serverWithSchema(t, { major: 17, hba: ['local all all trust', 'host all all 127.0.0.1/32 trust', 'host replication all 127.0.0.1/32 trust'] });
-  const setup = await daemonFor(t, primary, { slot: { plugin: 'pgoutput' } });
-  await primary.query("SELECT pg_create_physical_replication_slot('standby', true)");
-  const standby = await standbyOf(t, primary);
-  await primary.query("SELECT pg_create_logical_replication_slot('dupwatch', 'pgoutput', false, false, true)");
-  primary.configure({ synchronized_standby_slots: 'standby' });
-  primary.reload();
-  const dsn = primary.dsn({ host: '127.0.0.1,127.0.0.1', port: `${primary.port},${standby.port}`, target_session_attrs: 'read-write' });
-  const daemon = await daemonFor(t, primary, { ...setup.config, connection: { ...setup.config.connection, dsn, connect_timeout: '2s', backoff_max: '500ms' }, findings: {} });
-  await daemon.start();
-  await covered(daemon);
-  for (let number = 0; number < 10; number += 1) await twoFindings(primary, number);
-  await daemon.caughtUp();
-  // The standby has a copy of the slot that is fit for use.
-  await until(async () => (await standby.query(`SELECT FROM pg_replication_slots WHERE slot_name = 'dupwatch' AND synced AND NOT temporary AND invalidation_reason IS NULL`)).length === 1, 'synchronized slot');
-  await twoFindings(primary, 10);
-  const [{ at }] = await primary.query('SELECT pg_current_wal_flush_lsn() AS at');
-  await until(async () => (await standby.query('SELECT pg_last_wal_replay_lsn() >= $1::pg_lsn AS there', [at]))[0].there, 'replay');
-  await primary.kill();
-  await standby.query('SELECT pg_promote()');
-  const began = Date.now();
-  await twoFindings(standby, 11);
-  daemon.cluster = standby;
-  await daemon.until('the other timeline', async () => (await daemon.status()).timeline === 2, 60_000);
+const ROUNDS = [
+  {}, {}, {},
+  { ahead: true, words: 'dupwatch ahead of the standby' },
+  { unsynchronized: true, words: 'the slot not yet on the standby' },
+];
+
+async function round(scene, number, { ahead = false, unsynchronized = false, words = 'the slot on the standby' }) {
+  const { daemon, t } = scene;
+  await scene.standbyJoins({ ahead, unsynchronized });
+  if (!unsynchronized) await slotSynchronized(scene.standby, scene.primary);
+  const load = new Load({ client: (config) => scene.primary.client(config) }, { reconnect: true });
+  t.after(() => load.abandon());
+  await load.more(20);
+  if (ahead) {
+    await replayed(scene.standby, scene.primary);
+    await cutOff(scene.standby);
+    await twoFindings(scene.primary, 900_000 + number);
+    await load.more(10);
+    await daemon.caughtUp();
+  }
+  const before = (await gapsOf(daemon)).length;
+  const struck = performance.now();
+  await scene.failOver();
+  await daemon.until('the other timeline', async () => (await daemon.status().catch(() => undefined))?.timeline === number + 2, 60_000);
+  const streams = (performance.now() - struck) / 1000;
+  await load.more(20);
+  await load.stop();
   await daemon.ready();
   await covered(daemon);
-  const gaps = await gapsOf(daemon);
+  const closed = (performance.now() - struck) / 1000;
+  const result = await scene.truth();
+  const gaps = [...new Set((await gapsOf(daemon)).slice(before))];
+  const gone = latestFindings(daemon.findingsFile).filter(({ state }) => state === 'gone').length;
+  assert.ok(result.expected >= 10 * (number + 1), `${result.expected}`);
+  assert.deepEqual(load.failures, []);
   assert.ok(gaps.includes('other_history'), `${gaps}`);
-  const result = await assertTruth(daemon, { atLeast: 24 });
-  t.diagnostic(`| failover to a standby, pgoutput, Postgres 17 | primary killed, standby promoted, timeline 2 | ${((Date.now() - began) / 1000).toFixed(1)} s | ${result.expected} / ${result.found} / 0 | ${gaps.join(', ')} |`);
+  if (ahead) assert.ok(gone >= 2, 'what was lost with the old primary is gone');
+  const line = `| failover ${number + 1}, pgoutput, Postgres 17 | primary killed, standby promoted, timeline ${number + 2}, ${words}`
+    + ` | streams after ${streams.toFixed(1)} s, covered after ${closed.toFixed(1)} s | ${result.expected} / ${result.found} / ${result.false_.length}`
+    + `${gone ? `, ${gone} gone with their rows` : ''} | ${gaps.join(', ')} |`;
+  t.diagnostic(line);
+  if (process.env.DUPWATCH_FAULT_TABLE) fs.appendFileSync(process.env.DUPWATCH_FAULT_TABLE, `${line}\n`);
+}
+
+test('failover to a promoted standby, five times under load, pgoutput', { skip: full ? false : './test --full' }, async (t) => {
+  const scene = await Scene.open(t);
+  const [{ failover }] = await scene.primary.query("SELECT failover FROM pg_replication_slots WHERE slot_name = 'dupwatch'");
+  assert.equal(failover, true, 'dupwatch makes a failover slot');
+  for (const [number, kind] of ROUNDS.entries()) await round(scene, number, kind);
 });

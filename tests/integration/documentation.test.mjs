@@ -1,34 +1,35 @@
-// The README says what the binary does: every command, option and exit code of --help stands in it, and no others.
+// The README and the guide say what the binary does: every command, option and exit code of --help stands in them, and no others.
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import test from 'node:test';
+import { documents, root } from '../guide/text.mjs';
 import { runCommand } from './daemon.mjs';
 
-const readme = fs.readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
+const documented = documents.map((file) => fs.readFileSync(root + file, 'utf8')).join('\n');
 const commands = ['run', 'check', 'setup', 'drop', 'audit', 'explain', 'quarantine', 'guard', 'health', 'metrics'];
 const actions = ['list', 'show', 'apply', 'restore', 'purge'].map((action) => ['quarantine', action])
   .concat(['install', 'remove', 'status'].map((action) => ['guard', action]));
 const optionsOf = (text) => [...text.matchAll(/(?<![\w-])--[a-z][a-z-]+/g)].map(([option]) => option);
 
-test('every command and option of --help is in the README', async () => {
+test('every command and option of --help is in the README or the guide', async () => {
   const { stdout, code } = await runCommand(['--help']);
   assert.equal(code, 0);
   const offered = [...stdout.matchAll(/^ {2}([a-z]+) {2,}/gm)].map(([, name]) => name);
   assert.deepEqual(offered.filter((name) => commands.includes(name)).sort(), [...commands].sort());
-  for (const command of commands) assert.ok(readme.includes(`\`dupwatch ${command}`), `README lacks dupwatch ${command}`);
+  for (const command of commands) assert.ok(documented.includes(`\`dupwatch ${command}`), `the documents lack dupwatch ${command}`);
   for (const words of [...commands.map((command) => [command]), ...actions]) {
     const help = await runCommand([...words, '--help']);
     assert.equal(help.code, 0);
-    for (const option of optionsOf(help.stdout)) assert.ok(readme.includes(option), `README lacks ${words.join(' ')} ${option}`);
+    for (const option of optionsOf(help.stdout)) assert.ok(documented.includes(option), `the documents lack ${words.join(' ')} ${option}`);
   }
 });
 
-test('every dupwatch option that the README names exists', async () => {
+test('every dupwatch option that they name exists', async () => {
   const helps = await Promise.all([[], ...commands.map((command) => [command]), ...actions].map((args) => runCommand([...args, '--help'])));
   const known = new Set(helps.flatMap(({ stdout }) => optionsOf(stdout)));
-  const spoken = [...readme.matchAll(/`dupwatch [^`]*`/g)].flatMap(([code]) => optionsOf(code));
+  const spoken = [...documented.matchAll(/`dupwatch [^`]*`/g)].flatMap(([code]) => optionsOf(code));
   assert.ok(spoken.length > 0);
-  for (const option of spoken) assert.ok(known.has(option), `the README names ${option}, which no command has`);
+  for (const option of spoken) assert.ok(known.has(option), `the documents name ${option}, which no command has`);
 });
 
 test('config/METRICS.md is what dupwatch metrics prints, and its JSON and text speak of the same metrics', async () => {
@@ -45,13 +46,13 @@ test('config/METRICS.md is what dupwatch metrics prints, and its JSON and text s
   assert.equal((await runCommand(['metrics'])).code, 2);
 });
 
-test('the README and --help give the same exit codes', async () => {
+test('the guide and --help give the same exit codes', async () => {
   const { stdout } = await runCommand(['--help']);
   const footer = stdout.slice(stdout.indexOf('Exit codes:')).split('Passwords')[0];
   const inHelp = [...footer.matchAll(/\b([0-9]) [a-z]/g)].map(([, code]) => code);
-  const inReadme = [...readme.matchAll(/^\| ([0-9]) \|/gm)].map(([, code]) => code);
+  const inGuide = [...documented.matchAll(/^\| ([0-9]) \|/gm)].map(([, code]) => code);
   assert.deepEqual(inHelp, ['0', '1', '2', '3', '4']);
-  assert.deepEqual(inReadme, inHelp);
+  assert.deepEqual(inGuide, inHelp);
 });
 
 test('a wrong command line or configuration ends with exit code 2', async () => {

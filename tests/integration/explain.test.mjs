@@ -107,6 +107,7 @@ test('the run of the original report', async (t) => {
       REPORT.map(([millis, , type, entity], i) => [ids[i], type, entity, TIME + millis]));
     assert.deepEqual(story.findings, (await findingsOf(cluster, RUN)).map((finding, i) => ({ ...finding, flagged_at: story.findings[i].flagged_at })));
     assert.deepEqual(story.findings[0].log_order, [ids[2], ids[4], ids[5]]);
+    assert.ok(Math.abs(Date.parse(story.findings[0].flagged_at) - Date.now()) < 60_000, story.findings[0].flagged_at);
     assert.equal(story.repair.sql.length, 5);
     assert.equal(story.repair.sentences.length, 1);
   });

@@ -1,4 +1,4 @@
-// The HTTP server in operation: who may ask, over TLS too, and with the README's own examples.
+// The HTTP server in operation: who may ask, over TLS too, and with the guide's own examples.
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import fs from 'node:fs';
@@ -6,12 +6,12 @@ import { createRequire } from 'node:module';
 import path from 'node:path';
 import { test } from 'node:test';
 import { Prometheus, until } from '../alerts/monitoring.mjs';
+import { blocksOf } from '../guide/text.mjs';
 import { freePort } from '../postgres/cluster.mjs';
 import { ask, basic } from './request.mjs';
 import { daemonFor, insertEvents, serverWithSchema } from './scene.mjs';
 
 const yaml = createRequire(new URL('../writers/4.1.1/package.json', import.meta.url))('js-yaml');
-const readme = fs.readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
 const USER = 'prometheus';
 const PASSWORD = 'correct: horse \u00e4 battery';
 const PROBES = ['/healthz', '/readyz', '/startupz'];
@@ -24,8 +24,8 @@ async function metric(daemon, name, authorization = RIGHT) {
   return Number(new RegExp(`^${name} (\\S+)$`, 'm').exec(body)?.[1]);
 }
 
-/** The code block of this language in the README. */
-const example = (language) => new RegExp(`\`\`\`${language}\n([^]*?)\`\`\``).exec(readme)[1];
+/** The file of this name that the guide shows. */
+const example = (name) => blocksOf('config/guide/security.md').find(({ mark }) => mark === name).body;
 
 test('every path but the probes asks for the user and the password', { timeout: 120_000 }, async (t) => {
   const cluster = await serverWithSchema(t);
@@ -89,14 +89,14 @@ test('a configuration with half a login or with TLS does not start', { timeout: 
   }
 });
 
-/** stunnel as the README has it, before `address`, with a certificate for localhost; resolves {base, ca}. */
+/** stunnel as the guide has it, before `address`, with a certificate for localhost; resolves {base, ca}. */
 async function stunnel(t, dir, address) {
   const openssl = (...args) => execFileSync('openssl', args, { cwd: dir, stdio: ['ignore', 'ignore', 'pipe'] });
   openssl('req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', '-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost', '-keyout', 'key.pem', '-out', 'ca.pem');
   const [ca, key] = ['ca.pem', 'key.pem'].map((name) => fs.readFileSync(path.join(dir, name), 'utf8'));
   fs.writeFileSync(path.join(dir, 'both.pem'), ca + key, { mode: 0o600 });
   const port = await freePort();
-  const shown = example('ini');
+  const shown = example('stunnel.conf');
   const used = shown.replace(/^accept = .*$/m, `accept = 127.0.0.1:${port}`).replace(/^connect = .*$/m, `connect = ${address}`)
     .replace(/^cert = .*$/m, `cert = ${path.join(dir, 'both.pem')}`);
   assert.equal(used.split('\n').filter((line, at) => line !== shown.split('\n')[at]).length, 3, 'three addresses are the test\'s own');
@@ -112,7 +112,7 @@ async function stunnel(t, dir, address) {
   return { base, ca, caFile: path.join(dir, 'ca.pem') };
 }
 
-test('Prometheus scrapes through TLS and the login, as the README shows both', { timeout: 120_000 }, async (t) => {
+test('Prometheus scrapes through TLS and the login, as the guide shows both', { timeout: 120_000 }, async (t) => {
   const cluster = await serverWithSchema(t);
   const daemon = await daemonFor(t, cluster, { http: { basic_auth: { user: USER, password: PASSWORD } } });
   await daemon.start();
@@ -123,7 +123,7 @@ test('Prometheus scrapes through TLS and the login, as the README shows both', {
   const events = await ask(base, '/api/events', { ca, authorization: RIGHT });
   assert.match(events.body, /^retry: 1000/);
 
-  const [job] = yaml.load(example('yaml')).scrape_configs;
+  const [job] = yaml.load(example('scrape.yml')).scrape_configs;
   const passwords = ['right', 'wrong'].map((name) => path.join(daemon.dir, name));
   fs.writeFileSync(passwords[0], PASSWORD);
   fs.writeFileSync(passwords[1], 'wrong');

@@ -12,6 +12,57 @@ const config = (cluster, plugin) => ({
 const standsBy = (daemon) => daemon.until('a standby', async () => (await daemon.status().catch(() => undefined))?.state === 'standby');
 
 const kills = full ? 20 : 5;
+const seconds = (times) => [...times].sort((a, b) => a - b).map((time) => `${(time / 1000).toFixed(2)} s`).join(', ');
+
+/**
+ * Looks every few milliseconds how many sessions read the slot and how many hold its advisory lock. `stop()` resolves
+ * {samples, streams, locks}: how often it looked, and the most it saw at once.
+ */
+function watchConsumers(t, cluster) {
+  const seen = { samples: 0, streams: 0, locks: 0 };
+  let running = true;
+  const ended = (async () => {
+    const client = await cluster.client();
+    while (running) {
+      const [now] = (await client.query(`
+        SELECT (SELECT count(*) FROM pg_stat_replication WHERE state IN ('streaming', 'catchup'))::int AS streams,
+               (SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND mode = 'ExclusiveLock' AND granted)::int AS locks`)).rows;
+      seen.samples += 1;
+      seen.streams = Math.max(seen.streams, now.streams);
+      seen.locks = Math.max(seen.locks, now.locks);
+      await sleep(5);
+    }
+    await client.end();
+    return seen;
+  })();
+  ended.catch(() => {}); // Reported to whoever stops it.
+  const stop = () => {
+    running = false;
+    return ended;
+  };
+  t.after(stop);
+  return stop;
+}
+
+/** Waits until the findings table equals SQL, and returns the comparison and the findings' records. */
+async function tablesFindings(daemon) {
+  await daemon.caughtUp();
+  const client = await daemon.cluster.client();
+  let result;
+  let records;
+  try {
+    await daemon.until('the table\'s findings', async () => {
+      records = (await client.query('SELECT record::jsonb AS json FROM dupwatch.findings')).rows.map(({ json }) => json);
+      result = await compare(records, client);
+      return result.ok;
+    });
+  } catch {
+    assert.fail(describe(result));
+  } finally {
+    await client.end();
+  }
+  return { result, records };
+}
 
 for (const plugin of ['wal2json', 'pgoutput']) {
   test(`the active one is killed ${kills} times under load, ${plugin}`, async (t) => {
@@ -24,6 +75,7 @@ for (const plugin of ['wal2json', 'pgoutput']) {
     await standsBy(other);
     const writers = startRace(cluster, { runs: 0, rate: 30, processes: 2, late: 0.2 });
     t.after(() => writers.stop().catch(() => {}));
+    const consumers = watchConsumers(t, cluster);
     const times = [];
     for (let kill = 0; kill < kills; kill += 1) {
       await sleep(300 + Math.random() * 700);
@@ -38,18 +90,12 @@ for (const plugin of ['wal2json', 'pgoutput']) {
       assert.equal((await active.status()).state, 'streaming', 'the one that streams keeps the slot');
     }
     await writers.stop();
-    await active.caughtUp();
-    const client = await cluster.client();
-    t.after(() => client.end());
-    let result;
-    await active.until('the table\'s findings', async () => {
-      const records = (await cluster.query('SELECT record::jsonb AS json FROM dupwatch.findings')).map(({ json }) => json);
-      result = await compare(records, client);
-      return result.ok;
-    }).catch(() => assert.fail(describe(result)));
+    const { result } = await tablesFindings(active);
     assert.ok(result.expected >= 20, `${result.expected}`);
-    times.sort((a, b) => a - b);
-    t.diagnostic(`${result.found} findings; ready again after ${times.map((time) => `${(time / 1000).toFixed(1)} s`).join(', ')}`);
+    assert.ok(Math.max(...times) < 5000, seconds(times));
+    const { samples, streams, locks } = await consumers();
+    assert.deepEqual({ streams, locks }, { streams: 1, locks: 1 }, 'never two consumers, and the looks at them saw one');
+    t.diagnostic(`${result.found} findings; ready again after ${seconds(times)}; ${samples} looks, never two consumers`);
 
     // In good order: no second without a stream but that of the change.
     assert.deepEqual(await active.stop(), { code: 0, signal: null });
@@ -57,6 +103,41 @@ for (const plugin of ['wal2json', 'pgoutput']) {
     assert.equal((await other.status()).coverage.gaps.filter(({ reason }) => reason !== 'first_start').length, 0);
   });
 }
+
+test('a rolling upgrade: the new instance is started beside the old one, the old one is stopped', async (t) => {
+  const changes = full ? 10 : 3;
+  const cluster = await serverWithSchema(t);
+  let active = await daemonFor(t, cluster, config(cluster, 'pgoutput'));
+  let next = await daemonFor(t, cluster, config(cluster, 'pgoutput'));
+  await runSetup(cluster, active);
+  await active.start();
+  const writers = startRace(cluster, { runs: 0, rate: 30, processes: 2, late: 0.2 });
+  t.after(() => writers.stop().catch(() => {}));
+  const consumers = watchConsumers(t, cluster);
+  const blind = [];
+  for (let change = 0; change < changes; change += 1) {
+    await next.start({ ready: false });
+    await standsBy(next);
+    await sleep(500 + Math.random() * 500);
+    const from = next.lines.length;
+    const stopped = performance.now();
+    const exit = active.stop();
+    await next.line('the new instance streams', ({ event }) => event === 'streaming', { from });
+    blind.push(performance.now() - stopped);
+    assert.deepEqual(await exit, { code: 0, signal: null });
+    await next.ready();
+    assert.deepEqual((await next.status()).coverage.gaps, [], 'no gap');
+    [active, next] = [next, active];
+  }
+  await writers.stop();
+  const { result, records } = await tablesFindings(active);
+  assert.ok(result.expected >= 10, `${result.expected}`);
+  assert.ok(Math.max(...blind) < 2000, seconds(blind));
+  const late = records.filter(({ origin, duplicate }) => origin === 'stream' && duplicate.commit_time)
+    .map(({ flagged_at: at, duplicate }) => Date.parse(at) - Date.parse(duplicate.commit_time));
+  assert.deepEqual({ ...await consumers(), samples: 0 }, { samples: 0, streams: 1, locks: 1 });
+  t.diagnostic(`without a stream for ${seconds(blind)}; ${result.found} findings, the latest told ${Math.max(...late)} ms after its commit`);
+});
 
 test('a standby says that it is one, holds no walsender, waits for longer than startup_timeout, and stops at once', async (t) => {
   const cluster = await serverWithSchema(t);

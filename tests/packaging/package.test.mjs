@@ -7,7 +7,9 @@ import os from 'node:os';
 import path from 'node:path';
 import test from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { full } from '../integration/scene.mjs';
+import { blocksOf } from '../guide/text.mjs';
+import { runCommand } from '../integration/daemon.mjs';
+import { full, serverWithSchema } from '../integration/scene.mjs';
 
 const source = fileURLToPath(new URL('../../', import.meta.url));
 const skip = !full ? 'only in ./test --full' : process.getuid() !== 0 ? 'debootstrap needs root' : false;
@@ -18,11 +20,14 @@ function run(command, args, options = {}) {
   return `${stdout}${stderr}`;
 }
 
-/** The package as `cmake --build --preset release --target package` makes it. */
+/** The commands of config/guide/install.md that have this mark, block by block. */
+const guide = (mark) => blocksOf('config/guide/install.md').filter((block) => block.mark === mark);
+const [packaged, fromSource] = guide('in-the-source-tree');
+
+/** The package as the guide's commands make it. */
 function build() {
-  run('cmake', ['--preset', 'release']);
   fs.rmSync(path.join(source, 'build/release/package'), { recursive: true, force: true });
-  run('cmake', ['--build', '--preset', 'release', '--target', 'package']);
+  run('bash', ['-ec', packaged.body]);
   const dir = path.join(source, 'build/release/package');
   const [name, ...more] = fs.readdirSync(dir).filter((file) => file.endsWith('.deb'));
   assert.equal(more.length, 0);
@@ -57,7 +62,11 @@ class Debian {
   }
 
   run(...command) {
-    const env = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C.UTF-8', DEBIAN_FRONTEND: 'noninteractive', MANWIDTH: '100' };
+    return this.runWith({}, ...command);
+  }
+
+  runWith(more, ...command) {
+    const env = { ...more, PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C.UTF-8', DEBIAN_FRONTEND: 'noninteractive', MANWIDTH: '100' };
     return run('chroot', [this.root, ...command], { env });
   }
 
@@ -154,5 +163,29 @@ test('the Debian package is built, clean, and lives and dies as it should', { sk
     assert.match(said, /pg_drop_replication_slot\('dupwatch'\)/);
     assert.deepEqual(debian.traces(), []);
     for (const file of ['/etc/passwd', '/etc/group', '/etc/shadow']) assert.doesNotMatch(debian.read(file), /dupwatch/, file);
+  });
+
+  await t.test('the commands of the guide, as they stand in it', async (own) => {
+    assert.match(run('bash', ['-ec', fromSource.body]), /^dupwatch \d+\.\d+\.\d+ \(/m);
+    const cluster = await serverWithSchema(own);
+    const setup = await runCommand(['setup', '--print-sql', '--dsn', cluster.dsn({ user: 'dupwatch' })]);
+    await cluster.query(setup.stdout);
+    const tree = '/root/tree';
+    fs.mkdirSync(debian.at(`${tree}/build/release/package`), { recursive: true });
+    fs.copyFileSync(deb, debian.at(`${tree}/build/release/package/${path.basename(deb)}`));
+    // The root of a container has no sudo, and needs none.
+    fs.writeFileSync(debian.at('/usr/bin/sudo'), '#!/bin/sh\nif [ "$1" = -u ]; then user=$2; shift 2; exec runuser -u "$user" -- "$@"; fi\nexec "$@"\n', { mode: 0o755 });
+    const blocks = guide('in-a-debian-of-its-own');
+    assert.equal(blocks.length, 3);
+    const said = [];
+    for (const { body } of blocks) {
+      said.push(debian.runWith({ PGPORT: String(cluster.port) }, 'bash', '-ec', `cd ${tree}\n${body}`));
+      assert.equal(debian.has(ENABLED), said.length === 2);
+    }
+    assert.match(said[0], /^dupwatch \d+\.\d+\.\d+ \(/m);
+    assert.match(said[1], /^ready$/m);
+    assert.match(said[2], /nothing on the Postgres server was removed/);
+    fs.rmSync(debian.at(tree), { recursive: true });
+    assert.deepEqual(debian.traces(), []);
   });
 });

@@ -1,9 +1,10 @@
 // Many readers at once: the bounds of /api/events, a reader that does not read, scrapes while Postgres is away.
 import assert from 'node:assert/strict';
+import fs from 'node:fs';
 import http from 'node:http';
 import net from 'node:net';
 import { test } from 'node:test';
-import { daemonFor, full, insertEvents, serverWithSchema } from '../integration/scene.mjs';
+import { daemonFor, EVENTS, full, insertEvents, serverWithSchema } from '../integration/scene.mjs';
 
 /** A client of /api/events; `text` grows. */
 function listen(base, headers = {}) {
@@ -117,3 +118,70 @@ test('a hundred scrapes at once while Postgres is away', { skip: !full && 'a lon
   assert.ok(answers.every(({ status, text }) => status === 200 && text.includes('dupwatch_stream_state{state="backing_off"}')));
   assert.equal((await daemon.fetch('/startupz')).status, 200, 'it had started');
 });
+
+/** One scrape over a connection of its own; resolves how many ms it took, from the connect to the last byte. */
+function scrape(base) {
+  const { hostname, port } = new URL(base);
+  const began = performance.now();
+  return new Promise((resolve, reject) => {
+    const parts = [];
+    const socket = net.connect({ host: hostname, port: Number(port) }, () => socket.write('GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n'));
+    socket.on('data', (part) => parts.push(part)).on('error', reject).on('end', () => {
+      const took = performance.now() - began;
+      const text = Buffer.concat(parts).toString();
+      assert.match(text, /^HTTP\/1.1 200 /);
+      assert.match(text, /^dupwatch_ready [01]$/m);
+      resolve(took);
+    });
+  });
+}
+
+/** What keeps the database from answering: begin() resolves what ends it again. */
+const TROUBLES = {
+  'all of Postgres stopped by SIGSTOP': async (cluster) => {
+    const { pid } = cluster.child;
+    process.kill(pid, 'SIGSTOP');
+    // From now on it neither makes children nor reaps them.
+    const children = fs.readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean).map(Number);
+    for (const child of children) process.kill(child, 'SIGSTOP');
+    return () => [...children, pid].forEach((each) => process.kill(each, 'SIGCONT'));
+  },
+  'the table locked and a read-back waiting for it': async (cluster, daemon) => {
+    const locker = await cluster.client();
+    // Committed before the lock and read from the stream behind it: the run is not in memory, so its rows are asked for.
+    daemon.child.kill('SIGSTOP');
+    await insertEvents(cluster, [{ run: 'wrun_cold', type: 'step_created', correlation: 'step_1' }]);
+    await locker.query(`BEGIN; LOCK TABLE ${EVENTS} IN ACCESS EXCLUSIVE MODE`);
+    daemon.child.kill('SIGCONT');
+    await daemon.until('a read-back that waits', () => daemon.metric('dupwatch_read_back_pending_runs'));
+    return async () => {
+      await locker.query('COMMIT');
+      await locker.end();
+    };
+  },
+};
+
+for (const [trouble, begin] of Object.entries(TROUBLES)) {
+  test(`a hundred scrapes at once with ${trouble}`, { skip: !full && 'a long proof' }, async (t) => {
+    const cluster = await serverWithSchema(t);
+    const daemon = await daemonFor(t, cluster, { recheck: { interval: '1s' } });
+    await daemon.start();
+    await insertEvents(cluster, [...pair('wrun_one'), ...pair('wrun_two')]);
+    await daemon.caughtUp();
+    const hundred = () => Promise.all(Array.from({ length: 100 }, () => scrape(daemon.httpBase)));
+    const end = await begin(cluster, daemon);
+    const rounds = [];
+    try {
+      // The first one also warms this process up.
+      for (let round = 0; round < 6; round += 1) rounds.push(await hundred());
+    } finally {
+      await end();
+    }
+    const times = rounds.slice(1).flat().sort((a, b) => a - b);
+    t.diagnostic(`5 times 100 parallel scrapes: median ${times[250].toFixed(0)} ms, the slowest ${times.at(-1).toFixed(0)} ms`);
+    // The aim is 100 ms, on a quiet machine; beside other tests the processor is not this test's own.
+    assert.ok(times.at(-1) < Number(process.env.DUPWATCH_SCRAPE_MS ?? 2000), `${times.at(-1)} ms`);
+    await daemon.ready();
+    await daemon.caughtUp();
+  });
+}

@@ -96,6 +96,38 @@ test('the page shows findings as they commit, is told of trouble, and can be use
     }
   });
 
+  await t.test('every verdict has room around its sentence and a mark of its own', async () => {
+    const looks = await page.evaluate(() => ['ok', 'findings', 'fatal', 'blind'].map((level) => {
+      const verdict = document.getElementById('verdict');
+      const before = verdict.className;
+      verdict.className = `verdict ${level}`;
+      const { left, top } = verdict.getBoundingClientRect();
+      const inner = document.getElementById('lead').getBoundingClientRect();
+      const look = { level, left: inner.left - left, top: inner.top - top, mark: getComputedStyle(document.getElementById('sentence'), '::before').content };
+      verdict.className = before;
+      return look;
+    }));
+    for (const { level, left, top } of looks) assert.ok(left >= 16 && top >= 8, `${level}: ${left}, ${top}`);
+    assert.equal(new Set(looks.map(({ mark }) => mark)).size, looks.length, JSON.stringify(looks));
+  });
+
+  await t.test('the filter leaves open fatal findings alone, and says so when there is none', async () => {
+    await insertEvents(cluster, [{ run: 'wrun_mild', type: 'run_created' }, { run: 'wrun_mild', type: 'run_created' }]);
+    await page.locator('#findings .run', { hasText: 'wrun_mild' }).waitFor();
+    const shown = page.locator('#findings > li:visible');
+    assert.equal(await shown.count(), 3);
+    await page.locator('#fatal-only').check();
+    assert.equal(await shown.count(), 2);
+    await insertEvents(cluster, ['wrun_first', `wrun_${HOSTILE}`].map((run) => ({ run, type: 'run_completed', id: eventId(99) })));
+    await page.locator('#none-fatal').waitFor();
+    assert.equal(await shown.count(), 0);
+    await page.locator('#verdict.findings').waitFor();
+    await page.locator('#fatal-only').uncheck();
+    assert.equal(await shown.count(), 3);
+    await duplicate(cluster, 'wrun_second');
+    await page.locator('#verdict.fatal').waitFor();
+  });
+
   await t.test('blindness is never shown as health', async () => {
     await cluster.stop();
     await page.locator('#verdict.blind', { hasText: 'Not watching: not streaming' }).waitFor();

@@ -21,10 +21,12 @@ function framesOf(panel, answers) {
       { name: 'Value', type: FieldType.number, values: points.map(([, value]) => Number(value)), config: { displayNameFromDS: legend(panel.targets[index].legendFormat, series.metric) } },
     ] });
   })));
+  // The registry of the standard options is in Grafana's core, so they are put in place by hand.
   for (const frame of frames) {
     for (const field of frame.fields) {
-      // The registry of the standard options is in Grafana's core, so they are put in place by hand.
-      if (field.type === FieldType.number) field.config = { ...defaults, ...field.config, custom: { ...defaults.custom } };
+      const custom = { ...defaults.custom, ...field.config.custom };
+      field.config = field.type === FieldType.time ? field.config : { ...(field.type === FieldType.number ? defaults : {}), ...field.config, custom };
+      override(field, panel.fieldConfig.overrides);
       field.state = { ...field.state, seriesIndex: frames.indexOf(frame) };
       field.display = getDisplayProcessor({ field, theme, timeZone: 'utc' });
     }
@@ -32,12 +34,25 @@ function framesOf(panel, answers) {
   return frames;
 }
 
+/** Puts the properties of the overrides that are for this field into its configuration. */
+function override(field, overrides) {
+  const name = field.config.displayNameFromDS ?? field.config.displayName ?? field.name;
+  for (const { matcher: { id, options }, properties } of overrides) {
+    const meant = id === 'byRegexp' ? new RegExp(options.slice(1, -1)).test(name) : options === name;
+    if (!meant) continue;
+    for (const { id: property, value } of properties) {
+      if (property.startsWith('custom.')) field.config.custom[property.slice('custom.'.length)] = value;
+      else field.config[property] = value;
+    }
+  }
+}
+
 function tableFrame(result, panel) {
-  const columns = Object.keys(panel.transformations[0].options.renameByName).filter((name) => name !== 'Value');
-  return toDataFrame({ fields: [
-    ...columns.map((name) => ({ name, type: FieldType.string, values: result.map(({ metric }) => metric[name]), config: { custom: {} } })),
-    { name: 'Value', type: FieldType.number, values: result.map(({ value }) => Number(value[1])), config: {} },
-  ] });
+  const { renameByName } = panel.transformations[0].options;
+  const rows = result.toSorted((a, b) => b.value[1] - a.value[1]);
+  return toDataFrame({ fields: Object.entries(renameByName).map(([name, displayName]) => (name === 'Value'
+    ? { name, type: FieldType.number, values: rows.map(({ value }) => Number(value[1])), config: { displayName } }
+    : { name, type: FieldType.string, values: rows.map(({ metric }) => metric[name]), config: { displayName } })) });
 }
 
 function Stat({ panel, frames, width, height }) {
@@ -55,15 +70,10 @@ function Stat({ panel, frames, width, height }) {
 function Content({ panel, frames, width, height }) {
   if (panel.type === 'stat') return <Stat {...{ panel, frames, width, height }} />;
   if (panel.type === 'table') {
-    const [frame] = frames;
-    const { renameByName } = panel.transformations[0].options;
-    for (const field of frame.fields) field.config = { ...field.config, displayName: renameByName[field.name] };
-    const rows = frame.fields.at(-1).values.map((value, index) => [value, index]).sort((a, b) => b[0] - a[0]);
-    for (const field of frame.fields) field.values = rows.map(([, index]) => field.values[index]);
-    return <Table data={frame} width={width} height={height} />;
+    return <Table data={frames[0]} width={width} height={height} />;
   }
   return <TimeSeries frames={frames} width={width} height={height} timeZone="utc" timeRange={range()} structureRev={1}
-    legend={{ displayMode: LegendDisplayMode.List, placement: 'bottom', showLegend: true, calcs: [] }} options={panel.options} />;
+    legend={{ ...panel.options.legend, displayMode: LegendDisplayMode.List }} options={panel.options} />;
 }
 
 function Panel({ panel }) {

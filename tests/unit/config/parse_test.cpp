@@ -236,6 +236,13 @@ TEST(ParseConfig, WrongTypesAreRefused) {
   EXPECT_NE(refused("table: {closing: [a]}").find("expected a map of 1 to 64 names"), std::string::npos);
 }
 
+TEST(ParseConfig, ATemporarySlotIsNoFailoverSlot) {
+  EXPECT_NE(refused("slot: {failover: true, temporary: true}")
+                .find("slot.failover: found true with slot.temporary: true, expected false"),
+            std::string::npos);
+  EXPECT_TRUE(accepted("slot: {failover: true}").slot.failover);
+}
+
 TEST(ParseConfig, RangesAreNamed) {
   EXPECT_NE(refused("connection: {connect_timeout: 0s}").find("expected a duration from 1s to 10m"),
             std::string::npos);

@@ -71,6 +71,7 @@ TEST(ReferenceFile, ItsValuesAreTheDefaults) {
   EXPECT_EQ(file.slot.publication, defaults.slot.publication);
   EXPECT_EQ(file.slot.temporary, defaults.slot.temporary);
   EXPECT_EQ(file.slot.create, defaults.slot.create);
+  EXPECT_EQ(file.slot.failover, defaults.slot.failover);
   EXPECT_EQ(file.baseline, defaults.baseline);
   EXPECT_EQ(file.rules.engine, defaults.rules.engine);
   for (const auto& setting : file.rules.rules) {

@@ -77,6 +77,7 @@ constexpr Change kFixed[] = {
     {"slot.publication", "slot: {publication: other}"},
     {"slot.temporary", "slot: {temporary: true}"},
     {"slot.create", "slot: {create: false}"},
+    {"slot.failover", "slot: {failover: true}"},
     {"baseline", "baseline: all"},
     {"index.memory_max", "index: {memory_max: 1MiB}"},
     {"index.run_grace", "index: {run_grace: 5s}"},

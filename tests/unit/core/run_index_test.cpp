@@ -12,6 +12,7 @@
 
 #include "daemon/core/backoff.hpp"
 #include "tests/unit/core/event_rows.hpp"
+#include "tests/unit/core/live_heap.hpp"
 
 namespace dupwatch::core::run_index_test {
 namespace {
@@ -30,7 +31,7 @@ Instant at(std::chrono::milliseconds time) {
 class RunIndexTest : public ::testing::Test {
  protected:
   RunIndex::Handle add_complete(const std::string& run_id) {
-    const auto handle = index.insert_pending(run_id, 1);
+    const auto handle = index.insert_pending(run_id);
     add_row(handle, run_id, ulid("wevt_", 1));
     index.complete(handle);
     return handle;
@@ -48,7 +49,7 @@ TEST_F(RunIndexTest, FindsRunsWhoseIdsCanAndCannotBePacked) {
   std::vector<RunIndex::Handle> handles;
   for (const auto& id : ids) {
     EXPECT_EQ(index.find(id), RunIndex::kNone);
-    handles.push_back(index.insert_pending(id, 1));
+    handles.push_back(index.insert_pending(id));
   }
   for (std::size_t i = 0; i < ids.size(); ++i) {
     EXPECT_EQ(index.find(ids[i]), handles[i]);
@@ -73,7 +74,7 @@ TEST_F(RunIndexTest, AnEndedRunLeavesAfterItsGraceAndNotBefore) {
 }
 
 TEST_F(RunIndexTest, AnEndedRunThatIsPendingStaysAndGetsANewGrace) {
-  const auto handle = index.insert_pending("r", 1);
+  const auto handle = index.insert_pending("r");
   index.end_run(handle, at(0s));
   index.evict(at(10s));
   EXPECT_EQ(index.find("r"), handle);
@@ -91,14 +92,14 @@ TEST_F(RunIndexTest, TheEndOfARunThatLeftDoesNotEndTheRunThatTookItsPlace) {
   EXPECT_EQ(next, ended) << "the place is used again";
   index.evict(at(10s));
   EXPECT_EQ(index.find("next"), next);
-  EXPECT_FALSE(index.run(next).ended);
-  EXPECT_EQ(index.run(next).log.rows(), 1U);
+  EXPECT_FALSE(index.ended(next));
+  EXPECT_EQ(index.log(next).rows(), 1U);
 }
 
 TEST_F(RunIndexTest, ClearForgetsCompleteRunsAndKeepsPendingOnes) {
   (void)add_complete("a");
   (void)add_complete("b");
-  const auto pending = index.insert_pending("c", 1);
+  const auto pending = index.insert_pending("c");
   index.clear_complete();
   EXPECT_EQ(index.find("a"), RunIndex::kNone);
   EXPECT_EQ(index.find("b"), RunIndex::kNone);
@@ -109,7 +110,7 @@ TEST_F(RunIndexTest, ClearForgetsCompleteRunsAndKeepsPendingOnes) {
 TEST_F(RunIndexTest, ForgetTakesOneCompleteRunAndNoPendingOne) {
   (void)add_complete("a");
   const auto b = add_complete("b");
-  const auto pending = index.insert_pending("c", 1);
+  const auto pending = index.insert_pending("c");
   for (const auto* run : {"a", "c", "unknown", "a"}) index.forget(run);
   EXPECT_EQ(index.find("a"), RunIndex::kNone);
   EXPECT_EQ(index.find("b"), b);
@@ -129,11 +130,11 @@ TEST_F(RunIndexTest, AnEndedRunThatWasForgottenIsNotEndedWhenItComesBack) {
 TEST(RunIndexBound, TheLeastRecentlyUsedRunsGoFirstAndPendingOnesNever) {
   RunIndex index(kEmptyTableBytes + 20'000, 10s, 1);
   const std::vector<decoder::Value> identity = {decoder::Value::of("c")};
-  const auto pending = index.insert_pending("pending", 1);
+  const auto pending = index.insert_pending("pending");
   std::vector<std::string> names;
   while (!index.over_bound()) {
     names.push_back(ulid("wrun_", names.size()));
-    const auto handle = index.insert_pending(names.back(), 1);
+    const auto handle = index.insert_pending(names.back());
     (void)index.add_row(handle, EventRow{.run_id = names.back(), .id = "e", .identity = identity});
     index.complete(handle);
   }
@@ -152,42 +153,31 @@ TEST(RunIndexBound, TheLeastRecentlyUsedRunsGoFirstAndPendingOnesNever) {
 
 TEST(RunIndexBound, PlacesOfRunsThatLeftStillCount) {
   RunIndex index(kRoomy, 10s, 1);
-  for (std::uint64_t n = 0; n < 500; ++n) index.complete(index.insert_pending(ulid("wrun_", n), 1));
+  for (std::uint64_t n = 0; n < 500; ++n) index.complete(index.insert_pending(ulid("wrun_", n)));
   const auto full = index.bytes();
   index.clear_complete();
   EXPECT_EQ(index.bytes(), full) << "no row was in them; the places are kept for runs to come";
-  for (std::uint64_t n = 500; n < 1000; ++n) index.complete(index.insert_pending(ulid("wrun_", n), 1));
+  for (std::uint64_t n = 500; n < 1000; ++n) index.complete(index.insert_pending(ulid("wrun_", n)));
   EXPECT_EQ(index.bytes(), full);
 }
 
-/// The same in maps of strings. Each run mirrors its RunLog, so that memory can be recomputed.
+/// The same in maps of strings. What fits into the bound is the index's to say.
 class Model {
  public:
-  Model(std::uint64_t bytes_max, std::chrono::milliseconds grace) : bytes_max_(bytes_max), grace_(grace) {}
+  explicit Model(std::chrono::milliseconds grace) : grace_(grace) {}
 
   struct Run {
     std::uint64_t serial = 0;
     std::uint64_t last_use = 0;
-    std::uint64_t id_bytes = 0;
     bool pending = true;
     bool ended = false;
-    RunLog log;
     std::set<std::string> ids;
-    [[nodiscard]] std::uint64_t bytes() const { return id_bytes + log.heap_bytes(); }
   };
   std::map<std::string, Run> runs;
 
-  void insert(const std::string& run_id) {
-    if ((runs.size() + 1) * 4 > slots_ * 3) slots_ *= 2;
-    auto& run = runs[run_id];
-    places_ = std::max(places_, runs.size());
-    run.serial = ++serials_;
-    if (!codec_.pack(run_id).packed()) run.id_bytes = run_id.size();
-  }
-  bool add(const std::string& run_id, const Event& event, const Profile& profile) {
-    auto& run = runs.at(run_id);
-    (void)add_event(run.log, codec_, profile, event);
-    return run.ids.insert(event.id).second;
+  void insert(const std::string& run_id) { runs[run_id].serial = ++serials_; }
+  bool add(const std::string& run_id, const Event& event) {
+    return runs.at(run_id).ids.insert(event.id).second;
   }
   void complete(const std::string& run_id) {
     runs.at(run_id).pending = false;
@@ -213,17 +203,11 @@ class Model {
         remove(entry.run_id);
       }
     }
-    auto bytes_now = bytes();
-    while (bytes_now > bytes_max_ && !used_.empty()) {
-      const auto oldest = used_.begin()->second;
-      bytes_now -= runs.at(oldest).bytes();
-      remove(oldest);
-    }
   }
-  [[nodiscard]] std::uint64_t bytes() const {
-    std::uint64_t bytes = slots_ * 8 + ended_.size() * 16 + places_ * sizeof(RunIndex::Run);
-    for (const auto& [run_id, run] : runs) bytes += run.bytes();
-    return bytes;
+  /// For memory: the least recently used run.
+  void evict_oldest() {
+    const auto oldest = used_.begin()->second;
+    remove(oldest);
   }
   [[nodiscard]] std::uint64_t rows() const {
     std::uint64_t rows = 0;
@@ -253,11 +237,7 @@ class Model {
     runs.erase(run_id);
   }
 
-  std::uint64_t bytes_max_;
   std::chrono::milliseconds grace_;
-  TokenCodec codec_;
-  std::uint64_t slots_ = 1024;
-  std::size_t places_ = 0;
   std::uint64_t serials_ = 0;
   std::uint64_t uses_ = 0;
   std::map<std::uint64_t, std::string> used_;
@@ -269,7 +249,7 @@ class Model {
 class RandomOperations {
  public:
   RandomOperations(std::uint64_t seed, std::uint64_t bytes_max, std::size_t names)
-      : random_(seed), index_(bytes_max, 500ms, seed), model_(bytes_max, 500ms) {
+      : random_(seed), index_(bytes_max, 500ms, seed), model_(500ms) {
     for (std::size_t n = 0; n < names; ++n) {
       names_.push_back(n % 5 == 4 ? "odd run " + std::to_string(n) : ulid("wrun_", n));
     }
@@ -282,14 +262,16 @@ class RandomOperations {
     ASSERT_EQ(handle == RunIndex::kNone, found == model_.runs.end()) << run_id;
     now_ += std::chrono::milliseconds{random_.below(3)};
     if (handle == RunIndex::kNone) {
-      const auto inserted = index_.insert_pending(run_id, 1);
+      const auto inserted = index_.insert_pending(run_id);
       model_.insert(run_id);
       ASSERT_EQ(index_.run_id(inserted), run_id);
       return;
     }
-    ASSERT_EQ(index_.run(handle).pending_batch != 0, found->second.pending);
+    ASSERT_EQ(index_.pending(handle), found->second.pending);
     const auto choice = random_.below(100);
     if (choice < 40) {
+      index_.touch(handle);
+      model_.touch(run_id);
       add_row(handle, run_id);
     } else if (choice < 70 && found->second.pending) {
       index_.complete(handle);
@@ -301,17 +283,23 @@ class RandomOperations {
       index_.end_run(handle, now_);
       model_.end(run_id, now_);
     } else {
-      index_.evict(now_);
-      model_.evict(now_);
-      // What stays above the bound is pending.
-      ASSERT_TRUE(!index_.over_bound() || model_.used().empty());
+      evict();
     }
+  }
+  /// Ended runs leave on time, then the oldest ones until the rest fits; what stays above the bound is
+  /// pending.
+  void evict() {
+    const auto for_memory = evicted_for_memory();
+    index_.evict(now_);
+    model_.evict(now_);
+    for (auto left = evicted_for_memory() - for_memory; left != 0; --left) model_.evict_oldest();
+    ASSERT_EQ(index_.size(), model_.runs.size());
+    ASSERT_TRUE(!index_.over_bound() || model_.used().empty());
   }
 
   void expect_equal() {
     ASSERT_EQ(index_.size(), model_.runs.size());
     ASSERT_EQ(index_.rows(), model_.rows());
-    ASSERT_EQ(index_.bytes(), model_.bytes());
     ASSERT_EQ(index_.next_expiry(), model_.next_expiry());
     for (const auto& run_id : names_) {
       const auto handle = index_.find(run_id);
@@ -319,8 +307,10 @@ class RandomOperations {
       ASSERT_EQ(handle == RunIndex::kNone, found == model_.runs.end()) << run_id;
       if (handle == RunIndex::kNone) continue;
       ASSERT_EQ(index_.run_id(handle), run_id);
-      ASSERT_EQ(index_.run(handle).log.rows(), found->second.ids.size());
-      ASSERT_EQ(index_.run(handle).ended, found->second.ended);
+      ASSERT_EQ(index_.ended(handle), found->second.ended);
+      index_.touch(handle);
+      model_.touch(run_id);
+      expect_same_rows(handle, run_id);
     }
   }
 
@@ -330,17 +320,24 @@ class RandomOperations {
       const std::string oldest = model_.used().begin()->second;
       const auto handle = index_.find(oldest);
       ASSERT_NE(handle, RunIndex::kNone);
-      ASSERT_EQ(index_.run(handle).older, RunIndex::kNone) << oldest << " is not the oldest";
+      ASSERT_EQ(index_.oldest(), handle) << oldest << " is not the oldest";
       index_.end_run(handle, now_);
       model_.end(oldest, now_);
       now_ += 501ms;
-      index_.evict(now_);
-      model_.evict(now_);
-      ASSERT_EQ(index_.size(), model_.runs.size());
+      evict();
     }
   }
 
  private:
+  [[nodiscard]] std::uint64_t evicted_for_memory() const {
+    return index_.evictions()[static_cast<std::size_t>(Eviction::kMemory)];
+  }
+  void expect_same_rows(RunIndex::Handle handle, const std::string& run_id) {
+    std::set<std::string> ids;
+    const auto& log = index_.log(handle);
+    for (std::uint32_t i = 0; i < log.rows(); ++i) ids.insert(log.text(log.row(i).id, index_.codec()));
+    ASSERT_EQ(ids, model_.runs.at(run_id).ids) << run_id;
+  }
   void add_row(RunIndex::Handle handle, const std::string& run_id) {
     // One id is one row: its identity follows from it.
     Event row{run_id, ulid("wevt_", random_.below(20)), {std::nullopt}, "step_created"};
@@ -351,7 +348,7 @@ class RandomOperations {
     event.id = row.id;
     event.identity = identity;
     const auto added = index_.add_row(handle, event);
-    ASSERT_EQ(!added.known, model_.add(run_id, row, profile_));
+    ASSERT_EQ(!added.known, model_.add(run_id, row));
   }
 
   const Profile profile_ = workflow_devkit_profile();
@@ -376,6 +373,74 @@ void expect_like_the_model(std::uint64_t bytes_max, std::size_t names) {
     }
     operations.expect_same_order_of_use();
     if (::testing::Test::HasFatalFailure()) return;
+  }
+}
+
+TEST(RunIndexMemory, CountsWhatTheAllocatorGave) {
+  const auto before = live_heap_bytes();
+  RunIndex index(kRoomy, 10s, 1);
+  Prng random(1);
+  const std::vector<decoder::Value> identity = {decoder::Value::of("c")};
+  std::vector<std::string> names;
+  const auto expect_counted = [&] {
+    const auto counted = static_cast<double>(index.bytes());
+    const auto allocated = static_cast<double>(live_heap_bytes() - before);
+    EXPECT_NEAR(counted / allocated, 1.0, 0.1) << counted << " counted, " << allocated << " allocated";
+  };
+  for (std::uint64_t n = 0; n < 20'000; ++n) {
+    const auto name = n % 7 == 0 ? "odd run " + std::to_string(n) : ulid("wrun_", n);
+    const auto handle = index.insert_pending(name);
+    for (std::uint64_t row = random.below(n % 100 == 0 ? 300 : 12); row != 0; --row) {
+      const auto id = ulid("wevt_", n * 1000 + row);
+      (void)index.add_row(handle, EventRow{.run_id = name, .id = id, .identity = identity});
+    }
+    index.complete(handle);
+  }
+  expect_counted();
+  EXPECT_EQ(index.open_runs(), RunIndex::kOpenRunsMax);
+  while (index.size() > 10'000) {
+    const auto run = index.run_id(index.oldest());
+    index.forget(run);
+  }
+  expect_counted();
+}
+
+TEST(RunIndexMemory, ARunIsOpenedWhenAllThatWereUsedSinceHaveLeft) {
+  // No log but the newest may be open.
+  RunIndex index(0, 10s, 1);
+  const std::vector<decoder::Value> identity = {decoder::Value::of("c")};
+  for (const auto* run : {"a", "b"}) {
+    const auto handle = index.insert_pending(run);
+    (void)index.add_row(handle, EventRow{.run_id = run, .id = "e", .identity = identity});
+    index.complete(handle);
+  }
+  EXPECT_EQ(index.open_runs(), 1U);
+  index.forget("b");
+  const auto a = index.find("a");
+  index.touch(a);
+  EXPECT_EQ(index.log(a).rows(), 1U);
+}
+
+TEST(RunIndexMemory, ManyRowsInFewRunsAreNotAllOpen) {
+  constexpr std::uint64_t kBound = std::uint64_t{4} << 20U;
+  RunIndex index(kBound, 10s, 1);
+  const std::vector<decoder::Value> identity = {decoder::Value::of("c")};
+  std::vector<RunIndex::Handle> runs;
+  for (std::uint64_t n = 0; n < 40; ++n) {
+    const auto name = ulid("wrun_", n);
+    runs.push_back(index.insert_pending(name));
+    for (std::uint64_t row = 0; row < 1000; ++row) {
+      const auto id = ulid("wevt_", n * 1000 + row);
+      (void)index.add_row(runs.back(), EventRow{.run_id = name, .id = id, .identity = identity});
+    }
+    index.complete(runs.back());
+  }
+  EXPECT_EQ(index.size(), 40U);
+  EXPECT_LT(index.open_runs(), 10U);
+  EXPECT_FALSE(index.over_bound()) << "open logs of 40,000 rows would take 4 MB and more";
+  for (const auto run : runs) {
+    index.touch(run);
+    EXPECT_EQ(index.log(run).rows(), 1000U);
   }
 }
 

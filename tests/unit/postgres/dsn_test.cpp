@@ -129,6 +129,34 @@ TEST(ConnectParameters, EndpointsThatAreLeftReplaceTheDsns) {
   EXPECT_EQ(last_value(parameters, "hostaddr"), "");
 }
 
+TEST(PinServer, LeavesOneServerInTheRoleThatTheDsnAsksFor) {
+  const std::string dsn = "host=a,b port=1,2 target_session_attrs=read-write";
+  auto parameters = connect_parameters(config(dsn), parsed(dsn), Kind::kSql);
+  auto endpoints = parsed(dsn).endpoints();
+  pin_server(parameters, endpoints, {});
+  EXPECT_EQ(endpoints.size(), 2U);
+  core::ServerPin server{.host = "b", .hostaddr = "10.0.0.2", .port = "2", .started = {}, .any_role = false};
+  pin_server(parameters, endpoints, server);
+  ASSERT_EQ(endpoints.size(), 1U);
+  EXPECT_EQ(last_value(parameters, "host"), "b");
+  EXPECT_EQ(last_value(parameters, "hostaddr"), "10.0.0.2");
+  EXPECT_EQ(last_value(parameters, "port"), "2");
+  EXPECT_EQ(last_value(parameters, "target_session_attrs"), "primary");
+  server.any_role = true;
+  pin_server(parameters, endpoints, server);
+  EXPECT_EQ(last_value(parameters, "target_session_attrs"), "any");
+}
+
+TEST(PinServer, LeavesAddressesAloneThatASocketCannotTakeThePlaceOf) {
+  const std::string dsn = "host=a,/run/s hostaddr=10.0.0.1, port=1";
+  auto parameters = connect_parameters(config(dsn), parsed(dsn), Kind::kSql);
+  auto endpoints = parsed(dsn).endpoints();
+  pin_server(parameters, endpoints,
+             {.host = "/run/s", .hostaddr = {}, .port = "1", .started = {}, .any_role = false});
+  EXPECT_EQ(endpoints.size(), 2U);
+  EXPECT_EQ(last_value(parameters, "host"), "");
+}
+
 TEST(HostTimeout, IsTheDsnsBeforeTheConfigurations) {
   auto connection = config("host=h");
   connection.connect_timeout = std::chrono::milliseconds{1500};

@@ -125,9 +125,9 @@ const std::vector<Example>& examples() {
        "cannot use replication slot \"s\" for logical decoding; detail: This replication slot is being "
        "synchronized from "
        "the primary server.",
-       kOperator, "slot_synced", "primary"},
+       kTransient, "slot_synced", "primary"},
       {Stage::kQuery, "55000", "cannot drop replication slot \"s\" that is synced from the primary",
-       kOperator, "slot_synced", "primary"},
+       kTransient, "slot_synced", "primary"},
       {Stage::kStartReplication, "55000", "cannot read from logical replication slot \"x\"", kLost,
        "slot_lost", "max_slot_wal_keep_size"},
       {Stage::kStartReplication, "55000", "can no longer get changes from replication slot \"s\"", kLost,

@@ -50,6 +50,8 @@ TEST(CreateSlotCommand, SpeaksTheSyntaxOfTheServer) {
             "CREATE_REPLICATION_SLOT \"s\" LOGICAL \"wal2json\" (SNAPSHOT 'export')");
   EXPECT_EQ(create_slot_command(180004, "s", "pgoutput", true, SnapshotUse::kNothing),
             "CREATE_REPLICATION_SLOT \"s\" TEMPORARY LOGICAL \"pgoutput\" (SNAPSHOT 'nothing')");
+  EXPECT_EQ(create_slot_command(170010, "s", "pgoutput", false, SnapshotUse::kExport, true),
+            "CREATE_REPLICATION_SLOT \"s\" LOGICAL \"pgoutput\" (SNAPSHOT 'export', FAILOVER true)");
   EXPECT_EQ(create_slot_command(140018, "s", "pgoutput", true, SnapshotUse::kExport),
             "CREATE_REPLICATION_SLOT \"s\" TEMPORARY LOGICAL \"pgoutput\" EXPORT_SNAPSHOT");
   EXPECT_EQ(create_slot_command(140018, "s", "pgoutput", false, SnapshotUse::kNothing),

@@ -51,6 +51,65 @@ TEST(StatusBoard, AChangeOfADroppedFindingIsKeptAgainButNotCounted) {
   EXPECT_EQ(board.findings_total(), 2U);
 }
 
+core::Finding fatal(std::uint64_t id) {
+  auto out = finding(id);
+  out.severity = core::Severity::kFatal;
+  return out;
+}
+
+TEST(StatusBoard, OpenFatalFindingsStayForHarmlessOnes) {
+  StatusBoard board{3};
+  board.add(fatal(1));
+  for (std::uint64_t id = 2; id <= 9; ++id) board.add(finding(id));
+  EXPECT_EQ(order(board), "9 8 1 ");
+  EXPECT_EQ(order(board, 2), "9 1 ");
+  EXPECT_EQ(order(board, 1), "1 ");
+  board.add(fatal(10));
+  board.add(fatal(11));
+  EXPECT_EQ(order(board), "11 10 1 ");
+  board.add(fatal(12));
+  EXPECT_EQ(order(board), "12 11 10 ");
+}
+
+TEST(StatusBoard, AFatalFindingThatIsOverMakesRoomAgain) {
+  StatusBoard board{2};
+  board.add(fatal(1));
+  board.add(finding(2));
+  auto over = fatal(1);
+  over.change = core::FindingChange::kChanged;
+  over.state = core::FindingState::kRunEnded;
+  board.add(over);
+  EXPECT_EQ(order(board), "1 2 ");
+  board.add(finding(3));
+  board.add(finding(4));
+  EXPECT_EQ(order(board), "4 3 ");
+}
+
+TEST(StatusBoard, UpdatesOfBothKindsComeInTheOrderOfTheReports) {
+  StatusBoard board{4};
+  board.add(finding(1));
+  board.add(fatal(2));
+  board.add(finding(3));
+  board.add(fatal(4));
+  const auto ids = [&](std::uint64_t after, std::size_t limit) {
+    std::string out;
+    for (const auto& entry : board.updates_after(after, limit).findings)
+      out += std::to_string(entry->id) + " ";
+    return out;
+  };
+  EXPECT_EQ(ids(0, 100), "1 2 3 4 ");
+  EXPECT_EQ(ids(1, 2), "2 3 ");
+  EXPECT_EQ(board.updates_after(1, 2).last, 3U);
+  EXPECT_EQ(ids(4, 100), "");
+  EXPECT_TRUE(board.updates_after(0, 100).complete);
+  // 1 and 3 leave for the fatal ones; whoever had seen less begins anew.
+  board.add(fatal(5));
+  board.add(fatal(6));
+  EXPECT_EQ(ids(3, 100), "4 5 6 ");
+  EXPECT_TRUE(board.updates_after(3, 100).complete);
+  EXPECT_FALSE(board.updates_after(2, 100).complete);
+}
+
 TEST(StatusBoard, IsAliveForTenSecondsAfterABeat) {
   StatusBoard board{1};
   const Time start{seconds{100}};

@@ -125,6 +125,27 @@ TEST(Open, AnInterruptEndsTheWait) {
   EXPECT_EQ(error_of(Connection::open(config(), Kind::kSql, waiter)).reason, "interrupted");
 }
 
+TEST(Open, AServerThatIsNotThePinnedOneIsRefused) {
+  auto pinned = config();
+  pinned.server = {
+      .host = "db.example", .hostaddr = {}, .port = "5432", .started = "today", .any_role = false};
+  for (const auto* started : {"today", "yesterday"}) {
+    Script script;
+    script.connects();
+    script.then({.function = "PQsendQuery", .returns = 1}).then({.function = "PQflush"});
+    script.then({.function = "PQisBusy"}).then({.function = "PQgetResult", .result = tuples({{started}})});
+    script.then({.function = "PQisBusy"}).then({.function = "PQgetResult"});
+    PlannedWaiter waiter;
+    const auto answer = Connection::open(pinned, Kind::kSql, waiter);
+    if (started == pinned.server.started) {
+      EXPECT_TRUE(std::holds_alternative<Connection>(answer));
+    } else {
+      EXPECT_EQ(error_of(answer).reason, "other_server");
+      EXPECT_EQ(error_of(answer).fault, Fault::kTransient);
+    }
+  }
+}
+
 TEST(Connection, ANewAddressIsANewAttempt) {
   Script script;
   script.then({.function = "PQconnectStartParams"});
@@ -212,7 +233,7 @@ TEST(CreateSlot, IsCancelledOnTheServerWhenItIsGivenUp) {
   int reports = 0;
   waiter.outcomes = {Outcome::kTimeout, Outcome::kTimeout, Outcome::kInterrupted};
   const auto answer =
-      postgres::create_slot(connection, {}, decoder::Plugin::kPgoutput, waiter, [&] { ++reports; });
+      postgres::create_slot(connection, {}, decoder::Plugin::kPgoutput, waiter, 1s, [&] { ++reports; });
   EXPECT_EQ(error_of(answer).reason, "interrupted");
   EXPECT_EQ(reports, 2);
 }
@@ -223,8 +244,9 @@ TEST(CreateSlot, RefusesANameBeforeTheServerSeesIt) {
   core::SlotConfig slot;
   slot.name = "x\" LOGICAL evil";
   PlannedWaiter waiter;
-  EXPECT_EQ(error_of(postgres::create_slot(connection, slot, decoder::Plugin::kPgoutput, waiter)).reason,
-            "invalid_slot_name");
+  EXPECT_EQ(
+      error_of(postgres::create_slot(connection, slot, decoder::Plugin::kPgoutput, waiter, 1s, [] {})).reason,
+      "invalid_slot_name");
 }
 
 TEST(ReadCopy, FreesEachBufferWithTheNextCall) {

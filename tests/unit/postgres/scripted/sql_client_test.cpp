@@ -247,6 +247,39 @@ TEST(SqlClient, AHostThatDoesNotAnswerIsGivenUpAfterConnectTimeout) {
   EXPECT_EQ(client.trouble()->reason, "connection_timeout");
 }
 
+TEST(SqlClient, AQueryWaitsForTheServerItIsFor) {
+  Script script;
+  Log log;
+  SqlClient client{config(), 1};
+  client.renew({.host = "db.example", .hostaddr = {}, .port = "5432", .started = "today", .any_role = false},
+               kStart);
+  ASSERT_TRUE(client.submit(log.query("q")));
+  const auto answers = [&](const char* started) {
+    script.connects();
+    send(script);
+    read(script);
+    script.then({.function = "PQisBusy"})
+        .then({.function = "PQgetResult", .result = tuples({{started}}, true)});
+    script.then({.function = "PQisBusy"}).then({.function = "PQgetResult", .result = tuples({})});
+    script.then({.function = "PQisBusy"}).then({.function = "PQgetResult"});
+  };
+  answers("yesterday");
+  client.turn(kStart);
+  ASSERT_TRUE(client.trouble().has_value());
+  EXPECT_EQ(client.trouble()->reason, "other_server");
+  EXPECT_TRUE(log.done.empty());
+  EXPECT_EQ(client.waiting(), 1U);
+  EXPECT_GE(client.deadline(), kStart + 50ms) << "no hurry to be led there again";
+
+  answers("today");
+  send(script);
+  wait(script);
+  client.turn(kStart + 1s);
+  EXPECT_FALSE(client.trouble().has_value());
+  EXPECT_EQ(script.sent(), (std::vector<std::string>{postgres::server_started_query(),
+                                                     postgres::server_started_query(), "q"}));
+}
+
 TEST(SqlClient, TheQueueIsBounded) {
   Script script;
   Log log;

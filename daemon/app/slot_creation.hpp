@@ -1,0 +1,20 @@
+#pragma once
+
+#include <variant>
+
+#include "daemon/app/log.hpp"
+#include "daemon/core/config.hpp"
+#include "daemon/postgres/catalog.hpp"
+
+namespace dupwatch::app {
+
+/// Creates the slot on `replication`, and does about its waiting what can be done: the operator is told whose
+/// transactions it waits for, and the primary of a standby is asked for the sign that it waits for. `sql` is
+/// another connection to the same server.
+[[nodiscard]] postgres::Expected<postgres::CreatedSlot> make_slot(const core::Config& config,
+                                                                  decoder::Plugin plugin,
+                                                                  postgres::Connection& replication,
+                                                                  postgres::Connection& sql,
+                                                                  postgres::Waiter& waiter, Log& log);
+
+}  // namespace dupwatch::app
