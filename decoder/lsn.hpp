@@ -14,6 +14,7 @@ struct Lsn {
   std::uint64_t value = 0;
 
   [[nodiscard]] constexpr bool valid() const noexcept { return value != 0; }
+  // NOLINTNEXTLINE(modernize-use-nullptr): clang-tidy 14 takes the 0 of a default <=> for a pointer
   friend constexpr auto operator<=>(const Lsn&, const Lsn&) = default;
 };
 

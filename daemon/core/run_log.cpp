@@ -190,7 +190,7 @@ void RunLog::rehash_entities() {
   for (std::uint32_t i = 0; i < entities_.size(); ++i) place_entity(i);
 }
 
-std::uint64_t RunLog::hash_of(const Token& token, std::string_view text) const noexcept {
+std::uint64_t RunLog::hash_of(const Token& token, std::string_view text) noexcept {
   // A run's entities are few and its table dies with it; an unseeded hash does.
   return token.spilled() ? hash_text(text, token.kind) : hash_token(token, 0);
 }

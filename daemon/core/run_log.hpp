@@ -116,7 +116,7 @@ class RunLog {
   void place_entity(std::uint32_t index);
   [[nodiscard]] bool is_behind_all(const Entity& entity, const Token& id) const noexcept;
   void note_extremes(std::uint32_t index, const TokenCodec& codec);
-  [[nodiscard]] std::uint64_t hash_of(const Token& token, std::string_view text) const noexcept;
+  [[nodiscard]] static std::uint64_t hash_of(const Token& token, std::string_view text) noexcept;
 
   /// Below this, a linear search beats the hash table.
   static constexpr std::size_t kLinearMax = 8;
