@@ -12,7 +12,6 @@
 
 #include "daemon/core/backoff.hpp"
 #include "tests/unit/core/event_rows.hpp"
-#include "tests/unit/core/live_heap.hpp"
 
 namespace dupwatch::core::run_index_test {
 namespace {
@@ -373,74 +372,6 @@ void expect_like_the_model(std::uint64_t bytes_max, std::size_t names) {
     }
     operations.expect_same_order_of_use();
     if (::testing::Test::HasFatalFailure()) return;
-  }
-}
-
-TEST(RunIndexMemory, CountsWhatTheAllocatorGave) {
-  const auto before = live_heap_bytes();
-  RunIndex index(kRoomy, 10s, 1);
-  Prng random(1);
-  const std::vector<decoder::Value> identity = {decoder::Value::of("c")};
-  std::vector<std::string> names;
-  const auto expect_counted = [&] {
-    const auto counted = static_cast<double>(index.bytes());
-    const auto allocated = static_cast<double>(live_heap_bytes() - before);
-    EXPECT_NEAR(counted / allocated, 1.0, 0.1) << counted << " counted, " << allocated << " allocated";
-  };
-  for (std::uint64_t n = 0; n < 20'000; ++n) {
-    const auto name = n % 7 == 0 ? "odd run " + std::to_string(n) : ulid("wrun_", n);
-    const auto handle = index.insert_pending(name);
-    for (std::uint64_t row = random.below(n % 100 == 0 ? 300 : 12); row != 0; --row) {
-      const auto id = ulid("wevt_", n * 1000 + row);
-      (void)index.add_row(handle, EventRow{.run_id = name, .id = id, .identity = identity});
-    }
-    index.complete(handle);
-  }
-  expect_counted();
-  EXPECT_EQ(index.open_runs(), RunIndex::kOpenRunsMax);
-  while (index.size() > 10'000) {
-    const auto run = index.run_id(index.oldest());
-    index.forget(run);
-  }
-  expect_counted();
-}
-
-TEST(RunIndexMemory, ARunIsOpenedWhenAllThatWereUsedSinceHaveLeft) {
-  // No log but the newest may be open.
-  RunIndex index(0, 10s, 1);
-  const std::vector<decoder::Value> identity = {decoder::Value::of("c")};
-  for (const auto* run : {"a", "b"}) {
-    const auto handle = index.insert_pending(run);
-    (void)index.add_row(handle, EventRow{.run_id = run, .id = "e", .identity = identity});
-    index.complete(handle);
-  }
-  EXPECT_EQ(index.open_runs(), 1U);
-  index.forget("b");
-  const auto a = index.find("a");
-  index.touch(a);
-  EXPECT_EQ(index.log(a).rows(), 1U);
-}
-
-TEST(RunIndexMemory, ManyRowsInFewRunsAreNotAllOpen) {
-  constexpr std::uint64_t kBound = std::uint64_t{4} << 20U;
-  RunIndex index(kBound, 10s, 1);
-  const std::vector<decoder::Value> identity = {decoder::Value::of("c")};
-  std::vector<RunIndex::Handle> runs;
-  for (std::uint64_t n = 0; n < 40; ++n) {
-    const auto name = ulid("wrun_", n);
-    runs.push_back(index.insert_pending(name));
-    for (std::uint64_t row = 0; row < 1000; ++row) {
-      const auto id = ulid("wevt_", n * 1000 + row);
-      (void)index.add_row(runs.back(), EventRow{.run_id = name, .id = id, .identity = identity});
-    }
-    index.complete(runs.back());
-  }
-  EXPECT_EQ(index.size(), 40U);
-  EXPECT_LT(index.open_runs(), 10U);
-  EXPECT_FALSE(index.over_bound()) << "open logs of 40,000 rows would take 4 MB and more";
-  for (const auto run : runs) {
-    index.touch(run);
-    EXPECT_EQ(index.log(run).rows(), 1000U);
   }
 }
 
