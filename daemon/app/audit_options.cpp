@@ -42,7 +42,7 @@ std::optional<std::uint64_t> parse_since(const std::string& text, std::uint64_t 
   int used = 0;
   auto body = text;
   if (body.ends_with('Z')) body.pop_back();
-  const int fields = std::sscanf(  // NOLINT(cert-err34-c): every field is checked below
+  const int fields = std::sscanf(  // NOLINT(cert-err34-c,*-vararg): every field is checked below
       body.c_str(), "%4d-%2d-%2d%n%*1[T ]%2d:%2d%n:%2d%n", &year, &month, &day, &used, &hour, &minute, &used,
       &second, &used);
   const bool whole = static_cast<std::size_t>(used) == body.size();
@@ -51,7 +51,8 @@ std::optional<std::uint64_t> parse_since(const std::string& text, std::uint64_t 
       second > 59) {
     return std::nullopt;
   }
-  const auto seconds = days_from_civil(year, month, day) * 86'400 + hour * 3600 + minute * 60 + second;
+  const auto seconds = days_from_civil(year, month, day) * 86'400 + std::int64_t{hour} * 3600 +
+                       std::int64_t{minute} * 60 + second;
   return static_cast<std::uint64_t>(seconds) * 1000;
 }
 

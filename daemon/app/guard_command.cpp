@@ -80,7 +80,7 @@ std::string count_text(const std::optional<std::uint64_t>& count) {
 
 std::string state_json(const std::optional<GuardState>& state) {
   if (!state) return "null";
-  return fmt::format("{{\"enabled\":{},\"scope\":{},\"suppressed\":{},\"passed\":{}}}", state->enabled,
+  return fmt::format(R"({{"enabled":{},"scope":{},"suppressed":{},"passed":{}}})", state->enabled,
                      state->scope ? quoted(scope_name(state->scope)) : "null", count_text(state->suppressed),
                      count_text(state->passed));
 }
