@@ -15,6 +15,7 @@ namespace dupwatch::decoder {
 /// Microseconds since 1970-01-01 00:00 UTC.
 struct Timestamp {
   std::int64_t micros = 0;
+  // NOLINTNEXTLINE(modernize-use-nullptr): as of Lsn
   friend constexpr auto operator<=>(const Timestamp&, const Timestamp&) = default;
 };
 

@@ -82,7 +82,7 @@ std::optional<Error> BaselineScan::scan(postgres::Waiter& waiter) {
   return run(sql, "COMMIT", waiter);
 }
 
-std::optional<Error> BaselineScan::begin(Connection& sql, postgres::Waiter& waiter) {
+std::optional<Error> BaselineScan::begin(Connection& sql, postgres::Waiter& waiter) const {
   if (auto error = run(sql, "SET statement_timeout = 0", waiter)) return error;
   if (auto error = run(sql, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", waiter)) return error;
   if (task_.snapshot.empty()) return std::nullopt;

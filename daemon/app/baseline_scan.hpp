@@ -63,7 +63,8 @@ class BaselineScan {
  private:
   void work();
   [[nodiscard]] std::optional<postgres::Error> scan(postgres::Waiter& waiter);
-  [[nodiscard]] std::optional<postgres::Error> begin(postgres::Connection& sql, postgres::Waiter& waiter);
+  [[nodiscard]] std::optional<postgres::Error> begin(postgres::Connection& sql,
+                                                     postgres::Waiter& waiter) const;
   [[nodiscard]] std::optional<postgres::Error> scan_open_runs(postgres::Connection& sql,
                                                               postgres::Waiter& waiter);
   [[nodiscard]] std::optional<postgres::Error> scan_table(postgres::Connection& sql,
@@ -72,7 +73,7 @@ class BaselineScan {
   [[nodiscard]] std::optional<postgres::Error> each_fetch(
       postgres::Connection& sql, postgres::Waiter& waiter, const std::string& cursor_query,
       const std::function<std::optional<postgres::Error>(const pg_result&)>& use);
-  void add_row(core::RunLog& log, const pg_result& result, int row);
+  void add_row(core::RunLog& log, const pg_result& result, int index);
   void judge(const core::RunLog& log, std::string_view run_id);
   [[nodiscard]] bool stopped() const noexcept { return stop_.load(); }
 

@@ -42,7 +42,9 @@ FindingSink::~FindingSink() {
 
 std::optional<std::string> FindingSink::open() {
   if (config_.file.empty()) return std::nullopt;
+  // NOLINTNEXTLINE(cppcoreguidelines-pro-type-vararg): its mode is one
   fd_ = ::open(config_.file.c_str(), O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
+  // NOLINTNEXTLINE(concurrency-mt-unsafe): glibc's is safe
   if (fd_ < 0) return fmt::format("findings.file {}: {}", config_.file, std::strerror(errno));
   if (ends_in_mid_line(fd_)) unwritten_ = "\n";
   // What a killed process wrote may be in the page cache alone; a sync that fails gives it up.
@@ -111,7 +113,7 @@ bool FindingSink::make_durable(Instant now) {
 }
 
 void FindingSink::complain(const char* what, int error, Instant now) {
-  file_trouble_ = std::strerror(error);
+  file_trouble_ = std::strerror(error);  // NOLINT(concurrency-mt-unsafe): glibc's is safe
   ++file_failures_;
   if (now < next_complaint_) return;
   next_complaint_ = now + kComplaintInterval;

@@ -31,6 +31,8 @@ class Log {
   using Fields = std::vector<Field>;
 
   explicit Log(const core::LogConfig& config);
+  Log(const Log&) = delete;
+  Log& operator=(const Log&) = delete;
   ~Log();
 
   /// Counts for lines from now on.

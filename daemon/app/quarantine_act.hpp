@@ -78,7 +78,7 @@ struct ActRequest {
     const std::string& event_id, bool dry_run, postgres::Connection& sql, postgres::Waiter& waiter);
 
 /// Puts the row of a quarantine entry back and compares it, column by column, with what was kept.
-[[nodiscard]] postgres::Expected<ActOutcome> restore_row(const core::Config& config, const std::string& entry,
+[[nodiscard]] postgres::Expected<ActOutcome> restore_row(const core::Config& config, const std::string& id,
                                                          postgres::Connection& sql, postgres::Waiter& waiter);
 
 }  // namespace dupwatch::app

@@ -41,7 +41,7 @@ constexpr std::chrono::milliseconds kFirstPause{250};
 
 struct FileCloser {
   void operator()(std::FILE* file) const noexcept {
-    if (file != stdin) (void)std::fclose(file);
+    if (file != stdin) (void)std::fclose(file);  // NOLINT(*-owning-memory): it is the owner
   }
 };
 

@@ -69,6 +69,7 @@ class Recheck {
     std::string run_id;
     std::string entity;
     std::string detail;
+    // NOLINTNEXTLINE(modernize-use-nullptr): as of Lsn
     friend auto operator<=>(const Sighting&, const Sighting&) = default;
   };
   using Views = std::map<std::string, core::RunView>;

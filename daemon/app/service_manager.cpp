@@ -72,6 +72,7 @@ bool ServiceManager::send(const std::string& message) {
   // EAGAIN: the manager is busy and reads later.
   if (sent < 0 && errno != EAGAIN && !std::exchange(complained_, true)) {
     log_.warn("the service manager does not take what it is told; this is tried again",
+              // NOLINTNEXTLINE(concurrency-mt-unsafe): glibc's is safe
               {{"reason", "notify_socket"}, {"error", std::strerror(errno)}});
   }
   return sent >= 0;

@@ -16,13 +16,13 @@ T number(std::optional<std::string_view> text) {
 
 }  // namespace
 
-TableRow::TableRow(const core::Profile& profile, const pg_result& result, int row) {
+TableRow::TableRow(const core::Profile& profile, const pg_result& result, int row)
+    : identity_size_(profile.identity_columns.size()) {
   int column = 0;
   const auto next = [&] { return postgres::cell(result, row, column++); };
   run_id_ = next().value_or(std::string_view{});
   id_ = next().value_or(std::string_view{});
   type_ = next().value_or(std::string_view{});
-  identity_size_ = profile.identity_columns.size();
   for (std::size_t i = 0; i < identity_size_; ++i) {
     const auto value = next();
     identity_[i] = value ? decoder::Value::of(*value) : decoder::Value::null();

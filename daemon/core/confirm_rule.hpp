@@ -42,7 +42,7 @@ class ConfirmRule {
  private:
   struct Waiting {
     decoder::Lsn end_lsn;
-    std::uint64_t read_back;
+    std::uint64_t read_back = 0;
   };
   bool open_transaction_ = false;
   decoder::Lsn judged_;

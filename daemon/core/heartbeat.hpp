@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "daemon/core/backoff.hpp"
 #include "daemon/core/config.hpp"
@@ -35,7 +36,7 @@ class Heartbeat {
     kSilent     ///< nothing was heard
   };
 
-  Heartbeat(const HeartbeatConfig& config, std::uint64_t seed) : config_(config), random_(seed) {}
+  Heartbeat(HeartbeatConfig config, std::uint64_t seed) : config_(std::move(config)), random_(seed) {}
 
   /// What was on its way is forgotten; the next beat is due at once.
   void stream_started(Instant now);

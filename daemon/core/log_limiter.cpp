@@ -8,7 +8,7 @@ namespace {
 constexpr std::chrono::minutes kWindow{1};
 }
 
-void LogLimiter::roll(Window& window, Instant now) const noexcept {
+void LogLimiter::roll(Window& window, Instant now) noexcept {
   if (window.begun == Instant{} || now - window.begun >= kWindow) {
     window.begun = now;
     window.lines = 0;

@@ -29,7 +29,7 @@ class LogLimiter {
     std::uint64_t suppressed = 0;
     std::uint64_t suppressed_before = 0;
   };
-  void roll(Window& window, Instant now) const noexcept;
+  static void roll(Window& window, Instant now) noexcept;
 
   std::uint32_t per_minute_;
   std::array<Window, kRules> windows_{};

@@ -129,6 +129,7 @@ ConfigChange take_over(Config& running, const Config& wanted) {
 
 std::vector<ReloadKey> reload_keys() {
   std::vector<ReloadKey> keys;
+  keys.reserve(kRows.size());
   for (const auto& row : kRows) keys.push_back({.name = row.key, .live = row.take != nullptr});
   return keys;
 }

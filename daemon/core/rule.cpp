@@ -205,7 +205,8 @@ std::span<const RuleCase> rule_cases() noexcept {
 }
 
 const RuleCase& rule_case(Rule rule, Shape shape) noexcept {
-  const RuleCase* found = nullptr;
+  // Every rule has a case.
+  const RuleCase* found = kCases.data();
   for (const auto& entry : kCases) {
     if (entry.rule != rule) continue;
     if (entry.shape == shape) return entry;

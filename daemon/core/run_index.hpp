@@ -38,15 +38,15 @@ class RunIndex {
   [[nodiscard]] Handle find(std::string_view run_id);
   /// Adds a run that waits for its read-back. `run_id` must not be in the index.
   [[nodiscard]] Handle insert_pending(std::string_view run_id);
-  RunLog::Added add_row(Handle run, const EventRow& row);
+  RunLog::Added add_row(Handle handle, const EventRow& row);
   /// The read-back is in: the run may be judged, and evicted when its turn comes.
-  void complete(Handle run);
+  void complete(Handle handle);
   /// Of all complete runs it leaves last, and its log is open; that of another may be packed.
-  void touch(Handle run);
+  void touch(Handle handle);
   /// A finding told of the run: LSN and time of its commits are kept even when its log is packed.
   void keep_commits(Handle run) noexcept { runs_[run].keeps_commits = true; }
   /// The run's terminal event was seen: it leaves after the grace period.
-  void end_run(Handle run, Instant now);
+  void end_run(Handle handle, Instant now);
   /// Evicts ended runs past their grace, and the least recently used ones while memory is over its bound.
   void evict(Instant now);
   /// Forgets a run if it is there and complete.
@@ -100,11 +100,11 @@ class RunIndex {
   };
   struct Ended {
     Instant expires;
-    Handle run;
-    std::uint16_t generation;
+    Handle run = kNone;
+    std::uint16_t generation = 0;
   };
   [[nodiscard]] std::uint64_t hash_of(const Token& id, std::string_view text) const noexcept;
-  [[nodiscard]] bool is(Handle run, const Token& id, std::string_view text) const noexcept;
+  [[nodiscard]] bool is(Handle handle, const Token& id, std::string_view text) const noexcept;
   [[nodiscard]] static Token id_of(const Run& run) noexcept {
     return {.hi = run.id_hi, .lo = run.id_lo, .kind = run.id_kind};
   }
@@ -115,16 +115,16 @@ class RunIndex {
   [[nodiscard]] std::size_t after(std::size_t i) const noexcept { return i + 1 == table_.size() ? 0 : i + 1; }
   void grow_table();
   void place(Handle run, std::uint32_t hash);
-  void remove_from_table(Handle run);
-  void link_newest(Handle run);
-  void unlink(Handle run);
-  void evict_run(Handle run, Eviction reason);
+  void remove_from_table(Handle handle);
+  void link_newest(Handle handle);
+  void unlink(Handle handle);
+  void evict_run(Handle handle, Eviction reason);
   /// A free place among the open logs.
   [[nodiscard]] std::uint32_t take_open();
   void leave_open(std::uint32_t place);
   void note_open_bytes(OpenLog& open) noexcept;
-  void open_log(Handle run);
-  void pack_log(Handle run);
+  void open_log(Handle handle);
+  void pack_log(Handle handle);
   /// Packs the oldest open logs while there are more than may be.
   void limit_open();
 

@@ -40,7 +40,7 @@ class RetentionTrend {
  private:
   struct Sample {
     GuardTime at;
-    std::int64_t bytes;
+    std::int64_t bytes = 0;
   };
   std::deque<Sample> samples_;
 };
