@@ -12,10 +12,15 @@ constexpr std::size_t kHeader = 8;
 
 thread_local std::size_t live = 0;
 
-void* allocate(std::size_t size) {
+void* allocate_or_null(std::size_t size) noexcept {
   auto* block = std::malloc(size);
+  if (block != nullptr) live += malloc_usable_size(block) + kHeader;
+  return block;
+}
+
+void* allocate(std::size_t size) {
+  auto* block = allocate_or_null(size);
   if (block == nullptr) throw std::bad_alloc();
-  live += malloc_usable_size(block) + kHeader;
   return block;
 }
 
@@ -33,6 +38,13 @@ void* operator new(std::size_t size) {
 }
 void* operator new[](std::size_t size) {
   return allocate(size);
+}
+// AddressSanitizer's own would be found in their place, and it compares who gave a block with who takes it.
+void* operator new(std::size_t size, const std::nothrow_t& /*tag*/) noexcept {
+  return allocate_or_null(size);
+}
+void* operator new[](std::size_t size, const std::nothrow_t& /*tag*/) noexcept {
+  return allocate_or_null(size);
 }
 void operator delete(void* block) noexcept {
   release(block);
