@@ -44,7 +44,8 @@ std::string role_section(const std::string& role) {
              "  END IF;\n"
              "EXCEPTION WHEN insufficient_privilege THEN\n"
              "  RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege', MESSAGE = SQLERRM, HINT = {3};\n",
-             quote_literal(role), quote_identifier(role), quote_literal(kSetupMark), quote_literal(kRoleHint)));
+             quote_literal(role), quote_identifier(role), quote_literal(kSetupMark),
+             quote_literal(kRoleHint)));
 }
 
 std::string event_columns(const core::Profile& profile) {
