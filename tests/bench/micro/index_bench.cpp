@@ -88,19 +88,15 @@ void finish(benchmark::State& state, Judge& judge, std::size_t events) {
       static_cast<double>(events) * 1e-9, benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
 }
 
-/// New events while `runs` runs are in memory, the events of one run close together: every run is new, lives
-/// for ten events and stays.
-void judge_hot(benchmark::State& state) {
-  const auto runs = static_cast<std::uint64_t>(state.range(0));
-  Judge judge;
-  judge.add_runs(0, runs, Load::kEventsPerRun);
+/// Chunk after chunk of events that `prepare` appends; only judging them is timed.
+template <typename Prepare>
+void judge_chunks(benchmark::State& state, Judge& judge, Prepare prepare) {
   std::vector<EventText> events;
   std::size_t count = 0;
-  auto next = runs;
   for (auto _ : state) {
     state.PauseTiming();
     events.clear();
-    while (events.size() < kChunk) judge.load().append_run(next++, Load::kEventsPerRun, events);
+    prepare(events);
     state.ResumeTiming();
     judge.add_all(events);
     count += events.size();
@@ -108,27 +104,35 @@ void judge_hot(benchmark::State& state) {
   finish(state, judge, count);
 }
 
+/// Whole runs from `next` on.
+auto new_runs(const Judge& judge, std::uint64_t next) {
+  return [&judge, next](std::vector<EventText>& events) mutable {
+    while (events.size() < kChunk) judge.load().append_run(next++, Load::kEventsPerRun, events);
+  };
+}
+
+/// New events while `runs` runs are in memory, the events of one run close together: every run is new, lives
+/// for ten events and stays.
+void judge_hot(benchmark::State& state) {
+  const auto runs = static_cast<std::uint64_t>(state.range(0));
+  Judge judge;
+  judge.add_runs(0, runs, Load::kEventsPerRun);
+  judge_chunks(state, judge, new_runs(judge, runs));
+}
+
 /// The same with `live` runs taking turns, so that each event is of another run than the one before.
 void judge_interleaved(benchmark::State& state) {
   const auto live = static_cast<std::size_t>(state.range(0));
   Judge judge;
   std::vector<EventText> runs;
-  std::vector<EventText> events;
-  std::size_t count = 0;
   std::uint64_t next = 0;
-  for (auto _ : state) {
-    state.PauseTiming();
+  judge_chunks(state, judge, [&](std::vector<EventText>& events) {
     runs.clear();
-    events.clear();
     for (std::size_t i = 0; i < live; ++i) judge.load().append_run(next++, Load::kEventsPerRun, runs);
     for (std::size_t i = 0; i < Load::kEventsPerRun; ++i) {
       for (std::size_t run = 0; run < live; ++run) events.push_back(runs[run * Load::kEventsPerRun + i]);
     }
-    state.ResumeTiming();
-    judge.add_all(events);
-    count += events.size();
-  }
-  finish(state, judge, count);
+  });
 }
 
 /// The tenth event of runs taken at random among `runs`: nothing of them is in any cache.
@@ -139,24 +143,15 @@ void judge_cold(benchmark::State& state) {
   std::vector<std::uint64_t> order(runs);
   std::iota(order.begin(), order.end(), std::uint64_t{0});
   std::shuffle(order.begin(), order.end(), std::mt19937_64(1));
-  std::vector<EventText> events;
   std::vector<EventText> run;
-  std::size_t count = 0;
   std::size_t at = 0;
-  for (auto _ : state) {
-    state.PauseTiming();
-    events.clear();
+  judge_chunks(state, judge, [&](std::vector<EventText>& events) {
     for (; at < runs && events.size() < kChunk; ++at) {
       run.clear();
       judge.load().append_run(order[at], Load::kEventsPerRun, run);
       events.push_back(run.back());
     }
-    state.ResumeTiming();
-    if (events.empty()) break;
-    judge.add_all(events);
-    count += events.size();
-  }
-  finish(state, judge, count);
+  });
 }
 
 /// Events that are known already, as after a reconnect.
@@ -211,18 +206,8 @@ void evict(benchmark::State& state) {
     judge.add_runs(next, next + 1000, Load::kEventsPerRun);
     next += 1000;
   }
-  std::vector<EventText> events;
-  std::size_t count = 0;
-  for (auto _ : state) {
-    state.PauseTiming();
-    events.clear();
-    while (events.size() < kChunk) judge.load().append_run(next++, Load::kEventsPerRun, events);
-    state.ResumeTiming();
-    judge.add_all(events);
-    count += events.size();
-  }
+  judge_chunks(state, judge, new_runs(judge, next));
   state.counters["bytes"] = static_cast<double>(judge.index().bytes());
-  finish(state, judge, count);
 }
 
 /// Resident memory of `identities` identities in runs of ten; the time is that of filling.
@@ -242,9 +227,9 @@ void memory(benchmark::State& state) {
 
 // The memory first: what others free would be found again by it.
 BENCHMARK(memory)->Arg(10'000'000)->Iterations(1)->Unit(benchmark::kMillisecond);
-BENCHMARK(judge_hot)->RangeMultiplier(10)->Range(10'000, 1'000'000);
+BENCHMARK(judge_hot)->RangeMultiplier(10)->Range(10'000, 10'000'000);
 BENCHMARK(judge_interleaved)->Arg(100)->Arg(1000)->Arg(10'000);
-BENCHMARK(judge_cold)->RangeMultiplier(10)->Range(10'000, 1'000'000)->Iterations(2);
+BENCHMARK(judge_cold)->RangeMultiplier(10)->Range(10'000, 10'000'000)->Iterations(2);
 BENCHMARK(redelivery);
 BENCHMARK(duplicate);
 BENCHMARK(evict);
