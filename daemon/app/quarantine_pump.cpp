@@ -138,7 +138,7 @@ std::optional<Error> QuarantinePump::prepare(Instant now) {
 std::optional<Error> QuarantinePump::connect() {
   auto opened = Connection::open(connection_, Connection::Kind::kSql, waiter_);
   if (auto* error = std::get_if<Error>(&opened)) return std::move(*error);
-  session_.emplace(std::get<Connection>(std::move(opened)), TableGround{});
+  session_ = Session{.sql = std::get<Connection>(std::move(opened)), .table = {}};
   return std::nullopt;
 }
 
