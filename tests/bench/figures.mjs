@@ -3,7 +3,7 @@ import fs from 'node:fs';
 
 /** The middle of the values, or the mean of the two in the middle. */
 export function median(values) {
-  const sorted = values.toSorted((a, b) => a - b);
+  const sorted = [...values].sort((a, b) => a - b);
   return (sorted[Math.floor((sorted.length - 1) / 2)] + sorted[Math.ceil((sorted.length - 1) / 2)]) / 2;
 }
 
