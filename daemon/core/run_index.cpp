@@ -138,6 +138,7 @@ void RunIndex::pack_log(Handle handle) {
   std::ranges::copy(scratch_, run.packed.get());
   packed_bytes_ += heap_block(scratch_.size());
   leave_open(std::exchange(run.place, static_cast<std::uint32_t>(scratch_.size())));
+  if (scratch_.capacity() > kKeptLogBytes) scratch_ = std::vector<std::byte>{};
 }
 
 void RunIndex::limit_open() {

@@ -44,6 +44,27 @@ TEST(RunIndexMemory, CountsWhatTheAllocatorGave) {
   expect_counted();
 }
 
+TEST(RunIndexMemory, PackingALargeRunLeavesNoBufferBehind) {
+  const auto before = live_heap_bytes();
+  RunIndex index(kRoomy, 10s, 1);
+  const std::vector<decoder::Value> identity = {decoder::Value::of("c")};
+  for (const std::uint64_t rows : {50'000U, 1U}) {
+    const auto name = ulid("wrun_", rows);
+    const auto handle = index.insert_pending(name);
+    for (std::uint64_t row = 0; row < rows; ++row) {
+      const auto id = ulid("wevt_", row * 0x123456789ABULL);
+      (void)index.add_row(handle, EventRow{.run_id = name, .id = id, .identity = identity});
+    }
+    index.complete(handle);
+  }
+  // One more than may be open.
+  for (std::uint64_t n = 0; n < RunIndex::kOpenRunsMax; ++n) {
+    index.complete(index.insert_pending(ulid("xrun_", n)));
+  }
+  const auto counted = static_cast<double>(index.bytes());
+  EXPECT_NEAR(counted / static_cast<double>(live_heap_bytes() - before), 1.0, 0.2);
+}
+
 TEST(RunIndexMemory, ARunIsOpenedWhenAllThatWereUsedSinceHaveLeft) {
   // No log but the newest may be open.
   RunIndex index(0, 10s, 1);
