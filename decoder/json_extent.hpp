@@ -23,7 +23,7 @@ struct JsonExtent {
   std::size_t offset = 0;  ///< where that was seen
 };
 
-/// Tells truncation from other damage, which simdjson does not. It looks at brackets and strings only and is
+/// Tells truncation from other damage. It looks at brackets and strings only and is
 /// for the error path: one step for each byte.
 [[nodiscard]] JsonExtent measure_json_object(std::string_view text) noexcept;
 

@@ -1,26 +1,23 @@
 #include "decoder/wal2json.hpp"
 
 #include <fmt/format.h>
-#include <simdjson.h>
 
-#include <algorithm>
 #include <charconv>
 #include <cstring>
-#include <new>
 
 #include "decoder/json_extent.hpp"
+#include "decoder/json_reader.hpp"
 #include "decoder/timestamp.hpp"
 #include "decoder/watched.hpp"
 
 namespace dupwatch::decoder {
 namespace {
 
-namespace ondemand = simdjson::ondemand;
 using std::string_view;
+using Step = JsonReader::Step;
 
-/// Buffers that one payload of a huge row has grown are given back above this size.
+/// Memory that one payload of a huge row has grown is given back above this size.
 constexpr std::size_t kRetainedBytesMax = std::size_t{16} << 20U;
-constexpr std::size_t kCapacityMin = std::size_t{16} << 10U;
 
 /// What one payload says, before it is checked for completeness. A view without data is a field that is
 /// missing or null.
@@ -39,32 +36,43 @@ struct Fields {
   bool has_row = false;  ///< the watched row under construction belongs to this payload
 };
 
+/// Equality with a literal, in a few instructions; the operator calls memcmp() for it.
+template <std::size_t N>
+bool is(string_view text, const char (&literal)[N]) noexcept {
+  return text.size() == N - 1 && std::memcmp(text.data(), literal, N - 1) == 0;
+}
+
 class Wal2jsonDecoder final : public Decoder {
  public:
   explicit Wal2jsonDecoder(std::vector<WatchedTable> tables) : watched_(std::move(tables)) {}
 
   DecodeResult decode(std::span<const std::byte> payload, Lsn header_lsn, ChangeSink& sink) override {
-    load(payload);
+    payload_ = {reinterpret_cast<const char*>(payload.data()), payload.size()};
+    json_.start(payload_);
     Fields fields;
     auto result = read_payload(fields);
     if (!result) result = dispatch(fields, header_lsn, sink);
-    if (capacity_ > kRetainedBytesMax) release();
+    if (payload.size() > kRetainedBytesMax) json_.release();
     return result;
   }
 
  private:
-  /// Copies the payload to where simdjson may read past its end.
-  void load(std::span<const std::byte> payload);
-  void release() noexcept;
-
   DecodeResult read_payload(Fields& fields);
-  DecodeResult read_field(Fields& fields, ondemand::field field);
-  DecodeResult read_columns(Fields& fields, ondemand::value value);
-  DecodeResult read_column(const Fields& fields, ondemand::object column);
-  /// A string's contents, in the buffer where possible, else unescaped into the parser's scratch memory.
-  DecodeResult read_text(ondemand::value value, string_view& text);
-  DecodeResult read_text_or_null(ondemand::value value, string_view& text);
-  DecodeResult read_value(ondemand::value value, Value& out);
+  DecodeResult read_field(Fields& fields, string_view key);
+  DecodeResult read_columns(Fields& fields);
+  /// A column whose object is being read.
+  struct Column {
+    bool named = false;
+    std::optional<std::size_t> index;  ///< among the watched ones
+  };
+  DecodeResult read_column(const Fields& fields);
+  DecodeResult read_name(const Fields& fields, Column& column);
+  DecodeResult read_value(const Column& column);
+  DecodeResult skip_rest();
+  DecodeResult read_text(string_view& text);
+  DecodeResult read_text_or_null(string_view& text);
+  DecodeResult read_boolean(std::optional<bool>& value);
+  DecodeResult read_scalar(Value& out);
 
   DecodeResult dispatch(const Fields& fields, Lsn header_lsn, ChangeSink& sink);
   DecodeResult begin(const Fields& fields, ChangeSink& sink);
@@ -72,50 +80,20 @@ class Wal2jsonDecoder final : public Decoder {
   DecodeResult row(const Fields& fields, ChangeSink& sink);
   DecodeResult message(const Fields& fields, Lsn header_lsn, ChangeSink& sink) const;
 
-  [[nodiscard]] DecodeResult json_error(simdjson::error_code code) const;
+  /// Bad JSON: what is wrong with the payload as a whole, else `what` where the reader stopped.
+  [[nodiscard]] DecodeResult bad_json(string_view what) const;
   [[nodiscard]] DecodeResult malformed(string_view at, string_view what) const;
   /// An error about the payload as a whole.
   [[nodiscard]] DecodeResult rejected(DecodeErrorKind kind, string_view what) const;
 
   Watched watched_;
-  ondemand::parser parser_;
-  ondemand::document document_;
-  std::unique_ptr<char[]> buffer_;
-  std::size_t capacity_ = 0;  ///< of the buffer without its padding, and of the parser
-  std::size_t size_ = 0;
+  JsonReader json_;
+  string_view payload_;
   bool in_transaction_ = false;
 };
 
-/// The token's bytes without the white space up to the next one.
-string_view token_of(ondemand::value& value) noexcept {
-  auto token = value.raw_json_token();
-  while (!token.empty() && is_json_space(token.back())) token.remove_suffix(1);
-  return token;
-}
-
-void Wal2jsonDecoder::load(std::span<const std::byte> payload) {
-  size_ = payload.size();
-  if (size_ > capacity_ || !buffer_) {
-    release();
-    // Doubling: a stream of slowly growing rows must not allocate for each of them.
-    const auto capacity = std::max(kCapacityMin, size_ + size_ / 2);
-    buffer_ = std::make_unique<char[]>(capacity + simdjson::SIMDJSON_PADDING);
-    if (parser_.allocate(capacity) != simdjson::SUCCESS) throw std::bad_alloc();
-    capacity_ = capacity;
-  }
-  if (size_ != 0) std::memcpy(buffer_.get(), payload.data(), size_);
-  std::memset(buffer_.get() + size_, ' ', simdjson::SIMDJSON_PADDING);
-}
-
-void Wal2jsonDecoder::release() noexcept {
-  document_ = ondemand::document();
-  parser_ = ondemand::parser();
-  buffer_.reset();
-  capacity_ = 0;
-}
-
-DecodeResult Wal2jsonDecoder::json_error(simdjson::error_code code) const {
-  const auto extent = measure_json_object({buffer_.get(), size_});
+DecodeResult Wal2jsonDecoder::bad_json(string_view what) const {
+  const auto extent = measure_json_object(payload_);
   switch (extent.kind) {
     case JsonExtent::Kind::kOpen:
       return DecodeError{DecodeErrorKind::kTruncated, extent.offset, "the JSON object is not closed"};
@@ -126,147 +104,164 @@ DecodeResult Wal2jsonDecoder::json_error(simdjson::error_code code) const {
     case JsonExtent::Kind::kClosed:
       break;
   }
-  return DecodeError{DecodeErrorKind::kMalformed, 0, simdjson::error_message(code)};
+  return DecodeError{DecodeErrorKind::kMalformed, json_.offset(), std::string(what)};
 }
 
 DecodeResult Wal2jsonDecoder::malformed(string_view at, string_view what) const {
   // Text that was unescaped lies elsewhere; its place is not worth carrying along.
-  const bool inside = at.data() >= buffer_.get() && at.data() <= buffer_.get() + size_;
-  const auto offset = inside ? static_cast<std::size_t>(at.data() - buffer_.get()) : 0;
+  const bool inside = at.data() >= payload_.data() && at.data() <= payload_.data() + payload_.size();
+  const auto offset = inside ? static_cast<std::size_t>(at.data() - payload_.data()) : 0;
   return DecodeError{DecodeErrorKind::kMalformed, offset, std::string(what)};
 }
 
 DecodeResult Wal2jsonDecoder::rejected(DecodeErrorKind kind, string_view what) const {
-  return DecodeError{kind, size_, std::string(what)};
+  return DecodeError{kind, payload_.size(), std::string(what)};
 }
 
 DecodeResult Wal2jsonDecoder::read_payload(Fields& fields) {
-  ondemand::object object;
-  if (const auto code =
-          parser_.iterate(buffer_.get(), size_, size_ + simdjson::SIMDJSON_PADDING).get(document_)) {
-    return json_error(code);
+  if (!json_.enter_object()) return bad_json("not a JSON object");
+  for (;;) {
+    string_view key;
+    switch (json_.next_member(key)) {
+      case Step::kError:
+        return bad_json("found no key, comma or end of the object where one belongs");
+      case Step::kEnd:
+        return json_.at_end() ? DecodeResult{} : bad_json("bytes after the JSON object");
+      case Step::kItem:
+        if (auto error = read_field(fields, key)) return error;
+    }
   }
-  if (const auto code = document_.get_object().get(object)) return json_error(code);
-  for (auto result : object) {
-    if (const auto code = result.error()) return json_error(code);
-    ondemand::field field = result.value_unsafe();
-    if (auto error = read_field(fields, field)) return error;
-  }
-  if (document_.current_location().error() != simdjson::OUT_OF_BOUNDS)
-    return json_error(simdjson::TRAILING_CONTENT);
-  return {};
 }
 
-DecodeResult Wal2jsonDecoder::read_field(Fields& fields, ondemand::field field) {
-  const auto key = field.key();
-  auto& value = field.value();
-  if (key == "action") return read_text(value, fields.action);
-  if (key == "xid") {
-    fields.xid = token_of(value);
-    return {};
-  }
-  if (key == "timestamp") return read_text_or_null(value, fields.timestamp);
-  if (key == "lsn") return read_text(value, fields.lsn);
-  if (key == "nextlsn") return read_text(value, fields.next_lsn);
-  if (key == "schema") return read_text(value, fields.schema);
-  if (key == "table") return read_text(value, fields.table);
-  if (key == "columns" && fields.action != "D") return read_columns(fields, value);
-  if (key == "identity" && fields.action == "D") return read_columns(fields, value);
-  if (key == "prefix") return read_text(value, fields.prefix);
-  if (key == "content") return read_text(value, fields.content);
-  if (key == "transactional") {
-    const auto token = token_of(value);
-    if (token != "true" && token != "false") return malformed(token, "transactional is not a boolean");
-    fields.transactional = token == "true";
-  }
-  return {};
+DecodeResult Wal2jsonDecoder::read_field(Fields& fields, string_view key) {
+  if (is(key, "action")) return read_text(fields.action);
+  if (is(key, "xid")) return json_.read_token(fields.xid) ? DecodeResult{} : bad_json("xid is no number");
+  if (is(key, "timestamp")) return read_text_or_null(fields.timestamp);
+  if (is(key, "lsn")) return read_text(fields.lsn);
+  if (is(key, "nextlsn")) return read_text(fields.next_lsn);
+  if (is(key, "schema")) return read_text(fields.schema);
+  if (is(key, "table")) return read_text(fields.table);
+  if (is(key, "columns") && fields.action != "D") return read_columns(fields);
+  if (is(key, "identity") && fields.action == "D") return read_columns(fields);
+  if (is(key, "prefix")) return read_text(fields.prefix);
+  if (is(key, "content")) return read_text(fields.content);
+  if (is(key, "transactional")) return read_boolean(fields.transactional);
+  return json_.skip_value() ? DecodeResult{} : bad_json("a field has no value");
 }
 
-DecodeResult Wal2jsonDecoder::read_columns(Fields& fields, ondemand::value value) {
-  const auto token = token_of(value);
-  if (fields.has_row) return malformed(token, "the columns are given twice");
+DecodeResult Wal2jsonDecoder::read_columns(Fields& fields) {
+  if (fields.has_row) return bad_json("the columns are given twice");
   // wal2json writes these first. Were it to change that, rows must not be skipped as those of another table.
   if (fields.action.data() == nullptr || fields.schema.data() == nullptr || fields.table.data() == nullptr) {
-    return malformed(token, "columns before the action and the table's name");
+    return bad_json("columns before the action and the table's name");
   }
   const auto table = watched_.find(fields.schema, fields.table);
-  if (!table) return {};
+  if (!table) return json_.skip_value() ? DecodeResult{} : bad_json("the columns have no value");
   fields.watched_table = table;
   fields.has_row = true;
   watched_.start_row(*table);
-  ondemand::array columns;
-  if (value.get_array().get(columns) != simdjson::SUCCESS)
-    return malformed(token, "the columns are not an array");
-  for (auto result : columns) {
-    ondemand::object column;
-    if (const auto code = result.get_object().get(column)) return json_error(code);
-    if (auto error = read_column(fields, column)) return error;
-  }
-  return {};
-}
-
-DecodeResult Wal2jsonDecoder::read_column(const Fields& fields, ondemand::object column) {
-  std::optional<std::size_t> index;
-  bool named = false;
-  for (auto result : column) {
-    if (const auto code = result.error()) return json_error(code);
-    ondemand::field field = result.value_unsafe();
-    const auto key = field.key();
-    if (key == "name") {
-      string_view name;
-      if (auto error = read_text(field.value(), name)) return error;
-      if (named) return malformed(name, "a column with two names");
-      named = true;
-      index = watched_.find_column(*fields.watched_table, name);
-      // The payload columns end here: the array's iterator steps over the rest without looking at it.
-      if (!index) return {};
-    } else if (key == "value") {
-      const auto token = token_of(field.value());
-      if (!named) return malformed(token, "a column's value before its name");
-      Value value;
-      if (auto error = read_value(field.value(), value)) return error;
-      if (!watched_.set(*index, value)) return malformed(token, "a column is given twice");
+  if (!json_.enter_array()) return bad_json("the columns are not an array");
+  for (;;) {
+    switch (json_.next_element()) {
+      case Step::kError:
+        return bad_json("found no comma or end of the columns where one belongs");
+      case Step::kEnd:
+        return {};
+      case Step::kItem:
+        if (auto error = read_column(fields)) return error;
     }
   }
-  return named ? DecodeResult{} : malformed({}, "a column without a name");
 }
 
-DecodeResult Wal2jsonDecoder::read_text(ondemand::value value, string_view& text) {
-  const auto token = token_of(value);
-  if (token.size() < 2 || token.front() != '"' || token.back() != '"') {
-    return malformed(token, "found no string where one belongs");
+DecodeResult Wal2jsonDecoder::read_column(const Fields& fields) {
+  Column column;
+  // wal2json's own spelling, without looking for keys and their ends.
+  if (json_.take("{\"name\":")) {
+    if (auto error = read_name(fields, column)) return error;
+    if (!column.index) return skip_rest();
+    if (json_.take(",\"value\":")) {
+      if (auto error = read_value(column)) return error;
+      if (json_.take("}")) return {};
+    }
+  } else if (!json_.enter_object()) {
+    return bad_json("a column is not an object");
   }
-  const auto inner = token.substr(1, token.size() - 2);
-  if (inner.find('\\') == string_view::npos) {
-    text = inner;
-    return {};
+  for (;;) {
+    string_view key;
+    const auto step = json_.next_member(key);
+    if (step == Step::kError) return bad_json("found no key, comma or end of a column where one belongs");
+    if (step == Step::kEnd) return column.named ? DecodeResult{} : bad_json("a column without a name");
+    if (is(key, "name")) {
+      if (auto error = read_name(fields, column)) return error;
+      if (!column.index) return skip_rest();
+    } else if (is(key, "value")) {
+      if (auto error = read_value(column)) return error;
+    } else if (!json_.skip_value()) {
+      return bad_json("a column's field has no value");
+    }
   }
-  if (const auto code = value.get_string().get(text)) return json_error(code);
+}
+
+DecodeResult Wal2jsonDecoder::read_name(const Fields& fields, Column& column) {
+  string_view name;
+  if (auto error = read_text(name)) return error;
+  if (column.named) return bad_json("a column with two names");
+  column.named = true;
+  column.index = watched_.find_column(*fields.watched_table, name);
   return {};
 }
 
-DecodeResult Wal2jsonDecoder::read_text_or_null(ondemand::value value, string_view& text) {
-  return token_of(value) == "null" ? DecodeResult{} : read_text(value, text);
+DecodeResult Wal2jsonDecoder::read_value(const Column& column) {
+  if (!column.named) return bad_json("a column's value before its name");
+  Value value;
+  if (auto error = read_scalar(value)) return error;
+  return watched_.set(*column.index, value) ? DecodeResult{} : bad_json("a column is given twice");
 }
 
-DecodeResult Wal2jsonDecoder::read_value(ondemand::value value, Value& out) {
-  const auto token = token_of(value);
-  if (token.empty()) return malformed(token, "a column's value is missing");
-  if (token.front() == '"') {
-    string_view text;
-    if (auto error = read_text(value, text)) return error;
+/// The payload columns end here.
+DecodeResult Wal2jsonDecoder::skip_rest() {
+  return json_.leave_object() ? DecodeResult{} : bad_json("a column is not closed");
+}
+
+DecodeResult Wal2jsonDecoder::read_text(string_view& text) {
+  return json_.read_string(text) ? DecodeResult{} : bad_json("found no good string where one belongs");
+}
+
+DecodeResult Wal2jsonDecoder::read_text_or_null(string_view& text) {
+  if (json_.peek() != 'n') return read_text(text);
+  string_view token;
+  return json_.read_token(token) && token == "null" ? DecodeResult{}
+                                                    : bad_json("found neither a string nor null");
+}
+
+DecodeResult Wal2jsonDecoder::read_boolean(std::optional<bool>& value) {
+  string_view token;
+  if (!json_.read_token(token) || (token != "true" && token != "false")) {
+    return bad_json("transactional is not a boolean");
+  }
+  value = token == "true";
+  return {};
+}
+
+DecodeResult Wal2jsonDecoder::read_scalar(Value& out) {
+  string_view text;
+  if (json_.peek() == '"') {
+    if (auto error = read_text(text)) return error;
     out = Value::of(text);
-  } else if (token == "null") {
+    return {};
+  }
+  if (!json_.read_token(text)) return bad_json("a column's value is missing or no scalar");
+  if (text == "null") {
     out = Value::null();
-  } else if (token == "true") {
+  } else if (text == "true") {
     out = Value::of("t");
-  } else if (token == "false") {
+  } else if (text == "false") {
     out = Value::of("f");
-  } else if (token.find_first_not_of("0123456789+-eE.") == string_view::npos) {
+  } else if (text.find_first_not_of("0123456789+-eE.") == string_view::npos) {
     // The same test by which wal2json decides to print without quotes.
-    out = Value::of(token);
+    out = Value::of(text);
   } else {
-    return malformed(token, "a column's value is not a scalar");
+    return bad_json("a column's value is not a scalar");
   }
   return {};
 }
