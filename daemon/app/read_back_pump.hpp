@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 
@@ -21,10 +22,11 @@ class ReadBackPump {
 
   /// What the current server can tell; call before the first pump() and after each reconnect.
   void configure(postgres::ReadBackQuery query) { query_ = std::move(query); }
-  /// Submits the next batch if there is one and its retry time has come.
-  void pump(Instant now);
+  /// Submits the next batch if there is one and its retry time has come. While a backlog drains the batches
+  /// start some milliseconds apart, so that each brings many runs.
+  void pump(Instant now, bool backlog);
   /// When pump() wants to be called again; max() = when the watch has something new.
-  [[nodiscard]] Instant deadline() const noexcept { return retry_at_; }
+  [[nodiscard]] Instant deadline() const noexcept { return std::min(retry_at_, gather_until_); }
   /// The last batch failed for this reason and is being retried.
   [[nodiscard]] const std::optional<postgres::Error>& trouble() const noexcept { return trouble_; }
 
@@ -39,6 +41,8 @@ class ReadBackPump {
   postgres::ReadBackQuery query_;
   bool in_flight_ = false;
   Instant retry_at_ = Instant::max();
+  Instant sent_{};
+  Instant gather_until_ = Instant::max();
   std::optional<postgres::Error> trouble_;
 };
 

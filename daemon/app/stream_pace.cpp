@@ -20,18 +20,18 @@ constexpr std::chrono::milliseconds kWindow{2};
 void StreamPace::look(Instant now) {
   const std::chrono::duration<double> window = now - since_;
   if (window < kWindow) return;
-  const bool fast =
-      messages_ > kFewMessages &&
-      bytes_<kSmallMessage * messages_&& static_cast<double>(bytes_)> kFastBytesPerSecond * window.count();
+  backlog_ = messages_ > kFewMessages && static_cast<double>(bytes_) > kFastBytesPerSecond * window.count();
+  const bool gather = backlog_ && bytes_ < kSmallMessage * messages_;
   since_ = now;
   messages_ = 0;
   bytes_ = 0;
-  if (fast == gathering_) return;
-  gathering_ = fast;
-  wake_at(fast ? kPiece : 1);
+  if (gather == gathering_) return;
+  gathering_ = gather;
+  wake_at(gather ? kPiece : 1);
 }
 
 void StreamPace::rest() {
+  backlog_ = false;
   gathering_ = false;
   wake_at(1);
 }

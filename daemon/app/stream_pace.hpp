@@ -27,6 +27,8 @@ class StreamPace {
   void look(Instant now);
   /// Every message wakes again.
   void rest();
+  /// The stream comes as fast as a backlog does, whatever the size of its messages.
+  [[nodiscard]] bool backlog() const noexcept { return backlog_; }
   /// The socket may hold what poll(2) does not tell of: it is to be read a millisecond later at the latest.
   [[nodiscard]] bool gathering() const noexcept { return gathering_; }
   static constexpr std::chrono::milliseconds kPatience{1};
@@ -35,6 +37,7 @@ class StreamPace {
   void wake_at(int bytes) const noexcept;
 
   int socket_;
+  bool backlog_ = false;
   bool gathering_ = false;
   Instant since_{};
   std::uint64_t messages_ = 0;  ///< since `since_`, as the bytes
