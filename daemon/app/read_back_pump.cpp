@@ -21,6 +21,7 @@ ReadBackPump::ReadBackPump(const core::Config& config, core::Watch& watch, postg
     : config_(config), watch_(watch), sql_(sql), log_(log), backoff_(kRetryMin, kRetryMax, seed) {}
 
 void ReadBackPump::pump(Instant now, bool backlog) {
+  now_ = now;
   if (in_flight_ || (retry_at_ != Instant::max() && now < retry_at_)) return;
   // Where the runs that wait stop the reading, nothing more would be gathered.
   const bool gathers =
@@ -36,7 +37,7 @@ void ReadBackPump::pump(Instant now, bool backlog) {
   query.params = postgres::read_back_params(config_.profile, query_, batch->run_ids);
   query.on_row = [this](const pg_result& result, int index) {
     const TableRow row(config_.profile, result, index);
-    watch_.read_back_row(row.run_id(), row.id(), row.type(), row.identity(), row.commit(), steady_now());
+    watch_.read_back_row(row.run_id(), row.id(), row.type(), row.identity(), row.commit(), now_);
   };
   query.on_done = [this](std::optional<postgres::Error> error) { finished(std::move(error)); };
   in_flight_ = true;

@@ -41,6 +41,7 @@ class ReadBackPump {
   postgres::ReadBackQuery query_;
   bool in_flight_ = false;
   Instant retry_at_ = Instant::max();
+  Instant now_{};  ///< of the last turn: rows are many, and a look at the clock costs as much as one of them
   Instant sent_{};
   Instant gather_until_ = Instant::max();
   std::optional<postgres::Error> trouble_;
