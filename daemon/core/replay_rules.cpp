@@ -109,14 +109,30 @@ void ReplayRules::judge_row(const RunLog& log, std::uint32_t row, std::vector<Ve
     if (canonical && type.opens && contestable_[entity.group]) judge_conflicts(log, entity, out);
   }
   if (row == log.first_slot() || row == log.first_other()) judge_scheme(log, out);
-  // A fatal row that the failed replay may have read, but that arrives only now: who caused the failure is a
-  // matter of the whole run.
+  // Who caused the failure is a matter of the whole run.
   const auto failed = first_failure(log);
-  for (auto i = first; failed != kNone && i < out.size(); ++i) {
-    if (!is_fatal(log, out[i]) || !before(log, out[i].duplicate, failed)) continue;
-    out.resize(first);
-    return judge_run(log, out);
+  if (failed == kNone || !moves_cause(log, row, first, failed, out)) return;
+  out.resize(first);
+  judge_run(log, out);
+}
+
+bool ReplayRules::moves_cause(const RunLog& log, std::uint32_t row, std::size_t first, std::uint32_t failed,
+                              const std::vector<Verdict>& out) const {
+  for (auto i = first; i < out.size(); ++i) {
+    if (is_fatal(log, out[i]) && before(log, out[i].duplicate, failed)) return true;
   }
+  if (!before(log, row, failed)) return false;
+  // A row that was fatal may be fatal no more, for what is canonical now stands before it; with its new rule
+  // switched off there is not even a verdict.
+  const auto& entity = log.entity(log.row(row).entity);
+  bool displaces = false;
+  for (auto i = entity.first; i != kNone; i = log.row(i).next) {
+    if (i == row || class_of(log.row(i).type) != class_of(log.row(row).type)) continue;
+    if (before(log, i, row)) return false;
+    displaces = displaces || unique(log.row(i), entity) ||
+                (entity.closing != kNone && before(log, entity.closing, i));
+  }
+  return displaces;
 }
 
 void ReplayRules::judge_run(const RunLog& log, std::vector<Verdict>& out) const {

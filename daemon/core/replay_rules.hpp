@@ -72,6 +72,10 @@ class ReplayRules {
   void judge_scheme(const RunLog& log, std::vector<Verdict>& out) const;
   /// Given the run's verdicts from `first` on.
   void judge_lost(const RunLog& log, std::size_t first, std::vector<Verdict>& out) const;
+  /// Whether the arrival of `row` may have changed which row is the cause of the failure `failed`, given its
+  /// verdicts from `first` on.
+  [[nodiscard]] bool moves_cause(const RunLog& log, std::uint32_t row, std::size_t first,
+                                 std::uint32_t failed, const std::vector<Verdict>& out) const;
   [[nodiscard]] std::uint32_t first_failure(const RunLog& log) const;
   [[nodiscard]] bool is_fatal(const RunLog& log, const Verdict& verdict) const noexcept;
   void add(const Verdict& verdict, std::vector<Verdict>& out) const;

@@ -208,6 +208,34 @@ TEST_F(WorkflowRun, ACauseThatArrivesBehindItsFailureIsFoundToo) {
       << "behind the failure it caused nothing";
 }
 
+/// Two rows that engine v5 skips only where one of their class stands before the closing event, and a failure
+/// behind them; then the first of the two gets such a row.
+void expect_the_second_for_a_cause(const RuleConfig& config, const std::string& type) {
+  RunJudge judge(workflow_devkit_profile(), config);
+  const auto arrive = [&](std::uint64_t id, const std::string& what, std::optional<std::string> correlation) {
+    (void)judge.arrive(Event{"r", slot_id(id), {std::move(correlation)}, what});
+  };
+  arrive(2, "step_completed", "a");
+  arrive(4, type, "a");
+  arrive(3, "step_completed", "b");
+  arrive(6, type, "b");
+  arrive(8, "run_failed", std::nullopt);
+  const auto cause = [&] { return judge.last().states().at({"r", "run_lost", ""}).canonical_id; };
+  ASSERT_EQ(cause(), slot_id(4));
+  arrive(1, type, "a");
+  EXPECT_EQ(cause(), slot_id(6));
+}
+
+TEST(RunLost, NamesAnotherCauseOnceTheFirstIsHarmless) {
+  expect_the_second_for_a_cause({}, "step_started");
+}
+
+TEST(RunLost, NamesAnotherCauseOnceTheRuleOfTheFirstIsOff) {
+  RuleConfig config;
+  config.rules[static_cast<std::size_t>(Rule::kDuplicateCreated)].enabled = false;
+  expect_the_second_for_a_cause(config, "step_created");
+}
+
 TEST_F(WorkflowRun, AFailureByAWorkflowsOwnErrorIsNotLost) {
   silent(row(1, "step_created"));
   (void)told(row(2, "step_created"));
