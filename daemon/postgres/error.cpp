@@ -65,7 +65,8 @@ constexpr std::string_view kPoison =
 // trusts.
 constexpr std::string_view kAllowPlugin =
     "The server does not list the plugin as trusted: ALTER SYSTEM SET output_plugin_libraries = 'pgoutput', "
-    "'test_decoding', 'wal2json'; SELECT pg_reload_conf(); or use pgoutput (dupwatch setup --print-sql).";
+    "'test_decoding', 'wal2json'; SELECT pg_reload_conf(); (on managed services among the provider's own "
+    "settings), or use pgoutput (dupwatch setup --print-sql).";
 // An address that moves from server to server may lead here before the promotion.
 constexpr std::string_view kSyncedSlot =
     "The slot is a standby's copy, which can be read once the standby is promoted. If it is not about to be, "
@@ -77,9 +78,9 @@ constexpr std::string_view kNetworkRemedy =
     "dupwatch tries again. If it stays: check route, firewall and load balancer between dupwatch and the "
     "server.";
 constexpr std::string_view kFreeSlots =
-    "Drop a slot that nobody uses (SELECT slot_name FROM pg_replication_slots WHERE NOT active;) or ALTER "
-    "SYSTEM SET "
-    "max_replication_slots to a higher number and restart the server.";
+    "Drop a slot that nobody uses (SELECT slot_name FROM pg_replication_slots WHERE NOT active;), or raise "
+    "max_replication_slots by ALTER SYSTEM and restart the server (managed services have a setting of their "
+    "own, which dupwatch check names).";
 constexpr std::string_view kFixDsn =
     "Mend connection.dsn; its words are those of libpq (host, port, dbname, user, ...).";
 
@@ -121,11 +122,12 @@ constexpr auto kRows = std::to_array<Row>({
 
     // Room on the server.
     {kAny, "53300", "(currently 0)", kOperator, "senders_exhausted",
-     "ALTER SYSTEM SET max_wal_senders = 10; then restart the server."},
+     "ALTER SYSTEM SET max_wal_senders = 10; then restart the server (managed services have a setting of "
+     "their own, which dupwatch check names)."},
     {kAny, "53300", "max_wal_senders", kTransient, "senders_exhausted",
-     "End replication clients that are not needed (SELECT pid, application_name FROM pg_stat_replication;) "
-     "or ALTER "
-     "SYSTEM SET max_wal_senders to a higher number and restart the server."},
+     "End replication clients that are not needed (SELECT pid, application_name FROM pg_stat_replication;), "
+     "or raise max_wal_senders by ALTER SYSTEM and restart the server (managed services have a setting of "
+     "their own, which dupwatch check names)."},
     {kAny, "53300", "", kTransient, "too_many_connections",
      "Close idle sessions, raise max_connections, or exempt dupwatch's role (ALTER ROLE <role> CONNECTION "
      "LIMIT -1;)."},

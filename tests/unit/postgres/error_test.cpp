@@ -260,6 +260,18 @@ TEST(Classify, EveryReasonOfTheTableHasAnExample) {
   EXPECT_EQ(seen, std::set<std::string>(known.begin(), known.end()));
 }
 
+// Their providers keep ALTER SYSTEM to themselves.
+TEST(Classify, WhoeverIsToldToAlterTheSystemIsToldOfManagedServicesToo) {
+  std::size_t told = 0;
+  for (const auto& example : examples()) {
+    const auto remedy = classify(example.stage, example.sqlstate, example.message).remedy;
+    if (remedy.find("ALTER SYSTEM") == std::string::npos) continue;
+    ++told;
+    EXPECT_NE(remedy.find("managed services"), std::string::npos) << remedy;
+  }
+  EXPECT_GE(told, 5U);
+}
+
 TEST(Classify, ReasonsAreSlugs) {
   for (const auto reason : known_reasons()) {
     EXPECT_TRUE(std::all_of(reason.begin(), reason.end(), [](char c) {
