@@ -21,7 +21,7 @@ using core::WebhookOutcome;
 
 }  // namespace
 
-Outbox::Outbox(const core::WebhookConfig& config, std::string slot_name, std::uint64_t seed)
+Outbox::Outbox(const core::WebhookConfig& config, std::string_view slot_name, std::uint64_t seed)
     : retry_for_(config.retry_for), seed_(seed), backoff_(kPauseMin, kPauseMax, seed) {
   core::append_json_string(slot_, slot_name);
   stats_.enabled = !config.url.empty();

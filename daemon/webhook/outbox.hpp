@@ -4,6 +4,7 @@
 #include <deque>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "daemon/core/backoff.hpp"
 #include "daemon/core/config.hpp"
@@ -42,7 +43,7 @@ class Outbox {
   static constexpr core::Milliseconds kPauseMin{1'000};
   static constexpr core::Milliseconds kPauseMax{5 * 60'000};
 
-  Outbox(const core::WebhookConfig& config, std::string slot_name, std::uint64_t seed);
+  Outbox(const core::WebhookConfig& config, std::string_view slot_name, std::uint64_t seed);
 
   /// `record` is a finding as core::to_json writes it.
   void add(std::string record);
