@@ -8,8 +8,8 @@ namespace dupwatch::config {
 namespace {
 
 [[nodiscard]] const std::string& text_of(const std::optional<Placed<std::string>>& value) {
-  static const std::string kNone;
-  return value ? value->value : kNone;
+  static const std::string none;
+  return value ? value->value : none;
 }
 
 /// The one line of the file; empty, reported, when it is not a password.

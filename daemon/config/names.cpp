@@ -131,7 +131,8 @@ Parsed<std::string> parse_url(std::string_view text) {
   const auto authority = [&](std::string_view scheme) {
     return text.starts_with(scheme) && text.size() > scheme.size() && text[scheme.size()] != '/';
   };
-  const bool fits = text.size() <= kTextBytesMax && !has_control(text) && text.find(' ') == text.npos;
+  const bool fits =
+      text.size() <= kTextBytesMax && !has_control(text) && text.find(' ') == std::string_view::npos;
   if (text.empty() || (fits && (authority("http://") || authority("https://")))) return std::string{text};
   return Refusal{"a URL that begins with https:// or http://, of at most 8192 bytes",
                  "e.g. https://example.org/hook"};
