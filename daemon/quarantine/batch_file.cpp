@@ -53,6 +53,7 @@ std::optional<std::vector<BatchRow>> migration_rows(const element& object) {
   std::erase(ids, *canonical);
   std::ranges::sort(ids);
   std::vector<BatchRow> rows;
+  rows.reserve(ids.size());
   for (auto& id : ids) {
     rows.push_back({.run_id = *run, .finding_id = {}, .event_id = std::move(id), .refused = {}});
   }
