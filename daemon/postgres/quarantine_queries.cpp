@@ -95,6 +95,7 @@ std::string stored_columns_query() {
 
 std::vector<StoredColumn> read_stored_columns(const pg_result& result) {
   std::vector<StoredColumn> columns;
+  columns.reserve(static_cast<std::size_t>(row_count(result)));
   for (int i = 0; i < row_count(result); ++i) {
     columns.push_back({.name = std::string(cell(result, i, 0).value_or("")),
                        .type = std::string(cell(result, i, 1).value_or(""))});
