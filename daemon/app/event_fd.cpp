@@ -25,6 +25,7 @@ EventFd::~EventFd() {
   close(fd_);
 }
 
+// NOLINTBEGIN(readability-make-member-function-const): what stands behind the descriptor changes
 void EventFd::signal() noexcept {
   const std::uint64_t one = 1;
   // Fails only when the counter is at its maximum, and then the loop is awake anyway.
@@ -35,6 +36,7 @@ void EventFd::clear() noexcept {
   std::uint64_t value = 0;
   [[maybe_unused]] const auto got = read(fd_, &value, sizeof value);
 }
+// NOLINTEND(readability-make-member-function-const)
 
 namespace {
 
@@ -54,13 +56,14 @@ int take_signal(int fd) noexcept {
 }  // namespace
 
 StopSignals::StopSignals() : fd_(make_signal_fd({SIGTERM, SIGINT})) {
-  std::signal(SIGPIPE, SIG_IGN);
-  std::signal(SIGXFSZ, SIG_IGN);
+  (void)std::signal(SIGPIPE, SIG_IGN);
+  (void)std::signal(SIGXFSZ, SIG_IGN);
 }
 StopSignals::~StopSignals() {
   close(fd_);
 }
 
+// NOLINTNEXTLINE(readability-make-member-function-const): the signal is gone afterwards
 int StopSignals::take() noexcept {
   return take_signal(fd_);
 }
@@ -70,6 +73,7 @@ ReloadSignal::~ReloadSignal() {
   close(fd_);
 }
 
+// NOLINTNEXTLINE(readability-make-member-function-const): as of StopSignals
 bool ReloadSignal::take() noexcept {
   return take_signal(fd_) != 0;
 }

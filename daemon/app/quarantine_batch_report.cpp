@@ -21,6 +21,32 @@ std::string_view batch_result(Kind kind) noexcept {
   return kind == Kind::kUnknown ? std::string_view("gone") : to_string(kind);
 }
 
+void print_act_json(const quarantine::BatchRow& row, const ActOutcome& outcome) {
+  fmt::print(
+      R"({{"event":"act","action":"apply","result":"{}","run_id":{},"finding_id":{},"event_id":{},"id":{},)"
+      R"("reason":{},"why":{}}})"
+      "\n",
+      batch_result(outcome.kind), json_quoted(row.run_id), json_or_nothing(row.finding_id),
+      json_quoted(row.event_id), outcome.entry.empty() ? "null" : outcome.entry,
+      json_or_nothing(outcome.reason), json_or_nothing(outcome.explanation));
+}
+
+void print_act_text(const quarantine::BatchRow& row, const ActOutcome& outcome) {
+  const auto where = fmt::format("run {}: {}", on_screen(row.run_id), on_screen(row.event_id));
+  switch (outcome.kind) {
+    case Kind::kDone:
+      return fmt::print("{} removed; entry {}\n", where, outcome.entry);
+    case Kind::kAlready:
+      return fmt::print("{} removed before; entry {}\n", where, outcome.entry);
+    case Kind::kWouldBeDone:
+      return fmt::print("{} would be removed\n", where);
+    case Kind::kRefused:
+      return fmt::print("{} refused ({}): {}\n", where, outcome.reason, on_screen(outcome.explanation));
+    case Kind::kUnknown:
+      return fmt::print("{} is no longer in the log\n", where);
+  }
+}
+
 }  // namespace
 
 void BatchReport::refused_by_file(const quarantine::BatchRow& row) {
@@ -32,7 +58,7 @@ void BatchReport::refused_by_file(const quarantine::BatchRow& row) {
   ++seen_;
   ++refused_[outcome.reason];
   // A person has read of these in the audit; the summary counts them.
-  if (options_.json) line(row, outcome);
+  if (options_.json) print_act_json(row, outcome);
 }
 
 void BatchReport::acted(const quarantine::BatchRow& row, const ActOutcome& outcome) {
@@ -53,35 +79,9 @@ void BatchReport::acted(const quarantine::BatchRow& row, const ActOutcome& outco
     case Kind::kUnknown:
       ++gone_;
   }
-  options_.json ? line(row, outcome) : text_line(row, outcome);
+  options_.json ? print_act_json(row, outcome) : print_act_text(row, outcome);
   // Whoever reads along, or kills us, has every act that was committed.
   (void)std::fflush(stdout);
-}
-
-void BatchReport::line(const quarantine::BatchRow& row, const ActOutcome& outcome) const {
-  fmt::print(
-      R"({{"event":"act","action":"apply","result":"{}","run_id":{},"finding_id":{},"event_id":{},"id":{},)"
-      R"("reason":{},"why":{}}})"
-      "\n",
-      batch_result(outcome.kind), json_quoted(row.run_id), json_or_nothing(row.finding_id),
-      json_quoted(row.event_id), outcome.entry.empty() ? "null" : outcome.entry,
-      json_or_nothing(outcome.reason), json_or_nothing(outcome.explanation));
-}
-
-void BatchReport::text_line(const quarantine::BatchRow& row, const ActOutcome& outcome) const {
-  const auto where = fmt::format("run {}: {}", on_screen(row.run_id), on_screen(row.event_id));
-  switch (outcome.kind) {
-    case Kind::kDone:
-      return fmt::print("{} removed; entry {}\n", where, outcome.entry);
-    case Kind::kAlready:
-      return fmt::print("{} removed before; entry {}\n", where, outcome.entry);
-    case Kind::kWouldBeDone:
-      return fmt::print("{} would be removed\n", where);
-    case Kind::kRefused:
-      return fmt::print("{} refused ({}): {}\n", where, outcome.reason, on_screen(outcome.explanation));
-    case Kind::kUnknown:
-      return fmt::print("{} is no longer in the log\n", where);
-  }
 }
 
 void BatchReport::finish() const {

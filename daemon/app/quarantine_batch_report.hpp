@@ -27,9 +27,6 @@ class BatchReport {
   [[nodiscard]] bool leaves_rows() const noexcept { return !refused_.empty() || seen_ != rows_; }
 
  private:
-  void line(const quarantine::BatchRow& row, const ActOutcome& outcome) const;
-  void text_line(const quarantine::BatchRow& row, const ActOutcome& outcome) const;
-
   const QuarantineOptions& options_;
   std::uint64_t rows_;
   std::uint64_t seen_ = 0;

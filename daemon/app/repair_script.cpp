@@ -46,6 +46,7 @@ std::string repair_script(std::string_view run_id, const RepairPlan& plan, decod
 }
 
 int write_new_file(const std::string& path, std::string_view text) {
+  // NOLINTNEXTLINE(cppcoreguidelines-pro-type-vararg): its mode is one
   const int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
   if (fd < 0) return errno;
   int failed = 0;

@@ -33,7 +33,7 @@ class RunStory {
 
   RunStory(const core::Config& config, std::string run_id, core::Engine ulid_engine);
   /// A row of run_rows_query, in order.
-  void add(const pg_result& result, int row);
+  void add(const pg_result& result, int index);
   /// All rows are there.
   void judge();
 

@@ -67,8 +67,8 @@ bool ServiceManager::send(const std::string& message) {
   to.sun_family = AF_UNIX;
   std::ranges::copy(address_, std::begin(to.sun_path));
   const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + address_.size());
-  const auto sent = sendto(fd_, message.data(), message.size(), MSG_NOSIGNAL,
-                           reinterpret_cast<const sockaddr*>(&to), size);  // NOLINT(*-reinterpret-cast)
+  const auto sent =
+      sendto(fd_, message.data(), message.size(), MSG_NOSIGNAL, reinterpret_cast<const sockaddr*>(&to), size);
   // EAGAIN: the manager is busy and reads later.
   if (sent < 0 && errno != EAGAIN && !std::exchange(complained_, true)) {
     log_.warn("the service manager does not take what it is told; this is tried again",

@@ -125,7 +125,7 @@ std::string story_json(const RunStory& story, const core::Profile& profile) {
   std::string engines;
   for (const auto engine : {core::Engine::kV4, core::Engine::kV5BeforeClassSkip, core::Engine::kV5}) {
     const auto worst = story.worst(engine);
-    engines += fmt::format("{}\"{}\":\"{}\"", engines.empty() ? "" : ",", to_string(engine),
+    engines += fmt::format(R"({}"{}":"{}")", engines.empty() ? "" : ",", to_string(engine),
                            worst ? to_string(*worst) : "none");
   }
   std::string events;
