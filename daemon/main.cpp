@@ -185,7 +185,7 @@ void add_quarantine(CLI::App& command, Options& options) {
 
 void add_metrics(CLI::App& command, Options& options) {
   using Format = dupwatch::web::DescriptionFormat;
-  static const std::map<std::string, Format> kFormats = {
+  static const std::map<std::string, Format> formats = {
       {"text", Format::kText}, {"json", Format::kJson}, {"markdown", Format::kMarkdown}};
   command
       .add_flag("--describe", options.describe,
@@ -193,7 +193,7 @@ void add_metrics(CLI::App& command, Options& options) {
       ->required();
   command
       .add_option_function<std::string>(
-          "--format", [&options](const std::string& name) { options.metrics = kFormats.at(name); },
+          "--format", [&options](const std::string& name) { options.metrics = formats.at(name); },
           "text, json or markdown")
       ->check(CLI::IsMember({"text", "json", "markdown"}));
   command.add_flag_callback(
@@ -234,7 +234,7 @@ std::optional<dupwatch::app::QuarantineOptions> quarantine_options(const Options
   if (quarantine.action != dupwatch::app::QuarantineOptions::Action::kPurge) return quarantine;
   quarantine.older_than_millis = dupwatch::app::parse_age(options.older_than).value_or(0);
   if (quarantine.older_than_millis != 0) return quarantine;
-  std::fputs("--older-than: expected an age like 12h or 30d, not less than 1h\n", stderr);
+  (void)std::fputs("--older-than: expected an age like 12h or 30d, not less than 1h\n", stderr);
   return std::nullopt;
 }
 
@@ -262,7 +262,7 @@ std::optional<dupwatch::core::Config> load(const Options& options) {
   auto result = configuration(options, dupwatch::config::load_config_file);
   if (auto* config = std::get_if<dupwatch::core::Config>(&result)) return std::move(*config);
   for (const auto& problem : std::get<std::vector<dupwatch::config::ConfigProblem>>(result)) {
-    std::fputs((dupwatch::config::format_problem(problem) + "\n").c_str(), stderr);
+    (void)std::fputs((dupwatch::config::format_problem(problem) + "\n").c_str(), stderr);
   }
   return std::nullopt;
 }
@@ -276,13 +276,14 @@ std::optional<dupwatch::app::AuditOptions> audit_options(const Options& options)
     const auto now = dupwatch::app::wall_now().micros / 1000;
     audit.since_millis = dupwatch::app::parse_since(*options.since, static_cast<std::uint64_t>(now));
     if (!audit.since_millis) {
-      std::fputs("--since: expected a UTC time like 2026-11-24T05:21 or an age like 12h or 7d\n", stderr);
+      (void)std::fputs("--since: expected a UTC time like 2026-11-24T05:21 or an age like 12h or 7d\n",
+                       stderr);
       return std::nullopt;
     }
   }
   if (options.severities && !dupwatch::app::parse_severities(*options.severities, audit.severities)) {
-    std::fputs("--severity: expected one or more of fatal, conflict, harmless, unknown, with commas\n",
-               stderr);
+    (void)std::fputs("--severity: expected one or more of fatal, conflict, harmless, unknown, with commas\n",
+                     stderr);
     return std::nullopt;
   }
   return audit;
@@ -369,7 +370,7 @@ int main(int argc, char** argv) {
   try {
     return main_checked(argc, argv);
   } catch (const std::exception& error) {
-    std::fputs((std::string("dupwatch: ") + error.what() + "\n").c_str(), stderr);
+    (void)std::fputs((std::string("dupwatch: ") + error.what() + "\n").c_str(), stderr);
     return dupwatch::app::value(ExitCode::kTemporary);
   }
 }
