@@ -49,7 +49,10 @@ class TokenCodec {
   struct Prefix {
     std::array<std::uint64_t, 2> bytes{};
     std::size_t size = 0;
-    friend bool operator==(const Prefix&, const Prefix&) = default;
+    /// Written out: that of the array is a call of memcmp.
+    friend bool operator==(const Prefix& a, const Prefix& b) noexcept {
+      return a.bytes[0] == b.bytes[0] && a.bytes[1] == b.bytes[1] && a.size == b.size;
+    }
   };
   /// The first `size` bytes of a text that has kBodyChars at least.
   [[nodiscard]] static Prefix prefix_of(std::string_view text, std::size_t size) noexcept;

@@ -34,6 +34,8 @@ bool RunIndex::is(Handle handle, const Token& id, std::string_view text) const n
 
 RunIndex::Handle RunIndex::find(std::string_view run_id) {
   const auto id = codec_.pack(run_id);
+  // The rows of a transaction are mostly of one run.
+  if (newest_ != kNone && is(newest_, id, run_id)) return newest_;
   const auto hash = static_cast<std::uint32_t>(hash_of(id, run_id));
   for (auto i = home(hash); table_[i].run != kNone; i = after(i)) {
     if (table_[i].hash == hash && is(table_[i].run, id, run_id)) return table_[i].run;
