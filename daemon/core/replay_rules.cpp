@@ -60,6 +60,23 @@ ReplayRules::ReplayRules(const Profile& profile, const RuleConfig& config, const
     if (type.closes) closable_[type.group] = true;
     if (type.conflicts) contestable_[type.group] = true;
   }
+  for (std::size_t i = 0; i < profile.types.size(); ++i) note_loud(i);
+}
+
+void ReplayRules::note_loud(std::size_t index) {
+  constexpr auto kAll = ~std::uint64_t{0};
+  const auto& type = profile_.types[index];
+  for (std::size_t i = 0; i < profile_.types.size(); ++i) {
+    const auto& other = profile_.types[i];
+    const auto bit = type_bit(static_cast<std::uint8_t>(i));
+    const bool one_class = classes_[i] == classes_[index];
+    if (other.closes || other.conflicts || (one_class && type.unique)) loud_after_[index] |= bit;
+    if (!type.closes) continue;
+    // It is judged with its whole entity, which may have duplicates already.
+    if (other.unique) loud_when_repeated_[index] |= bit;
+    if (other.unique && other.event_class != 0) loud_after_[index] |= bit;
+  }
+  if (type.conflicts) loud_after_[index] = kAll;
 }
 
 Engine ReplayRules::engine_of(const RunLog& log) const noexcept {
@@ -89,6 +106,11 @@ void ReplayRules::judge_row(const RunLog& log, std::uint32_t row, std::vector<Ve
   const auto& arrived = log.row(row);
   const auto& type = type_of(arrived);
   const auto& entity = log.entity(arrived.entity);
+  if (entity.greatest == row && log.run_end() == kNone && row != log.first_slot() &&
+      row != log.first_other()) {
+    const auto own = type_bit(arrived.type);
+    if (is_quiet(arrived.type, (entity.seen & ~own) | (entity.repeated & own), entity.repeated)) return;
+  }
   const auto first = out.size();
   const bool mixes = row == log.first_slot() && log.first_other() != kNone;
   if (type.ends_run || mixes) {

@@ -38,6 +38,13 @@ class ReplayRules {
   /// Appends what the arrival of `row` made or changed, and possibly what it left as it was. Without a
   /// finding one walk over the rows of its entity at most, and no allocation.
   void judge_row(const RunLog& log, std::uint32_t row, std::vector<Verdict>& out) const;
+  /// Whether a row of this type can't make or change a finding by its arrival, in a run without an end in
+  /// which other rows of its scheme are known: it sorts behind all rows of its entity, which have the types
+  /// `seen` and more than once the types `repeated` (one bit each). Never true of what isn't certain.
+  [[nodiscard]] bool is_quiet(std::uint8_t type, std::uint64_t seen, std::uint64_t repeated) const noexcept {
+    return type < Profile::kTypesMax && (seen & loud_after_[type]) == 0 &&
+           (repeated & loud_when_repeated_[type]) == 0;
+  }
   /// Appends every verdict of the run.
   void judge_run(const RunLog& log, std::vector<Verdict>& out) const;
   /// The verdict in words and ids; `engine` of nullopt is the run's own.
@@ -56,6 +63,7 @@ class ReplayRules {
   void set_ulid_engine(Engine engine) noexcept { ulid_engine_ = engine; }
 
  private:
+  void note_loud(std::size_t type);
   [[nodiscard]] const EventType& type_of(const RunLog::Row& row) const noexcept;
   [[nodiscard]] bool unique(const RunLog::Row& row, const RunLog::Entity& entity) const noexcept;
   [[nodiscard]] std::uint8_t class_of(std::uint8_t type) const noexcept;
@@ -90,6 +98,10 @@ class ReplayRules {
   EventType unlisted_;
   /// By type: the first type of its class.
   std::array<std::uint8_t, Profile::kTypesMax> classes_{};
+  /// By type, one bit for each other type: with one of these before it in the entity, or with two rows of one
+  /// of these, a row may be at fault.
+  std::array<std::uint64_t, Profile::kTypesMax> loud_after_{};
+  std::array<std::uint64_t, Profile::kTypesMax> loud_when_repeated_{};
   /// By group: whether a type closes it; whether one conflicts with its opening.
   std::array<bool, 256> closable_{};
   std::array<bool, 256> contestable_{};

@@ -49,6 +49,7 @@ RunIndex::Handle RunIndex::insert_pending(std::string_view run_id) {
   if (free_.empty()) {
     handle = static_cast<Handle>(runs_.size());
     runs_.emplace_back();
+    place_bytes_ += sizeof(Run);
   } else {
     handle = free_.back();
     free_.pop_back();
@@ -104,6 +105,7 @@ void RunIndex::touch(Handle handle) {
 std::uint32_t RunIndex::take_open() {
   if (free_open_.empty()) {
     open_.emplace_back();
+    place_bytes_ += sizeof(OpenLog);
     return static_cast<std::uint32_t>(open_.size() - 1);
   }
   const auto place = free_open_.back();
@@ -155,7 +157,12 @@ void RunIndex::end_run(Handle handle, Instant now) {
   auto& run = runs_[handle];
   if (run.ended) return;
   run.ended = true;
-  ended_.push_back(Ended{.expires = now + run_grace_, .run = handle, .generation = run.generation});
+  await_expiry(Ended{.expires = now + run_grace_, .run = handle, .generation = run.generation});
+}
+
+void RunIndex::await_expiry(const Ended& ended) {
+  ended_.push_back(ended);
+  place_bytes_ += sizeof(Ended);
 }
 
 Instant RunIndex::next_expiry() const noexcept {
@@ -166,12 +173,13 @@ void RunIndex::evict(Instant now) {
   while (!ended_.empty() && ended_.front().expires <= now) {
     const auto [expires, handle, generation] = ended_.front();
     ended_.pop_front();
+    place_bytes_ -= sizeof(Ended);
     auto& run = runs_[handle];
     if (run.generation != generation || !run.ended)
       continue;  // evicted for memory since, and the place reused
     if (run.pending) {
       // Read back again by a late event while it waited: it gets a new grace period.
-      ended_.push_back(Ended{.expires = now + run_grace_, .run = handle, .generation = generation});
+      await_expiry(Ended{.expires = now + run_grace_, .run = handle, .generation = generation});
       continue;
     }
     evict_run(handle, Eviction::kRunEnded);
@@ -194,12 +202,6 @@ std::string RunIndex::run_id(Handle handle) const {
   std::string out;
   codec_.unpack(id, out);
   return out;
-}
-
-std::uint64_t RunIndex::bytes() const noexcept {
-  // Places of runs that left are used again and never given back, so they count as well.
-  return packed_bytes_ + open_bytes_ + id_text_bytes_ + runs_.size() * sizeof(Run) +
-         open_.size() * sizeof(OpenLog) + table_.capacity() * sizeof(Slot) + ended_.size() * sizeof(Ended);
 }
 
 void RunIndex::grow_table() {

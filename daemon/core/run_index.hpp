@@ -67,7 +67,10 @@ class RunIndex {
   /// Runs whose logs are open, pending ones included.
   [[nodiscard]] std::size_t open_runs() const noexcept { return open_.size() - free_open_.size(); }
   [[nodiscard]] std::uint64_t rows() const noexcept { return rows_; }
-  [[nodiscard]] std::uint64_t bytes() const noexcept;
+  [[nodiscard]] std::uint64_t bytes() const noexcept {
+    // Places of runs that left are used again and never given back, so they count as well.
+    return packed_bytes_ + open_bytes_ + id_text_bytes_ + place_bytes_ + table_.capacity() * sizeof(Slot);
+  }
   [[nodiscard]] std::uint64_t bytes_max() const noexcept { return bytes_max_; }
   [[nodiscard]] bool over_bound() const noexcept { return bytes() > bytes_max_; }
   [[nodiscard]] const std::array<std::uint64_t, kEvictions>& evictions() const noexcept { return evictions_; }
@@ -113,6 +116,7 @@ class RunIndex {
     return (std::uint64_t{hash} * table_.size()) >> 32U;
   }
   [[nodiscard]] std::size_t after(std::size_t i) const noexcept { return i + 1 == table_.size() ? 0 : i + 1; }
+  void await_expiry(const Ended& ended);
   void grow_table();
   void place(Handle run, std::uint32_t hash);
   void remove_from_table(Handle handle);
@@ -152,6 +156,8 @@ class RunIndex {
   std::uint64_t rows_ = 0;
   std::uint64_t packed_bytes_ = 0;
   std::uint64_t id_text_bytes_ = 0;
+  /// Of `runs_`, `open_` and `ended_`.
+  std::uint64_t place_bytes_ = 0;
   std::array<std::uint64_t, kEvictions> evictions_{};
 };
 

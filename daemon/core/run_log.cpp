@@ -93,9 +93,12 @@ void RunLog::put_row(const Row& row, const TokenCodec& codec) {
   const auto index = static_cast<std::uint32_t>(rows_.size());
   rows_.push_back(row);
   // Appended at the end: the order of a chain is the order of arrival.
-  auto& last = entities_[row.entity].last;
-  (last == kNone ? entities_[row.entity].first : rows_[last].next) = index;
-  last = index;
+  auto& entity = entities_[row.entity];
+  (entity.last == kNone ? entity.first : rows_[entity.last].next) = index;
+  entity.last = index;
+  const auto bit = type_bit(row.type);
+  entity.repeated |= entity.seen & bit;
+  entity.seen |= bit;
   note_extremes(index, codec);
 }
 
@@ -132,36 +135,41 @@ void RunLog::clear() {
 }
 
 std::uint32_t RunLog::find_or_add_entity(const EventRow& event, TokenCodec& codec) {
-  const bool tuple = event.identity.size() != 1 || event.type == kUnlistedType;
   const bool null_identity = std::all_of(event.identity.begin(), event.identity.end(), [](const auto& value) {
     return value.kind != decoder::Value::Kind::kText;
   });
-  std::string encoded;  // stays empty, and off the heap, for the one-column profile
-  Token key;
-  std::string_view text;
-  if (tuple) {
-    for (const auto& value : event.identity) append_tuple_value(encoded, value);
-    if (event.type == kUnlistedType) append_tuple_value(encoded, decoder::Value::of(event.type_text));
-    text = encoded;
-    key.kind = Token::kSpilledTuple;
-  } else if (!null_identity) {
-    text = event.identity[0].text;
-    key = codec.pack(text);
+  const auto find_or_add = [&](const Token& key, std::string_view text) {
+    const auto found = find_entity(key, text, event.group);
+    return found != kNone ? found : put_entity(store(key, text), event.group, null_identity);
+  };
+  if (event.identity.size() == 1 && event.type != kUnlistedType) {
+    if (null_identity) return find_or_add(Token{}, {});
+    const auto text = event.identity[0].text;
+    return find_or_add(codec.pack(text), text);
   }
+  std::string encoded;
+  for (const auto& value : event.identity) append_tuple_value(encoded, value);
+  if (event.type == kUnlistedType) append_tuple_value(encoded, decoder::Value::of(event.type_text));
+  return find_or_add(Token{.kind = Token::kSpilledTuple}, encoded);
+}
+
+std::uint32_t RunLog::find_entity(const Token& key, std::string_view text,
+                                  std::uint8_t group) const noexcept {
   const auto matches = [&](std::uint32_t i) {
-    return entities_[i].group == event.group && same(entities_[i].key, key, text);
+    return entities_[i].group == group && same(entities_[i].key, key, text);
   };
   if (entity_table_.empty()) {
-    for (std::uint32_t i = 0; i < entities_.size(); ++i) {
+    // Mostly it is the newest.
+    for (auto i = static_cast<std::uint32_t>(entities_.size()); i-- > 0;) {
       if (matches(i)) return i;
     }
-  } else {
-    const auto mask = entity_table_.size() - 1;
-    for (auto slot = hash_of(key, text) & mask; entity_table_[slot] != kNone; slot = (slot + 1) & mask) {
-      if (matches(entity_table_[slot])) return entity_table_[slot];
-    }
+    return kNone;
   }
-  return put_entity(store(key, text), event.group, null_identity);
+  const auto mask = entity_table_.size() - 1;
+  for (auto slot = hash_of(key, text) & mask; entity_table_[slot] != kNone; slot = (slot + 1) & mask) {
+    if (matches(entity_table_[slot])) return entity_table_[slot];
+  }
+  return kNone;
 }
 
 std::uint32_t RunLog::put_entity(const Token& key, std::uint8_t group, bool null_identity) {
@@ -200,18 +208,11 @@ std::string_view RunLog::spilled_text(const Token& token) const noexcept {
   return std::string_view(spill_).substr(token.hi, token.lo);
 }
 
-Token RunLog::store(Token token, std::string_view text) {
+Token RunLog::store(const Token& token, std::string_view text) {
   if (!token.spilled()) return token;
-  token.hi = spill_.size();
-  token.lo = text.size();
+  const Token stored{.hi = spill_.size(), .lo = text.size(), .kind = token.kind};
   spill_ += text;
-  return token;
-}
-
-bool RunLog::same(const Token& stored, const Token& wanted, std::string_view wanted_text) const noexcept {
-  if (stored.kind != wanted.kind) return false;
-  if (stored.spilled()) return spilled_text(stored) == wanted_text;
-  return stored.hi == wanted.hi && stored.lo == wanted.lo;
+  return stored;
 }
 
 std::string RunLog::text(const Token& token, const TokenCodec& codec) const {
@@ -224,8 +225,7 @@ std::string RunLog::text(const Token& token, const TokenCodec& codec) const {
   return out;
 }
 
-bool RunLog::less(const Token& a, const Token& b, const TokenCodec& codec) const {
-  if (a.packed() && a.kind == b.kind) return a.hi != b.hi ? a.hi < b.hi : a.lo < b.lo;
+bool RunLog::less_text(const Token& a, const Token& b, const TokenCodec& codec) const {
   return text(a, codec) < text(b, codec);
 }
 

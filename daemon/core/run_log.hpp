@@ -63,6 +63,9 @@ class RunLog {
     /// Rows with the largest id, and with the smallest one that closes the entity.
     std::uint32_t greatest = kNone;
     std::uint32_t closing = kNone;
+    /// Listed types that a row of it has, and that two rows have, as type_bit() gives them.
+    std::uint64_t seen = 0;
+    std::uint64_t repeated = 0;
     std::uint8_t group = 0;
     /// All identity columns are NULL.
     bool null_identity = false;
@@ -99,7 +102,10 @@ class RunLog {
 
   [[nodiscard]] std::string text(const Token& token, const TokenCodec& codec) const;
   /// Byte order of the two ids' texts, as replay reads the log.
-  [[nodiscard]] bool less(const Token& a, const Token& b, const TokenCodec& codec) const;
+  [[nodiscard]] bool less(const Token& a, const Token& b, const TokenCodec& codec) const {
+    if (a.packed() && a.kind == b.kind) return a.hi != b.hi ? a.hi < b.hi : a.lo < b.lo;
+    return less_text(a, b, codec);
+  }
   /// Values of the identity columns, and the type's text when it is unlisted.
   [[nodiscard]] std::vector<std::optional<std::string>> identity(const Entity& entity,
                                                                  const TokenCodec& codec) const;
@@ -108,9 +114,17 @@ class RunLog {
 
  private:
   [[nodiscard]] std::string_view spilled_text(const Token& token) const noexcept;
-  [[nodiscard]] Token store(Token token, std::string_view text);
+  [[nodiscard]] bool less_text(const Token& a, const Token& b, const TokenCodec& codec) const;
+  [[nodiscard]] Token store(const Token& token, std::string_view text);
   [[nodiscard]] bool same(const Token& stored, const Token& wanted,
-                          std::string_view wanted_text) const noexcept;
+                          std::string_view wanted_text) const noexcept {
+    if (stored.kind != wanted.kind) return false;
+    if (stored.spilled()) return spilled_text(stored) == wanted_text;
+    return stored.hi == wanted.hi && stored.lo == wanted.lo;
+  }
+  /// kNone = there is none.
+  [[nodiscard]] std::uint32_t find_entity(const Token& key, std::string_view text,
+                                          std::uint8_t group) const noexcept;
   [[nodiscard]] std::uint32_t find_or_add_entity(const EventRow& event, TokenCodec& codec);
   void rehash_entities();
   void place_entity(std::uint32_t index);
@@ -132,6 +146,10 @@ class RunLog {
   std::uint32_t greatest_ = kNone;
 };
 
+/// One bit for each listed type; none for an unlisted one.
+[[nodiscard]] constexpr std::uint64_t type_bit(std::uint8_t type) noexcept {
+  return type < Profile::kTypesMax ? std::uint64_t{1} << type : 0;
+}
 /// "evnt_" and the zero-padded number of a slot: no ULID begins with ten zeros.
 [[nodiscard]] bool is_slot_number(const Token& id) noexcept;
 /// Milliseconds since the Unix epoch in a ULID; 0 for what isn't one.
