@@ -1,8 +1,8 @@
 #include "daemon/core/packed_run.hpp"
 
 #include <algorithm>
-#include <bit>
-#include <cstring>
+
+#include "daemon/core/packed_bytes.hpp"
 
 namespace dupwatch::core {
 namespace {
@@ -21,33 +21,6 @@ enum EntityOf : std::uint8_t { kSameEntity = 0, kNewEntity = 1, kOtherEntity = 2
 // A key: its distance in one byte if it is 1 to 127, as of draws that follow each other; else the length of
 // the distance with this bit, kNegative, and the distance.
 constexpr std::uint8_t kLongDistance = 0x80;
-constexpr std::size_t kTokenBytes = 16;
-/// A kind written out, a shape, two tokens with lengths, three varints and what Writer::wide writes beyond.
-constexpr std::size_t kRowBytesMax = 128;
-
-/// The 128 bits of a token as one number.
-struct Wide {
-  std::uint64_t hi = 0;
-  std::uint64_t lo = 0;
-};
-
-Wide wide(const Token& token) noexcept {
-  return {.hi = token.hi, .lo = token.lo};
-}
-Wide minus(const Wide& a, const Wide& b) noexcept {
-  return {.hi = a.hi - b.hi - (a.lo < b.lo ? 1U : 0U), .lo = a.lo - b.lo};
-}
-Wide plus(const Wide& a, const Wide& b) noexcept {
-  const auto lo = a.lo + b.lo;
-  return {.hi = a.hi + b.hi + (lo < a.lo ? 1U : 0U), .lo = lo};
-}
-bool less(const Wide& a, const Wide& b) noexcept {
-  return a.hi != b.hi ? a.hi < b.hi : a.lo < b.lo;
-}
-std::uint8_t length_of(const Wide& number) noexcept {
-  const auto bits = number.hi != 0 ? 128 - std::countl_zero(number.hi) : 64 - std::countl_zero(number.lo);
-  return static_cast<std::uint8_t>((bits + 7) / 8);
-}
 
 std::uint64_t zigzag(std::int64_t value) noexcept {
   return (static_cast<std::uint64_t>(value) << 1U) ^ static_cast<std::uint64_t>(value >> 63U);
@@ -60,98 +33,7 @@ std::int64_t distance(std::uint64_t to, std::uint64_t from) noexcept {
   return static_cast<std::int64_t>(to - from);
 }
 
-/// Writes into a buffer that has room for a row at least.
-class Writer {
- public:
-  explicit Writer(std::vector<std::byte>& out) : out_(out), at_(out.data()), end_(out.data() + out.size()) {}
-  Writer(const Writer&) = delete;
-  Writer& operator=(const Writer&) = delete;
-  ~Writer() { out_.resize(size()); }
-
-  void make_room(std::size_t bytes) {
-    if (static_cast<std::size_t>(end_ - at_) >= bytes) return;
-    const auto written = size();
-    out_.resize(2 * out_.size() + bytes);
-    at_ = out_.data() + written;
-    end_ = out_.data() + out_.size();
-  }
-  void byte(std::uint8_t value) noexcept { *at_++ = std::byte{value}; }
-  void varint(std::uint64_t value) noexcept {
-    for (; value >= 0x80; value >>= 7U) byte(static_cast<std::uint8_t>(value | 0x80U));
-    byte(static_cast<std::uint8_t>(value));
-  }
-  void wide(const Wide& number, std::size_t length) noexcept {
-    static_assert(std::endian::native == std::endian::little);
-    std::memcpy(at_, &number.lo, sizeof number.lo);
-    std::memcpy(at_ + sizeof number.lo, &number.hi, sizeof number.hi);
-    at_ += length;
-  }
-  void text(std::string_view text) {
-    make_room(text.size() + kRowBytesMax);
-    varint(text.size());
-    std::memcpy(at_, text.data(), text.size());
-    at_ += text.size();
-  }
-
- private:
-  [[nodiscard]] std::size_t size() const noexcept { return static_cast<std::size_t>(at_ - out_.data()); }
-
-  std::vector<std::byte>& out_;
-  std::byte* at_;
-  std::byte* end_;
-};
-
-/// Reads what Writer wrote; it is our own memory, so nothing is checked.
-class Reader {
- public:
-  explicit Reader(std::span<const std::byte> in) : at_(in.data()), end_(in.data() + in.size()) {}
-  std::uint8_t byte() noexcept { return std::to_integer<std::uint8_t>(*at_++); }
-  std::uint64_t varint() noexcept {
-    std::uint64_t value = 0;
-    for (unsigned shift = 0;; shift += 7) {
-      const auto next = byte();
-      value |= std::uint64_t{next & 0x7FU} << shift;
-      if (next < 0x80) return value;
-    }
-  }
-  Wide wide(std::size_t length) noexcept {
-    std::array<std::uint64_t, 2> words{};
-    // A copy of known length is one load: most numbers are followed by so much.
-    if (static_cast<std::size_t>(end_ - at_) >= kTokenBytes) {
-      std::memcpy(words.data(), at_, kTokenBytes);
-      if (length < 8) {
-        words = {words[0] & ((std::uint64_t{1} << (8 * length)) - 1), 0};
-      } else if (length < kTokenBytes) {
-        words[1] &= (std::uint64_t{1} << (8 * (length - 8))) - 1;
-      }
-    } else {
-      std::memcpy(words.data(), at_, length);
-    }
-    at_ += length;
-    return {.hi = words[1], .lo = words[0]};
-  }
-  std::string_view text() noexcept {
-    const auto size = varint();
-    const auto bytes = std::span(at_, size);
-    at_ += size;
-    return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};  // NOLINT(*-reinterpret-cast)
-  }
-
- private:
-  const std::byte* at_;
-  const std::byte* end_;
-};
-
-/// What rows are measured from, on both sides.
-struct Previous {
-  Wide id;
-  Wide key;
-  CommitInfo commit;
-  std::uint32_t entity = RunLog::kNone;
-  std::uint32_t entities = 0;
-};
-
-void write_key(Writer& out, const Token& key, Previous& previous) {
+void write_key(Writer& out, const Token& key, PackedEnd& previous) {
   if (key.spilled()) {
     out.varint(key.hi);
     out.varint(key.lo);
@@ -170,7 +52,7 @@ void write_key(Writer& out, const Token& key, Previous& previous) {
   }
 }
 
-Token read_key(Reader& in, std::uint8_t kind, Previous& previous) {
+Token read_key(Reader& in, std::uint8_t kind, PackedEnd& previous) {
   Token key{.hi = 0, .lo = 0, .kind = kind};
   if (key.spilled()) {
     key.hi = in.varint();
@@ -187,7 +69,7 @@ Token read_key(Reader& in, std::uint8_t kind, Previous& previous) {
   return key;
 }
 
-void write_commit(Writer& out, const CommitInfo& commit, bool all, Previous& previous) {
+void write_commit(Writer& out, const CommitInfo& commit, bool all, PackedEnd& previous) {
   out.varint(zigzag(distance(commit.xid, previous.commit.xid)));
   if (all) {
     out.varint(zigzag(distance(commit.lsn.value, previous.commit.lsn.value)));
@@ -196,7 +78,7 @@ void write_commit(Writer& out, const CommitInfo& commit, bool all, Previous& pre
   previous.commit = commit;
 }
 
-CommitInfo read_commit(Reader& in, bool all, Previous& previous) {
+CommitInfo read_commit(Reader& in, bool all, PackedEnd& previous) {
   auto& commit = previous.commit;
   commit.xid += static_cast<decoder::Xid>(unzigzag(in.varint()));
   if (all) {
@@ -227,24 +109,16 @@ RowKinds::Kind read_kind(Reader& in, const RowKinds& kinds) {
   return kind;
 }
 
-void write_row(Writer& out, const RunLog& log, const RunLog::Row& row, RowKinds& kinds, Previous& previous) {
-  const auto& entity = log.entity(row.entity);
-  write_kind(out,
-             {.type = row.type,
-              .group = entity.group,
-              .id_kind = row.id.kind,
-              .key_kind = entity.key.kind,
-              .closes = row.closes,
-              .ends_run = row.ends_run,
-              .null_identity = entity.null_identity},
-             kinds);
+void write_row(Writer& out, const PackedRow& row, std::uint32_t entity, RowKinds& kinds,
+               PackedEnd& previous) {
+  write_kind(out, row.kind, kinds);
   const auto id = wide(row.id);
   const bool negative = row.id.packed() && less(id, previous.id);
   const auto step = negative ? minus(previous.id, id) : minus(id, previous.id);
   const auto length = row.id.packed() ? length_of(step) : std::uint8_t{0};
-  const auto belongs = row.entity == previous.entities ? kNewEntity
-                       : row.entity == previous.entity ? kSameEntity
-                                                       : kOtherEntity;
+  const auto belongs = entity == previous.entities ? kNewEntity
+                       : entity == previous.entity ? kSameEntity
+                                                   : kOtherEntity;
   out.byte(static_cast<std::uint8_t>(length | (negative ? kNegative : 0U) |
                                      (static_cast<unsigned>(belongs) << kEntityShift)));
   if (row.id.packed()) {
@@ -255,16 +129,16 @@ void write_row(Writer& out, const RunLog& log, const RunLog::Row& row, RowKinds&
     out.varint(row.id.lo);
   }
   if (belongs == kNewEntity) {
-    write_key(out, entity.key, previous);
+    write_key(out, row.key, previous);
     ++previous.entities;
   } else if (belongs == kOtherEntity) {
-    out.varint(previous.entities - row.entity);
+    out.varint(previous.entities - entity);
   }
-  previous.entity = row.entity;
+  previous.entity = entity;
 }
 
 void read_row(Reader& in, const RowKinds& kinds, const TokenCodec& codec, bool commits, RunLog& log,
-              Previous& previous) {
+              PackedEnd& previous) {
   const auto kind = read_kind(in, kinds);
   const auto shape = in.byte();
   Token id{.hi = 0, .lo = 0, .kind = kind.id_kind};
@@ -320,11 +194,22 @@ void pack(const RunLog& log, const Token& run_id, bool commits, RowKinds& kinds,
   writer.varint((std::uint64_t{log.rows()} << kFlagBits) | flags);
   if (!log.spill().empty()) writer.text(log.spill());
   // Of a ULID's time the run's own is near, of its run id and of its correlation ids.
-  Previous previous{.id = wide(run_id), .key = wide(run_id), .commit = {}};
+  PackedEnd previous{.id = wide(run_id), .key = wide(run_id), .commit = {}};
   for (std::uint32_t i = 0; i < log.rows(); ++i) {
     writer.make_room(kRowBytesMax);
-    write_row(writer, log, log.row(i), kinds, previous);
-    write_commit(writer, log.row(i).commit, commits, previous);
+    const auto& row = log.row(i);
+    const auto& entity = log.entity(row.entity);
+    const PackedRow packed{.id = row.id,
+                           .key = entity.key,
+                           .kind = {.type = row.type,
+                                    .group = entity.group,
+                                    .id_kind = row.id.kind,
+                                    .key_kind = entity.key.kind,
+                                    .closes = row.closes,
+                                    .ends_run = row.ends_run,
+                                    .null_identity = entity.null_identity}};
+    write_row(writer, packed, row.entity, kinds, previous);
+    write_commit(writer, row.commit, commits, previous);
   }
 }
 
@@ -337,10 +222,60 @@ void unpack(std::span<const std::byte> packed, const Token& run_id, const RowKin
   Reader reader(packed);
   const auto head = reader.varint();
   if ((head & kHasSpill) != 0) log.put_spill(reader.text());
-  Previous previous{.id = wide(run_id), .key = wide(run_id), .commit = {}};
+  PackedEnd previous{.id = wide(run_id), .key = wide(run_id), .commit = {}};
   for (auto rows = head >> kFlagBits; rows != 0; --rows) {
     read_row(reader, kinds, codec, (head & kHasCommits) != 0, log, previous);
   }
+}
+
+std::optional<PackedView> look_behind(std::span<const std::byte> packed, const Token& run_id,
+                                      const RowKinds& kinds, const PackedRow& row) {
+  Reader reader(packed);
+  const auto head = reader.varint();
+  const auto rows = head >> kFlagBits;
+  if ((head & (kHasCommits | kHasSpill)) != 0 || rows == 0) return std::nullopt;
+  const bool slot = is_slot_number(row.id);
+  PackedView view{.end = {.id = wide(run_id), .key = wide(run_id), .commit = {}}};
+  auto& end = view.end;
+  for (auto left = rows; left != 0; --left) {
+    const auto kind = read_kind(reader, kinds);
+    if (kind.ends_run || kind.id_kind != row.id.kind) return std::nullopt;
+    const auto shape = reader.byte();
+    const auto step = reader.wide(shape & kLengthMask);
+    end.id = (shape & kNegative) != 0 ? minus(end.id, step) : plus(end.id, step);
+    const Token id{.hi = end.id.hi, .lo = end.id.lo, .kind = kind.id_kind};
+    if (!less(end.id, wide(row.id)) || is_slot_number(id) != slot) return std::nullopt;
+    const auto belongs = shape >> kEntityShift;
+    if (belongs == kNewEntity) {
+      const auto key = read_key(reader, kind.key_kind, end);
+      end.entity = end.entities++;
+      const bool own = kind.group == row.kind.group && key.kind == row.key.kind && key.hi == row.key.hi &&
+                       key.lo == row.key.lo;
+      if (own) view.entity = end.entity;
+    } else if (belongs == kOtherEntity) {
+      end.entity = end.entities - static_cast<std::uint32_t>(reader.varint());
+    }
+    (void)read_commit(reader, false, end);
+    if (end.entity != view.entity) continue;
+    view.repeated |= view.seen & type_bit(kind.type);
+    view.seen |= type_bit(kind.type);
+  }
+  return view;
+}
+
+void append(std::span<const std::byte> packed, const PackedView& view, const PackedRow& row, RowKinds& kinds,
+            std::vector<std::byte>& out) {
+  Reader reader(packed);
+  const auto head = reader.varint();
+  const auto body = reader.rest();
+  out.resize(std::max(out.size(), body.size() + 2 * kRowBytesMax));
+  Writer writer(out);
+  writer.make_room(body.size() + 2 * kRowBytesMax);
+  writer.varint(head + (std::uint64_t{1} << kFlagBits));
+  writer.bytes(body);
+  auto end = view.end;
+  write_row(writer, row, view.entity == RunLog::kNone ? end.entities : view.entity, kinds, end);
+  write_commit(writer, {.xid = row.xid, .lsn = {}, .time = {}}, false, end);
 }
 
 }  // namespace dupwatch::core

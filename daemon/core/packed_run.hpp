@@ -3,6 +3,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -42,6 +43,38 @@ class RowKinds {
   std::array<std::uint8_t, Profile::kTypesMax> latest_{};
 };
 
+/// The 128 bits of a token as one number.
+struct Wide {
+  std::uint64_t hi = 0;
+  std::uint64_t lo = 0;
+};
+
+/// What the next row of a packed log is measured from.
+struct PackedEnd {
+  Wide id;
+  Wide key;
+  CommitInfo commit;
+  std::uint32_t entity = RunLog::kNone;  ///< of the row before
+  std::uint32_t entities = 0;
+};
+
+/// A row to be put behind a packed log: of a listed type, with tokens that need no text.
+struct PackedRow {
+  Token id;
+  Token key;
+  RowKinds::Kind kind;
+  decoder::Xid xid = 0;
+};
+
+/// A packed log seen from such a row.
+struct PackedView {
+  PackedEnd end;
+  std::uint32_t entity = RunLog::kNone;  ///< the row's own; kNone = it is new
+  /// As RunLog::Entity has them.
+  std::uint64_t seen = 0;
+  std::uint64_t repeated = 0;
+};
+
 /// `commits`: also LSN and time of the commits; without it transaction ids alone are kept, and the commit of
 /// a row that comes back is as unknown as that of a row read from the table.
 /// `out` is overwritten; what it has allocated is used again.
@@ -49,6 +82,13 @@ void pack(const RunLog& log, const Token& run_id, bool commits, RowKinds& kinds,
 /// `log` must be empty, `run_id` and `kinds` those that `packed` was made with.
 void unpack(std::span<const std::byte> packed, const Token& run_id, const RowKinds& kinds,
             const TokenCodec& codec, RunLog& log);
+/// nullopt: the log must be opened for the row. Else the row sorts behind all others, which are of its scheme
+/// and its kind of id, none of them ends the run, and their commits aren't kept.
+[[nodiscard]] std::optional<PackedView> look_behind(std::span<const std::byte> packed, const Token& run_id,
+                                                    const RowKinds& kinds, const PackedRow& row);
+/// The log with the row behind it, as pack() would write it; `view` is look_behind()'s.
+void append(std::span<const std::byte> packed, const PackedView& view, const PackedRow& row, RowKinds& kinds,
+            std::vector<std::byte>& out);
 [[nodiscard]] std::uint64_t packed_rows(std::span<const std::byte> packed) noexcept;
 
 }  // namespace dupwatch::core

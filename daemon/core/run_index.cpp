@@ -7,15 +7,26 @@ namespace dupwatch::core {
 namespace {
 
 constexpr std::size_t kTableMin = 1024;
+/// Longer ids are looked up each time; those of the engine have 31.
+constexpr std::size_t kFoundBytesMax = 64;
 /// Heap of an open log that is kept for the next run: enough for some 100 rows.
 constexpr std::uint64_t kKeptLogBytes = std::uint64_t{16} << 10U;
 /// A hash node, its bucket and the text's own allocation.
 constexpr std::uint64_t kIdTextOverhead = 96;
 
-/// What malloc takes for a block: 8 bytes in front, 32 at least, a multiple of 16 (glibc).
+/// In front of each block.
+constexpr std::uint64_t kHeapHeader = 8;
+/// Packed logs that a row is appended to: above this, walking them costs more than opening saves.
+constexpr std::uint32_t kAppendBytesMax = 1024;
+
+/// What malloc takes for a block: 32 bytes at least, a multiple of 16 (glibc).
 constexpr std::uint64_t heap_block(std::uint64_t bytes) noexcept {
-  return std::max<std::uint64_t>(32, (bytes + 8 + 15) / 16 * 16);
+  return std::max<std::uint64_t>(32, (bytes + kHeapHeader + 15) / 16 * 16);
 }
+
+constexpr std::size_t kCacheLine = 64;
+/// A packed run of ten events.
+constexpr std::size_t kPrefetchBytes = 192;
 
 }  // namespace
 
@@ -33,14 +44,35 @@ bool RunIndex::is(Handle handle, const Token& id, std::string_view text) const n
 }
 
 RunIndex::Handle RunIndex::find(std::string_view run_id) {
-  const auto id = codec_.pack(run_id);
   // The rows of a transaction are mostly of one run.
-  if (newest_ != kNone && is(newest_, id, run_id)) return newest_;
+  if (found_ != kNone && run_id == found_id_) return found_;
+  const auto handle = look_up(run_id);
+  found_ = run_id.size() <= kFoundBytesMax ? handle : kNone;
+  if (found_ != kNone) found_id_ = run_id;
+  return handle;
+}
+
+RunIndex::Handle RunIndex::look_up(std::string_view run_id) {
+  const auto id = codec_.pack(run_id);
   const auto hash = static_cast<std::uint32_t>(hash_of(id, run_id));
   for (auto i = home(hash); table_[i].run != kNone; i = after(i)) {
-    if (table_[i].hash == hash && is(table_[i].run, id, run_id)) return table_[i].run;
+    if (table_[i].hash != hash || !is(table_[i].run, id, run_id)) continue;
+    prefetch(runs_[table_[i].run]);
+    return table_[i].run;
   }
   return kNone;
+}
+
+void RunIndex::prefetch(const Run& run) const noexcept {
+  // All of what a touch needs is asked for at once; one after the other would be three waits for the memory.
+  if (run.packed) {
+    const auto bytes = std::min<std::size_t>(run.place, kPrefetchBytes);
+    for (std::size_t line = 0; line < bytes; line += kCacheLine) {
+      __builtin_prefetch(run.packed.get() + line, 1);
+    }
+  }
+  if (run.older != kNone) __builtin_prefetch(&runs_[run.older], 1);
+  if (run.newer != kNone) __builtin_prefetch(&runs_[run.newer], 1);
 }
 
 RunIndex::Handle RunIndex::insert_pending(std::string_view run_id) {
@@ -48,7 +80,7 @@ RunIndex::Handle RunIndex::insert_pending(std::string_view run_id) {
   Handle handle = kNone;
   if (free_.empty()) {
     handle = static_cast<Handle>(runs_.size());
-    runs_.emplace_back();
+    runs_.add();
     place_bytes_ += sizeof(Run);
   } else {
     handle = free_.back();
@@ -64,7 +96,7 @@ RunIndex::Handle RunIndex::insert_pending(std::string_view run_id) {
     id_text_bytes_ += run_id.size() + kIdTextOverhead;
   }
   run.pending = true;
-  run.place = take_open();
+  run.place = take_open(handle);
   place(handle, static_cast<std::uint32_t>(hash_of(id, run_id)));
   ++live_;
   return handle;
@@ -89,27 +121,70 @@ void RunIndex::note_open_bytes(OpenLog& open) noexcept {
 void RunIndex::complete(Handle handle) {
   runs_[handle].pending = false;
   link_newest(handle);
+  link_newest_open(runs_[handle].place);
   limit_open();
 }
 
 void RunIndex::touch(Handle handle) {
-  const bool packed = runs_[handle].packed != nullptr;
-  // The newest run is packed when what was newer has left.
-  if (runs_[handle].pending || (newest_ == handle && !packed)) return;
-  unlink(handle);
-  if (packed) open_log(handle);
-  link_newest(handle);
+  const auto& run = runs_[handle];
+  if (run.pending) return;
+  if (newest_ != handle) {
+    unlink(handle);
+    link_newest(handle);
+  }
+  if (run.packed) {
+    open_log(handle);
+  } else if (newest_open_ == run.place) {
+    return;
+  } else {
+    unlink_open(run.place);
+  }
+  link_newest_open(run.place);
   limit_open();
 }
 
-std::uint32_t RunIndex::take_open() {
+std::optional<PackedView> RunIndex::look_behind(Handle handle, const EventRow& row) {
+  const auto& run = runs_[handle];
+  // What comes in a row is cheaper in an open log, and so is a long log.
+  if (!run.packed || handle == newest_ || run.place > kAppendBytesMax) return std::nullopt;
+  if (row.type == RunLog::kUnlistedType || row.ends_run || row.identity.size() != 1) return std::nullopt;
+  auto& wanted = looked_for_;
+  wanted.id = codec_.pack(row.id);
+  const auto& identity = row.identity[0];
+  const bool null_identity = identity.kind != decoder::Value::Kind::kText;
+  wanted.key = null_identity ? Token{} : codec_.pack(identity.text);
+  if (!wanted.id.packed() || wanted.key.spilled()) return std::nullopt;
+  wanted.kind = {.type = row.type,
+                 .group = row.group,
+                 .id_kind = wanted.id.kind,
+                 .key_kind = wanted.key.kind,
+                 .closes = row.closes,
+                 .ends_run = false,
+                 .null_identity = null_identity};
+  wanted.xid = row.commit.xid;
+  return core::look_behind({run.packed.get(), run.place}, id_of(run), kinds_, wanted);
+}
+
+void RunIndex::append(Handle handle, const PackedView& view) {
+  auto& run = runs_[handle];
+  core::append({run.packed.get(), run.place}, view, looked_for_, kinds_, scratch_);
+  packed_bytes_ -= heap_block(run.place);
+  store_packed(run);
+  ++rows_;
+  unlink(handle);
+  link_newest(handle);
+}
+
+std::uint32_t RunIndex::take_open(Handle run) {
+  auto place = static_cast<std::uint32_t>(open_.size());
   if (free_open_.empty()) {
     open_.emplace_back();
     place_bytes_ += sizeof(OpenLog);
-    return static_cast<std::uint32_t>(open_.size() - 1);
+  } else {
+    place = free_open_.back();
+    free_open_.pop_back();
   }
-  const auto place = free_open_.back();
-  free_open_.pop_back();
+  open_[place].run = run;
   return place;
 }
 
@@ -128,7 +203,7 @@ void RunIndex::leave_open(std::uint32_t place) {
 void RunIndex::open_log(Handle handle) {
   auto& run = runs_[handle];
   const auto bytes = run.place;
-  run.place = take_open();
+  run.place = take_open(handle);
   unpack({run.packed.get(), bytes}, id_of(run), kinds_, codec_, open_[run.place].log);
   note_open_bytes(open_[run.place]);
   packed_bytes_ -= heap_block(bytes);
@@ -137,20 +212,36 @@ void RunIndex::open_log(Handle handle) {
 
 void RunIndex::pack_log(Handle handle) {
   auto& run = runs_[handle];
-  pack(open_[run.place].log, id_of(run), run.keeps_commits, kinds_, scratch_);
-  run.packed = std::make_unique_for_overwrite<std::byte[]>(scratch_.size());
-  std::ranges::copy(scratch_, run.packed.get());
-  packed_bytes_ += heap_block(scratch_.size());
-  leave_open(std::exchange(run.place, static_cast<std::uint32_t>(scratch_.size())));
+  const auto place = run.place;
+  pack(open_[place].log, id_of(run), run.keeps_commits, kinds_, scratch_);
+  store_packed(run);
+  unlink_open(place);
+  leave_open(place);
   if (scratch_.capacity() > kKeptLogBytes) scratch_ = std::vector<std::byte>{};
+}
+
+void RunIndex::store_packed(Run& run) {
+  const auto block = heap_block(scratch_.size());
+  // All of the block is asked for: what is appended often fits into the one that is there.
+  if (!run.packed || heap_block(run.place) != block) {
+    run.packed = std::make_unique_for_overwrite<std::byte[]>(block - kHeapHeader);
+  }
+  std::ranges::copy(scratch_, run.packed.get());
+  run.place = static_cast<std::uint32_t>(scratch_.size());
+  packed_bytes_ += block;
 }
 
 void RunIndex::limit_open() {
   while (open_complete_ > 1 && (open_complete_ > kOpenRunsMax || open_bytes_ > bytes_max_ / kOpenShare)) {
-    pack_log(oldest_open_);
-    oldest_open_ = runs_[oldest_open_].newer;
-    --open_complete_;
+    pack_log(open_[oldest_open_].run);
   }
+}
+
+void RunIndex::keep_commits(Handle handle, const RecentCommits& recent) {
+  auto& run = runs_[handle];
+  if (run.keeps_commits) return;
+  run.keeps_commits = true;
+  open_[run.place].log.complete_commits([&](CommitInfo& commit) { recent.complete(commit); });
 }
 
 void RunIndex::end_run(Handle handle, Instant now) {
@@ -241,19 +332,32 @@ void RunIndex::link_newest(Handle handle) {
   run.newer = kNone;
   (newest_ == kNone ? oldest_ : runs_[newest_].newer) = handle;
   newest_ = handle;
-  if (oldest_open_ == kNone) oldest_open_ = handle;
-  ++open_complete_;
 }
 
 void RunIndex::unlink(Handle handle) {
   const auto& run = runs_[handle];
   (run.older == kNone ? oldest_ : runs_[run.older].newer) = run.newer;
   (run.newer == kNone ? newest_ : runs_[run.newer].older) = run.older;
-  if (oldest_open_ == handle) oldest_open_ = run.newer;
-  if (!run.packed) --open_complete_;
+}
+
+void RunIndex::link_newest_open(std::uint32_t place) {
+  auto& open = open_[place];
+  open.older = newest_open_;
+  open.newer = kNone;
+  (newest_open_ == kNone ? oldest_open_ : open_[newest_open_].newer) = place;
+  newest_open_ = place;
+  ++open_complete_;
+}
+
+void RunIndex::unlink_open(std::uint32_t place) {
+  const auto& open = open_[place];
+  (open.older == kNone ? oldest_open_ : open_[open.older].newer) = open.newer;
+  (open.newer == kNone ? newest_open_ : open_[open.newer].older) = open.older;
+  --open_complete_;
 }
 
 void RunIndex::evict_run(Handle handle, Eviction reason) {
+  if (found_ == handle) found_ = kNone;
   unlink(handle);
   remove_from_table(handle);
   auto& run = runs_[handle];
@@ -262,6 +366,7 @@ void RunIndex::evict_run(Handle handle, Eviction reason) {
     packed_bytes_ -= heap_block(run.place);
   } else {
     rows_ -= log(handle).rows();
+    unlink_open(run.place);
     leave_open(run.place);
   }
   if (const auto text = id_texts_.find(handle); text != id_texts_.end()) {

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -12,6 +13,8 @@
 
 #include "daemon/core/packed_run.hpp"
 #include "daemon/core/packed_text.hpp"
+#include "daemon/core/places.hpp"
+#include "daemon/core/recent_commits.hpp"
 #include "daemon/core/run_log.hpp"
 #include "daemon/core/stats.hpp"
 
@@ -43,8 +46,15 @@ class RunIndex {
   void complete(Handle handle);
   /// Of all complete runs it leaves last, and its log is open; that of another may be packed.
   void touch(Handle handle);
-  /// A finding told of the run: LSN and time of its commits are kept even when its log is packed.
-  void keep_commits(Handle run) noexcept { runs_[run].keeps_commits = true; }
+  /// Of a row whose run is packed: nullopt if the log must be opened for it, as for the second row of a run
+  /// in a row.
+  [[nodiscard]] std::optional<PackedView> look_behind(Handle handle, const EventRow& row);
+  /// Puts the row that look_behind() was asked about just now behind its log, which stays packed; the run
+  /// leaves last.
+  void append(Handle handle, const PackedView& view);
+  /// A finding tells of the run, whose log is open: LSN and time of its commits are kept from now on even
+  /// when it is packed, and what is known of them still is filled in.
+  void keep_commits(Handle handle, const RecentCommits& recent);
   /// The run's terminal event was seen: it leaves after the grace period.
   void end_run(Handle handle, Instant now);
   /// Evicts ended runs past their grace, and the least recently used ones while memory is over its bound.
@@ -96,6 +106,9 @@ class RunIndex {
   struct OpenLog {
     RunLog log;
     std::uint64_t bytes = 0;  ///< on the heap
+    Handle run = kNone;
+    std::uint32_t older = kNone;  ///< list of complete runs' open logs by last use
+    std::uint32_t newer = kNone;
   };
   struct Slot {
     Handle run = kNone;
@@ -107,6 +120,7 @@ class RunIndex {
     std::uint16_t generation = 0;
   };
   [[nodiscard]] std::uint64_t hash_of(const Token& id, std::string_view text) const noexcept;
+  [[nodiscard]] Handle look_up(std::string_view run_id);
   [[nodiscard]] bool is(Handle handle, const Token& id, std::string_view text) const noexcept;
   [[nodiscard]] static Token id_of(const Run& run) noexcept {
     return {.hi = run.id_hi, .lo = run.id_lo, .kind = run.id_kind};
@@ -117,18 +131,23 @@ class RunIndex {
   }
   [[nodiscard]] std::size_t after(std::size_t i) const noexcept { return i + 1 == table_.size() ? 0 : i + 1; }
   void await_expiry(const Ended& ended);
+  void prefetch(const Run& run) const noexcept;
   void grow_table();
   void place(Handle run, std::uint32_t hash);
   void remove_from_table(Handle handle);
   void link_newest(Handle handle);
   void unlink(Handle handle);
+  void link_newest_open(std::uint32_t place);
+  void unlink_open(std::uint32_t place);
   void evict_run(Handle handle, Eviction reason);
   /// A free place among the open logs.
-  [[nodiscard]] std::uint32_t take_open();
+  [[nodiscard]] std::uint32_t take_open(Handle run);
   void leave_open(std::uint32_t place);
   void note_open_bytes(OpenLog& open) noexcept;
   void open_log(Handle handle);
   void pack_log(Handle handle);
+  /// `scratch_` is the run's log.
+  void store_packed(Run& run);
   /// Packs the oldest open logs while there are more than may be.
   void limit_open();
 
@@ -136,17 +155,21 @@ class RunIndex {
   std::chrono::milliseconds run_grace_;
   std::uint64_t seed_;
   TokenCodec codec_;
-  std::deque<Run> runs_;
+  Places<Run> runs_;
   std::vector<Handle> free_;
+  /// What find() gave last.
+  std::string found_id_;
+  Handle found_ = kNone;
   /// Of runs whose id can't be packed.
   std::unordered_map<Handle, std::string> id_texts_;
   std::deque<OpenLog> open_;
   std::vector<std::uint32_t> free_open_;
-  /// Complete runs with an open log: from here to the newest.
-  Handle oldest_open_ = kNone;
+  std::uint32_t oldest_open_ = kNone;
+  std::uint32_t newest_open_ = kNone;
   std::size_t open_complete_ = 0;
   std::uint64_t open_bytes_ = 0;
   RowKinds kinds_;
+  PackedRow looked_for_;
   std::vector<std::byte> scratch_;
   std::vector<Slot> table_;
   std::deque<Ended> ended_;

@@ -87,6 +87,12 @@ class RunLog {
   std::uint32_t put_entity(const Token& key, std::uint8_t group, bool null_identity);
   void put_row(const Row& row, const TokenCodec& codec);
 
+  /// LSN and time of commits that are not known may be filled in.
+  template <typename Complete>
+  void complete_commits(const Complete& complete) {
+    for (auto& row : rows_) complete(row.commit);
+  }
+
   [[nodiscard]] const Row& row(std::uint32_t index) const noexcept { return rows_[index]; }
   [[nodiscard]] const Entity& entity(std::uint32_t index) const noexcept { return entities_[index]; }
   [[nodiscard]] std::size_t rows() const noexcept { return rows_.size(); }

@@ -77,6 +77,7 @@ bool Watch::take_reply_request() noexcept {
 
 void Watch::on_begin(const decoder::Begin& begin) {
   transaction_ = begin;
+  recent_commits_.note({.xid = begin.xid, .lsn = begin.commit_lsn, .time = begin.commit_time});
   confirm_.begin();
 }
 
@@ -123,7 +124,9 @@ void Watch::on_insert(const decoder::Row& row) {
 }
 
 void Watch::add_streamed(const EventRow& row) {
-  const auto handle = find_or_request(row.run_id);
+  const auto known = index_.find(row.run_id);
+  if (known != RunIndex::kNone && append_quietly(known, row)) return;
+  const auto handle = open_or_request(known, row.run_id);
   const auto greatest = index_.log(handle).greatest();
   const auto added = index_.add_row(handle, row);
   if (row.ends_run) index_.end_run(handle, now_);
@@ -138,6 +141,14 @@ void Watch::add_streamed(const EventRow& row) {
   if (index_.over_bound()) index_.evict(now_);
 }
 
+bool Watch::append_quietly(RunIndex::Handle run, const EventRow& row) {
+  const auto view = index_.look_behind(run, row);
+  if (!view || !rules_.is_quiet(row.type, view->seen, view->repeated)) return false;
+  index_.append(run, *view);
+  if (index_.over_bound()) index_.evict(now_);
+  return true;
+}
+
 void Watch::observe_order(RunIndex::Handle run, std::uint32_t greatest_before, std::uint32_t row) {
   const auto& log = index_.log(run);
   if (!profile_.slot_ids || greatest_before == RunLog::kNone || log.greatest() == row) return;
@@ -147,14 +158,13 @@ void Watch::observe_order(RunIndex::Handle run, std::uint32_t greatest_before, s
   counters_.commit_order_inversion.observe(static_cast<double>(newest - own) / 1000.0);
 }
 
-RunIndex::Handle Watch::find_or_request(std::string_view run_id) {
-  auto handle = index_.find(run_id);
-  if (handle == RunIndex::kNone) {
-    handle = index_.insert_pending(run_id);
-    collecting_.push_back(handle);
-  } else {
-    index_.touch(handle);
+RunIndex::Handle Watch::open_or_request(RunIndex::Handle known, std::string_view run_id) {
+  if (known != RunIndex::kNone) {
+    index_.touch(known);
+    return known;
   }
+  const auto handle = index_.insert_pending(run_id);
+  collecting_.push_back(handle);
   return handle;
 }
 
@@ -212,7 +222,7 @@ void Watch::read_back_failed() noexcept {
 void Watch::report_verdicts(RunIndex::Handle run, Origin origin) {
   if (verdicts_.empty()) return;
   const auto run_id = index_.run_id(run);
-  index_.keep_commits(run);
+  index_.keep_commits(run, recent_commits_);
   for (const auto& verdict : verdicts_) {
     report(rules_.describe(index_.log(run), verdict, run_id, origin));
   }

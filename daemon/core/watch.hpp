@@ -119,7 +119,10 @@ class Watch final : private decoder::ChangeSink {
 
   void evict(Instant now) { index_.evict(now); }
   /// Another server or timeline may lack rows that are in memory.
-  void forget_runs() { index_.clear_complete(); }
+  void forget_runs() {
+    index_.clear_complete();
+    recent_commits_.clear();
+  }
   [[nodiscard]] Instant next_expiry() const noexcept { return index_.next_expiry(); }
 
   [[nodiscard]] decoder::Lsn received() const noexcept { return received_; }
@@ -156,7 +159,9 @@ class Watch final : private decoder::ChangeSink {
   void tell(Finding finding);
   void acknowledge(Finding& finding) const;
   void observe_order(RunIndex::Handle run, std::uint32_t greatest_before, std::uint32_t row);
-  [[nodiscard]] RunIndex::Handle find_or_request(std::string_view run_id);
+  /// Most rows of a packed run change no finding, and then it stays packed. False: nothing was done.
+  [[nodiscard]] bool append_quietly(RunIndex::Handle run, const EventRow& row);
+  [[nodiscard]] RunIndex::Handle open_or_request(RunIndex::Handle known, std::string_view run_id);
   void notice(Notice::Kind kind, std::string detail);
 
   const Profile& profile_;
@@ -172,6 +177,7 @@ class Watch final : private decoder::ChangeSink {
   // The stream.
   decoder::Lsn received_;
   decoder::Begin transaction_;
+  RecentCommits recent_commits_;
   Instant now_{};
   bool reply_requested_ = false;
   std::uint32_t relation_oid_ = 0;

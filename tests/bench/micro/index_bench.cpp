@@ -30,17 +30,22 @@ class Judge {
   void add(const EventText& event) {
     auto handle = index_.find(view(event.run));
     const bool fresh = handle == RunIndex::kNone;
-    if (fresh) {
-      handle = index_.insert_pending(view(event.run));
-    } else {
-      index_.touch(handle);
-    }
     const auto identity = decoder::Value::of(view(event.correlation));
     auto row = core::make_event_row(profile_, event.type, profile_.types[event.type].name);
     row.run_id = view(event.run);
     row.id = view(event.id);
     row.identity = {&identity, 1};
     row.commit = {.xid = ++xid_, .lsn = decoder::Lsn{lsn_ += 700}, .time = {static_cast<std::int64_t>(lsn_)}};
+    if (fresh) {
+      handle = index_.insert_pending(view(event.run));
+    } else if (const auto behind = index_.look_behind(handle, row);
+               behind && rules_.is_quiet(row.type, behind->seen, behind->repeated)) {
+      index_.append(handle, *behind);
+      if (index_.over_bound()) index_.evict(Instant{});
+      return;
+    } else {
+      index_.touch(handle);
+    }
     const auto added = index_.add_row(handle, row);
     if (fresh) index_.complete(handle);
     if (!added.known) rules_.judge_row(index_.log(handle), added.row, verdicts_);

@@ -3,9 +3,11 @@
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "daemon/core/backoff.hpp"
 #include "tests/unit/core/event_rows.hpp"
 
 namespace dupwatch::core::packed_run_test {
@@ -166,6 +168,83 @@ RC_GTEST_FIXTURE_PROP(PackedRunTest, AnyLogComesBackAsItWas, ()) {
   }
   (void)round_trip(*rc::gen::arbitrary<bool>());
   RC_ASSERT(!::testing::Test::HasFailure());
+}
+
+/// A row of run "r" as RunIndex asks for it.
+PackedRow packed_row(TokenCodec& codec, const Profile& profile, const Event& event, decoder::Xid xid) {
+  const auto type = make_event_row(profile, profile.find_type(event.type), event.type);
+  PackedRow row{.id = codec.pack(event.id), .key = {}, .kind = {}, .xid = xid};
+  if (event.identity[0]) row.key = codec.pack(*event.identity[0]);
+  row.kind = {.type = type.type,
+              .group = type.group,
+              .id_kind = row.id.kind,
+              .key_kind = row.key.kind,
+              .closes = type.closes,
+              .ends_run = false,
+              .null_identity = !event.identity[0]};
+  return row;
+}
+
+TEST_F(PackedRunTest, ARowBehindALogIsAsIfTheLogHadBeenPackedWithIt) {
+  const std::vector<std::string> types = {"step_created", "step_started", "step_completed", "hook_received",
+                                          "run_created",  "attr_set",     "run_completed"};
+  Prng random(1);
+  std::size_t appended = 0;
+  std::size_t refused = 0;
+  for (int round = 0; round < 300; ++round) {
+    log.clear();
+    const auto run_id = codec.pack(ulid("wrun_", random.next() >> 8U));
+    for (std::uint64_t n = 1; n <= 60; ++n) {
+      const auto number = random.below(12) == 0 ? random.below(100) : 100 * n + random.below(100);
+      Event row{"r", ulid("wevt_", number << random.below(3)), {ulid("step_", random.below(6))}, {}};
+      row.type = types[random.below(random.below(20) == 0 ? types.size() : types.size() - 1)];
+      if (random.below(40) == 0) row.id = slot_id(number);
+      if (random.below(60) == 0) row.id = "free text";
+      if (random.below(8) == 0) row.identity = {std::nullopt};
+      const CommitInfo commit{.xid = static_cast<decoder::Xid>(random.next()), .lsn = {}, .time = {}};
+      const auto wanted = packed_row(codec, profile, row, commit.xid);
+      pack(log, run_id, false, kinds, bytes);
+      // Exactly as much memory as was packed: a byte read beyond it is a sanitizer's.
+      const std::vector<std::byte> packed(bytes);
+      std::optional<PackedView> view;
+      if (wanted.id.packed() && row.type != "run_completed") {
+        view = look_behind(packed, run_id, kinds, wanted);
+      }
+      std::vector<std::byte> with_row;
+      if (view) append(packed, *view, wanted, kinds, with_row);
+      const bool ended = log.run_end() != RunLog::kNone;
+      const auto added = add_event(log, codec, profile, row, commit);
+      if (!view) {
+        ++refused;
+        continue;
+      }
+      ++appended;
+      ASSERT_FALSE(added.known);
+      ASSERT_FALSE(ended);
+      ASSERT_EQ(log.greatest(), added.row);
+      ASSERT_NE(log.first_slot(), added.row);
+      ASSERT_NE(log.first_other(), added.row);
+      ASSERT_TRUE(log.first_slot() == RunLog::kNone || log.first_other() == RunLog::kNone);
+      const auto& entity = log.entity(log.row(added.row).entity);
+      const auto own = type_bit(wanted.kind.type);
+      ASSERT_EQ(view->seen, entity.repeated & own ? entity.seen : entity.seen & ~own);
+      ASSERT_EQ(view->repeated | (view->seen & own), entity.repeated);
+      pack(log, run_id, false, kinds, bytes);
+      ASSERT_EQ(with_row, bytes);
+    }
+  }
+  EXPECT_GT(appended, 1000U);
+  EXPECT_GT(refused, 1000U);
+}
+
+TEST_F(PackedRunTest, NothingIsPutBehindALogThatKeepsItsCommits) {
+  add(ulid("wevt_", 1), ulid("step_", 1), "step_created");
+  const auto run_id = codec.pack(ulid("wrun_", 1));
+  const auto row = packed_row(codec, profile, {"r", ulid("wevt_", 2), {ulid("step_", 2)}, "step_created"}, 7);
+  pack(log, run_id, false, kinds, bytes);
+  EXPECT_TRUE(look_behind(bytes, run_id, kinds, row).has_value());
+  pack(log, run_id, true, kinds, bytes);
+  EXPECT_FALSE(look_behind(bytes, run_id, kinds, row).has_value());
 }
 
 }  // namespace

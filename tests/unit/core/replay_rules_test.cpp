@@ -6,8 +6,11 @@
 #include <algorithm>
 #include <set>
 #include <string>
+#include <tuple>
+#include <utility>
 #include <vector>
 
+#include "daemon/core/backoff.hpp"
 #include "tests/unit/core/run_judge.hpp"
 
 namespace dupwatch::core::replay_rules_test {
@@ -147,6 +150,69 @@ RC_GTEST_PROP(ReplayRules, RowsInTheOrderOfTheirIdsSupersedeNothing, ()) {
   for (const auto& row : rows) (void)judge.arrive(row);
   const auto truth = oracle::findings(rows, oracle::workflow_devkit_log(), configured.settings);
   RC_ASSERT(judge.last().states() == truth);
+}
+
+/// What is_quiet() has to know: types of one class that closes nothing, one of them repeatable, a type that
+/// contradicts, and one that closes.
+Profile classes_profile() {
+  auto profile = orders_profile();
+  profile.identity_columns = {"order_id"};
+  profile.unlisted_unique = false;
+  profile.types = {
+      EventType{.name = "opened", .unique = true, .group = 1, .opens = true},
+      EventType{.name = "paid", .unique = true, .event_class = 1, .group = 1},
+      EventType{.name = "waived", .unique = true, .event_class = 1, .group = 1},
+      EventType{.name = "billed", .event_class = 1, .group = 1},
+      EventType{.name = "closed", .unique = true, .closes = true, .group = 1},
+      EventType{.name = "refused", .group = 1, .after_close = Rule::kLifecycleAfterClose, .conflicts = true},
+      EventType{.name = "noted", .group = 1, .after_close = Rule::kLifecycleAfterClose}};
+  return profile;
+}
+
+/// Each row is added and the whole run judged before and after; how many rows were said to be quiet.
+std::size_t expect_quiet_rows_change_nothing(const Profile& profile, std::uint64_t seed) {
+  const auto as_tuples = [](const std::vector<ReplayRules::Verdict>& verdicts) {
+    std::vector<std::tuple<Rule, Shape, std::uint32_t, std::uint32_t, std::uint32_t>> out;
+    for (const auto& v : verdicts) out.emplace_back(v.rule, v.shape, v.duplicate, v.canonical, v.closing);
+    return out;
+  };
+  Prng random(seed);
+  const RuleConfig config;
+  TokenCodec codec;
+  RunLog log;
+  const ReplayRules rules(profile, config, codec);
+  std::size_t quiet = 0;
+  std::vector<ReplayRules::Verdict> before;
+  for (std::uint64_t row = 1; row <= 12; ++row) {
+    const auto& type = profile.types[random.below(profile.types.size())];
+    const auto& of_entity = log.entities() == 0 ? RunLog::Entity{} : log.entity(0);
+    const auto known = log.entities() == 0 || of_entity.group != type.group ? RunLog::Entity{} : of_entity;
+    const bool may_be_quiet = row > 1 && !type.ends_run && log.run_end() == RunLog::kNone;
+    (void)add_event(log, codec, profile, Event{"r", ulid("wevt_", row), {ulid("step_", 1)}, type.name});
+    std::vector<ReplayRules::Verdict> after;
+    rules.judge_run(log, after);
+    const auto index = static_cast<std::uint8_t>(&type - profile.types.data());
+    if (may_be_quiet && log.entities() == 1 && rules.is_quiet(index, known.seen, known.repeated)) {
+      ++quiet;
+      EXPECT_EQ(as_tuples(after), as_tuples(before)) << type.name << " as row " << row << " of seed " << seed;
+    }
+    before = std::move(after);
+  }
+  return quiet;
+}
+
+TEST(ReplayRulesQuiet, ARowThatIsQuietChangesNoVerdictOfTheRun) {
+  auto steps = workflow_devkit_profile();
+  std::erase_if(steps.types, [](const EventType& type) { return type.group != 1; });
+  auto hooks = workflow_devkit_profile();
+  std::erase_if(hooks.types, [](const EventType& type) { return type.group != 3; });
+  for (const auto& profile : {steps, hooks, classes_profile()}) {
+    std::size_t quiet = 0;
+    for (std::uint64_t seed = 1; seed <= 3000; ++seed) {
+      quiet += expect_quiet_rows_change_nothing(profile, seed);
+    }
+    EXPECT_GT(quiet, 1000U);
+  }
 }
 
 }  // namespace

@@ -89,7 +89,7 @@ TEST(RunIndexMemory, CommitsAreKeptOfRunsThatAFindingToldOf) {
     const auto handle = index.insert_pending(run);
     (void)index.add_row(handle, EventRow{.run_id = run, .id = "e", .identity = identity, .commit = commit});
     index.complete(handle);
-    if (std::string(run) == "told") index.keep_commits(handle);
+    if (std::string(run) == "told") index.keep_commits(handle, RecentCommits{});
   }
   for (const auto* run : {"told", "untold"}) {
     const auto handle = index.find(run);

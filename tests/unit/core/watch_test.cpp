@@ -39,6 +39,23 @@ TEST_P(WarmWatchTest, ADuplicateIsFlaggedAsItsRowArrives) {
   EXPECT_EQ(found[0].commit_gap_micros(), 0);
 }
 
+TEST_P(WarmWatchTest, TheCommitOfACanonicalRowIsKnownThoughItsRunWasPacked) {
+  const Lsn first{lsn};
+  for (std::uint64_t n = 0; n < RunIndex::kOpenRunsMax; ++n) {
+    (void)transaction({event(20, "step_created", "step_1", ulid("wrun_", 100 + n))});
+  }
+  (void)read_back();
+  (void)transaction({event(11, "step_created", "step_2")});
+  const Lsn second{lsn};
+  (void)transaction({event(21, "step_started", "step_1", ulid("wrun_", 100))});
+  ASSERT_TRUE(findings().empty());
+  (void)transaction({event(13), event(12, "step_created", "step_2")});
+  const auto found = findings();
+  ASSERT_EQ(found.size(), 2U);
+  EXPECT_EQ(found[0].canonical.commit_lsn, first);
+  EXPECT_EQ(found[1].canonical.commit_lsn, second);
+}
+
 TEST_P(WarmWatchTest, TwoRowsOfOneTransactionAreADuplicate) {
   (void)transaction({event(20, "wait_created", "wait_1"), event(21, "wait_created", "wait_1")});
   const auto found = findings();
