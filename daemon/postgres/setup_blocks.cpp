@@ -13,7 +13,7 @@ std::string do_block(const std::string& body, const std::string& variables) {
                      variables.empty() ? "" : "DECLARE\n" + variables);
 }
 
-std::string table_condition(const std::string& schema, const std::string& table) {
+std::string table_condition(std::string_view schema, std::string_view table) {
   return fmt::format(
       "EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
       " WHERE n.nspname = {} AND c.relname = {})",

@@ -14,7 +14,7 @@ constexpr std::string_view kSetupMark = "made by dupwatch setup";
 [[nodiscard]] std::string do_block(const std::string& body, const std::string& variables = {});
 
 /// "EXISTS (SELECT ...)": the table is there.
-[[nodiscard]] std::string table_condition(const std::string& schema, const std::string& table);
+[[nodiscard]] std::string table_condition(std::string_view schema, std::string_view table);
 
 /// Makes the schema, with the mark, unless it is there.
 [[nodiscard]] std::string schema_block(const std::string& schema);

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <string>
-#include <utility>
+#include <string_view>
 #include <vector>
 
 #include "daemon/postgres/error.hpp"
@@ -14,16 +14,17 @@
 namespace dupwatch::postgres {
 namespace {
 
+/// Views of the configuration, or of constants.
 struct Table {
-  std::string schema;
-  std::string name;
+  std::string_view schema;
+  std::string_view name;
 
   [[nodiscard]] std::string quoted() const { return qualified(schema, name); }
   [[nodiscard]] std::string exists() const { return table_condition(schema, name); }
 };
 
-const Table kQuarantine{.schema = "dupwatch", .name = "quarantine"};
-const Table kCircuit{.schema = "dupwatch", .name = "quarantine_circuit"};
+constexpr Table kQuarantine{.schema = "dupwatch", .name = "quarantine"};
+constexpr Table kCircuit{.schema = "dupwatch", .name = "quarantine_circuit"};
 
 /// The tables that `setup` made for dupwatch itself.
 std::vector<Table> own_tables(const core::Config& config) {
@@ -41,11 +42,11 @@ std::vector<Table> granted_tables(const core::Config& config) {
   std::vector<Table> tables{{.schema = profile.schema, .name = profile.table}};
   if (profile.runs) {
     const auto& runs = *profile.runs;
-    for (const auto& name : {runs.name, runs.steps.name, runs.waits.name}) {
-      tables.push_back({.schema = runs.schema, .name = name});
+    for (const auto* name : {&runs.name, &runs.steps.name, &runs.waits.name}) {
+      tables.push_back({.schema = runs.schema, .name = *name});
     }
   }
-  for (auto& table : own_tables(config)) tables.push_back(std::move(table));
+  for (const auto& table : own_tables(config)) tables.push_back(table);
   return tables;
 }
 
@@ -74,14 +75,14 @@ std::string refusals(const core::Config& config, TeardownTables tables) {
 
 std::string drop_tables(const core::Config& config) {
   std::string sql;
-  std::vector<std::string> schemas;
+  std::vector<std::string_view> schemas;
   for (const auto& table : own_tables(config)) {
     sql += fmt::format("DROP TABLE IF EXISTS {};\n", table.quoted());
     if (std::find(schemas.begin(), schemas.end(), table.schema) == schemas.end()) {
       schemas.push_back(table.schema);
     }
   }
-  for (const auto& schema : schemas) {
+  for (const auto schema : schemas) {
     sql += do_block(fmt::format(
         "  IF EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = {} AND"
         " pg_catalog.obj_description(oid, 'pg_namespace') = {}) THEN\n    DROP SCHEMA {};\n  END IF;\n"
