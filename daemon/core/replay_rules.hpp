@@ -63,7 +63,7 @@ class ReplayRules {
   void set_ulid_engine(Engine engine) noexcept { ulid_engine_ = engine; }
 
  private:
-  void note_loud(std::size_t type);
+  void note_loud(std::size_t index);
   [[nodiscard]] const EventType& type_of(const RunLog::Row& row) const noexcept;
   [[nodiscard]] bool unique(const RunLog::Row& row, const RunLog::Entity& entity) const noexcept;
   [[nodiscard]] std::uint8_t class_of(std::uint8_t type) const noexcept;

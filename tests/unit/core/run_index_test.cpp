@@ -336,10 +336,10 @@ class RandomOperations {
     ASSERT_EQ(ids, model_.runs.at(run_id).ids) << run_id;
   }
   void add_row(RunIndex::Handle handle, const std::string& run_id) {
-    // One id is one row: its identity follows from it. Half of them are behind all others.
+    // One id is one row of a run: its identity follows. Half of them are behind all others.
     const auto n = random_.below(2) == 0 ? random_.below(20) : 20 + ++rows_;
     Event row{run_id, ulid("wevt_", n), {std::nullopt}, "step_created"};
-    if (row.id.back() < '5') row.identity = {"a spilled text"};
+    if (row.id.back() < '5' && run_id[0] == 'o') row.identity = {"a spilled text"};
     const auto identity = values_of(row.identity);
     auto event = make_event_row(profile_, profile_.find_type(row.type), row.type);
     event.run_id = run_id;
@@ -386,7 +386,8 @@ TEST(RunIndexModel, BehavesLikeTheMapsWithRoomForAll) {
 }
 
 TEST(RunIndexModel, BehavesLikeTheMapsUnderMemoryPressure) {
-  EXPECT_GT(expect_like_the_model(kEmptyTableBytes + 150'000, 1500), 0U);
+  (void)expect_like_the_model(kEmptyTableBytes + 150'000, 1500);
+  EXPECT_GT(expect_like_the_model(kEmptyTableBytes + 60'000, 300), 20U);
 }
 
 TEST(RunIndexModel, BehavesLikeTheMapsWithNoRoomAtAll) {
