@@ -14,6 +14,7 @@
 #include "daemon/app/migration_audit.hpp"
 #include "daemon/app/progress_bar.hpp"
 #include "daemon/app/run_scan.hpp"
+#include "daemon/app/sieve_scan.hpp"
 #include "daemon/app/table_ground.hpp"
 #include "daemon/app/table_row.hpp"
 #include "daemon/core/replay_rules.hpp"
@@ -33,6 +34,9 @@ class Auditor {
       : config_(config), options_(options), writer_(writer), rules_(config.profile, config.rules, codec_) {
     rules_.set_ulid_engine(ulid_engine);
   }
+
+  /// Whether a run of ULIDs has a finding for that alone.
+  [[nodiscard]] bool refuses_ulids() const { return rules_.engine_of({}) == core::Engine::kV5; }
 
   void row(const pg_result& result, int index) {
     const TableRow row(config_.profile, result, index);
@@ -91,34 +95,73 @@ std::optional<Error> scan_all(RunScan& scan, Connection& sql, postgres::Waiter& 
   return std::nullopt;
 }
 
+/// How far a scan came.
+struct Reach {
+  std::optional<Error> error;
+  std::uint64_t rows = 0;
+  std::uint64_t runs = 0;
+  std::optional<std::string> last_run;
+};
+
 /// Tells where to go on, too, when the scan was interrupted.
-ExitCode tell_scan_error(const Error& error, const RunScan& scan, const AuditOptions& options) {
+ExitCode tell_scan_error(const Error& error, const std::optional<std::string>& last_run,
+                         const AuditOptions& options) {
   if (error.reason != "interrupted") return tell_error(error);
-  const auto next = scan.last_run()
-                        ? fmt::format("; go on with: dupwatch audit {}--after {}",
-                                      options.before_migration ? "--before-migration " : "", *scan.last_run())
-                        : std::string{};
+  const auto next = last_run ? fmt::format("; go on with: dupwatch audit {}--after {}",
+                                           options.before_migration ? "--before-migration " : "", *last_run)
+                             : std::string{};
   fmt::print(stderr, "interrupted{}\n", next);
   return ExitCode::kTemporary;
 }
 
-ExitCode audit_rules(const core::Config& config, const AuditOptions& options, const TableGround& ground,
-                     Connection& sql, postgres::Waiter& waiter) {
-  FindingWriter writer(options.format);
-  Auditor auditor(config, options, ground.ulid_engine, writer);
+/// The whole table by pages; nullopt: it has to be read in order of runs.
+std::optional<Reach> audit_by_pages(const core::Config& config, const TableGround& ground, Connection& sql,
+                                    postgres::Waiter& waiter, Auditor& auditor) {
+  SieveScan scan(config.profile,
+                 {.select = postgres::event_select(config.profile, ground.commit_time, ground.xmin),
+                  .run_type = ground.run_type,
+                  .refuses_ulids = auditor.refuses_ulids()});
+  ProgressBar progress("rows", ground.rows_estimate);
+  const auto found = scan.find(sql, waiter, [&](std::uint64_t rows) { progress.show(rows); });
+  progress.clear();
+  const auto* error = std::get_if<Error>(&found);
+  if (error == nullptr && !std::get<bool>(found)) return std::nullopt;
+  auto failed = error != nullptr ? std::optional(*error)
+                                 : scan.read(
+                                       sql, waiter, [&](const pg_result& result) { auditor.row(result, 0); },
+                                       [&](const std::string& run) { auditor.run_end(run); });
+  return Reach{
+      .error = std::move(failed), .rows = scan.rows(), .runs = scan.runs(), .last_run = scan.last_run()};
+}
+
+Reach audit_by_runs(const core::Config& config, const AuditOptions& options, const TableGround& ground,
+                    Connection& sql, postgres::Waiter& waiter, Auditor& auditor) {
   RunScan scan(config.profile, ground.run_type,
                {.select = postgres::event_select(config.profile, ground.commit_time, ground.xmin),
                 .condition = {},
                 .after = first_run(options),
                 .rate_max = options.rate_max});
   ProgressBar progress("rows", first_run(options) ? 0 : ground.rows_estimate);
-  const auto error = scan_all(scan, sql, waiter, auditor, progress);
+  auto error = scan_all(scan, sql, waiter, auditor, progress);
   progress.clear();
-  writer.finish({.rows = scan.rows(),
-                 .runs = scan.runs(),
-                 .complete = !error,
-                 .next_after = error ? scan.last_run().value_or("") : std::string{}});
-  if (error) return tell_scan_error(*error, scan, options);
+  return {.error = std::move(error), .rows = scan.rows(), .runs = scan.runs(), .last_run = scan.last_run()};
+}
+
+ExitCode audit_rules(const core::Config& config, const AuditOptions& options, const TableGround& ground,
+                     Connection& sql, postgres::Waiter& waiter) {
+  FindingWriter writer(options.format);
+  Auditor auditor(config, options, ground.ulid_engine, writer);
+  std::optional<Reach> reach;
+  // A part is found by the index, and who sets a rate wants small pieces that can be gone on with.
+  if (!first_run(options) && options.rate_max == 0) {
+    reach = audit_by_pages(config, ground, sql, waiter, auditor);
+  }
+  if (!reach) reach = audit_by_runs(config, options, ground, sql, waiter, auditor);
+  writer.finish({.rows = reach->rows,
+                 .runs = reach->runs,
+                 .complete = !reach->error,
+                 .next_after = reach->error ? reach->last_run.value_or("") : std::string{}});
+  if (reach->error) return tell_scan_error(*reach->error, reach->last_run, options);
   return writer.written() != 0 ? ExitCode::kFindings : ExitCode::kClean;
 }
 
@@ -135,7 +178,7 @@ ExitCode audit_migration(const core::Config& config, const AuditOptions& options
   ProgressBar progress("rows", 0);
   const auto error = scan_all(scan, sql, waiter, audit, progress);
   progress.clear();
-  if (error) return tell_scan_error(*error, scan, options);
+  if (error) return tell_scan_error(*error, scan.last_run(), options);
   const auto& found = std::get<postgres::MigrationIndex>(index);
   audit.finish(found);
   return audit.is_clean(found) ? ExitCode::kClean : ExitCode::kFindings;

@@ -17,12 +17,16 @@ std::string slot_id(std::uint64_t slot) {
 
 }  // namespace
 
-void SlotNumbers::add(std::string_view id) {
-  if (id.size() != kPrefix.size() + kDigits || !id.starts_with(kPrefix)) return;
+std::optional<std::uint64_t> SlotNumbers::slot_of(std::string_view id) noexcept {
+  if (id.size() != kPrefix.size() + kDigits || !id.starts_with(kPrefix)) return std::nullopt;
   std::uint64_t slot = 0;
   const auto* end = id.data() + id.size();
   const auto [stopped, error] = std::from_chars(id.data() + kPrefix.size(), end, slot);
-  if (error == std::errc{} && stopped == end) slots_.push_back(slot);
+  return error == std::errc{} && stopped == end ? std::optional(slot) : std::nullopt;
+}
+
+void SlotNumbers::add(std::string_view id) {
+  if (const auto slot = slot_of(id)) slots_.push_back(*slot);
 }
 
 std::optional<SlotNumbers::Gap> SlotNumbers::first_gap() {

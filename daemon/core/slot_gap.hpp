@@ -12,6 +12,8 @@ namespace dupwatch::core {
 /// and may be missing.
 class SlotNumbers {
  public:
+  /// The number in an id of this form; nullopt: it has another.
+  [[nodiscard]] static std::optional<std::uint64_t> slot_of(std::string_view id) noexcept;
   /// Ids that are no slot numbers are left out.
   void add(std::string_view id);
   void clear() noexcept { slots_.clear(); }

@@ -50,7 +50,7 @@ std::string role_section(const std::string& role) {
 
 std::string event_columns(const core::Profile& profile) {
   // A grant on columns covers a system column only when it names it.
-  return quoted_list(watched_columns(profile), quote_identifier) + ", xmin";
+  return quoted_list(watched_columns(profile), quote_identifier) + ", ctid, xmin";
 }
 
 std::string runs_columns(const core::RunsTable& runs) {
@@ -67,7 +67,8 @@ std::string grants_section(const core::Profile& profile, const std::string& role
   auto sql =
       "\n-- 2. Reading. After a restart dupwatch reads the keys of events back, never a payload; xmin, the "
       "transaction\n"
-      "-- that wrote a row, is named because a grant on columns leaves system columns out.\n" +
+      "-- that wrote a row, and ctid, its place, are named because a grant on columns leaves system columns "
+      "out.\n" +
       do_block(
           fmt::format("  EXECUTE format('GRANT CONNECT ON DATABASE %I TO %I', current_database(), {});\n",
                       quote_literal(role))) +

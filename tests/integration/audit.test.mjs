@@ -319,7 +319,7 @@ test('a big table', { timeout: full ? 3_600_000 : 300_000 }, async (t) => {
   });
 
   await t.test('Ctrl-C in the middle of a query', async () => {
-    const cut = start(cluster, []);
+    const cut = start(cluster, ['--after', 'wrun_']);
     for (let waited = 0; !cut.out.stdout && waited < 10_000; waited += 5) await sleep(5);
     cut.child.kill('SIGINT');
     const first = await cut.ended;
@@ -327,6 +327,15 @@ test('a big table', { timeout: full ? 3_600_000 : 300_000 }, async (t) => {
     const rest = await start(cluster, ['--after', first.summary.next_after]).ended;
     assert.equal(first.summary.rows + rest.summary.rows, runs * 10 + runs / 1000);
     assert.equal(first.findings.length + rest.findings.length, runs / 1000);
+    const locker = await cluster.client();
+    await locker.query(`BEGIN; LOCK TABLE ${EVENTS} IN ACCESS EXCLUSIVE MODE`);
+    const held = start(cluster, []);
+    await sleep(700);
+    held.child.kill('SIGINT');
+    const nothing = await held.ended;
+    await locker.end();
+    assert.deepEqual([nothing.code, nothing.stderr], [4, 'interrupted\n']);
+    assert.deepEqual([nothing.summary.complete, nothing.summary.rows, nothing.summary.next_after], [false, 0, null]);
     const migration = start(cluster, ['--before-migration', '--max-rate', '20000']);
     await sleep(700);
     migration.child.kill('SIGINT');

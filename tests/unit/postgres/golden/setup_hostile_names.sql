@@ -23,14 +23,14 @@ END
 $dupwatch_$;
 
 -- 2. Reading. After a restart dupwatch reads the keys of events back, never a payload; xmin, the transaction
--- that wrote a row, is named because a grant on columns leaves system columns out.
+-- that wrote a row, and ctid, its place, are named because a grant on columns leaves system columns out.
 DO $dupwatch_$
 BEGIN
   EXECUTE format('GRANT CONNECT ON DATABASE %I TO %I', current_database(), 'we"ird $dupwatch$');
 END
 $dupwatch_$;
 GRANT USAGE ON SCHEMA "Sch""ema" TO "we""ird $dupwatch$";
-GRANT SELECT ("run", "id", "a b", xmin) ON "Sch""ema"."ta'ble
+GRANT SELECT ("run", "id", "a b", ctid, xmin) ON "Sch""ema"."ta'ble
 -- DROP TABLE x" TO "we""ird $dupwatch$";
 
 -- 3. The publication, for the output plugin pgoutput. Inserts only: publishing updates or deletes would make the

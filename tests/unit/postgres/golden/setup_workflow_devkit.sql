@@ -23,14 +23,14 @@ END
 $dupwatch$;
 
 -- 2. Reading. After a restart dupwatch reads the keys of events back, never a payload; xmin, the transaction
--- that wrote a row, is named because a grant on columns leaves system columns out.
+-- that wrote a row, and ctid, its place, are named because a grant on columns leaves system columns out.
 DO $dupwatch$
 BEGIN
   EXECUTE format('GRANT CONNECT ON DATABASE %I TO %I', current_database(), 'dupwatch');
 END
 $dupwatch$;
 GRANT USAGE ON SCHEMA "workflow" TO "dupwatch";
-GRANT SELECT ("run_id", "id", "type", "correlation_id", xmin) ON "workflow"."workflow_events" TO "dupwatch";
+GRANT SELECT ("run_id", "id", "type", "correlation_id", ctid, xmin) ON "workflow"."workflow_events" TO "dupwatch";
 -- Which runs are open: two columns, so that the first start need not read the whole log.
 DO $dupwatch$
 BEGIN
