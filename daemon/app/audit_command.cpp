@@ -114,6 +114,19 @@ ExitCode tell_scan_error(const Error& error, const std::optional<std::string>& l
   return ExitCode::kTemporary;
 }
 
+/// Another session with the very server of `sql`; nullopt: there is none, and one has to do.
+std::optional<Connection> second_session(const core::Config& config, Connection& sql,
+                                         postgres::Waiter& waiter) {
+  auto connection = config.connection;
+  const auto started = postgres::server_started(sql, waiter);
+  if (std::holds_alternative<Error>(started)) return std::nullopt;
+  connection.server = sql.server();
+  connection.server.started = std::get<std::string>(started);
+  auto opened = Connection::open(connection, Connection::Kind::kSql, waiter);
+  if (std::holds_alternative<Error>(opened)) return std::nullopt;
+  return std::move(std::get<Connection>(opened));
+}
+
 /// The whole table by pages; nullopt: it has to be read in order of runs.
 std::optional<Reach> audit_by_pages(const core::Config& config, const TableGround& ground, Connection& sql,
                                     postgres::Waiter& waiter, Auditor& auditor) {
@@ -126,9 +139,12 @@ std::optional<Reach> audit_by_pages(const core::Config& config, const TableGroun
   progress.clear();
   const auto* error = std::get_if<Error>(&found);
   if (error == nullptr && !std::get<bool>(found)) return std::nullopt;
+  std::optional<Connection> other;
+  if (error == nullptr && scan.wants_other()) other = second_session(config, sql, waiter);
   auto failed = error != nullptr ? std::optional(*error)
                                  : scan.read(
-                                       sql, waiter, [&](const pg_result& result) { auditor.row(result, 0); },
+                                       sql, other ? &*other : nullptr, waiter,
+                                       [&](const pg_result& result) { auditor.row(result, 0); },
                                        [&](const std::string& run) { auditor.run_end(run); });
   return Reach{
       .error = std::move(failed), .rows = scan.rows(), .runs = scan.runs(), .last_run = scan.last_run()};

@@ -97,29 +97,47 @@ std::optional<Error> SieveScan::sort(postgres::Connection& sql, postgres::Waiter
   return std::nullopt;
 }
 
-std::optional<Error> SieveScan::read(postgres::Connection& sql, postgres::Waiter& waiter,
+bool SieveScan::wants_other() const noexcept {
+  return suspects_.size() > 4 * kPickedRuns;
+}
+
+std::optional<Error> SieveScan::read(postgres::Connection& sql, postgres::Connection* other,
+                                     postgres::Waiter& waiter,
                                      const std::function<void(const pg_result&)>& row,
                                      const std::function<void(const std::string&)>& run_end) {
   if (auto error = sort(sql, waiter)) return error;
   const auto query = postgres::picked_runs_query(profile_, plan_.select, plan_.run_type);
-  for (std::size_t first = 0; first < suspects_.size(); first += kPickedRuns) {
-    const auto batch = std::span(suspects_).subspan(first, std::min(kPickedRuns, suspects_.size() - first));
+  const std::size_t batches = (suspects_.size() + kPickedRuns - 1) / kPickedRuns;
+  const auto session = [&](std::size_t batch) -> postgres::Connection& {
+    return other != nullptr && batch % 2 == 1 ? *other : sql;
+  };
+  const auto ask = [&](std::size_t batch) {
+    if (batch >= batches) return;
+    const auto first = batch * kPickedRuns;
+    const auto runs = std::span(suspects_).subspan(first, std::min(kPickedRuns, suspects_.size() - first));
+    // What goes wrong here is told where the answer is read.
+    (void)session(batch).send(query, {postgres::array_literal(runs)}, true);
+    (void)session(batch).flush();
+  };
+  const std::size_t ahead = other != nullptr ? 2 : 1;
+  for (std::size_t batch = 0; batch < ahead; ++batch) ask(batch);
+  for (std::size_t batch = 0; batch < batches; ++batch) {
     std::optional<std::string> run;
     const auto end_run = [&] {
       run_end(*run);
       last_run_ = run;
     };
-    auto error =
-        sql.each_row(query, {postgres::array_literal(batch)}, waiter, kSilence, [&](const pg_result& result) {
-          const auto of_row = postgres::cell(result, 0, 0).value_or(std::string_view{});
-          if (run != of_row) {
-            if (run) end_run();
-            run = of_row;
-          }
-          row(result);
-        });
+    auto error = session(batch).each_row(waiter, kSilence, [&](const pg_result& result) {
+      const auto of_row = postgres::cell(result, 0, 0).value_or(std::string_view{});
+      if (run != of_row) {
+        if (run) end_run();
+        run = of_row;
+      }
+      row(result);
+    });
     if (error) return error;
     if (run) end_run();
+    ask(batch + ahead);
   }
   return std::nullopt;
 }

@@ -30,10 +30,15 @@ class SieveScan {
   /// order of runs then. `progress` gets the rows so far.
   [[nodiscard]] postgres::Expected<bool> find(postgres::Connection& sql, postgres::Waiter& waiter,
                                               const std::function<void(std::uint64_t)>& progress);
-  /// The second one, in order of runs: `row` for each row, `run_end` behind the last row of each run.
-  [[nodiscard]] std::optional<postgres::Error> read(postgres::Connection& sql, postgres::Waiter& waiter,
+  /// The second one, in order of runs: `row` for each row, `run_end` behind the last row of each run. Pages
+  /// of a large table are no longer in the server's memory by then, and one session fetches them no faster
+  /// than the first reading went: so `other` is a second session with the same server, if there is one.
+  [[nodiscard]] std::optional<postgres::Error> read(postgres::Connection& sql, postgres::Connection* other,
+                                                    postgres::Waiter& waiter,
                                                     const std::function<void(const pg_result&)>& row,
                                                     const std::function<void(const std::string&)>& run_end);
+  /// There is so much to read that a second session pays.
+  [[nodiscard]] bool wants_other() const noexcept;
   /// All of the table once it was found.
   [[nodiscard]] std::uint64_t rows() const noexcept { return rows_; }
   [[nodiscard]] std::uint64_t runs() const noexcept { return runs_; }

@@ -113,12 +113,11 @@ class Connection {
   [[nodiscard]] std::variant<std::vector<Result>, Error> execute_batch(std::span<const Statement> statements,
                                                                        Waiter& waiter,
                                                                        std::chrono::milliseconds timeout);
-  /// As execute(), but each row is handed on as it comes, the only one of its result, and none is kept.
-  /// `silence_max` is for the time between two of them.
-  [[nodiscard]] std::optional<Error> each_row(const std::string& query, const Params& params, Waiter& waiter,
-                                              std::chrono::milliseconds silence_max,
+  /// The answer to a query that was sent for single rows: each row is handed on as it comes, the only one of
+  /// its result, and none is kept. `silence_max` is for the time between two of them.
+  [[nodiscard]] std::optional<Error> each_row(Waiter& waiter, std::chrono::milliseconds silence_max,
                                               const std::function<void(const pg_result&)>& use);
-  /// The same of a COPY ... TO STDOUT: the data of each row, with its newline in text format.
+  /// Sends COPY ... TO STDOUT and hands on the data of each row, with its newline in text format.
   [[nodiscard]] std::optional<Error> copy_out(const std::string& query, Waiter& waiter,
                                               std::chrono::milliseconds silence_max,
                                               const std::function<void(std::string_view)>& use);

@@ -28,10 +28,9 @@ class TlsRest {
 
 }  // namespace
 
-std::optional<Error> Connection::each_row(const std::string& query, const Params& params, Waiter& waiter,
-                                          std::chrono::milliseconds silence_max,
+std::optional<Error> Connection::each_row(Waiter& waiter, std::chrono::milliseconds silence_max,
                                           const std::function<void(const pg_result&)>& use) {
-  if (!send(query, params, true)) return error(Stage::kQuery);
+  if (broken()) return error(Stage::kQuery);
   TlsRest rest(state_->conn.get());
   std::optional<Error> failed;
   for (;;) {

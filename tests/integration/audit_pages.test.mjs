@@ -109,6 +109,8 @@ test('tables and rights that leave only the order of runs', async (t) => {
     const before = cluster.log().length;
     assert.deepEqual(lines((await audit(cluster, ['--json'], { dsn: { user: 'watcher' } })).findings), expected);
     assert.ok(cluster.log().slice(before).includes('COPY ('));
+    const migration = await audit(cluster, ['--json', '--before-migration'], { dsn: { user: 'watcher' } });
+    assert.equal(migration.code, 1, migration.stderr);
   });
   await cluster.query(`REVOKE SELECT (ctid) ON ${EVENTS} FROM watcher`);
   await readInOrder('no right on ctid', ['--json'], { dsn: { user: 'watcher' } });
