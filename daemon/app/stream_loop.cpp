@@ -62,6 +62,7 @@ std::optional<Error> StreamLoop::run() {
       return std::nullopt;
     }
     const auto now = steady_now();
+    if (now >= pace_.deadline()) buffered_ = true;
     if (may_read()) {
       if (auto error = read_stream(now)) {
         report(steady_now());
@@ -97,7 +98,7 @@ StreamLoop::Wake StreamLoop::wait(Instant now) {
   auto deadline = std::min({next_status_, parts_.sql.deadline(), parts_.read_backs.deadline(),
                             parts_.turn_deadline(), parts_.watch.next_expiry()});
   if (reading && buffered_) deadline = now;
-  if (reading && pace_.gathering()) deadline = std::min(deadline, now + StreamPace::kPatience);
+  if (reading) deadline = std::min(deadline, pace_.deadline());
   const auto stream_events = static_cast<short>((reading ? POLLIN : 0) | (unflushed_ ? POLLOUT : 0));
   std::array<pollfd, 5> fds{{{.fd = parts_.stop_fd, .events = POLLIN, .revents = 0},
                              {.fd = replication_.socket(), .events = stream_events, .revents = 0},
@@ -107,13 +108,15 @@ StreamLoop::Wake StreamLoop::wait(Instant now) {
                               .events = parts_.heartbeat != nullptr ? parts_.heartbeat->events() : short{0},
                               .revents = 0}}};
   (void)poll(fds.data(), fds.size(), poll_timeout(now, deadline, kSleepMax));
-  if (fds[1].revents != 0 || (reading && pace_.gathering())) buffered_ = true;
+  // Other sockets wake as well; for them the stream is left to gather.
+  if (fds[1].revents != 0) buffered_ = true;
   if (fds[3].revents != 0) parts_.wake.clear();
   return fds[0].revents != 0 ? Wake::kStop : Wake::kGoOn;
 }
 
 std::optional<Error> StreamLoop::read_stream(Instant now) {
   if (!buffered_) return std::nullopt;
+  pace_.reads(now);
   // libpq takes more from the socket only when it has no whole message left: it would move what it holds each
   // time, and hold the backlog for a loop that waits for read-backs.
   bool looked = false;

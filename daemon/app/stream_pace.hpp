@@ -29,16 +29,22 @@ class StreamPace {
   void rest();
   /// The stream comes as fast as a backlog does, whatever the size of its messages.
   [[nodiscard]] bool backlog() const noexcept { return backlog_; }
-  /// The socket may hold what poll(2) does not tell of: it is to be read a millisecond later at the latest.
   [[nodiscard]] bool gathering() const noexcept { return gathering_; }
-  static constexpr std::chrono::milliseconds kPatience{1};
+  /// The socket is read now.
+  void reads(Instant now) noexcept { read_ = now; }
+  /// While gathering the socket may hold what poll(2) does not tell of: it is to be read at this time at the
+  /// latest.
+  [[nodiscard]] Instant deadline() const noexcept { return gathering_ ? read_ + kPatience : Instant::max(); }
 
  private:
+  static constexpr std::chrono::milliseconds kPatience{1};
+
   void wake_at(int bytes) const noexcept;
 
   int socket_;
   bool backlog_ = false;
   bool gathering_ = false;
+  Instant read_{};
   Instant since_{};
   std::uint64_t messages_ = 0;  ///< since `since_`, as the bytes
   std::uint64_t bytes_ = 0;

@@ -65,6 +65,18 @@ TEST_F(Pace, DoesNotHoldBackAFewRowsNorLargeOnes) {
   EXPECT_TRUE(pace.backlog()) << "large";
 }
 
+TEST_F(Pace, WhatIsGatheredIsReadAMillisecondAfterTheLastRead) {
+  StreamPace pace{socket_};
+  EXPECT_EQ(pace.deadline(), Instant::max());
+  come(pace, 0, 0);
+  pace.reads(now_);
+  come(pace, 1000, 160);
+  pace.reads(now_);
+  EXPECT_EQ(pace.deadline(), now_ + milliseconds{1});
+  come(pace, 5, 160);
+  EXPECT_EQ(pace.deadline(), Instant::max());
+}
+
 TEST_F(Pace, LeavesTheSocketAsItWas) {
   {
     StreamPace pace{socket_};
