@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <array>
 #include <charconv>
 #include <cstring>
 
@@ -58,6 +59,7 @@ class Wal2jsonDecoder final : public Decoder {
 
  private:
   DecodeResult read_payload(Fields& fields);
+  DecodeResult read_usual_fields(Fields& fields);
   DecodeResult read_field(Fields& fields, string_view key);
   DecodeResult read_columns(Fields& fields);
   /// A column whose object is being read.
@@ -119,7 +121,11 @@ DecodeResult Wal2jsonDecoder::rejected(DecodeErrorKind kind, string_view what) c
 }
 
 DecodeResult Wal2jsonDecoder::read_payload(Fields& fields) {
-  if (!json_.enter_object()) return bad_json("not a JSON object");
+  if (json_.take("{\"action\":")) {
+    if (auto error = read_usual_fields(fields)) return error;
+  } else if (!json_.enter_object()) {
+    return bad_json("not a JSON object");
+  }
   for (;;) {
     string_view key;
     switch (json_.next_member(key)) {
@@ -131,6 +137,24 @@ DecodeResult Wal2jsonDecoder::read_payload(Fields& fields) {
         if (auto error = read_field(fields, key)) return error;
     }
   }
+}
+
+/// The first fields in wal2json's own order, without looking for keys and their ends; what differs is left to
+/// the caller.
+DecodeResult Wal2jsonDecoder::read_usual_fields(Fields& fields) {
+  if (auto error = read_text(fields.action)) return error;
+  if (json_.take(",\"xid\":") && !json_.read_token(fields.xid)) return bad_json("xid is no number");
+  const std::array<std::pair<string_view, string_view*>, 5> texts{{{",\"timestamp\":", &fields.timestamp},
+                                                                   {",\"lsn\":", &fields.lsn},
+                                                                   {",\"nextlsn\":", &fields.next_lsn},
+                                                                   {",\"schema\":", &fields.schema},
+                                                                   {",\"table\":", &fields.table}}};
+  for (const auto& [key, text] : texts) {
+    if (!json_.take(key)) continue;
+    if (auto error = read_text_or_null(*text)) return error;
+  }
+  if (!json_.take(",\"columns\":")) return {};
+  return read_field(fields, "columns");
 }
 
 DecodeResult Wal2jsonDecoder::read_field(Fields& fields, string_view key) {

@@ -12,7 +12,7 @@ constexpr std::chrono::milliseconds kRetryMax{5'000};
 // A query for two runs costs as much as one for thirty: asked one after the other, they took a quarter of the
 // daemon's time in a backlog of rows of 200 bytes, and a good part of the server's. A backlog is late
 // already.
-constexpr std::chrono::milliseconds kBatchInterval{5};
+constexpr std::chrono::milliseconds kBatchInterval{10};
 
 }  // namespace
 

@@ -5,7 +5,7 @@
 namespace dupwatch::app {
 namespace {
 
-constexpr int kPiece = 64 * 1024;
+constexpr int kPiece = 192 * 1024;
 // All of these: ten thousand events of the smallest kind a second write so much, and a few large rows are no
 // backlog.
 constexpr double kFastBytesPerSecond = 4e6;
