@@ -81,7 +81,7 @@ function tables(cells) {
 
 /** pgoutput with the publication's filter against wal2json, of one payload: rate and bytes. */
 function pluginTable(cells) {
-  const pairs = cells.filter(({ plugin }) => plugin === 'wal2json').map((wal2json) => [wal2json, cells.find((cell) => cell.plugin === 'pgoutput' && cell.payload === wal2json.payload && cell.perTransaction === wal2json.perTransaction)]).filter(([, pgoutput]) => pgoutput);
+  const pairs = cells.filter(({ plugin }) => plugin === 'wal2json').map((wal2json) => [wal2json, cells.find((cell) => cell.plugin === 'pgoutput' && cell.payload === wal2json.payload && cell.perTransaction === wal2json.perTransaction && cell.events === wal2json.events)]).filter(([, pgoutput]) => pgoutput);
   if (pairs.length === 0) return [];
   const lines = ['| payload | events a transaction | client | events/s, pgoutput to wal2json | bytes, wal2json to pgoutput |', '|---|---|---|---|---|'];
   for (const [wal2json, pgoutput] of pairs) {
