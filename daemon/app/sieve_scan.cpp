@@ -84,8 +84,7 @@ postgres::Expected<bool> SieveScan::find(postgres::Connection& sql, postgres::Wa
 
 std::optional<Error> SieveScan::sort(postgres::Connection& sql, postgres::Waiter& waiter) {
   std::ranges::sort(suspects_);
-  const auto repeated = std::ranges::unique(suspects_);
-  suspects_.erase(repeated.begin(), repeated.end());
+  suspects_.erase(std::unique(suspects_.begin(), suspects_.end()), suspects_.end());
   const auto answer = sql.execute(postgres::sorted_runs_query(profile_, plan_.run_type),
                                   {postgres::array_literal(suspects_)}, waiter, kSilence);
   if (const auto* error = std::get_if<Error>(&answer)) return *error;

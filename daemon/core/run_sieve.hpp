@@ -59,6 +59,7 @@ class RunSieve {
   struct Place {
     std::uint64_t hi = 0;
     std::uint64_t lo = 0;
+    // NOLINTNEXTLINE(modernize-use-nullptr): as of Lsn
     friend auto operator<=>(const Place&, const Place&) = default;
   };
   static constexpr Place kNever{~std::uint64_t{0}, ~std::uint64_t{0}};
