@@ -10,7 +10,7 @@ namespace dupwatch::app {
 
 /// Whether the stream comes so fast that it is read in larger pieces. The walsender sends message by message,
 /// and waking a reader for each costs it more than the message does (5.2 instead of 2.4 us an event of 200
-/// bytes by pgoutput): while a backlog drains the kernel wakes this process for 64 KiB, or after a
+/// bytes by pgoutput): while a backlog drains the kernel wakes this process for 192 KiB, or after a
 /// millisecond. At a lower rate nothing is held back.
 class StreamPace {
  public:
