@@ -123,8 +123,8 @@ std::optional<Connection> second_session(const core::Config& config, Connection&
   connection.server = sql.server();
   connection.server.started = std::get<std::string>(started);
   auto opened = Connection::open(connection, Connection::Kind::kSql, waiter);
-  if (std::holds_alternative<Error>(opened)) return std::nullopt;
-  return std::move(std::get<Connection>(opened));
+  auto* session = std::get_if<Connection>(&opened);
+  return session != nullptr ? std::optional{std::move(*session)} : std::nullopt;
 }
 
 /// The whole table by pages; nullopt: it has to be read in order of runs.
