@@ -27,11 +27,13 @@ class LagMeter {
     decoder::Lsn tip;
     Instant at;
   };
-  /// Beyond this every second sample is given up: a very long lag is then told a little too short.
+  /// Beyond this every second sample is given up, and later ones are kept as far apart: a lag is then told
+  /// too short by up to a hundredth of the longest one.
   static constexpr std::size_t kSamplesMax = 256;
 
   /// Ascending in tip and time.
   std::deque<Sample> unreached_;
+  Instant::duration spacing_{};
   decoder::Lsn judged_;
   decoder::Lsn tip_;
 };

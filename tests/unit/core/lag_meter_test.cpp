@@ -52,6 +52,21 @@ TEST(LagMeter, AWatchThatTrailsByTenMinutesSaysSoAllTheTime) {
   }
 }
 
+TEST(LagMeter, ALagOfHoursIsToldToAHundredthWhileItIsMadeUp) {
+  LagMeter meter;
+  constexpr std::uint64_t kEnd = 20'000;
+  for (std::uint64_t second = 1; second <= kEnd; ++second)
+    meter.sample(Lsn{second}, at(std::chrono::seconds{second}));
+  for (std::uint64_t judged = 0; judged < kEnd; judged += 100) {
+    meter.judged(Lsn{judged});
+    const std::chrono::duration<double> lag{static_cast<double>(kEnd - judged - 1)};
+    EXPECT_LE(meter.lag(at(std::chrono::seconds{kEnd})), lag) << judged;
+    EXPECT_GE(meter.lag(at(std::chrono::seconds{kEnd})), lag - 200s) << judged;
+  }
+  meter.judged(Lsn{kEnd});
+  EXPECT_EQ(meter.lag(at(std::chrono::seconds{kEnd})), 0s);
+}
+
 TEST(LagMeter, TheTipNeverGoesBackUntilReset) {
   LagMeter meter;
   meter.sample(Lsn{200}, at(0s));
