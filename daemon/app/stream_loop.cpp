@@ -73,7 +73,7 @@ std::optional<Error> StreamLoop::run() {
     } else {
       facts_.heard = now;
     }
-    parts_.sql.turn(now);
+    parts_.sql.turn(now, sql_readable_);
     parts_.turn(now);
     report(now);
     if (auto error = parts_.judge(facts_, now)) return error;
@@ -110,6 +110,7 @@ StreamLoop::Wake StreamLoop::wait(Instant now) {
   (void)poll(fds.data(), fds.size(), poll_timeout(now, deadline, kSleepMax));
   // Other sockets wake as well; for them the stream is left to gather.
   if (fds[1].revents != 0) buffered_ = true;
+  sql_readable_ = fds[2].revents != 0;
   if (fds[3].revents != 0) parts_.wake.clear();
   return fds[0].revents != 0 ? Wake::kStop : Wake::kGoOn;
 }

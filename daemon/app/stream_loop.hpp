@@ -86,6 +86,7 @@ class StreamLoop {
   /// Of this stream alone: positions of another may lie elsewhere.
   std::optional<Mark> mark_;
   StreamPace pace_;
+  bool sql_readable_ = false;
   bool buffered_ = true;  ///< libpq may hold messages that poll(2) does not know of
   bool unflushed_ = false;
   Instant notices_since_{};

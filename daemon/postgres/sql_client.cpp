@@ -45,13 +45,13 @@ const std::optional<Error>& SqlClient::trouble() const noexcept {
   return trouble_;
 }
 
-void SqlClient::turn(Instant now) {
+void SqlClient::turn(Instant now, bool readable) {
   if (!connection_) {
     if (queue_.empty() || now < retry_at_) return;
     connect(now);
   }
   if (!connected_) advance(now);
-  if (connected_) work(now);
+  if (connected_) work(now, readable);
 }
 
 void SqlClient::renew(core::ServerPin server, Instant now) {
@@ -116,9 +116,9 @@ void SqlClient::check_server() {
            }});
 }
 
-void SqlClient::work(Instant now) {
+void SqlClient::work(Instant now, bool readable) {
   if (!in_flight_ && !queue_.empty()) send_next(now);
-  if (!connection_) return;
+  if (!connection_ || (!in_flight_ && !readable)) return;
   static_cast<void>(connection_->flush());
   const bool alive = connection_->consume_input();
   bool heard = false;

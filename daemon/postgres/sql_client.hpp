@@ -45,8 +45,10 @@ class SqlClient {
   /// When turn() wants to be called even though the socket is silent (reconnect, connect timeout); max() =
   /// never.
   [[nodiscard]] Instant deadline() const noexcept;
-  /// Does all that can be done without waiting. Callbacks run inside.
-  void turn(Instant now);
+  /// Does all that can be done without waiting. Callbacks run inside. `readable`: poll(2) may have found
+  /// something at socket(); without it a session that waits for nothing is left alone, which saves a look at
+  /// its socket.
+  void turn(Instant now, bool readable = true);
   /// Last connection error, for status and log; cleared by a successful connection. Attempts go on whatever
   /// its fault: queries stay queued, and only a query that was in flight fails.
   [[nodiscard]] const std::optional<Error>& trouble() const noexcept;
@@ -54,7 +56,7 @@ class SqlClient {
  private:
   void connect(Instant now);
   void advance(Instant now);
-  void work(Instant now);
+  void work(Instant now, bool readable);
   void send_next(Instant now);
   void drop(Instant now, Error error);
   void check_server();
