@@ -17,11 +17,8 @@ using postgres::Error;
 
 // A server that is silent for so long is in trouble; its own statement_timeout speaks first.
 constexpr std::chrono::minutes kSilence{10};
-/// Pages of the first statement, 16 MiB, and of the largest, 256 MiB: half a second from memory, in a
-/// snapshot of its own. Each is twice the one before, for between two of them the server waits until all of
-/// the first is sifted: pieces of 64 MiB cost a tenth more than one COPY.
-constexpr std::int64_t kPiecePagesMin = 2048;
-constexpr std::int64_t kPiecePagesMax = 32'768;
+/// 64 MiB of the table, a tenth of a second from memory: one statement, in a snapshot of its own.
+constexpr std::int64_t kPiecePages = 8192;
 /// More than a page of 8 KiB can hold of rows with a text or two.
 constexpr std::uint64_t kPageRows = 200;
 /// Runs of one statement of the second reading.
@@ -66,9 +63,8 @@ postgres::Expected<bool> SieveScan::find(postgres::Connection& sql, postgres::Wa
       profile_, plan_.refuses_ulids, random_seed(),
       core::RunSieve::Size::for_rows(static_cast<std::uint64_t>(*extent.pages + 1) * kPageRows));
   Sifter sifter(profile_, sieve);
-  auto piece = kPiecePagesMin;
   for (std::int64_t begin = 0, end = 0; end <= *extent.pages && !sieve.gave_up(); begin = end) {
-    end = begin + std::exchange(piece, std::min(2 * piece, kPiecePagesMax));
+    end = begin + kPiecePages;
     // The last piece has no end: rows that came meanwhile are read too.
     const auto until = end <= *extent.pages ? std::optional(end) : std::nullopt;
     auto error = sql.copy_out(postgres::pages_copy(profile_, begin, until), waiter, kSilence,
