@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <cstdio>
+#include <functional>
 #include <optional>
 #include <string>
 #include <utility>
@@ -38,8 +39,7 @@ class Auditor {
   /// Whether a run of ULIDs has a finding for that alone.
   [[nodiscard]] bool refuses_ulids() const { return rules_.engine_of({}) == core::Engine::kV5; }
 
-  void row(const pg_result& result, int index) {
-    const TableRow row(config_.profile, result, index);
+  void row(const TableRow& row) {
     row.add_to(log_, config_.profile, codec_);
     if (config_.profile.slot_ids) slots_.add(row.id());
   }
@@ -82,13 +82,11 @@ std::optional<std::string> first_run(const AuditOptions& options) {
 }
 
 /// Runs the scan to its end; the error it ended with.
-template <class Consumer>
-std::optional<Error> scan_all(RunScan& scan, Connection& sql, postgres::Waiter& waiter, Consumer& consumer,
-                              ProgressBar& progress) {
+std::optional<Error> scan_all(RunScan& scan, Connection& sql, postgres::Waiter& waiter,
+                              const std::function<void(const pg_result&, int)>& row,
+                              const std::function<void(const std::string&)>& run_end, ProgressBar& progress) {
   while (!scan.done()) {
-    auto error = scan.next(
-        sql, waiter, [&](const pg_result& result, int row) { consumer.row(result, row); },
-        [&](const std::string& run) { consumer.run_end(run); });
+    auto error = scan.next(sql, waiter, row, run_end);
     progress.show(scan.rows());
     if (error) return error;
   }
@@ -133,19 +131,20 @@ std::optional<Reach> audit_by_pages(const core::Config& config, const TableGroun
   SieveScan scan(config.profile,
                  {.select = postgres::event_select(config.profile, ground.commit_time, ground.xmin),
                   .run_type = ground.run_type,
-                  .refuses_ulids = auditor.refuses_ulids()});
+                  .refuses_ulids = auditor.refuses_ulids()},
+                 sql, [&] { return second_session(config, sql, waiter); });
   ProgressBar progress("rows", ground.rows_estimate);
-  const auto found = scan.find(sql, waiter, [&](std::uint64_t rows) { progress.show(rows); });
+  const auto found = scan.find(waiter, [&](std::uint64_t rows) { progress.show(rows); });
   progress.clear();
   const auto* error = std::get_if<Error>(&found);
   if (error == nullptr && !std::get<bool>(found)) return std::nullopt;
-  std::optional<Connection> other;
-  if (error == nullptr && scan.wants_other()) other = second_session(config, sql, waiter);
-  auto failed = error != nullptr ? std::optional(*error)
-                                 : scan.read(
-                                       sql, other ? &*other : nullptr, waiter,
-                                       [&](const pg_result& result) { auditor.row(result, 0); },
-                                       [&](const std::string& run) { auditor.run_end(run); });
+  auto failed =
+      error != nullptr
+          ? std::optional(*error)
+          : scan.read(
+                waiter,
+                [&](const postgres::CopyFields& fields) { auditor.row(TableRow(config.profile, fields)); },
+                [&](const std::string& run) { auditor.run_end(run); });
   return Reach{
       .error = std::move(failed), .rows = scan.rows(), .runs = scan.runs(), .last_run = scan.last_run()};
 }
@@ -158,7 +157,10 @@ Reach audit_by_runs(const core::Config& config, const AuditOptions& options, con
                 .after = first_run(options),
                 .rate_max = options.rate_max});
   ProgressBar progress("rows", first_run(options) ? 0 : ground.rows_estimate);
-  auto error = scan_all(scan, sql, waiter, auditor, progress);
+  auto error = scan_all(
+      scan, sql, waiter,
+      [&](const pg_result& result, int row) { auditor.row(TableRow(config.profile, result, row)); },
+      [&](const std::string& run) { auditor.run_end(run); }, progress);
   progress.clear();
   return {.error = std::move(error), .rows = scan.rows(), .runs = scan.runs(), .last_run = scan.last_run()};
 }
@@ -192,7 +194,9 @@ ExitCode audit_migration(const core::Config& config, const AuditOptions& options
                 .after = first_run(options),
                 .rate_max = options.rate_max});
   ProgressBar progress("rows", 0);
-  const auto error = scan_all(scan, sql, waiter, audit, progress);
+  const auto error = scan_all(
+      scan, sql, waiter, [&](const pg_result& result, int row) { audit.row(result, row); },
+      [&](const std::string& run) { audit.run_end(run); }, progress);
   progress.clear();
   if (error) return tell_scan_error(*error, scan.last_run(), options);
   const auto& found = std::get<postgres::MigrationIndex>(index);

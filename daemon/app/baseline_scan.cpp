@@ -8,6 +8,8 @@
 #include "daemon/app/clock.hpp"
 #include "daemon/app/loop_waiter.hpp"
 #include "daemon/app/table_row.hpp"
+#include "daemon/postgres/catalog.hpp"
+#include "daemon/postgres/scan_queries.hpp"
 
 namespace dupwatch::app {
 namespace {
@@ -113,24 +115,25 @@ std::optional<Error> BaselineScan::scan_open_runs(Connection& sql, postgres::Wai
     std::from_chars(count->data(), count->data() + count->size(), value);
     runs_total_ = value;
   }
-  // 100 runs of the engine's 25,000 events at most, 150 bytes a row in libpq: a batch stays below 400 MB in
-  // the worst case, and in the usual one (a few dozen events a run) below 1 MB.
+  // 100 runs of the engine's 25,000 events at most, some 100 bytes a row in a log: a batch stays below 250 MB
+  // in the worst case, and in the usual one (a few dozen events a run) below 1 MB.
   constexpr int kRunsPerQuery = 100;
+  postgres::CopyFields fields;
   return each_fetch(sql, waiter, postgres::open_runs_query(*config_.profile.runs), [&](const pg_result& ids) {
     for (int first = 0; first < postgres::row_count(ids) && !stopped(); first += kRunsPerQuery) {
       std::vector<std::string> batch;
       for (int i = first; i < postgres::row_count(ids) && i < first + kRunsPerQuery; ++i) {
         batch.emplace_back(postgres::cell(ids, i, 0).value_or(std::string_view{}));
       }
-      const auto rows = sql.execute(task_.read_back.text,
-                                    postgres::read_back_params(config_.profile, task_.read_back, batch),
-                                    waiter, kQueryTimeout);
-      if (const auto* error = std::get_if<Error>(&rows)) return std::optional(*error);
       std::unordered_map<std::string, core::RunLog> logs;
-      const auto& result = *std::get<Result>(rows);
-      for (int i = 0; i < postgres::row_count(result); ++i) {
-        add_row(logs[std::string(postgres::cell(result, i, 0).value_or(std::string_view{}))], result, i);
-      }
+      auto failed = sql.copy_out(postgres::for_runs(batch, task_.read_back_copy), waiter, kQueryTimeout,
+                                 [&](std::string_view line) {
+                                   ++rows_;
+                                   fields.split(line);
+                                   const TableRow row(config_.profile, fields);
+                                   row.add_to(logs[std::string(row.run_id())], config_.profile, codec_);
+                                 });
+      if (failed) return failed;
       for (const auto& [run_id, log] : logs) judge(log, run_id);
       runs_ += batch.size();
     }
@@ -156,18 +159,14 @@ std::optional<Error> BaselineScan::scan_table(Connection& sql, postgres::Waiter&
         finish_run();
         run_id = run;
       }
-      add_row(log, result, i);
+      ++rows_;
+      const TableRow row(config_.profile, result, i);
+      row.add_to(log, config_.profile, codec_);
     }
     return std::optional<Error>{};
   });
   if (!error) finish_run();
   return error;
-}
-
-void BaselineScan::add_row(core::RunLog& log, const pg_result& result, int index) {
-  ++rows_;
-  const TableRow row(config_.profile, result, index);
-  row.add_to(log, config_.profile, codec_);
 }
 
 void BaselineScan::judge(const core::RunLog& log, std::string_view run_id) {

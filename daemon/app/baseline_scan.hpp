@@ -15,7 +15,7 @@
 #include "daemon/core/config.hpp"
 #include "daemon/core/replay_rules.hpp"
 #include "daemon/core/stats.hpp"
-#include "daemon/postgres/scan_queries.hpp"
+#include "daemon/postgres/connection.hpp"
 
 namespace dupwatch::app {
 
@@ -38,7 +38,7 @@ class BaselineScan {
     bool commit_time = false;
     bool xmin = false;
     core::Engine ulid_engine = core::Engine::kV4;
-    postgres::ReadBackQuery read_back;
+    std::string read_back_copy;
   };
 
   /// `wake` is signalled when findings or a new state are there. All references must outlive the scan.
@@ -73,7 +73,6 @@ class BaselineScan {
   [[nodiscard]] std::optional<postgres::Error> each_fetch(
       postgres::Connection& sql, postgres::Waiter& waiter, const std::string& cursor_query,
       const std::function<std::optional<postgres::Error>(const pg_result&)>& use);
-  void add_row(core::RunLog& log, const pg_result& result, int index);
   void judge(const core::RunLog& log, std::string_view run_id);
   [[nodiscard]] bool stopped() const noexcept { return stop_.load(); }
 

@@ -21,9 +21,9 @@ constexpr std::chrono::seconds kSlotInUseDefault{60};
 // A standby asks so often; it takes over within that and the time of a start.
 constexpr std::chrono::milliseconds kStandbyInterval{500};
 
-postgres::ReadBackQuery read_back_query_for(const Attachment& attachment, const core::Profile& profile) {
-  return postgres::read_back_query(profile, attachment.commit_time, attachment.table.run_type,
-                                   attachment.xmin);
+std::string read_back_copy_for(const Attachment& attachment, const core::Profile& profile) {
+  return postgres::read_back_copy(profile, attachment.commit_time, attachment.table.run_type,
+                                  attachment.xmin);
 }
 
 core::Disconnect disconnect_kind(const Error& error, bool streamed) {
@@ -211,9 +211,9 @@ std::optional<Error> Daemon::start_stream(Attachment& attachment) {
 void Daemon::prepare_scans(const Attachment& attachment) {
   connection_ = config_.connection;
   connection_.server = attachment.server;
-  read_back_query_ = read_back_query_for(attachment, config_.profile);
+  read_back_copy_ = read_back_copy_for(attachment, config_.profile);
   ulid_engine_ = attachment.ulid_engine;
-  read_backs_.configure(read_back_query_);
+  read_backs_.configure(read_back_copy_);
   watch_.set_ulid_engine(ulid_engine_);
   scan_task_ = {.connection = connection_,
                 .scope = config_.baseline,
@@ -222,7 +222,7 @@ void Daemon::prepare_scans(const Attachment& attachment) {
                 .commit_time = attachment.commit_time,
                 .xmin = attachment.xmin,
                 .ulid_engine = attachment.ulid_engine,
-                .read_back = read_back_query_};
+                .read_back_copy = read_back_copy_};
 }
 
 void Daemon::note_server(const Attachment& attachment) {

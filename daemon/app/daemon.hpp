@@ -138,7 +138,7 @@ class Daemon {
   std::unique_ptr<Recheck> recheck_;
   /// Findings of the table rules that an earlier process told, for the recheck.
   std::vector<std::uint64_t> restored_;
-  postgres::ReadBackQuery read_back_query_;
+  std::string read_back_copy_;
   core::Engine ulid_engine_ = core::Engine::kV4;
   Instant next_recheck_ = Instant::max();
   std::string recheck_trouble_;

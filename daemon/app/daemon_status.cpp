@@ -109,7 +109,7 @@ void Daemon::tick_recheck(Instant now) {
   const bool scanning = baseline_ && baseline_->state() == core::BaselineState::kRunning;
   if (state_ != core::StreamState::kStreaming || recheck_->busy() || scanning) return;
   recheck_->remember(std::exchange(restored_, {}));
-  recheck_->begin(connection_, watch_.next_rechecks(Recheck::kRunsMax, now), read_back_query_, ulid_engine_,
+  recheck_->begin(connection_, watch_.next_rechecks(Recheck::kRunsMax, now), read_back_copy_, ulid_engine_,
                   config_.recheck);
 }
 

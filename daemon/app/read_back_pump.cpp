@@ -1,8 +1,10 @@
 #include "daemon/app/read_back_pump.hpp"
 
+#include <string_view>
 #include <utility>
 
 #include "daemon/app/table_row.hpp"
+#include "daemon/postgres/catalog.hpp"
 
 namespace dupwatch::app {
 namespace {
@@ -33,10 +35,10 @@ void ReadBackPump::pump(Instant now, bool backlog) {
   sent_ = now;
   retry_at_ = Instant::max();
   postgres::SqlClient::Query query;
-  query.text = query_.text;
-  query.params = postgres::read_back_params(config_.profile, query_, batch->run_ids);
-  query.on_row = [this](const pg_result& result, int index) {
-    const TableRow row(config_.profile, result, index);
+  query.text = postgres::for_runs(batch->run_ids, copy_);
+  query.on_copied = [this](std::string_view line) {
+    fields_.split(line);
+    const TableRow row(config_.profile, fields_);
     watch_.read_back_row(row.run_id(), row.id(), row.type(), row.identity(), row.commit(), now_);
   };
   query.on_done = [this](std::optional<postgres::Error> error) { finished(std::move(error)); };

@@ -2,13 +2,14 @@
 
 #include <algorithm>
 #include <optional>
+#include <string>
 #include <utility>
 
 #include "daemon/app/clock.hpp"
 #include "daemon/app/log.hpp"
 #include "daemon/core/backoff.hpp"
 #include "daemon/core/watch.hpp"
-#include "daemon/postgres/scan_queries.hpp"
+#include "daemon/postgres/copy_fields.hpp"
 #include "daemon/postgres/sql_client.hpp"
 
 namespace dupwatch::app {
@@ -21,7 +22,7 @@ class ReadBackPump {
                std::uint64_t seed);
 
   /// What the current server can tell; call before the first pump() and after each reconnect.
-  void configure(postgres::ReadBackQuery query) { query_ = std::move(query); }
+  void configure(std::string read_back_copy) { copy_ = std::move(read_back_copy); }
   /// Submits the next batch if there is one and its retry time has come. While a backlog drains the batches
   /// start some milliseconds apart, so that each brings many runs.
   void pump(Instant now, bool backlog);
@@ -38,7 +39,8 @@ class ReadBackPump {
   postgres::SqlClient& sql_;
   Log& log_;
   core::Backoff backoff_;
-  postgres::ReadBackQuery query_;
+  std::string copy_;
+  postgres::CopyFields fields_;
   bool in_flight_ = false;
   Instant retry_at_ = Instant::max();
   Instant now_{};  ///< of the last turn: rows are many, and a look at the clock costs as much as one of them

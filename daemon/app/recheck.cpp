@@ -46,14 +46,14 @@ Recheck::~Recheck() {
 }
 
 void Recheck::begin(core::ConnectionConfig connection, std::vector<std::string> runs,
-                    postgres::ReadBackQuery read_back, core::Engine ulid_engine,
+                    std::string read_back_copy, core::Engine ulid_engine,
                     const core::RecheckConfig& settings) {
   const std::lock_guard lock(mutex_);
   if (busy_) return;
   busy_ = true;
   next_ = Round{.connection = std::move(connection),
                 .runs = std::move(runs),
-                .read_back = std::move(read_back),
+                .read_back_copy = std::move(read_back_copy),
                 .ulid_engine = ulid_engine,
                 .settings = settings};
   begun_.notify_all();
@@ -111,16 +111,15 @@ std::optional<Error> Recheck::look(const Round& round, postgres::Waiter& waiter,
 std::optional<Error> Recheck::read_log(Connection& sql, const Round& round, postgres::Waiter& waiter,
                                        Views& views) {
   if (round.runs.empty()) return std::nullopt;
-  const auto answer = sql.execute(round.read_back.text,
-                                  postgres::read_back_params(config_.profile, round.read_back, round.runs),
-                                  waiter, kAnswerTimeout);
-  if (const auto* error = std::get_if<Error>(&answer)) return *error;
-  const auto& result = *std::get<Result>(answer);
   std::unordered_map<std::string, core::RunLog> logs;
-  for (int i = 0; i < postgres::row_count(result); ++i) {
-    const TableRow row(config_.profile, result, i);
-    row.add_to(logs[std::string(row.run_id())], config_.profile, codec_);
-  }
+  postgres::CopyFields fields;
+  auto failed = sql.copy_out(postgres::for_runs(round.runs, round.read_back_copy), waiter, kAnswerTimeout,
+                             [&](std::string_view line) {
+                               fields.split(line);
+                               const TableRow row(config_.profile, fields);
+                               row.add_to(logs[std::string(row.run_id())], config_.profile, codec_);
+                             });
+  if (failed) return failed;
   std::vector<core::ReplayRules::Verdict> verdicts;
   for (const auto& run : round.runs) {
     auto& view = views[run];

@@ -38,9 +38,8 @@ class Recheck {
   Recheck& operator=(const Recheck&) = delete;
 
   /// Begins a round, unless one is under way; `runs` have open findings. `settings` may be others each time.
-  void begin(core::ConnectionConfig connection, std::vector<std::string> runs,
-             postgres::ReadBackQuery read_back, core::Engine ulid_engine,
-             const core::RecheckConfig& settings);
+  void begin(core::ConnectionConfig connection, std::vector<std::string> runs, std::string read_back_copy,
+             core::Engine ulid_engine, const core::RecheckConfig& settings);
   /// Findings of the table rules that an earlier process told: what they tell of has lasted long enough.
   void remember(const std::vector<std::uint64_t>& findings);
   [[nodiscard]] bool busy() const noexcept { return busy_.load(); }
@@ -59,7 +58,7 @@ class Recheck {
   struct Round {
     core::ConnectionConfig connection;
     std::vector<std::string> runs;
-    postgres::ReadBackQuery read_back;
+    std::string read_back_copy;
     core::Engine ulid_engine = core::Engine::kV4;
     core::RecheckConfig settings;
   };

@@ -7,8 +7,10 @@
 #include <utility>
 
 #include "daemon/app/clock.hpp"
+#include "daemon/app/page_scan.hpp"
 #include "daemon/app/table_row.hpp"
 #include "daemon/core/run_sieve.hpp"
+#include "daemon/postgres/sieve_queries.hpp"
 
 namespace dupwatch::app {
 namespace {
@@ -17,12 +19,13 @@ using postgres::Error;
 
 // A server that is silent for so long is in trouble; its own statement_timeout speaks first.
 constexpr std::chrono::minutes kSilence{10};
-/// 64 MiB of the table, a tenth of a second from memory: one statement, in a snapshot of its own.
-constexpr std::int64_t kPiecePages = 8192;
 /// More than a page of 8 KiB can hold of rows with a text or two.
 constexpr std::uint64_t kPageRows = 200;
 /// Runs of one statement of the second reading.
 constexpr std::size_t kPickedRuns = 200;
+// From so much on a second session is faster by more than it takes to connect.
+constexpr std::int64_t kManyPages = 4 * PageScan::kPiecePages;
+constexpr std::size_t kManyBatches = 4;
 
 /// Hands the rows of the first reading to the sieve.
 class Sifter {
@@ -53,9 +56,15 @@ class Sifter {
 
 }  // namespace
 
-postgres::Expected<bool> SieveScan::find(postgres::Connection& sql, postgres::Waiter& waiter,
+/// The second session; null: there is none.
+postgres::Connection* SieveScan::other() {
+  if (open_other_) other_ = std::exchange(open_other_, nullptr)();
+  return other_ ? &*other_ : nullptr;
+}
+
+postgres::Expected<bool> SieveScan::find(postgres::Waiter& waiter,
                                          const std::function<void(std::uint64_t)>& progress) {
-  const auto before = postgres::table_extent(sql, profile_, waiter);
+  const auto before = postgres::table_extent(sql_, profile_, waiter);
   if (const auto* error = std::get_if<Error>(&before)) return *error;
   const auto& extent = std::get<postgres::TableExtent>(before);
   if (!extent.pages) return false;
@@ -63,76 +72,73 @@ postgres::Expected<bool> SieveScan::find(postgres::Connection& sql, postgres::Wa
       profile_, plan_.refuses_ulids, random_seed(),
       core::RunSieve::Size::for_rows(static_cast<std::uint64_t>(*extent.pages + 1) * kPageRows));
   Sifter sifter(profile_, sieve);
-  for (std::int64_t begin = 0, end = 0; end <= *extent.pages && !sieve.gave_up(); begin = end) {
-    end = begin + kPiecePages;
-    // The last piece has no end: rows that came meanwhile are read too.
-    const auto until = end <= *extent.pages ? std::optional(end) : std::nullopt;
-    auto error = sql.copy_out(postgres::pages_copy(profile_, begin, until), waiter, kSilence,
-                              [&](std::string_view line) { sifter(line); });
-    rows_ = sieve.rows();
-    runs_ = sieve.runs();
-    progress(rows_);
-    if (error) return std::move(*error);
-  }
+  std::vector<postgres::Connection*> sessions{&sql_};
+  if (*extent.pages >= kManyPages && other() != nullptr) sessions.push_back(other());
+  PageScan pages(profile_, *extent.pages);
+  auto error = pages.read(
+      sessions, waiter, [&](std::string_view line) { sifter(line); },
+      [&] {
+        rows_ = sieve.rows();
+        runs_ = sieve.runs();
+        progress(rows_);
+        return !sieve.gave_up();
+      });
+  if (error) return std::move(*error);
   sieve.finish();
-  const auto after = postgres::table_extent(sql, profile_, waiter);
-  if (const auto* error = std::get_if<Error>(&after)) return *error;
+  const auto after = postgres::table_extent(sql_, profile_, waiter);
+  if (const auto* failed = std::get_if<Error>(&after)) return *failed;
   if (sieve.gave_up() || std::get<postgres::TableExtent>(after).layout != extent.layout) return false;
   suspects_ = std::move(sieve.suspects());
   return true;
 }
 
-std::optional<Error> SieveScan::sort(postgres::Connection& sql, postgres::Waiter& waiter) {
+std::optional<Error> SieveScan::sort(postgres::Waiter& waiter) {
   std::ranges::sort(suspects_);
   suspects_.erase(std::unique(suspects_.begin(), suspects_.end()), suspects_.end());
-  const auto answer = sql.execute(postgres::sorted_runs_query(profile_, plan_.run_type),
-                                  {postgres::array_literal(suspects_)}, waiter, kSilence);
-  if (const auto* error = std::get_if<Error>(&answer)) return *error;
-  const auto& result = *std::get<postgres::Result>(answer);
+  const auto query = postgres::for_runs(suspects_, postgres::sorted_runs_copy(profile_, plan_.run_type));
   suspects_.clear();
-  for (int i = 0; i < postgres::row_count(result); ++i) {
-    suspects_.emplace_back(postgres::cell(result, i, 0).value_or(std::string_view{}));
-  }
-  return std::nullopt;
+  postgres::CopyFields fields;
+  return sql_.copy_out(query, waiter, kSilence, [&](std::string_view line) {
+    fields.split(line);
+    suspects_.emplace_back(fields[0].value_or(std::string_view{}));
+  });
 }
 
-bool SieveScan::wants_other() const noexcept {
-  return suspects_.size() > 4 * kPickedRuns;
-}
-
-std::optional<Error> SieveScan::read(postgres::Connection& sql, postgres::Connection* other,
-                                     postgres::Waiter& waiter,
-                                     const std::function<void(const pg_result&)>& row,
+std::optional<Error> SieveScan::read(postgres::Waiter& waiter,
+                                     const std::function<void(const postgres::CopyFields&)>& row,
                                      const std::function<void(const std::string&)>& run_end) {
-  if (auto error = sort(sql, waiter)) return error;
-  const auto query = postgres::picked_runs_query(profile_, plan_.select, plan_.run_type);
+  if (auto error = sort(waiter)) return error;
+  const auto copy = postgres::picked_runs_copy(profile_, plan_.select, plan_.run_type);
   const std::size_t batches = (suspects_.size() + kPickedRuns - 1) / kPickedRuns;
+  const bool two = batches > kManyBatches && other() != nullptr;
   const auto session = [&](std::size_t batch) -> postgres::Connection& {
-    return other != nullptr && batch % 2 == 1 ? *other : sql;
+    return two && batch % 2 == 1 ? *other_ : sql_;
   };
   const auto ask = [&](std::size_t batch) {
     if (batch >= batches) return;
     const auto first = batch * kPickedRuns;
     const auto runs = std::span(suspects_).subspan(first, std::min(kPickedRuns, suspects_.size() - first));
     // What goes wrong here is told where the answer is read.
-    (void)session(batch).send(query, {postgres::array_literal(runs)}, true);
+    (void)session(batch).send(postgres::for_runs(runs, copy), {});
     (void)session(batch).flush();
   };
-  const std::size_t ahead = other != nullptr ? 2 : 1;
+  const std::size_t ahead = two ? 2 : 1;
   for (std::size_t batch = 0; batch < ahead; ++batch) ask(batch);
+  postgres::CopyFields fields;
   for (std::size_t batch = 0; batch < batches; ++batch) {
     std::optional<std::string> run;
     const auto end_run = [&] {
       run_end(*run);
       last_run_ = run;
     };
-    auto error = session(batch).each_row(waiter, kSilence, [&](const pg_result& result) {
-      const auto of_row = postgres::cell(result, 0, 0).value_or(std::string_view{});
+    auto error = session(batch).receive_copy(waiter, kSilence, [&](std::string_view line) {
+      fields.split(line);
+      const auto of_row = fields[0].value_or(std::string_view{});
       if (run != of_row) {
         if (run) end_run();
         run = of_row;
       }
-      row(result);
+      row(fields);
     });
     if (error) return error;
     if (run) end_run();

@@ -18,8 +18,17 @@ T number(std::optional<std::string_view> text) {
 
 TableRow::TableRow(const core::Profile& profile, const pg_result& result, int row)
     : identity_size_(profile.identity_columns.size()) {
-  int column = 0;
-  const auto next = [&] { return postgres::cell(result, row, column++); };
+  fill([&, column = 0]() mutable { return postgres::cell(result, row, column++); });
+}
+
+TableRow::TableRow(const core::Profile& profile, const postgres::CopyFields& fields)
+    : identity_size_(profile.identity_columns.size()) {
+  fill([&, column = std::size_t{0}]() mutable { return fields[column++]; });
+}
+
+/// `next` gives the columns in their order.
+template <class Next>
+void TableRow::fill(Next next) {
   run_id_ = next().value_or(std::string_view{});
   id_ = next().value_or(std::string_view{});
   type_ = next().value_or(std::string_view{});

@@ -7,17 +7,19 @@
 #include "daemon/core/profile.hpp"
 #include "daemon/core/run_log.hpp"
 #include "daemon/postgres/connection.hpp"
+#include "daemon/postgres/copy_fields.hpp"
 
 namespace dupwatch::app {
 
 /// One row of an event_select: run, id, type ('' for a table without types), identity columns, xmin, commit
-/// time. Views live as long as the result.
+/// time. Views live as long as the result or the fields.
 class TableRow {
  public:
   /// Most identity columns a profile can have.
   static constexpr std::size_t kIdentityMax = 4;
 
   TableRow(const core::Profile& profile, const pg_result& result, int row);
+  TableRow(const core::Profile& profile, const postgres::CopyFields& fields);
 
   [[nodiscard]] std::string_view run_id() const noexcept { return run_id_; }
   [[nodiscard]] std::string_view id() const noexcept { return id_; }
@@ -30,6 +32,9 @@ class TableRow {
   void add_to(core::RunLog& log, const core::Profile& profile, core::TokenCodec& codec) const;
 
  private:
+  template <class Next>
+  void fill(Next next);
+
   std::string_view run_id_;
   std::string_view id_;
   std::string_view type_;

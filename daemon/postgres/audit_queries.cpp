@@ -26,7 +26,7 @@ std::string column(const std::string& name) {
   return "e." + quote_identifier(name);
 }
 
-// As in read_back_query: the character types compare as text, without a length that would cut a value.
+// As in named_runs: the character types compare as text, without a length that would cut a value.
 std::string comparable_type(std::string_view run_type) {
   const bool text_like = run_type.empty() || run_type == "text" || run_type == "character varying";
   return text_like ? "text" : std::string(run_type);

@@ -178,20 +178,21 @@ enum class SnapshotUse : std::uint8_t { kExport, kNothing };
 /// run, id, type (when there is one) and the identity columns: what dupwatch reads of the watched table.
 [[nodiscard]] std::vector<std::string> watched_columns(const core::Profile& profile);
 
-/// SELECT of one run batch's tracked rows: run, id, type, identity columns..., xmin, commit time in
-/// microseconds since 1970 (NULL without track_commit_timestamp). Values come in the type's own text form, as
-/// in the stream. $1 = run ids (array_literal), $2 = tracked types (array_literal) when has_types.
-struct ReadBackQuery {
-  std::string text;
-  bool has_types = false;
-};
-/// `run_type` is TableIdentity::run_type: only with the column's own type can the index on it be used.
-/// Without `xmin` (has_select_on_xmin) both xmin and commit time are NULL.
-[[nodiscard]] ReadBackQuery read_back_query(const core::Profile& profile, bool commit_time,
-                                            std::string_view run_type = "text", bool xmin = true);
+/// COPY of the tracked rows of the runs that for_runs() names: run, id, type, identity columns..., xmin,
+/// commit time in microseconds since 1970 (NULL without track_commit_timestamp). Values come in the type's
+/// own text form, as in the stream. `run_type` is TableIdentity::run_type: only with the column's own type
+/// can the index on it be used. Without `xmin` (has_select_on_xmin) both xmin and commit time are NULL.
+[[nodiscard]] std::string read_back_copy(const core::Profile& profile, bool commit_time,
+                                         std::string_view run_type = "text", bool xmin = true);
+/// The runs of for_runs() as an array of the run column's type, for the text of a COPY.
+[[nodiscard]] std::string named_runs(std::string_view run_type);
+/// `copy`, whose text has named_runs(), with the runs it is for: two statements in one message, the first of
+/// which has one row to leave out. COPY takes no parameters, and with the runs in its text each would be a
+/// statement of its own to pg_stat_statements before Postgres 16, at the cost of the application's.
+[[nodiscard]] std::string for_runs(std::span<const std::string> runs, std::string_view copy);
 /// The select list and FROM of it, alias e: shared with the scans of the whole table.
 [[nodiscard]] std::string event_select(const core::Profile& profile, bool commit_time, bool xmin);
-/// The types that $2 lists: those kept in the index, and those that end a run.
+/// The types that read_back_copy lists: those kept in the index, and those that end a run.
 [[nodiscard]] std::vector<std::string> tracked_types(const core::Profile& profile);
 /// A text[] literal for $n: quotes and backslashes escaped.
 [[nodiscard]] std::string array_literal(std::span<const std::string> items);

@@ -1,5 +1,6 @@
 #include "daemon/postgres/connection.hpp"
 
+#include <openssl/ssl.h>
 #include <poll.h>
 
 #include <algorithm>
@@ -18,6 +19,13 @@ bool writable_now(int fd) {
 
 Instant after(std::chrono::milliseconds timeout) {
   return timeout.count() == 0 ? Instant::max() : std::chrono::steady_clock::now() + timeout;
+}
+
+/// Bytes that TLS has decrypted and libpq has not taken.
+int decrypted(PGconn* conn) {
+  if (PQsslInUse(conn) == 0) return 0;
+  auto* ssl = static_cast<SSL*>(PQsslStruct(conn, "OpenSSL"));
+  return ssl != nullptr ? SSL_pending(ssl) : 0;
 }
 
 }  // namespace
@@ -234,7 +242,7 @@ std::variant<Result, Error> Connection::execute(const std::string& query, const 
                                                 Waiter& waiter, std::chrono::milliseconds timeout,
                                                 Stage stage) {
   using Answer = std::variant<Result, Error>;
-  if (!send(query, params, false)) return error(stage);
+  if (!send(query, params)) return error(stage);
   const auto deadline = after(timeout);
   Result last;
   std::optional<Error> failed;
@@ -264,22 +272,16 @@ void Connection::cancel() noexcept {
   if (cancel) static_cast<void>(PQcancel(cancel.get(), text.data(), static_cast<int>(text.size())));
 }
 
-bool Connection::send(const std::string& query, const Params& params, bool single_row) {
+bool Connection::send(const std::string& query, const Params& params) {
   if (broken()) return false;
   auto* conn = state_->conn.get();
-  if (params.empty()) {
-    // The simple protocol: the only one that replication commands know, and several statements fit in one.
-    if (PQsendQuery(conn, query.c_str()) != 1) return false;
-  } else {
-    std::vector<const char*> values;
-    values.reserve(params.size());
-    for (const auto& param : params) values.push_back(param ? param->c_str() : nullptr);
-    if (PQsendQueryParams(conn, query.c_str(), static_cast<int>(values.size()), nullptr, values.data(),
-                          nullptr, nullptr, 0) != 1) {
-      return false;
-    }
-  }
-  return !single_row || PQsetSingleRowMode(conn) == 1;
+  // The simple protocol: the only one that replication commands know, and several statements fit in one.
+  if (params.empty()) return PQsendQuery(conn, query.c_str()) == 1;
+  std::vector<const char*> values;
+  values.reserve(params.size());
+  for (const auto& param : params) values.push_back(param ? param->c_str() : nullptr);
+  return PQsendQueryParams(conn, query.c_str(), static_cast<int>(values.size()), nullptr, values.data(),
+                           nullptr, nullptr, 0) == 1;
 }
 
 bool Connection::flush() {
@@ -287,7 +289,14 @@ bool Connection::flush() {
 }
 
 bool Connection::consume_input() {
-  return state_->conn && PQconsumeInput(state_->conn.get()) == 1;
+  auto* conn = state_->conn.get();
+  if (conn == nullptr || PQconsumeInput(conn) != 1) return false;
+  // TLS decrypts a record of up to 16 KiB at once and libpq may take a part of it: a poll of the socket never
+  // tells of the rest.
+  while (decrypted(conn) > 0) {
+    if (PQconsumeInput(conn) != 1) return false;
+  }
+  return true;
 }
 
 bool Connection::busy() const {

@@ -113,36 +113,48 @@ class Connection {
   [[nodiscard]] std::variant<std::vector<Result>, Error> execute_batch(std::span<const Statement> statements,
                                                                        Waiter& waiter,
                                                                        std::chrono::milliseconds timeout);
-  /// The answer to a query that was sent for single rows: each row is handed on as it comes, the only one of
-  /// its result, and none is kept. `silence_max` is for the time between two of them.
-  [[nodiscard]] std::optional<Error> each_row(Waiter& waiter, std::chrono::milliseconds silence_max,
-                                              const std::function<void(const pg_result&)>& use);
   /// Sends COPY ... TO STDOUT and hands on the data of each row, with its newline in text format.
   [[nodiscard]] std::optional<Error> copy_out(const std::string& query, Waiter& waiter,
                                               std::chrono::milliseconds silence_max,
                                               const std::function<void(std::string_view)>& use);
+  /// The same for a COPY that was sent. `silence_max` is for the time between two pieces of the answer.
+  [[nodiscard]] std::optional<Error> receive_copy(Waiter& waiter, std::chrono::milliseconds silence_max,
+                                                  const std::function<void(std::string_view)>& use);
   /// Asks the server to cancel what this session runs; blocks for a new connection to the same address. For
   /// commands that go on when their client is gone, such as the creation of a slot.
   void cancel() noexcept;
 
   // Asynchronous use, by SqlClient and the stream.
-  [[nodiscard]] bool send(const std::string& query, const Params& params, bool single_row);
+  [[nodiscard]] bool send(const std::string& query, const Params& params);
   /// Writes what is buffered; true when nothing is left to write (also when the connection broke: see
   /// broken()).
   [[nodiscard]] bool flush();
-  /// Reads what the socket has. False: the connection broke; what was received before can still be read.
+  /// Reads what the socket has, as much as one buffer of libpq takes. False: the connection broke; what was
+  /// received before can still be read.
   [[nodiscard]] bool consume_input();
   [[nodiscard]] bool busy() const;
   /// Next result of the query in flight, null when it is complete. Only when not busy().
   [[nodiscard]] Result next_result();
+
+  struct WouldBlock {};
+  struct EndOfCopy {};
+  /// Next row of COPY TO STDOUT, with its newline in text format, after a result that starts_copy(). It stays
+  /// valid until the next call. WouldBlock: more is to come; EndOfCopy: the next result tells how it ended.
+  using CopyRow = std::variant<std::string_view, WouldBlock, EndOfCopy>;
+  [[nodiscard]] CopyRow next_copy_row();
+  /// How far the answer to a query with a COPY has come.
+  struct CopyAnswer {
+    bool copying = false;
+    std::optional<Error> failed;
+  };
+  /// Hands on what is there of it without waiting; true: it is complete.
+  [[nodiscard]] bool take_copied(CopyAnswer& answer, const std::function<void(std::string_view)>& use);
 
   // CopyBoth. The buffer stays valid until the next call. EndOfCopy: the server ended the stream in good
   // order, which is what a fast shutdown does, or it answered end_copy().
   struct CopyData {
     std::span<const std::byte> bytes;
   };
-  struct WouldBlock {};
-  struct EndOfCopy {};
   using CopyRead = std::variant<CopyData, WouldBlock, EndOfCopy, Error>;
   [[nodiscard]] CopyRead read_copy();
   /// Never waits: what the socket does not take is written by flush(). False: the connection broke.
@@ -169,6 +181,9 @@ class Connection {
 [[nodiscard]] std::string server_started_query();
 /// Two connections that belong together do not lead to the same server.
 [[nodiscard]] Error other_server();
+
+/// Rows of COPY TO STDOUT follow it.
+[[nodiscard]] bool starts_copy(const pg_result& result);
 
 /// Error of a result, nullopt when it is one of success (tuples, command, copy-both, single tuple).
 [[nodiscard]] std::optional<Error> result_error(const pg_result& result, Stage stage);

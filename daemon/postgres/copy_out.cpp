@@ -1,85 +1,56 @@
-#include <chrono>
-#include <memory>
-
 #include "daemon/postgres/connection_state.hpp"
 
-/// Answers that are used row by row as they come.
+/// Rows of COPY TO STDOUT, used one by one as they come.
 namespace dupwatch::postgres {
-namespace {
 
-/// TLS decrypts a record of up to 16 KiB at once and libpq may take a part of it: a poll of the socket never
-/// tells of the rest. Two more reads take what one record can hold.
-class TlsRest {
- public:
-  explicit TlsRest(PGconn* conn) : conn_(conn), left_(reads()) {}
-  /// Read something without waiting: look again.
-  [[nodiscard]] bool read() {
-    if (left_ == 0) return false;
-    --left_;
-    return PQconsumeInput(conn_) == 1;
-  }
-  void begin() { left_ = reads(); }
+Connection::CopyRow Connection::next_copy_row() {
+  auto& state = *state_;
+  state.copy_buffer.reset();
+  if (!state.conn) return EndOfCopy{};
+  char* raw = nullptr;
+  const auto length = PQgetCopyData(state.conn.get(), &raw, 1);
+  if (length == 0) return WouldBlock{};
+  // Below zero: the end or an error.
+  if (length < 0) return EndOfCopy{};
+  state.copy_buffer.reset(raw);
+  return std::string_view{raw, static_cast<std::size_t>(length)};
+}
 
- private:
-  [[nodiscard]] int reads() const { return PQsslInUse(conn_) != 0 ? 2 : 0; }
-  PGconn* conn_;
-  int left_;
-};
-
-}  // namespace
-
-std::optional<Error> Connection::each_row(Waiter& waiter, std::chrono::milliseconds silence_max,
-                                          const std::function<void(const pg_result&)>& use) {
-  if (broken()) return error(Stage::kQuery);
-  TlsRest rest(state_->conn.get());
-  std::optional<Error> failed;
-  for (;;) {
-    const bool written = flush();
-    while (!busy()) {
-      const auto result = next_result();
-      if (!result) return failed;
-      if (auto found = result_error(*result, Stage::kQuery); found && !failed) failed = std::move(found);
-      if (PQresultStatus(result.get()) == PGRES_SINGLE_TUPLE) use(*result);
+bool Connection::take_copied(CopyAnswer& answer, const std::function<void(std::string_view)>& use) {
+  while (answer.copying || !busy()) {
+    if (answer.copying) {
+      const auto read = next_copy_row();
+      if (std::holds_alternative<WouldBlock>(read)) return false;
+      const auto* row = std::get_if<std::string_view>(&read);
+      answer.copying = row != nullptr;
+      if (row != nullptr) use(*row);
+      continue;
     }
-    if (broken()) return failed ? std::move(failed) : error(Stage::kQuery);
-    if (rest.read()) continue;
-    const auto deadline = std::chrono::steady_clock::now() + silence_max;
-    if (auto stopped = await_input(written, waiter, deadline, silence_max)) return stopped;
-    rest.begin();
+    const auto result = next_result();
+    if (!result) return true;
+    if (auto error = result_error(*result, Stage::kQuery); error && !answer.failed)
+      answer.failed = std::move(error);
+    answer.copying = starts_copy(*result);
   }
+  return false;
 }
 
 std::optional<Error> Connection::copy_out(const std::string& query, Waiter& waiter,
                                           std::chrono::milliseconds silence_max,
                                           const std::function<void(std::string_view)>& use) {
-  if (!send(query, {}, false)) return error(Stage::kQuery);
-  auto* conn = state_->conn.get();
-  TlsRest rest(conn);
-  std::optional<Error> failed;
-  bool copying = false;
+  if (!send(query, {})) return error(Stage::kQuery);
+  return receive_copy(waiter, silence_max, use);
+}
+
+std::optional<Error> Connection::receive_copy(Waiter& waiter, std::chrono::milliseconds silence_max,
+                                              const std::function<void(std::string_view)>& use) {
+  CopyAnswer answer;
   for (;;) {
     const bool written = flush();
-    while (copying || !busy()) {
-      if (copying) {
-        char* raw = nullptr;
-        const auto length = PQgetCopyData(conn, &raw, 1);
-        const std::unique_ptr<char, FreeMemory> row{raw};
-        if (length == 0) break;
-        // Below zero: the end or an error, which the next result tells.
-        copying = length > 0;
-        if (copying) use({raw, static_cast<std::size_t>(length)});
-        continue;
-      }
-      const auto result = next_result();
-      if (!result) return failed;
-      if (auto found = result_error(*result, Stage::kQuery); found && !failed) failed = std::move(found);
-      copying = PQresultStatus(result.get()) == PGRES_COPY_OUT;
-    }
-    if (broken()) return failed ? std::move(failed) : error(Stage::kQuery);
-    if (rest.read()) continue;
+    if (take_copied(answer, use)) return std::move(answer.failed);
+    if (broken()) return answer.failed ? std::move(answer.failed) : error(Stage::kQuery);
     const auto deadline = std::chrono::steady_clock::now() + silence_max;
     if (auto stopped = await_input(written, waiter, deadline, silence_max)) return stopped;
-    rest.begin();
   }
 }
 

@@ -7,7 +7,7 @@
 namespace dupwatch::postgres {
 
 std::string quarantine_whereabouts_query(const core::Profile& profile, std::string_view run_type) {
-  // As in read_back_query: without a length that would cut a value.
+  // As in named_runs: without a length that would cut a value.
   const std::string_view type = run_type.empty() || run_type == "character varying" ? "text" : run_type;
   return fmt::format(
       "SELECT (SELECT q.id::text FROM dupwatch.quarantine q WHERE q.table_name = $1 AND q.run_id = $2::text"

@@ -1,9 +1,16 @@
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "daemon/postgres/catalog.hpp"
 #include "daemon/postgres/quoting.hpp"
 
 namespace dupwatch::postgres {
+namespace {
+
+constexpr std::string_view kRunsSetting = "dupwatch.runs";
+
+}  // namespace
 
 std::vector<std::string> watched_columns(const core::Profile& profile) {
   std::vector<std::string> columns{profile.run_column, profile.id_column};
@@ -38,18 +45,28 @@ std::string event_select(const core::Profile& profile, bool commit_time, bool xm
   return text + " FROM " + qualified(profile.schema, profile.table) + " AS e";
 }
 
-ReadBackQuery read_back_query(const core::Profile& profile, bool commit_time, std::string_view run_type,
-                              bool xmin) {
-  ReadBackQuery query;
-  query.has_types = !profile.unlisted_unique && !profile.type_column.empty();
+std::string named_runs(std::string_view run_type) {
   // The character types compare as text, without the length that a cast to their own name would cut a value
   // to.
   const bool text_like = run_type.empty() || run_type == "text" || run_type == "character varying";
-  query.text = event_select(profile, commit_time, xmin) + " WHERE e." + quote_identifier(profile.run_column) +
-               " = ANY ($1::" + (text_like ? std::string{"text"} : std::string{run_type}) + "[])";
-  if (query.has_types)
-    query.text += " AND e." + quote_identifier(profile.type_column) + "::text = ANY ($2::text[])";
-  return query;
+  return fmt::format("pg_catalog.current_setting('{}')::{}[]", kRunsSetting, text_like ? "text" : run_type);
+}
+
+std::string for_runs(std::span<const std::string> runs, std::string_view copy) {
+  // Until the end of the transaction: nothing of it stays with a session that a pooler lends to others.
+  return fmt::format("SELECT pg_catalog.set_config('{}', {}, true) IS NULL; {}", kRunsSetting,
+                     quote_literal(array_literal(runs)), copy);
+}
+
+std::string read_back_copy(const core::Profile& profile, bool commit_time, std::string_view run_type,
+                           bool xmin) {
+  auto query = fmt::format("COPY ({} WHERE e.{} = ANY ({})", event_select(profile, commit_time, xmin),
+                           quote_identifier(profile.run_column), named_runs(run_type));
+  if (!profile.unlisted_unique && !profile.type_column.empty()) {
+    query += fmt::format(" AND e.{}::text = ANY ({}::text[])", quote_identifier(profile.type_column),
+                         quote_literal(array_literal(tracked_types(profile))));
+  }
+  return query + ") TO STDOUT";
 }
 
 std::string array_literal(std::span<const std::string> items) {

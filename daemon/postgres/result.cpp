@@ -18,6 +18,10 @@ int row_count(const pg_result& result) {
   return PQntuples(&result);
 }
 
+bool starts_copy(const pg_result& result) {
+  return PQresultStatus(&result) == PGRES_COPY_OUT;
+}
+
 namespace {
 
 std::string_view field(const pg_result& result, int code) {

@@ -19,13 +19,6 @@ std::string open_runs_from(const core::RunsTable& runs) {
 
 }  // namespace
 
-Connection::Params read_back_params(const core::Profile& profile, const ReadBackQuery& query,
-                                    std::span<const std::string> run_ids) {
-  Connection::Params params{array_literal(run_ids)};
-  if (query.has_types) params.emplace_back(array_literal(tracked_types(profile)));
-  return params;
-}
-
 Expected<bool> can_read_runs(Connection& sql, const core::RunsTable& runs, Waiter& waiter) {
   return ask_bool(sql,
                   "SELECT has_schema_privilege(n.oid, 'USAGE') AND has_column_privilege(c.oid, $3, 'SELECT')"

@@ -9,10 +9,6 @@
 /// Statements that read existing rows: all of the log, or the open runs of it.
 namespace dupwatch::postgres {
 
-/// Parameters of read_back_query for these runs.
-[[nodiscard]] Connection::Params read_back_params(const core::Profile& profile, const ReadBackQuery& query,
-                                                  std::span<const std::string> run_ids);
-
 /// The runs table exists and its two columns may be read.
 [[nodiscard]] Expected<bool> can_read_runs(Connection& sql, const core::RunsTable& runs, Waiter& waiter);
 /// The generation of the engine whose migrations made the runs table: error_code came with 5.0. Needs no

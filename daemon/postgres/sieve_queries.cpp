@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
+#include <limits>
 
 #include "daemon/postgres/ask.hpp"
 #include "daemon/postgres/quoting.hpp"
@@ -12,31 +12,6 @@ namespace {
 
 std::string of_e(const std::string& name) {
   return "e." + quote_identifier(name);
-}
-
-// As in read_back_query: the character types compare as text, without a length that would cut a value.
-std::string run_array(std::string_view run_type) {
-  const bool text_like = run_type.empty() || run_type == "text" || run_type == "character varying";
-  return fmt::format("$1::{}[]", text_like ? "text" : run_type);
-}
-
-char unescaped(char c) noexcept {
-  switch (c) {
-    case 'b':
-      return '\b';
-    case 'f':
-      return '\f';
-    case 'n':
-      return '\n';
-    case 'r':
-      return '\r';
-    case 't':
-      return '\t';
-    case 'v':
-      return '\v';
-    default:
-      return c;
-  }
 }
 
 }  // namespace
@@ -70,50 +45,30 @@ std::string pages_copy(const core::Profile& profile, std::int64_t begin, std::op
   auto columns = fmt::format("{}, {}, {}", of_e(profile.run_column), of_e(profile.id_column),
                              profile.type_column.empty() ? std::string{"''"} : of_e(profile.type_column));
   for (const auto& name : profile.identity_columns) columns += ", " + of_e(name);
+  // Beyond the last page of the largest table.
+  const auto behind = end.value_or(std::numeric_limits<std::uint32_t>::max());
   // Rows without a run are left out by the reader: a filter here costs the server more.
-  auto query = fmt::format("COPY (SELECT {} FROM {} AS e WHERE e.ctid >= '({},0)'::tid", columns,
-                           qualified(profile.schema, profile.table), begin);
-  if (end) query += fmt::format(" AND e.ctid < '({},0)'::tid", *end);
-  return query + ") TO STDOUT";
+  return fmt::format(
+      "SELECT pg_catalog.set_config('dupwatch.begin', '({},0)', true) IS NULL,"
+      " pg_catalog.set_config('dupwatch.end', '({},0)', true) IS NULL;"
+      " COPY (SELECT {} FROM {} AS e WHERE e.ctid >= pg_catalog.current_setting('dupwatch.begin')::tid"
+      " AND e.ctid < pg_catalog.current_setting('dupwatch.end')::tid) TO STDOUT",
+      begin, behind, columns, qualified(profile.schema, profile.table));
 }
 
-void CopyFields::split(std::string_view line) {
-  if (line.ends_with('\n')) line.remove_suffix(1);
-  size_ = 0;
-  text_.clear();
-  // Views into it stay valid: a value is never longer than its escaped form.
-  if (line.find('\\') != std::string_view::npos) text_.reserve(line.size());
-  for (bool more = true; more && size_ < kFieldsMax;) {
-    const auto tab = line.find('\t');
-    fields_[size_++] = value_of(line.substr(0, tab));
-    more = tab != std::string_view::npos;
-    if (more) line.remove_prefix(tab + 1);
-  }
-}
-
-std::optional<std::string_view> CopyFields::value_of(std::string_view field) {
-  if (field == "\\N") return std::nullopt;
-  if (field.find('\\') == std::string_view::npos) return field;
-  const auto begin = text_.size();
-  for (std::size_t i = 0; i < field.size(); ++i) {
-    const bool escape = field[i] == '\\' && i + 1 < field.size();
-    text_ += escape ? unescaped(field[++i]) : field[i];
-  }
-  return std::string_view{text_}.substr(begin);
-}
-
-std::string sorted_runs_query(const core::Profile& profile, std::string_view run_type) {
+std::string sorted_runs_copy(const core::Profile& profile, std::string_view run_type) {
   // The branch without rows gives the order its collation.
   return fmt::format(
-      "SELECT e.run FROM (SELECT {} AS run FROM {} AS e WHERE false UNION ALL SELECT unnest({})) e ORDER BY "
-      "e.run",
-      of_e(profile.run_column), qualified(profile.schema, profile.table), run_array(run_type));
+      "COPY (SELECT e.run FROM (SELECT {} AS run FROM {} AS e WHERE false UNION ALL SELECT unnest({})) e "
+      "ORDER BY e.run) TO STDOUT",
+      of_e(profile.run_column), qualified(profile.schema, profile.table), named_runs(run_type));
 }
 
-std::string picked_runs_query(const core::Profile& profile, std::string_view select,
-                              std::string_view run_type) {
+std::string picked_runs_copy(const core::Profile& profile, std::string_view select,
+                             std::string_view run_type) {
   const auto run = of_e(profile.run_column);
-  return fmt::format("{} WHERE {} = ANY ({}) ORDER BY {}", select, run, run_array(run_type), run);
+  return fmt::format("COPY ({} WHERE {} = ANY ({}) ORDER BY {}) TO STDOUT", select, run, named_runs(run_type),
+                     run);
 }
 
 }  // namespace dupwatch::postgres

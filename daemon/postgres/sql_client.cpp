@@ -8,6 +8,8 @@
 namespace dupwatch::postgres {
 namespace {
 
+constexpr int kReadsMax = 4;
+
 Instant after(Instant now, std::chrono::milliseconds timeout) {
   return timeout.count() == 0 ? Instant::max() : now + timeout;
 }
@@ -123,7 +125,11 @@ void SqlClient::work(Instant now, bool readable) {
   const bool alive = connection_->consume_input();
   bool heard = false;
   // What arrived before a break still counts: the query may have been answered in full.
-  while (in_flight_ && connection_ && !connection_->busy()) {
+  while (in_flight_ && connection_ && (copying_ || !connection_->busy())) {
+    if (copying_) {
+      if (!hand_on_copied(heard)) break;
+      continue;
+    }
     const auto result = connection_->next_result();
     heard = true;
     if (!result) {
@@ -140,7 +146,8 @@ void SqlClient::work(Instant now, bool readable) {
       continue;
     }
     const auto& query = queue_.front();
-    if (!query.on_row) continue;
+    copying_ = starts_copy(*result);
+    if (copying_ || !query.on_row) continue;
     for (int row = 0; row < row_count(*result); ++row) query.on_row(*result, row);
   }
   if (!connection_) return;
@@ -157,9 +164,26 @@ void SqlClient::work(Instant now, bool readable) {
   }
 }
 
+/// False: more is to come.
+bool SqlClient::hand_on_copied(bool& heard) {
+  const auto& query = queue_.front();
+  for (int reads = 0;;) {
+    const auto read = connection_->next_copy_row();
+    if (const auto* row = std::get_if<std::string_view>(&read)) {
+      heard = true;
+      if (query.on_copied) query.on_copied(*row);
+      continue;
+    }
+    copying_ = std::holds_alternative<Connection::WouldBlock>(read);
+    if (!copying_) return true;
+    // Each read takes a buffer of libpq; the stream waits meanwhile.
+    if (++reads == kReadsMax || !connection_->consume_input()) return false;
+  }
+}
+
 void SqlClient::send_next(Instant now) {
   const auto& query = queue_.front();
-  if (!connection_->send(query.text, query.params, true)) {
+  if (!connection_->send(query.text, query.params)) {
     drop(now, connection_->error(Stage::kQuery));
     return;
   }
@@ -188,6 +212,7 @@ void SqlClient::drop(Instant now, Error error) {
 /// Takes the query out before its callback runs, so that the callback may submit the next one.
 void SqlClient::finish(std::optional<Error> error) {
   in_flight_ = false;
+  copying_ = false;
   deadline_ = Instant::max();
   const auto query = std::move(queue_.front());
   queue_.pop_front();

@@ -4,6 +4,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "daemon/core/backoff.hpp"
 #include "daemon/postgres/connection.hpp"
@@ -11,8 +12,8 @@
 namespace dupwatch::postgres {
 
 /// An asynchronous SQL connection for the poll loop: one query in flight, the others wait in order. Connects
-/// on first use, reconnects with backoff; rows are handed on one by one as they arrive, so a large answer
-/// costs no memory. Owned and called by one thread.
+/// on first use, reconnects with backoff. What may have many rows is asked for by COPY: they are handed on as
+/// they arrive and cost no memory. Owned and called by one thread.
 class SqlClient {
  public:
   struct Query {
@@ -20,6 +21,8 @@ class SqlClient {
     Connection::Params params;
     /// Called per row; columns by position, text format.
     std::function<void(const pg_result& result, int row)> on_row;
+    /// Called per row of a COPY TO STDOUT, with its newline; the view lives as long as the call.
+    std::function<void(std::string_view row)> on_copied{};
     /// Called once, after the last row or with the error. A query that fails is not retried here: who
     /// submitted it knows whether its rows may be seen twice.
     std::function<void(std::optional<Error> error)> on_done;
@@ -57,6 +60,7 @@ class SqlClient {
   void connect(Instant now);
   void advance(Instant now);
   void work(Instant now, bool readable);
+  [[nodiscard]] bool hand_on_copied(bool& heard);
   void send_next(Instant now);
   void drop(Instant now, Error error);
   void check_server();
@@ -67,6 +71,7 @@ class SqlClient {
   std::optional<Connection> connection_;
   bool connected_ = false;
   bool in_flight_ = false;
+  bool copying_ = false;  ///< rows of a COPY come
   /// The server has told that it is not the one the queries are for.
   bool wrong_server_ = false;
   std::optional<Error> failed_;

@@ -9,13 +9,7 @@ Connection::CopyRead Connection::read_copy() {
   if (state.ending) return end_of_copy();
   auto* conn = state.conn.get();
   char* raw = nullptr;
-  auto length = PQgetCopyData(conn, &raw, 1);
-  // TLS decrypts a record of up to 16 KiB at once, and libpq may take a part of it: the rest is in memory,
-  // and a poll of the socket never tells. Two more reads take what one record can hold.
-  for (int i = 0; i < 2 && length == 0 && PQsslInUse(conn) != 0; ++i) {
-    if (PQconsumeInput(conn) != 1) break;
-    length = PQgetCopyData(conn, &raw, 1);
-  }
+  const auto length = PQgetCopyData(conn, &raw, 1);
   if (length > 0) {
     state.copy_buffer.reset(raw);
     const auto bytes = std::as_bytes(std::span{raw, static_cast<std::size_t>(length)});

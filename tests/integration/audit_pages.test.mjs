@@ -10,9 +10,9 @@ const IN_ORDER = { dsn: { options: '-c enable_tidscan=off' } };
 
 /**
  * A table of `healthy` runs of four rows and among them `copies` of every shape of audit_shapes.mjs, its rows on the disk in `order`:
- * SQL over run (a number that sorts as the run) and id.
+ * SQL over run (a number that sorts as the run) and id. `large`: each row fills a page.
  */
-async function fill(cluster, { healthy, copies, order }) {
+async function fill(cluster, { healthy, copies, order, large = false }) {
   await insertShapes(cluster);
   const [{ shapes }] = await cluster.query(`SELECT count(DISTINCT run_id)::int AS shapes FROM ${EVENTS}`);
   const distance = Math.max(1, Math.floor(healthy / (shapes * copies)));
@@ -26,8 +26,9 @@ async function fill(cluster, { healthy, copies, order }) {
         FROM generate_series(0, ${copies} - 1) c, (SELECT dense_rank() OVER (ORDER BY run_id) AS shape, id, type, correlation_id FROM ${EVENTS}) shapes;
     TRUNCATE ${EVENTS};
     ALTER TABLE ${EVENTS} SET (autovacuum_enabled = off);
-    INSERT INTO ${EVENTS} (run_id, id, type, correlation_id)
-      SELECT 'wrun_01KAAAAAAA' || lpad(run::text, 16, '0'), id, type, correlation_id FROM all_rows ORDER BY ${order};
+    ALTER TABLE ${EVENTS} ALTER payload_cbor SET STORAGE PLAIN;
+    INSERT INTO ${EVENTS} (run_id, id, type, correlation_id, payload_cbor)
+      SELECT 'wrun_01KAAAAAAA' || lpad(run::text, 16, '0'), id, type, correlation_id, repeat('x', ${large ? 7000 : 1})::bytea FROM all_rows ORDER BY ${order};
     ANALYZE ${EVENTS}`);
 }
 
@@ -52,18 +53,22 @@ function assertSame(one, other) {
   assert.deepEqual([a.length, a[at]], [b.length, b[at]], `line ${at}`);
 }
 
-/** Audits both ways; `asked`: how often pages and runs in order were asked for by the first. */
+/** Audits both ways; `asked`: how often pages and runs in order were asked for by the first, and on how many sessions. */
 async function bothWays(cluster) {
   const before = cluster.log().length;
   const whole = await audit(cluster);
   const statements = cluster.log().slice(before);
   const inOrder = await audit(cluster, ['--json'], IN_ORDER);
-  return { whole, inOrder, asked: { pages: statements.split('COPY (SELECT').length - 1, order: statements.split('OFFSET 10000').length - 1 } };
+  const pages = [...statements.matchAll(/\[(\d+)\] .*COPY \(SELECT .* e\.ctid < /g)];
+  const sessions = new Set(pages.map(([, session]) => session)).size;
+  return { whole, inOrder, asked: { pages: pages.length, sessions, order: statements.split('OFFSET 10000').length - 1 } };
 }
 
 const CASES = {
   // Rows of a run up to 200 runs apart, as writers side by side leave them; more runs than are kept at a time (98,304).
   'more runs than memory is for': { healthy: 120_000, copies: 200, order: 'run + random() * 400', inOrder: false },
+  // More than 256 MiB: pieces of it come on two sessions side by side.
+  'a table of many pages': { healthy: 10_000, copies: 20, order: 'run + random() * 400', large: true, inOrder: false },
   'any order': { healthy: 30_000, copies: 60, order: 'random()', inOrder: false },
   // Rows of nearly every run on both sides of the moment when memory is full: not worth it, and the sieve gives up.
   'any order, more runs than memory is for': { healthy: 120_000, copies: 200, order: 'random()', inOrder: true },
@@ -76,6 +81,7 @@ for (const [name, { inOrder: givesUp, ...table }] of Object.entries(CASES)) {
     const { whole, inOrder, asked } = await bothWays(cluster);
     assert.equal(whole.code, 1, whole.stderr);
     assert.ok(asked.pages > 0, 'not read by pages');
+    assert.equal(asked.sessions, table.large ? 2 : 1);
     assert.equal(asked.order > 0, givesUp, 'read in order of runs');
     assertSame(whole, inOrder);
     const expected = await truth(cluster);

@@ -78,24 +78,32 @@ core::Profile orders() {
   return profile;
 }
 
-TEST(ReadBackQuery, SelectsTrackedTypesOfTheEventLog) {
-  const auto query = read_back_query(core::workflow_devkit_profile(), true, "character varying");
-  EXPECT_TRUE(query.has_types);
-  EXPECT_EQ(query.text,
-            "SELECT e.\"run_id\", e.\"id\", e.\"type\", e.\"correlation_id\", e.xmin, CASE WHEN "
-            "e.xmin::text::bigint >= 3"
-            " THEN (extract(epoch FROM pg_xact_commit_timestamp(e.xmin)) * 1000000)::bigint END"
-            " FROM \"workflow\".\"workflow_events\" AS e WHERE e.\"run_id\" = ANY ($1::text[])"
-            " AND e.\"type\"::text = ANY ($2::text[])");
+TEST(ReadBackCopy, SelectsTrackedTypesOfTheEventLog) {
+  const auto copy = read_back_copy(core::workflow_devkit_profile(), true, "character varying");
+  const std::string head =
+      "COPY (SELECT e.\"run_id\", e.\"id\", e.\"type\", e.\"correlation_id\", e.xmin, CASE WHEN "
+      "e.xmin::text::bigint >= 3"
+      " THEN (extract(epoch FROM pg_xact_commit_timestamp(e.xmin)) * 1000000)::bigint END"
+      " FROM \"workflow\".\"workflow_events\" AS e WHERE e.\"run_id\" ="
+      " ANY (pg_catalog.current_setting('dupwatch.runs')::text[]) AND e.\"type\"::text = ANY ('{\"";
+  EXPECT_EQ(copy.substr(0, head.size()), head);
+  EXPECT_TRUE(copy.ends_with("\"}'::text[])) TO STDOUT")) << copy;
+  for (const auto& type : tracked_types(core::workflow_devkit_profile()))
+    EXPECT_NE(copy.find("\"" + type + "\""), std::string::npos) << type;
 }
 
-TEST(ReadBackQuery, SelectsEveryRowWhereAnyTypeCounts) {
-  const auto query = read_back_query(orders(), true, "bigint", false);
-  EXPECT_FALSE(query.has_types);
-  EXPECT_EQ(
-      query.text,
-      "SELECT e.\"order\", e.\"id\", '', e.\"line\", e.\"id\", NULL, NULL FROM \"shop\".\"Order\"\"s\" AS e"
-      " WHERE e.\"order\" = ANY ($1::bigint[])");
+TEST(ReadBackCopy, SelectsEveryRowWhereAnyTypeCounts) {
+  EXPECT_EQ(read_back_copy(orders(), true, "bigint", false),
+            "COPY (SELECT e.\"order\", e.\"id\", '', e.\"line\", e.\"id\", NULL, NULL FROM "
+            "\"shop\".\"Order\"\"s\" AS e"
+            " WHERE e.\"order\" = ANY (pg_catalog.current_setting('dupwatch.runs')::bigint[])) TO STDOUT");
+}
+
+TEST(ForRuns, NamesTheRunsOutsideOfTheCopy) {
+  const std::vector<std::string> runs{"a", "it's", "back\\slash", "\"{,"};
+  EXPECT_EQ(for_runs(runs, "COPY x"),
+            "SELECT pg_catalog.set_config('dupwatch.runs', "
+            "E'{\"a\",\"it''s\",\"back\\\\\\\\slash\",\"\\\\\"{,\"}', true) IS NULL; COPY x");
 }
 
 TEST(WatchedColumns, NamesEachColumnOnce) {

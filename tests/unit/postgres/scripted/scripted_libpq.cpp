@@ -115,9 +115,11 @@ std::shared_ptr<FakeResult> command_ok() {
 std::shared_ptr<FakeResult> copy_both() {
   return std::make_shared<FakeResult>(FakeResult{PGRES_COPY_BOTH, {}, {}, {}});
 }
-std::shared_ptr<FakeResult> tuples(std::vector<std::vector<std::string>> rows, bool single) {
-  return std::make_shared<FakeResult>(
-      FakeResult{single ? PGRES_SINGLE_TUPLE : PGRES_TUPLES_OK, {}, {}, std::move(rows)});
+std::shared_ptr<FakeResult> copy_out() {
+  return std::make_shared<FakeResult>(FakeResult{PGRES_COPY_OUT, {}, {}, {}});
+}
+std::shared_ptr<FakeResult> tuples(std::vector<std::vector<std::string>> rows) {
+  return std::make_shared<FakeResult>(FakeResult{PGRES_TUPLES_OK, {}, {}, std::move(rows)});
 }
 std::shared_ptr<FakeResult> failure(std::string sqlstate, std::string message) {
   return std::make_shared<FakeResult>(
@@ -190,10 +192,6 @@ int PQflush(PGconn* conn) {
 int PQputCopyEnd(PGconn* conn, const char*) {
   return next("PQputCopyEnd", conn).returns;
 }
-int PQsetSingleRowMode(PGconn* conn) {
-  return next("PQsetSingleRowMode", conn).returns;
-}
-
 int PQsendQuery(PGconn* conn, const char* query) {
   state().sent.emplace_back(query);
   return next("PQsendQuery", conn).returns;
@@ -291,6 +289,9 @@ int PQbackendPID(const PGconn*) {
 }
 int PQsslInUse(PGconn*) {
   return 0;
+}
+void* PQsslStruct(PGconn*, const char*) {
+  return nullptr;
 }
 const char* PQparameterStatus(const PGconn*, const char*) {
   return nullptr;

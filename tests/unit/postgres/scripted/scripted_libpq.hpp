@@ -60,8 +60,8 @@ class Script {
 
 [[nodiscard]] std::shared_ptr<FakeResult> command_ok();
 [[nodiscard]] std::shared_ptr<FakeResult> copy_both();
-[[nodiscard]] std::shared_ptr<FakeResult> tuples(std::vector<std::vector<std::string>> rows,
-                                                 bool single = false);
+[[nodiscard]] std::shared_ptr<FakeResult> copy_out();
+[[nodiscard]] std::shared_ptr<FakeResult> tuples(std::vector<std::vector<std::string>> rows);
 [[nodiscard]] std::shared_ptr<FakeResult> failure(std::string sqlstate, std::string message);
 
 }  // namespace dupwatch::scripted

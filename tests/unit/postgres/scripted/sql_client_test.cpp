@@ -41,11 +41,16 @@ struct Log {
     query.on_done = [this](std::optional<Error> error) { done.push_back(error ? error->reason : "ok"); };
     return query;
   }
+  SqlClient::Query copy(std::string text) {
+    auto query = this->query(std::move(text));
+    query.on_row = nullptr;
+    query.on_copied = [this](std::string_view row) { rows.emplace_back(row); };
+    return query;
+  }
 };
 
 void send(Script& script) {
-  script.then({.function = "PQsendQuery", .returns = 1})
-      .then({.function = "PQsetSingleRowMode", .returns = 1});
+  script.then({.function = "PQsendQuery", .returns = 1});
   script.then({.function = "PQflush"});
 }
 
@@ -71,7 +76,7 @@ TEST(SqlClient, DoesNothingWithoutAQuery) {
   EXPECT_EQ(client.deadline(), Instant::max());
 }
 
-TEST(SqlClient, HandsOnRowsAsTheyComeAndRunsQueriesInOrder) {
+TEST(SqlClient, HandsOnRowsAndRunsQueriesInOrder) {
   Script script;
   Log log;
   SqlClient client{config(), 1};
@@ -82,16 +87,13 @@ TEST(SqlClient, HandsOnRowsAsTheyComeAndRunsQueriesInOrder) {
   script.connects();
   send(script);
   read(script);
-  script.then({.function = "PQisBusy"}).then({.function = "PQgetResult", .result = tuples({{"a"}}, true)});
   wait(script);
   client.turn(kStart);
-  EXPECT_EQ(log.rows, (std::vector<std::string>{"a"}));
   EXPECT_TRUE(log.done.empty());
   EXPECT_EQ(client.events(), POLLIN);
 
   read(script);
-  script.then({.function = "PQisBusy"}).then({.function = "PQgetResult", .result = tuples({{"b"}}, true)});
-  script.then({.function = "PQisBusy"}).then({.function = "PQgetResult", .result = tuples({})});
+  script.then({.function = "PQisBusy"}).then({.function = "PQgetResult", .result = tuples({{"a"}, {"b"}})});
   script.then({.function = "PQisBusy"}).then({.function = "PQgetResult"});
   send(script);
   wait(script);
@@ -100,6 +102,94 @@ TEST(SqlClient, HandsOnRowsAsTheyComeAndRunsQueriesInOrder) {
   EXPECT_EQ(log.done, (std::vector<std::string>{"ok"}));
   EXPECT_EQ(script.sent(), (std::vector<std::string>{"first", "second"}));
   EXPECT_EQ(client.waiting(), 1U);
+}
+
+/// Up to where the rows of a COPY begin, which a statement in the same message goes before.
+void begin_copy(Script& script) {
+  script.connects();
+  send(script);
+  read(script);
+  script.then({.function = "PQisBusy"}).then({.function = "PQgetResult", .result = tuples({{"f"}})});
+  script.then({.function = "PQisBusy"}).then({.function = "PQgetResult", .result = copy_out()});
+}
+
+TEST(SqlClient, HandsOnTheRowsOfACopyAsTheyCome) {
+  Script script;
+  Log log;
+  SqlClient client{config(), 1};
+  ASSERT_TRUE(client.submit(log.copy("copy")));
+  begin_copy(script);
+  script.then({.function = "PQgetCopyData", .data = "a\n"}).then({.function = "PQgetCopyData"});
+  script.then({.function = "PQconsumeInput", .returns = 1})
+      .then({.function = "PQgetCopyData", .data = "b\n"});
+  for (int reads = 1; reads < 4; ++reads) {
+    script.then({.function = "PQgetCopyData"});
+    if (reads < 3) script.then({.function = "PQconsumeInput", .returns = 1});
+  }
+  script.then({.function = "PQflush"});
+  client.turn(kStart);
+  EXPECT_EQ(log.rows, (std::vector<std::string>{"a\n", "b\n"}));
+  EXPECT_TRUE(log.done.empty());
+
+  read(script);
+  script.then({.function = "PQgetCopyData", .data = "c\n"})
+      .then({.function = "PQgetCopyData", .returns = -1});
+  script.then({.function = "PQisBusy"}).then({.function = "PQgetResult", .result = command_ok()});
+  script.then({.function = "PQisBusy"}).then({.function = "PQgetResult"});
+  script.then({.function = "PQflush"});
+  client.turn(kStart);
+  EXPECT_EQ(log.rows.back(), "c\n");
+  EXPECT_EQ(log.done, (std::vector<std::string>{"ok"}));
+}
+
+TEST(SqlClient, ACopyThatFailsInTheMiddleTellsWhy) {
+  Script script;
+  Log log;
+  SqlClient client{config(), 1};
+  ASSERT_TRUE(client.submit(log.copy("copy")));
+  begin_copy(script);
+  script.then({.function = "PQgetCopyData", .data = "a\n"})
+      .then({.function = "PQgetCopyData", .returns = -1});
+  script.then({.function = "PQisBusy"})
+      .then({.function = "PQgetResult", .result = failure("57014", "statement timeout")});
+  script.then({.function = "PQisBusy"}).then({.function = "PQgetResult"});
+  script.then({.function = "PQflush"});
+  client.turn(kStart);
+  EXPECT_EQ(log.done, (std::vector<std::string>{"statement_timeout"}));
+}
+
+TEST(SqlClient, AServerThatHangsInACopyIsGivenUp) {
+  Script script;
+  Log log;
+  SqlClient client{config(), 1};
+  auto query = log.copy("copy");
+  query.silence_max = 5s;
+  ASSERT_TRUE(client.submit(std::move(query)));
+  const auto nothing = [&] {
+    script.then({.function = "PQgetCopyData"});
+    for (int reads = 1; reads < 4; ++reads) {
+      script.then({.function = "PQconsumeInput", .returns = 1}).then({.function = "PQgetCopyData"});
+    }
+    script.then({.function = "PQflush"});
+  };
+  begin_copy(script);
+  nothing();
+  client.turn(kStart);
+  EXPECT_EQ(client.deadline(), kStart + 5s);
+  read(script);
+  nothing();
+  client.turn(kStart + 5s);
+  EXPECT_EQ(log.done, (std::vector<std::string>{"timeout"}));
+
+  ASSERT_TRUE(client.submit(log.query("next")));
+  script.connects();
+  send(script);
+  read(script);
+  script.then({.function = "PQisBusy"}).then({.function = "PQgetResult", .result = tuples({{"x"}})});
+  script.then({.function = "PQisBusy"}).then({.function = "PQgetResult"});
+  script.then({.function = "PQflush"});
+  client.turn(kStart + 1min);
+  EXPECT_EQ(log.rows, (std::vector<std::string>{"x"})) << "the new session copies nothing";
 }
 
 TEST(SqlClient, ACallbackMaySubmitTheNextQuery) {
@@ -258,9 +348,7 @@ TEST(SqlClient, AQueryWaitsForTheServerItIsFor) {
     script.connects();
     send(script);
     read(script);
-    script.then({.function = "PQisBusy"})
-        .then({.function = "PQgetResult", .result = tuples({{started}}, true)});
-    script.then({.function = "PQisBusy"}).then({.function = "PQgetResult", .result = tuples({})});
+    script.then({.function = "PQisBusy"}).then({.function = "PQgetResult", .result = tuples({{started}})});
     script.then({.function = "PQisBusy"}).then({.function = "PQgetResult"});
   };
   answers("yesterday");
