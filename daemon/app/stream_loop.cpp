@@ -77,7 +77,7 @@ std::optional<Error> StreamLoop::run() {
     parts_.turn(now);
     report(now);
     if (auto error = parts_.judge(facts_, now)) return error;
-    parts_.read_backs.pump(now, pace_.backlog());
+    parts_.read_backs.pump(now, pace_.gathering());
     parts_.watch.evict(now);
     const bool asked = parts_.watch.take_reply_request();
     if (asked || now >= next_status_) {
@@ -99,18 +99,22 @@ StreamLoop::Wake StreamLoop::wait(Instant now) {
                             parts_.turn_deadline(), parts_.watch.next_expiry()});
   if (reading && buffered_) deadline = now;
   if (reading) deadline = std::min(deadline, pace_.deadline());
+  // Rows of read-backs come in pieces of 8 KiB, and waking for each costs both sides more than they do. The
+  // pace wakes this loop every millisecond.
+  const bool leaves_sql = reading && pace_.gathering() && parts_.sql.events() == POLLIN;
   const auto stream_events = static_cast<short>((reading ? POLLIN : 0) | (unflushed_ ? POLLOUT : 0));
-  std::array<pollfd, 5> fds{{{.fd = parts_.stop_fd, .events = POLLIN, .revents = 0},
-                             {.fd = replication_.socket(), .events = stream_events, .revents = 0},
-                             {.fd = parts_.sql.socket(), .events = parts_.sql.events(), .revents = 0},
-                             {.fd = parts_.wake.fd(), .events = POLLIN, .revents = 0},
-                             {.fd = parts_.heartbeat != nullptr ? parts_.heartbeat->socket() : -1,
-                              .events = parts_.heartbeat != nullptr ? parts_.heartbeat->events() : short{0},
-                              .revents = 0}}};
+  std::array<pollfd, 5> fds{
+      {{.fd = parts_.stop_fd, .events = POLLIN, .revents = 0},
+       {.fd = replication_.socket(), .events = stream_events, .revents = 0},
+       {.fd = leaves_sql ? -1 : parts_.sql.socket(), .events = parts_.sql.events(), .revents = 0},
+       {.fd = parts_.wake.fd(), .events = POLLIN, .revents = 0},
+       {.fd = parts_.heartbeat != nullptr ? parts_.heartbeat->socket() : -1,
+        .events = parts_.heartbeat != nullptr ? parts_.heartbeat->events() : short{0},
+        .revents = 0}}};
   (void)poll(fds.data(), fds.size(), poll_timeout(now, deadline, kSleepMax));
   // Other sockets wake as well; for them the stream is left to gather.
   if (fds[1].revents != 0) buffered_ = true;
-  sql_readable_ = fds[2].revents != 0;
+  sql_readable_ = leaves_sql || fds[2].revents != 0;
   if (fds[3].revents != 0) parts_.wake.clear();
   return fds[0].revents != 0 ? Wake::kStop : Wake::kGoOn;
 }

@@ -8,7 +8,7 @@
 namespace dupwatch::postgres {
 namespace {
 
-constexpr int kReadsMax = 4;
+constexpr int kReadsMax = 8;
 
 Instant after(Instant now, std::chrono::milliseconds timeout) {
   return timeout.count() == 0 ? Instant::max() : now + timeout;

@@ -122,9 +122,9 @@ TEST(SqlClient, HandsOnTheRowsOfACopyAsTheyCome) {
   script.then({.function = "PQgetCopyData", .data = "a\n"}).then({.function = "PQgetCopyData"});
   script.then({.function = "PQconsumeInput", .returns = 1})
       .then({.function = "PQgetCopyData", .data = "b\n"});
-  for (int reads = 1; reads < 4; ++reads) {
+  for (int reads = 1; reads < 8; ++reads) {
     script.then({.function = "PQgetCopyData"});
-    if (reads < 3) script.then({.function = "PQconsumeInput", .returns = 1});
+    if (reads < 7) script.then({.function = "PQconsumeInput", .returns = 1});
   }
   script.then({.function = "PQflush"});
   client.turn(kStart);
@@ -167,7 +167,7 @@ TEST(SqlClient, AServerThatHangsInACopyIsGivenUp) {
   ASSERT_TRUE(client.submit(std::move(query)));
   const auto nothing = [&] {
     script.then({.function = "PQgetCopyData"});
-    for (int reads = 1; reads < 4; ++reads) {
+    for (int reads = 1; reads < 8; ++reads) {
       script.then({.function = "PQconsumeInput", .returns = 1}).then({.function = "PQgetCopyData"});
     }
     script.then({.function = "PQflush"});
