@@ -164,3 +164,43 @@ test('a rewrite of the table while it is read', async (t) => {
   }
   assert.ok(again, 'not read again in order of runs');
 });
+
+/** Enough runs in question for two sessions, and a role that has what setup grants. */
+async function manySuspects(t) {
+  const cluster = await serverWithSchema(t, { settings: { log_statement: 'all', max_wal_size: '4GB' } });
+  await fill(cluster, { healthy: 20_000, copies: 40, order: 'run' });
+  await runSetup(cluster, await daemonFor(t, cluster, { connection: { dsn: cluster.dsn({ user: 'watcher' }) } }));
+  return { cluster, expected: await truth(cluster) };
+}
+
+test('no second session is to be had', async (t) => {
+  const { cluster, expected } = await manySuspects(t);
+  const sessions = async () => {
+    const before = cluster.log().length;
+    const { code, findings, stderr } = await audit(cluster, ['--json'], { dsn: { user: 'watcher' } });
+    assert.equal(code, 1, stderr);
+    assert.equal(lines(findings).join('\n') === expected.join('\n'), true, 'not the findings of SQL');
+    return new Set([...cluster.log().slice(before).matchAll(/\[(\d+)\] .*'dupwatch\.runs', /g)].map(([, session]) => session)).size;
+  };
+  assert.equal(await sessions(), 2);
+  await cluster.query('ALTER ROLE watcher CONNECTION LIMIT 1');
+  assert.equal(await sessions(), 1);
+});
+
+test('Ctrl-C in the second reading says where to go on, and the two parts are the whole', async (t) => {
+  const { cluster, expected } = await manySuspects(t);
+  // Rows come slowly in the second reading alone, which names its runs in a setting.
+  await cluster.query(`
+    CREATE FUNCTION workflow.slow() RETURNS boolean LANGUAGE plpgsql AS
+      $$ BEGIN IF current_setting('dupwatch.runs', true) <> '' THEN PERFORM pg_sleep(0.001); END IF; RETURN true; END $$;
+    ALTER TABLE ${EVENTS} ENABLE ROW LEVEL SECURITY;
+    CREATE POLICY slow ON ${EVENTS} USING (workflow.slow())`);
+  const running = audit(cluster, ['--json'], { dsn: { user: 'watcher' }, onOutput: (child) => child.kill('SIGINT') });
+  const cut = await running;
+  assert.deepEqual([cut.code, cut.summary.complete], [4, false], cut.stderr);
+  assert.match(cut.stderr, /^interrupted; go on with: dupwatch audit --after wrun_\w+\n$/);
+  assert.ok(cut.findings.length > 0 && cut.findings.length < expected.length, `${cut.findings.length} findings`);
+  await cluster.query(`ALTER TABLE ${EVENTS} DISABLE ROW LEVEL SECURITY`);
+  const rest = await audit(cluster, ['--json', '--after', cut.summary.next_after], { dsn: { user: 'watcher' } });
+  assert.equal(lines([...cut.findings, ...rest.findings]).join('\n') === expected.join('\n'), true, 'not the findings of SQL');
+});

@@ -43,13 +43,14 @@ function merge(base, over) {
   return result;
 }
 
-/** Runs one command of the binary to its end; resolves {code, signal, stdout, stderr, lines}. */
-export function runCommand(args, { env = {}, timeoutMs = 60_000 } = {}) {
+/** Runs one command of the binary to its end; resolves {code, signal, stdout, stderr, lines}. onOutput gets the process with its first output. */
+export function runCommand(args, { env = {}, timeoutMs = 60_000, onOutput } = {}) {
   return new Promise((resolve, reject) => {
     const child = spawn(binary(), args, { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
     const timer = setTimeout(() => child.kill('SIGKILL'), timeoutMs);
     let stdout = '';
     let stderr = '';
+    if (onOutput) child.stdout.once('data', () => onOutput(child));
     child.stdout.on('data', (data) => { stdout += data; });
     child.stderr.on('data', (data) => { stderr += data; });
     child.on('error', reject);
