@@ -10,16 +10,11 @@ namespace dupwatch::app {
 
 /// Whether the stream comes so fast that it is read in larger pieces. The walsender sends message by message,
 /// and waking a reader for each costs it more than the message does (5.2 instead of 2.4 us an event of 200
-/// bytes by pgoutput): while a backlog drains the kernel wakes this process for 128 KiB, or after a
+/// bytes by pgoutput): while a backlog drains the kernel wakes this process for 192 KiB, or after a
 /// millisecond. At a lower rate nothing is held back.
-///
-/// On the server's own machine the kernel holds no more than that for it: what the walsender writes while
-/// there is no room is sent in one piece afterwards. With room for all (megabytes, as the kernel finds by
-/// itself) each message goes alone, which cost the walsender 4.0 instead of 2.8 us an event, and this process
-/// 1.6 instead of 1.1. Over a network a larger window is what fills the line.
 class StreamPace {
  public:
-  explicit StreamPace(int socket);
+  explicit StreamPace(int socket) : socket_(socket) {}
   ~StreamPace() { wake_at(1); }
   StreamPace(const StreamPace&) = delete;
   StreamPace& operator=(const StreamPace&) = delete;

@@ -1,6 +1,5 @@
 #include "daemon/app/stream_pace.hpp"
 
-#include <arpa/inet.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -86,41 +85,6 @@ TEST_F(Pace, LeavesTheSocketAsItWas) {
     EXPECT_GT(wakes_at(), 1);
   }
   EXPECT_EQ(wakes_at(), 1);
-}
-
-/// What the kernel holds at most for a connection between two addresses of this machine.
-int buffer(const char* server, const char* client) {
-  const int listener = socket(AF_INET, SOCK_STREAM, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  socklen_t size = sizeof address;
-  EXPECT_EQ(inet_pton(AF_INET, server, &address.sin_addr), 1);
-  EXPECT_EQ(bind(listener, reinterpret_cast<sockaddr*>(&address), size), 0);
-  EXPECT_EQ(listen(listener, 1), 0);
-  EXPECT_EQ(getsockname(listener, reinterpret_cast<sockaddr*>(&address), &size), 0);
-  const int reader = socket(AF_INET, SOCK_STREAM, 0);
-  sockaddr_in own{};
-  own.sin_family = AF_INET;
-  EXPECT_EQ(inet_pton(AF_INET, client, &own.sin_addr), 1);
-  EXPECT_EQ(bind(reader, reinterpret_cast<sockaddr*>(&own), sizeof own), 0);
-  EXPECT_EQ(connect(reader, reinterpret_cast<sockaddr*>(&address), size), 0);
-  const auto bytes = [&] {
-    int value = 0;
-    socklen_t length = sizeof value;
-    EXPECT_EQ(getsockopt(reader, SOL_SOCKET, SO_RCVBUF, &value, &length), 0);
-    return value;
-  };
-  const int before = bytes();
-  const StreamPace pace{reader};
-  const int after = bytes();
-  close(reader);
-  close(listener);
-  return after == before ? 0 : after;
-}
-
-TEST(PaceBuffer, IsBoundedOnOneMachineOnly) {
-  EXPECT_EQ(buffer("127.0.0.1", "127.0.0.1"), 2 * 128 * 1024);  // The kernel doubles it for its own needs.
-  EXPECT_EQ(buffer("127.0.0.1", "127.0.0.2"), 0) << "two addresses: as over a network";
 }
 
 }  // namespace
