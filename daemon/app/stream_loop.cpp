@@ -77,7 +77,7 @@ std::optional<Error> StreamLoop::run() {
     parts_.turn(now);
     report(now);
     if (auto error = parts_.judge(facts_, now)) return error;
-    parts_.read_backs.pump(now, pace_.gathering());
+    parts_.read_backs.pump(now, pace_.backlog());
     parts_.watch.evict(now);
     const bool asked = parts_.watch.take_reply_request();
     if (asked || now >= next_status_) {

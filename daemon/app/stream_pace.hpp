@@ -27,7 +27,8 @@ class StreamPace {
   void look(Instant now);
   /// Every message wakes again.
   void rest();
-  /// The stream comes as fast as a backlog does.
+  /// The stream comes as fast as a backlog does, whatever the size of its messages.
+  [[nodiscard]] bool backlog() const noexcept { return backlog_; }
   [[nodiscard]] bool gathering() const noexcept { return gathering_; }
   /// The socket is read now.
   void reads(Instant now) noexcept { read_ = now; }
@@ -41,6 +42,7 @@ class StreamPace {
   void wake_at(int bytes) const noexcept;
 
   int socket_;
+  bool backlog_ = false;
   bool gathering_ = false;
   Instant read_{};
   Instant since_{};

@@ -38,6 +38,7 @@ TEST_F(Pace, WakesForEveryMessageAtTheRateOfAnApplication) {
   come(pace, 0, 0);
   come(pace, 15, 980);  // 1,000 events a second, each a transaction of three messages
   EXPECT_FALSE(pace.gathering());
+  EXPECT_FALSE(pace.backlog());
   EXPECT_EQ(wakes_at(), 1);
 }
 
@@ -46,19 +47,22 @@ TEST_F(Pace, GathersWhileABacklogDrainsAndNoLonger) {
   come(pace, 0, 0);
   come(pace, 1000, 160);
   EXPECT_TRUE(pace.gathering());
+  EXPECT_TRUE(pace.backlog());
   EXPECT_GT(wakes_at(), 1000);
   come(pace, 5, 160);
   EXPECT_FALSE(pace.gathering());
   EXPECT_EQ(wakes_at(), 1);
 }
 
-TEST_F(Pace, DoesNotHoldBackAFewRows) {
+TEST_F(Pace, DoesNotHoldBackAFewRowsNorLargeOnes) {
   StreamPace pace{socket_};
   come(pace, 0, 0);
   come(pace, 4, 40'000);
-  EXPECT_FALSE(pace.gathering());
+  EXPECT_FALSE(pace.gathering()) << "a few";
+  EXPECT_FALSE(pace.backlog()) << "a few";
   come(pace, 400, 40'000);
-  EXPECT_TRUE(pace.gathering());
+  EXPECT_FALSE(pace.gathering()) << "large";
+  EXPECT_TRUE(pace.backlog()) << "large";
 }
 
 TEST_F(Pace, WhatIsGatheredIsReadAMillisecondAfterTheLastRead) {
