@@ -49,8 +49,8 @@ std::string named_runs(std::string_view run_type) {
   // The character types compare as text, without the length that a cast to their own name would cut a value
   // to.
   const bool text_like = run_type.empty() || run_type == "text" || run_type == "character varying";
-  return fmt::format("unnest(pg_catalog.current_setting('{}')::{}[]) AS named(run)", kRunsSetting,
-                     text_like ? "text" : run_type);
+  const auto type = text_like ? std::string_view{"text"} : run_type;
+  return fmt::format("((SELECT pg_catalog.current_setting('{}')::{}[])::{}[])", kRunsSetting, type, type);
 }
 
 std::string for_runs(std::span<const std::string> runs, std::string_view copy) {
@@ -61,8 +61,8 @@ std::string for_runs(std::span<const std::string> runs, std::string_view copy) {
 
 std::string read_back_copy(const core::Profile& profile, bool commit_time, std::string_view run_type,
                            bool xmin) {
-  auto query = fmt::format("COPY ({}, {} WHERE e.{} = named.run", event_select(profile, commit_time, xmin),
-                           named_runs(run_type), quote_identifier(profile.run_column));
+  auto query = fmt::format("COPY ({} WHERE e.{} = ANY {}", event_select(profile, commit_time, xmin),
+                           quote_identifier(profile.run_column), named_runs(run_type));
   if (!profile.unlisted_unique && !profile.type_column.empty()) {
     query += fmt::format(" AND e.{}::text = ANY ({}::text[])", quote_identifier(profile.type_column),
                          quote_literal(array_literal(tracked_types(profile))));

@@ -60,16 +60,16 @@ std::string pages_copy(const core::Profile& profile, std::int64_t begin, std::op
 std::string sorted_runs_copy(const core::Profile& profile, std::string_view run_type) {
   // The branch without rows gives the order its collation.
   return fmt::format(
-      "COPY (SELECT e.run FROM (SELECT {} AS run FROM {} AS e WHERE false UNION ALL SELECT named.run FROM "
-      "{}) e ORDER BY e.run) TO STDOUT",
+      "COPY (SELECT e.run FROM (SELECT {} AS run FROM {} AS e WHERE false UNION ALL SELECT unnest{}) "
+      "e ORDER BY e.run) TO STDOUT",
       of_e(profile.run_column), qualified(profile.schema, profile.table), named_runs(run_type));
 }
 
 std::string picked_runs_copy(const core::Profile& profile, std::string_view select,
                              std::string_view run_type) {
   const auto run = of_e(profile.run_column);
-  return fmt::format("COPY ({}, {} WHERE {} = named.run ORDER BY {}) TO STDOUT", select, named_runs(run_type),
-                     run, run);
+  return fmt::format("COPY ({} WHERE {} = ANY {} ORDER BY {}) TO STDOUT", select, run, named_runs(run_type),
+                     run);
 }
 
 }  // namespace dupwatch::postgres
