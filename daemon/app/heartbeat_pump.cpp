@@ -43,7 +43,7 @@ std::string beat_remedy(const Error& error) {
 
 HeartbeatPump::HeartbeatPump(const core::Config& config, core::Watch& watch, postgres::SqlClient& sql,
                              Log& log, std::uint64_t seed)
-    : config_(config), watch_(watch), own_(client_of(config, seed)), sql_(own_ ? *own_ : sql), log_(log) {}
+    : watch_(watch), own_(client_of(config, seed)), sql_(own_ ? *own_ : sql), log_(log) {}
 
 void HeartbeatPump::started(Instant now) {
   watch_.heartbeat().stream_started(now);

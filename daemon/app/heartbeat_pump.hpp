@@ -39,7 +39,6 @@ class HeartbeatPump {
   void emit(std::string content);
   void failed(const postgres::Error& error);
 
-  const core::Config& config_;
   core::Watch& watch_;
   std::unique_ptr<postgres::SqlClient> own_;
   postgres::SqlClient& sql_;
