@@ -32,6 +32,9 @@ inline Wide plus(const Wide& a, const Wide& b) noexcept {
 inline bool less(const Wide& a, const Wide& b) noexcept {
   return a.hi != b.hi ? a.hi < b.hi : a.lo < b.lo;
 }
+inline bool equal(const Wide& a, const Wide& b) noexcept {
+  return a.hi == b.hi && a.lo == b.lo;
+}
 [[nodiscard]] inline std::uint8_t length_of(const Wide& number) noexcept {
   const auto bits = number.hi != 0 ? 128 - std::countl_zero(number.hi) : 64 - std::countl_zero(number.lo);
   return static_cast<std::uint8_t>((bits + 7) / 8);

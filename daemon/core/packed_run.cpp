@@ -228,23 +228,25 @@ void unpack(std::span<const std::byte> packed, const Token& run_id, const RowKin
   }
 }
 
-std::optional<PackedView> look_behind(std::span<const std::byte> packed, const Token& run_id,
-                                      const RowKinds& kinds, const PackedRow& row) {
+std::optional<PackedView> peek(std::span<const std::byte> packed, const Token& run_id, const RowKinds& kinds,
+                               const PackedRow& row) {
   Reader reader(packed);
   const auto head = reader.varint();
   const auto rows = head >> kFlagBits;
   if ((head & (kHasCommits | kHasSpill)) != 0 || rows == 0) return std::nullopt;
   const bool slot = is_slot_number(row.id);
+  const auto wanted = wide(row.id);
+  bool behind = true;
   PackedView view{.end = {.id = wide(run_id), .key = wide(run_id), .commit = {}}};
   auto& end = view.end;
   for (auto left = rows; left != 0; --left) {
     const auto kind = read_kind(reader, kinds);
-    if (kind.ends_run || kind.id_kind != row.id.kind) return std::nullopt;
+    if (kind.id_kind != row.id.kind) return std::nullopt;
     const auto shape = reader.byte();
     const auto step = reader.wide(shape & kLengthMask);
     end.id = (shape & kNegative) != 0 ? minus(end.id, step) : plus(end.id, step);
     const Token id{.hi = end.id.hi, .lo = end.id.lo, .kind = kind.id_kind};
-    if (!less(end.id, wide(row.id)) || is_slot_number(id) != slot) return std::nullopt;
+    behind = behind && !kind.ends_run && less(end.id, wanted) && is_slot_number(id) == slot;
     const auto belongs = shape >> kEntityShift;
     if (belongs == kNewEntity) {
       const auto key = read_key(reader, kind.key_kind, end);
@@ -257,9 +259,15 @@ std::optional<PackedView> look_behind(std::span<const std::byte> packed, const T
     }
     (void)read_commit(reader, false, end);
     if (end.entity != view.entity) continue;
+    if (!behind && kind.type == row.kind.type && equal(end.id, wanted)) {
+      if (end.commit.xid != row.xid) return std::nullopt;
+      view.known = true;
+      return view;
+    }
     view.repeated |= view.seen & type_bit(kind.type);
     view.seen |= type_bit(kind.type);
   }
+  if (!behind) return std::nullopt;
   return view;
 }
 

@@ -68,6 +68,9 @@ struct PackedRow {
 
 /// A packed log seen from such a row.
 struct PackedView {
+  /// The log has the row, of the same transaction: a redelivery that changes nothing. The rest is of no use
+  /// then.
+  bool known = false;
   PackedEnd end;
   std::uint32_t entity = RunLog::kNone;  ///< the row's own; kNone = it is new
   /// As RunLog::Entity has them.
@@ -82,11 +85,11 @@ void pack(const RunLog& log, const Token& run_id, bool commits, RowKinds& kinds,
 /// `log` must be empty, `run_id` and `kinds` those that `packed` was made with.
 void unpack(std::span<const std::byte> packed, const Token& run_id, const RowKinds& kinds,
             const TokenCodec& codec, RunLog& log);
-/// nullopt: the log must be opened for the row. Else the row sorts behind all others, which are of its scheme
-/// and its kind of id, none of them ends the run, and their commits aren't kept.
-[[nodiscard]] std::optional<PackedView> look_behind(std::span<const std::byte> packed, const Token& run_id,
-                                                    const RowKinds& kinds, const PackedRow& row);
-/// The log with the row behind it, as pack() would write it; `view` is look_behind()'s.
+/// nullopt: the log must be opened for the row. Else it is known, or it sorts behind all others, which are of
+/// its scheme and its kind of id, none of them ends the run, and their commits aren't kept.
+[[nodiscard]] std::optional<PackedView> peek(std::span<const std::byte> packed, const Token& run_id,
+                                             const RowKinds& kinds, const PackedRow& row);
+/// The log with the row behind it, as pack() would write it; `view` is peek()'s of a row that is not known.
 void append(std::span<const std::byte> packed, const PackedView& view, const PackedRow& row, RowKinds& kinds,
             std::vector<std::byte>& out);
 [[nodiscard]] std::uint64_t packed_rows(std::span<const std::byte> packed) noexcept;

@@ -16,7 +16,8 @@ constexpr std::uint64_t kIdTextOverhead = 96;
 
 /// In front of each block.
 constexpr std::uint64_t kHeapHeader = 8;
-/// Packed logs that a row is appended to: above this, walking them costs more than opening saves.
+/// Packed logs that a row is appended to: above this, walking them costs more than opening saves. What is
+/// known already needs no more than the walk.
 constexpr std::uint32_t kAppendBytesMax = 1024;
 
 /// What malloc takes for a block: 32 bytes at least, a multiple of 16 (glibc).
@@ -108,6 +109,7 @@ RunLog::Added RunIndex::add_row(Handle handle, const EventRow& row) {
   if (!added.known) {
     note_open_bytes(open);
     ++rows_;
+    runs_[handle].read_ahead = false;
   }
   return added;
 }
@@ -120,6 +122,7 @@ void RunIndex::note_open_bytes(OpenLog& open) noexcept {
 
 void RunIndex::complete(Handle handle) {
   runs_[handle].pending = false;
+  runs_[handle].read_ahead = true;
   link_newest(handle);
   link_newest_open(runs_[handle].place);
   limit_open();
@@ -143,10 +146,11 @@ void RunIndex::touch(Handle handle) {
   limit_open();
 }
 
-std::optional<PackedView> RunIndex::look_behind(Handle handle, const EventRow& row) {
+std::optional<PackedView> RunIndex::peek(Handle handle, const EventRow& row) {
   const auto& run = runs_[handle];
   // What comes in a row is cheaper in an open log, and so is a long log.
-  if (!run.packed || handle == newest_ || run.place > kAppendBytesMax) return std::nullopt;
+  const bool is_long = run.place > kAppendBytesMax;
+  if (!run.packed || handle == newest_ || (is_long && !run.read_ahead)) return std::nullopt;
   if (row.type == RunLog::kUnlistedType || row.ends_run || row.identity.size() != 1) return std::nullopt;
   auto& wanted = looked_for_;
   wanted.id = codec_.pack(row.id);
@@ -162,7 +166,14 @@ std::optional<PackedView> RunIndex::look_behind(Handle handle, const EventRow& r
                  .ends_run = false,
                  .null_identity = null_identity};
   wanted.xid = row.commit.xid;
-  return core::look_behind({run.packed.get(), run.place}, id_of(run), kinds_, wanted);
+  auto view = core::peek({run.packed.get(), run.place}, id_of(run), kinds_, wanted);
+  if (view && !view->known && is_long) view.reset();
+  return view;
+}
+
+void RunIndex::redelivered(Handle handle) {
+  unlink(handle);
+  link_newest(handle);
 }
 
 void RunIndex::append(Handle handle, const PackedView& view) {
@@ -171,6 +182,7 @@ void RunIndex::append(Handle handle, const PackedView& view) {
   packed_bytes_ -= heap_block(run.place);
   store_packed(run);
   ++rows_;
+  run.read_ahead = false;
   unlink(handle);
   link_newest(handle);
 }

@@ -48,9 +48,11 @@ class RunIndex {
   void touch(Handle handle);
   /// Of a row whose run is packed: nullopt if the log must be opened for it, as for the second row of a run
   /// in a row.
-  [[nodiscard]] std::optional<PackedView> look_behind(Handle handle, const EventRow& row);
-  /// Puts the row that look_behind() was asked about just now behind its log, which stays packed; the run
-  /// leaves last.
+  [[nodiscard]] std::optional<PackedView> peek(Handle handle, const EventRow& row);
+  /// The row that peek() was asked about just now is known: the run leaves last.
+  void redelivered(Handle handle);
+  /// Puts the row that peek() was asked about just now behind its log, which stays packed; the run leaves
+  /// last.
   void append(Handle handle, const PackedView& view);
   /// A finding tells of the run, whose log is open: LSN and time of its commits are kept from now on even
   /// when it is packed, and what is known of them still is filled in.
@@ -102,6 +104,8 @@ class RunIndex {
     bool pending : 1 = false;
     bool ended : 1 = false;
     bool keeps_commits : 1 = false;
+    /// Every row since its read-back was a redelivery, so the next one may be.
+    bool read_ahead : 1 = false;
   };
   struct OpenLog {
     RunLog log;

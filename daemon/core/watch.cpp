@@ -125,7 +125,7 @@ void Watch::on_insert(const decoder::Row& row) {
 
 void Watch::add_streamed(const EventRow& row) {
   const auto known = index_.find(row.run_id);
-  if (known != RunIndex::kNone && append_quietly(known, row)) return;
+  if (known != RunIndex::kNone && add_quietly(known, row)) return;
   const auto handle = open_or_request(known, row.run_id);
   const auto greatest = index_.log(handle).greatest();
   const auto added = index_.add_row(handle, row);
@@ -141,8 +141,13 @@ void Watch::add_streamed(const EventRow& row) {
   if (index_.over_bound()) index_.evict(now_);
 }
 
-bool Watch::append_quietly(RunIndex::Handle run, const EventRow& row) {
-  const auto view = index_.look_behind(run, row);
+bool Watch::add_quietly(RunIndex::Handle run, const EventRow& row) {
+  const auto view = index_.peek(run, row);
+  if (view && view->known) {
+    index_.redelivered(run);
+    ++counters_.redeliveries;
+    return true;
+  }
   if (!view || !rules_.is_quiet(row.type, view->seen, view->repeated)) return false;
   index_.append(run, *view);
   if (index_.over_bound()) index_.evict(now_);

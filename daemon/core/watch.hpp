@@ -160,7 +160,7 @@ class Watch final : private decoder::ChangeSink {
   void acknowledge(Finding& finding) const;
   void observe_order(RunIndex::Handle run, std::uint32_t greatest_before, std::uint32_t row);
   /// Most rows of a packed run change no finding, and then it stays packed. False: nothing was done.
-  [[nodiscard]] bool append_quietly(RunIndex::Handle run, const EventRow& row);
+  [[nodiscard]] bool add_quietly(RunIndex::Handle run, const EventRow& row);
   [[nodiscard]] RunIndex::Handle open_or_request(RunIndex::Handle known, std::string_view run_id);
   void notice(Notice::Kind kind, std::string detail);
 

@@ -38,8 +38,8 @@ class Judge {
     row.commit = {.xid = ++xid_, .lsn = decoder::Lsn{lsn_ += 700}, .time = {static_cast<std::int64_t>(lsn_)}};
     if (fresh) {
       handle = index_.insert_pending(view(event.run));
-    } else if (const auto behind = index_.look_behind(handle, row);
-               behind && rules_.is_quiet(row.type, behind->seen, behind->repeated)) {
+    } else if (const auto behind = index_.peek(handle, row);
+               behind && !behind->known && rules_.is_quiet(row.type, behind->seen, behind->repeated)) {
       index_.append(handle, *behind);
       if (index_.over_bound()) index_.evict(Instant{});
       return;

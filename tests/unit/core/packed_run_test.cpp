@@ -208,7 +208,7 @@ TEST_F(PackedRunTest, ARowBehindALogIsAsIfTheLogHadBeenPackedWithIt) {
       const std::vector<std::byte> packed(bytes);
       std::optional<PackedView> view;
       if (wanted.id.packed() && row.type != "run_completed") {
-        view = look_behind(packed, run_id, kinds, wanted);
+        view = peek(packed, run_id, kinds, wanted);
       }
       std::vector<std::byte> with_row;
       if (view) append(packed, *view, wanted, kinds, with_row);
@@ -242,9 +242,37 @@ TEST_F(PackedRunTest, NothingIsPutBehindALogThatKeepsItsCommits) {
   const auto run_id = codec.pack(ulid("wrun_", 1));
   const auto row = packed_row(codec, profile, {"r", ulid("wevt_", 2), {ulid("step_", 2)}, "step_created"}, 7);
   pack(log, run_id, false, kinds, bytes);
-  EXPECT_TRUE(look_behind(bytes, run_id, kinds, row).has_value());
+  EXPECT_TRUE(peek(bytes, run_id, kinds, row).has_value());
   pack(log, run_id, true, kinds, bytes);
-  EXPECT_FALSE(look_behind(bytes, run_id, kinds, row).has_value());
+  EXPECT_FALSE(peek(bytes, run_id, kinds, row).has_value());
+}
+
+TEST_F(PackedRunTest, ARowThatThePackedLogHasIsKnown) {
+  Prng random(2);
+  for (int round = 0; round < 100; ++round) {
+    log.clear();
+    const auto run_id = codec.pack(ulid("wrun_", random.next() >> 8U));
+    std::vector<PackedRow> rows;
+    for (std::uint64_t n = 1; n <= 60; ++n) {
+      // In any order, some with one id in two entities or types; the run's end is among them.
+      const auto* type = n == 40 ? "run_completed" : random.below(2) == 0 ? "step_created" : "hook_received";
+      const Event event{"r", ulid("wevt_", random.below(200)), {ulid("step_", random.below(6))}, type};
+      const auto xid = static_cast<decoder::Xid>(1 + random.below(1000));
+      if (add_event(log, codec, profile, event, {.xid = xid, .lsn = {}, .time = {}}).known) continue;
+      if (n != 40) rows.push_back(packed_row(codec, profile, event, xid));
+    }
+    pack(log, run_id, false, kinds, bytes);
+    const std::vector<std::byte> packed(bytes);
+    for (auto row : rows) {
+      const auto view = peek(packed, run_id, kinds, row);
+      ASSERT_TRUE(view && view->known);
+      row.xid += 1;
+      ASSERT_FALSE(peek(packed, run_id, kinds, row)) << "another transaction has written it";
+      row.xid -= 1;
+      row.id.lo += 1U << 20U;
+      ASSERT_FALSE(peek(packed, run_id, kinds, row)) << "the run has ended, and the id is none of its rows'";
+    }
+  }
 }
 
 }  // namespace
