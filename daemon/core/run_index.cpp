@@ -6,7 +6,6 @@
 namespace dupwatch::core {
 namespace {
 
-constexpr std::size_t kTableMin = 1024;
 /// Longer ids are looked up each time; those of the engine have 31.
 constexpr std::size_t kFoundBytesMax = 64;
 /// Heap of an open log that is kept for the next run: enough for some 100 rows.
@@ -32,10 +31,10 @@ constexpr std::size_t kPrefetchBytes = 192;
 }  // namespace
 
 RunIndex::RunIndex(std::uint64_t bytes_max, std::chrono::milliseconds run_grace, std::uint64_t seed)
-    : bytes_max_(bytes_max), run_grace_(run_grace), seed_(seed), table_(kTableMin) {}
+    : bytes_max_(bytes_max), run_grace_(run_grace), seed_(seed) {}
 
-std::uint64_t RunIndex::hash_of(const Token& id, std::string_view text) const noexcept {
-  return id.packed() ? hash_token(id, seed_) : hash_text(text, seed_);
+std::uint32_t RunIndex::hash_of(const Token& id, std::string_view text) const noexcept {
+  return static_cast<std::uint32_t>(id.packed() ? hash_token(id, seed_) : hash_text(text, seed_));
 }
 
 bool RunIndex::is(Handle handle, const Token& id, std::string_view text) const noexcept {
@@ -55,13 +54,9 @@ RunIndex::Handle RunIndex::find(std::string_view run_id) {
 
 RunIndex::Handle RunIndex::look_up(std::string_view run_id) {
   const auto id = codec_.pack(run_id);
-  const auto hash = static_cast<std::uint32_t>(hash_of(id, run_id));
-  for (auto i = home(hash); table_[i].run != kNone; i = after(i)) {
-    if (table_[i].hash != hash || !is(table_[i].run, id, run_id)) continue;
-    prefetch(runs_[table_[i].run]);
-    return table_[i].run;
-  }
-  return kNone;
+  const auto found = table_.find(hash_of(id, run_id), [&](Handle run) { return is(run, id, run_id); });
+  if (found != kNone) prefetch(runs_[found]);
+  return found;
 }
 
 void RunIndex::prefetch(const Run& run) const noexcept {
@@ -77,7 +72,6 @@ void RunIndex::prefetch(const Run& run) const noexcept {
 }
 
 RunIndex::Handle RunIndex::insert_pending(std::string_view run_id) {
-  if ((live_ + 1) * 8 > table_.size() * 7) grow_table();
   Handle handle = kNone;
   if (free_.empty()) {
     handle = static_cast<Handle>(runs_.size());
@@ -98,7 +92,7 @@ RunIndex::Handle RunIndex::insert_pending(std::string_view run_id) {
   }
   run.pending = true;
   run.place = take_open(handle);
-  place(handle, static_cast<std::uint32_t>(hash_of(id, run_id)));
+  table_.insert(handle, hash_of(id, run_id));
   ++live_;
   return handle;
 }
@@ -307,37 +301,6 @@ std::string RunIndex::run_id(Handle handle) const {
   return out;
 }
 
-void RunIndex::grow_table() {
-  const auto old = std::exchange(table_, std::vector<Slot>(table_.size() + table_.size() / 2));
-  for (const auto& slot : old) {
-    if (slot.run != kNone) place(slot.run, slot.hash);
-  }
-}
-
-void RunIndex::place(Handle run, std::uint32_t hash) {
-  auto i = home(hash);
-  while (table_[i].run != kNone) i = after(i);
-  table_[i] = Slot{.run = run, .hash = hash};
-}
-
-void RunIndex::remove_from_table(Handle handle) {
-  const auto id = id_of(runs_[handle]);
-  const auto hash = id.packed() ? hash_token(id, seed_) : hash_text(id_texts_.at(handle), seed_);
-  auto hole = home(static_cast<std::uint32_t>(hash));
-  while (table_[hole].run != handle) hole = after(hole);
-  // Linear probing without tombstones: move later entries back unless that would put them before their home.
-  const auto behind = [&](std::size_t i, std::size_t from) {
-    return i >= from ? i - from : i + table_.size() - from;
-  };
-  for (auto i = after(hole); table_[i].run != kNone; i = after(i)) {
-    if (behind(i, home(table_[i].hash)) >= behind(i, hole)) {
-      table_[hole] = table_[i];
-      hole = i;
-    }
-  }
-  table_[hole] = Slot{};
-}
-
 void RunIndex::link_newest(Handle handle) {
   auto& run = runs_[handle];
   run.older = newest_;
@@ -371,8 +334,9 @@ void RunIndex::unlink_open(std::uint32_t place) {
 void RunIndex::evict_run(Handle handle, Eviction reason) {
   if (found_ == handle) found_ = kNone;
   unlink(handle);
-  remove_from_table(handle);
   auto& run = runs_[handle];
+  const auto id = id_of(run);
+  table_.erase(handle, hash_of(id, id.packed() ? std::string_view{} : id_texts_.at(handle)));
   if (run.packed) {
     rows_ -= packed_rows({run.packed.get(), run.place});
     packed_bytes_ -= heap_block(run.place);

@@ -16,6 +16,7 @@
 #include "daemon/core/places.hpp"
 #include "daemon/core/recent_commits.hpp"
 #include "daemon/core/run_log.hpp"
+#include "daemon/core/run_table.hpp"
 #include "daemon/core/stats.hpp"
 
 namespace dupwatch::core {
@@ -29,8 +30,8 @@ using Instant = std::chrono::steady_clock::time_point;
 /// part of touch().
 class RunIndex {
  public:
-  using Handle = std::uint32_t;
-  static constexpr Handle kNone = 0xFFFFFFFF;
+  using Handle = RunTable::Handle;
+  static constexpr Handle kNone = RunTable::kNone;
   /// Complete runs whose logs are open: with logs of ordinary size they stay within a second-level cache.
   static constexpr std::size_t kOpenRunsMax = 1024;
   /// Open logs of complete runs take at most this share of the bound (and the newest one whatever it needs).
@@ -81,7 +82,7 @@ class RunIndex {
   [[nodiscard]] std::uint64_t rows() const noexcept { return rows_; }
   [[nodiscard]] std::uint64_t bytes() const noexcept {
     // Places of runs that left are used again and never given back, so they count as well.
-    return packed_bytes_ + open_bytes_ + id_text_bytes_ + place_bytes_ + table_.capacity() * sizeof(Slot);
+    return packed_bytes_ + open_bytes_ + id_text_bytes_ + place_bytes_ + table_.bytes();
   }
   [[nodiscard]] std::uint64_t bytes_max() const noexcept { return bytes_max_; }
   [[nodiscard]] bool over_bound() const noexcept { return bytes() > bytes_max_; }
@@ -114,31 +115,19 @@ class RunIndex {
     std::uint32_t older = kNone;  ///< list of complete runs' open logs by last use
     std::uint32_t newer = kNone;
   };
-  struct Slot {
-    Handle run = kNone;
-    std::uint32_t hash = 0;
-  };
   struct Ended {
     Instant expires;
     Handle run = kNone;
     std::uint16_t generation = 0;
   };
-  [[nodiscard]] std::uint64_t hash_of(const Token& id, std::string_view text) const noexcept;
+  [[nodiscard]] std::uint32_t hash_of(const Token& id, std::string_view text) const noexcept;
   [[nodiscard]] Handle look_up(std::string_view run_id);
   [[nodiscard]] bool is(Handle handle, const Token& id, std::string_view text) const noexcept;
   [[nodiscard]] static Token id_of(const Run& run) noexcept {
     return {.hi = run.id_hi, .lo = run.id_lo, .kind = run.id_kind};
   }
-  /// Where a run with this hash belongs in the table.
-  [[nodiscard]] std::size_t home(std::uint32_t hash) const noexcept {
-    return (std::uint64_t{hash} * table_.size()) >> 32U;
-  }
-  [[nodiscard]] std::size_t after(std::size_t i) const noexcept { return i + 1 == table_.size() ? 0 : i + 1; }
   void await_expiry(const Ended& ended);
   void prefetch(const Run& run) const noexcept;
-  void grow_table();
-  void place(Handle run, std::uint32_t hash);
-  void remove_from_table(Handle handle);
   void link_newest(Handle handle);
   void unlink(Handle handle);
   void link_newest_open(std::uint32_t place);
@@ -175,7 +164,7 @@ class RunIndex {
   RowKinds kinds_;
   PackedRow looked_for_;
   std::vector<std::byte> scratch_;
-  std::vector<Slot> table_;
+  RunTable table_;
   std::deque<Ended> ended_;
   Handle oldest_ = kNone;
   Handle newest_ = kNone;

@@ -20,7 +20,7 @@ using oracle::Event;
 
 constexpr std::uint64_t kRoomy = std::uint64_t{1} << 30U;
 /// Of the table before any run is in it.
-constexpr std::uint64_t kEmptyTableBytes = 1024 * 8;
+constexpr std::uint64_t kEmptyTableBytes = (1024 + 96) * 8;
 Instant at(std::chrono::milliseconds time) {
   return Instant{} + std::chrono::hours{1} + time;
 }
