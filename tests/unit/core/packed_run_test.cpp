@@ -255,7 +255,7 @@ TEST_F(PackedRunTest, ARowThatThePackedLogHasIsKnown) {
     std::vector<PackedRow> rows;
     for (std::uint64_t n = 1; n <= 60; ++n) {
       // In any order, some with one id in two entities or types; the run's end is among them.
-      const auto* type = n == 40 ? "run_completed" : random.below(2) == 0 ? "step_created" : "hook_received";
+      const auto* type = n == 40 ? "run_completed" : random.below(2) == 0 ? "step_created" : "step_started";
       const Event event{"r", ulid("wevt_", random.below(200)), {ulid("step_", random.below(6))}, type};
       const auto xid = static_cast<decoder::Xid>(1 + random.below(1000));
       if (add_event(log, codec, profile, event, {.xid = xid, .lsn = {}, .time = {}}).known) continue;
