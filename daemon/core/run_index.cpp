@@ -197,7 +197,7 @@ std::uint32_t RunIndex::take_open(Handle run) {
 void RunIndex::leave_open(std::uint32_t place) {
   auto& open = open_[place];
   // Its memory serves the next run, unless there is too much of it.
-  if (open.bytes > kKeptLogBytes || over_bound()) {
+  if (open.bytes > kKeptLogBytes || free_open_.size() >= kOpenRunsMax || over_bound()) {
     open.log = RunLog{};
   } else {
     open.log.clear();

@@ -79,6 +79,8 @@ class RunIndex {
   [[nodiscard]] std::size_t size() const noexcept { return live_; }
   /// Runs whose logs are open, pending ones included.
   [[nodiscard]] std::size_t open_runs() const noexcept { return open_.size() - free_open_.size(); }
+  /// Of their logs, and of places that are kept for the next ones.
+  [[nodiscard]] std::uint64_t open_bytes() const noexcept { return open_bytes_; }
   [[nodiscard]] std::uint64_t rows() const noexcept { return rows_; }
   [[nodiscard]] std::uint64_t bytes() const noexcept {
     // Places of runs that left are used again and never given back, so they count as well.

@@ -67,8 +67,9 @@ void Watch::receive(std::span<const std::byte> copy_data, Instant now) {
 
 bool Watch::may_read() const noexcept {
   // Pending runs can't be evicted, so memory over its bound with read-backs outstanding waits for them.
-  const auto pending = pending_runs();
-  return pending < kPendingRunsMax && (pending == 0 || !index_.over_bound());
+  if (pending_runs_ == 0) return true;
+  if (pending_runs_ >= kPendingRunsMax || index_.over_bound()) return false;
+  return pending_runs_ < kReadBackRunsMax || index_.open_bytes() < index_.bytes_max() / kPendingShare;
 }
 
 bool Watch::take_reply_request() noexcept {
@@ -83,13 +84,7 @@ void Watch::on_begin(const decoder::Begin& begin) {
 
 void Watch::on_commit(const decoder::Commit& commit) {
   ++counters_.transactions;
-  std::uint64_t read_back = 0;
-  if (!collecting_.empty()) {
-    read_back = collecting_number_;
-  } else if (!in_flight_.empty()) {
-    read_back = collecting_number_ - 1;
-  }
-  confirm_.commit(commit.end_lsn, read_back);
+  confirm_.commit(commit.end_lsn, last_read_back());
 }
 
 Watch::ListedType Watch::classify(std::string_view type,
@@ -169,23 +164,26 @@ RunIndex::Handle Watch::open_or_request(RunIndex::Handle known, std::string_view
     return known;
   }
   const auto handle = index_.insert_pending(run_id);
-  collecting_.push_back(handle);
+  request(handle);
   return handle;
 }
 
+void Watch::request(RunIndex::Handle run) {
+  const bool in_flight = read_back_sent_ && batches_.size() == 1;
+  if (batches_.empty() || in_flight || batches_.back().size() == kReadBackRunsMax) batches_.emplace_back();
+  batches_.back().push_back(run);
+  ++pending_runs_;
+}
+
 std::optional<ReadBack> Watch::next_read_back() {
-  if (read_back_sent_) return std::nullopt;
-  if (in_flight_.empty()) {
-    if (collecting_.empty()) return std::nullopt;
-    in_flight_ = std::exchange(collecting_, {});
-    ++collecting_number_;
-  }
+  if (read_back_sent_ || batches_.empty()) return std::nullopt;
   read_back_sent_ = true;
-  ReadBack batch{.number = collecting_number_ - 1, .run_ids = {}};
-  batch.run_ids.reserve(in_flight_.size());
-  for (const auto handle : in_flight_) batch.run_ids.push_back(index_.run_id(handle));
+  const auto& runs = batches_.front();
+  ReadBack batch{.number = first_batch_, .run_ids = {}};
+  batch.run_ids.reserve(runs.size());
+  for (const auto run : runs) batch.run_ids.push_back(index_.run_id(run));
   ++counters_.read_backs;
-  counters_.read_back_runs += in_flight_.size();
+  counters_.read_back_runs += runs.size();
   return batch;
 }
 
@@ -208,14 +206,15 @@ void Watch::read_back_row(std::string_view run_id, std::string_view id, std::str
 }
 
 void Watch::read_back_done() {
-  for (const auto handle : in_flight_) {
-    index_.complete(handle);
-    rules_.judge_run(index_.log(handle), verdicts_);
-    report_verdicts(handle, Origin::kReadBack);
+  for (const auto run : batches_.front()) {
+    index_.complete(run);
+    rules_.judge_run(index_.log(run), verdicts_);
+    report_verdicts(run, Origin::kReadBack);
   }
-  in_flight_.clear();
+  pending_runs_ -= batches_.front().size();
+  batches_.pop_front();
   read_back_sent_ = false;
-  confirm_.read_back_done(collecting_number_ - 1);
+  confirm_.read_back_done(first_batch_++);
   index_.evict(now_);
 }
 

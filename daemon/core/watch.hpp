@@ -54,7 +54,13 @@ struct Notice {
 class Watch final : private decoder::ChangeSink {
  public:
   /// At most this many runs wait for a read-back; then may_read() is false and the walsender is left waiting.
-  static constexpr std::size_t kPendingRunsMax = 2048;
+  /// So many that the stream goes on while the server looks up the runs of a restart.
+  static constexpr std::size_t kPendingRunsMax = 16'384;
+  /// Of which so many are asked for at once.
+  static constexpr std::size_t kReadBackRunsMax = 2048;
+  /// More than one batch waits only while open logs, which are those of pending runs mostly, take at most
+  /// this share of the index's bound.
+  static constexpr std::uint64_t kPendingShare = 4;
   static constexpr std::size_t kNoticesMax = 8;
   /// With synchronous replication a commit is in the stream before other sessions see it.
   static constexpr std::chrono::seconds kSettled{10};
@@ -128,7 +134,7 @@ class Watch final : private decoder::ChangeSink {
   [[nodiscard]] decoder::Lsn received() const noexcept { return received_; }
   [[nodiscard]] decoder::Lsn judged() const noexcept { return confirm_.judged(); }
   [[nodiscard]] decoder::Lsn confirmed() const noexcept { return confirm_.confirmed(); }
-  [[nodiscard]] std::size_t pending_runs() const noexcept { return collecting_.size() + in_flight_.size(); }
+  [[nodiscard]] std::size_t pending_runs() const noexcept { return pending_runs_; }
   [[nodiscard]] const RunIndex& index() const noexcept { return index_; }
   [[nodiscard]] const Counters& counters() const noexcept { return counters_; }
   [[nodiscard]] Counters& counters() noexcept { return counters_; }
@@ -162,6 +168,12 @@ class Watch final : private decoder::ChangeSink {
   /// Most rows of a packed run change no finding, and then it stays packed. False: nothing was done.
   [[nodiscard]] bool add_quietly(RunIndex::Handle run, const EventRow& row);
   [[nodiscard]] RunIndex::Handle open_or_request(RunIndex::Handle known, std::string_view run_id);
+  /// The batch that the run comes into is the last one.
+  void request(RunIndex::Handle run);
+  /// The number of the last batch; 0 = no run waits.
+  [[nodiscard]] std::uint64_t last_read_back() const noexcept {
+    return batches_.empty() ? 0 : first_batch_ + batches_.size() - 1;
+  }
   void notice(Notice::Kind kind, std::string detail);
 
   const Profile& profile_;
@@ -183,10 +195,11 @@ class Watch final : private decoder::ChangeSink {
   std::uint32_t relation_oid_ = 0;
   std::vector<Notice> notices_;
 
-  // Read-backs: one batch in flight, the next one collects.
-  std::uint64_t collecting_number_ = 1;
-  std::vector<RunIndex::Handle> collecting_;
-  std::vector<RunIndex::Handle> in_flight_;
+  // Read-backs: batches in the order in which their runs came. The first one may be in flight, the last one
+  // collects.
+  std::uint64_t first_batch_ = 1;  ///< its number
+  std::deque<std::vector<RunIndex::Handle>> batches_;
+  std::size_t pending_runs_ = 0;
   bool read_back_sent_ = false;
 
   std::vector<ReplayRules::Verdict> verdicts_;

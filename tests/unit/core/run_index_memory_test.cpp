@@ -65,6 +65,25 @@ TEST(RunIndexMemory, PackingALargeRunLeavesNoBufferBehind) {
   EXPECT_NEAR(counted / static_cast<double>(live_heap_bytes() - before), 1.0, 0.2);
 }
 
+TEST(RunIndexMemory, ManyRunsThatWereOpenAtOnceLeaveLittleMemoryBehind) {
+  RunIndex index(kRoomy, 10s, 1);
+  const std::vector<decoder::Value> identity = {decoder::Value::of("c")};
+  std::vector<RunIndex::Handle> runs;
+  for (std::uint64_t n = 0; n < 10'000; ++n) {
+    const auto name = ulid("wrun_", n);
+    runs.push_back(index.insert_pending(name));
+    for (std::uint64_t row = 0; row < 8; ++row) {
+      const auto id = ulid("wevt_", n * 1000 + row);
+      (void)index.add_row(runs.back(), EventRow{.run_id = name, .id = id, .identity = identity});
+    }
+  }
+  const auto of_one = index.open_bytes() / runs.size();
+  for (const auto run : runs) index.complete(run);
+  EXPECT_EQ(index.open_runs(), RunIndex::kOpenRunsMax);
+  // Those that are open, and as many places for the next ones.
+  EXPECT_LE(index.open_bytes(), 2 * RunIndex::kOpenRunsMax * of_one);
+}
+
 TEST(RunIndexMemory, ARunIsOpenedWhenAllThatWereUsedSinceHaveLeft) {
   // No log but the newest may be open.
   RunIndex index(0, 10s, 1);

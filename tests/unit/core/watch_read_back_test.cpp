@@ -153,27 +153,44 @@ TEST_P(ReadBackTest, AReadBackWithinATransactionDoesNotConfirmIt) {
 }
 
 TEST_P(ReadBackTest, ReadingStopsAtSoManyPendingRunsAndGoesOnAfterTheirReadBack) {
-  constexpr std::uint64_t kRuns = 5000;
+  constexpr std::uint64_t kRuns = Watch::kPendingRunsMax + 2 * Watch::kReadBackRunsMax + 1;
   for (std::uint64_t n = 0; n < kRuns; ++n) {
     table.push_back(event(1, "step_created", "step_1", ulid("wrun_", n)));
   }
-  std::size_t batches = 0;
+  std::size_t stops = 0;
   begin();
   for (std::uint64_t n = 0; n < kRuns; ++n) {
     if (!watch.may_read()) {
       EXPECT_EQ(watch.pending_runs(), Watch::kPendingRunsMax);
-      EXPECT_EQ(read_back().size(), Watch::kPendingRunsMax);
+      EXPECT_EQ(read_back().size(), Watch::kReadBackRunsMax);
       EXPECT_TRUE(watch.may_read());
-      ++batches;
+      ++stops;
     }
     send(event(2, "step_created", "step_1", ulid("wrun_", n)));
   }
   const auto end = commit();
-  EXPECT_EQ(batches, 2U);
-  EXPECT_EQ(confirmed(), Lsn{0x1000});
-  (void)read_back();
+  EXPECT_EQ(stops, 3U);
+  while (watch.pending_runs() != 0) {
+    EXPECT_EQ(confirmed(), Lsn{0x1000});
+    EXPECT_LE(read_back().size(), Watch::kReadBackRunsMax);
+  }
   EXPECT_EQ(confirmed(), end);
   EXPECT_EQ(kept.size(), kRuns);
+}
+
+TEST_P(ReadBackTest, ATransactionWaitsForItsOwnBatchOfMany) {
+  std::vector<Event> rows;
+  for (std::uint64_t n = 0; n < Watch::kReadBackRunsMax; ++n) {
+    rows.push_back(event(1, "step_created", "step_1", ulid("wrun_", n)));
+  }
+  const auto first = transaction(rows);
+  const auto second = transaction({event(1, "step_created", "step_1", ulid("wrun_", rows.size()))});
+  const auto third = transaction({event(2, "step_started", "step_1", ulid("wrun_", 0))});
+  EXPECT_EQ(read_back().size(), Watch::kReadBackRunsMax);
+  EXPECT_EQ(confirmed(), first);
+  EXPECT_LT(first, second);
+  EXPECT_EQ(read_back(), std::vector<std::string>{ulid("wrun_", rows.size())});
+  EXPECT_EQ(confirmed(), third);
 }
 
 TEST_P(ReadBackTest, RowsOfRunsThatAreNotWaitedForAreNotTaken) {
@@ -247,6 +264,29 @@ TEST_F(TightWatch, WithoutAnyMemoryTheFindingsAreTheSame) {
   }
   const auto truth = oracle::findings(table, oracle::workflow_devkit_log());
   EXPECT_EQ(last.current(truth), truth);
+}
+
+TEST(PendingRuns, BeyondOneBatchTakeAQuarterOfTheBound) {
+  Config config;
+  config.index.memory_max_bytes = 4 * 1024 * 1024;
+  Watch watch(config, 1);
+  watch.stream_started(decoder::Plugin::kPgoutput, Lsn{1});
+  const walsender::Frames frames(decoder::Plugin::kPgoutput);
+  const auto receive = [&](const std::string& data) { watch.receive(walsender::bytes_of(data), Instant{}); };
+  receive(frames.begin(0x100, 7));
+  receive(frames.relation().front());
+  for (std::uint64_t n = 0; watch.may_read(); ++n) {
+    receive(frames.insert(0x100, 7,
+                          Event{ulid("wrun_", n / 2), ulid("wevt_", n), {ulid("step_", n)}, "step_created"}));
+  }
+  EXPECT_GT(watch.pending_runs(), Watch::kReadBackRunsMax);
+  EXPECT_LT(watch.pending_runs(), Watch::kPendingRunsMax);
+  EXPECT_FALSE(watch.index().over_bound());
+  EXPECT_GE(watch.index().open_bytes(), watch.index().bytes_max() / Watch::kPendingShare);
+  while (watch.next_read_back()) {
+    watch.read_back_done();
+    EXPECT_TRUE(watch.may_read());
+  }
 }
 
 TEST(GrowingRun, IsEvictedByTheRowThatTakesItOverTheBound) {
