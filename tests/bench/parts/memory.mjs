@@ -10,8 +10,8 @@ const FIRST_EVENTS = 4;
 const PAYLOAD = 64;
 const NEVER = '1000000-1000000';
 const TIMES = 10;
-// Runs to weigh one by: they fit with any bound.
-const WEIGHED_RUNS = 5000;
+// Runs to weigh one by: they fit, and those that are open and those that are packed are in the proportion of a full index.
+const weighedRuns = (memoryMax) => Math.max(5000, 1600 * memoryMax);
 const DUPLICATE_EVERY = 500;
 // Rows of the read-back that is under way are over the bound until it is in.
 const SLACK = 128 * 1024;
@@ -64,7 +64,7 @@ export async function memory({ plugins, events, memoryMax }) {
   const plugin = plugins.at(-1);
   const limit = memoryMax * 2 ** 20;
   return withServer(async (cluster) => {
-    const few = await backlog(cluster, WEIGHED_RUNS * FIRST_EVENTS, WEIGHED_RUNS);
+    const few = await backlog(cluster, weighedRuns(memoryMax) * FIRST_EVENTS, weighedRuns(memoryMax));
     const weighed = await drained(cluster, plugin, {}, few.sentinel);
     await dropSlot(cluster);
     const perRun = weighed.index_memory_bytes / weighed.index_runs;
