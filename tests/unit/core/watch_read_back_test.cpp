@@ -221,24 +221,27 @@ TEST_P(ReadBackTest, ARestartedStreamDoesNotForgetWhoWaits) {
   EXPECT_EQ(kept.size(), 1U);
 }
 
-class TightWatch : public ::testing::Test {
- protected:
-  static Config tight() {
-    Config config;
-    config.index.memory_max_bytes = 1;
-    return config;
+/// One transaction is streamed to a watch with so much memory.
+struct BoundedWatch {
+  explicit BoundedWatch(std::uint64_t bytes_max) {
+    config.index.memory_max_bytes = bytes_max;
+    watch.emplace(config, 1);
+    watch->stream_started(decoder::Plugin::kPgoutput, Lsn{1});
+    receive(frames.begin(0x100, 7));
+    receive(frames.relation().front());
   }
-  const Config config = tight();
-  Watch watch{config, 1};
+  void receive(const std::string& data) { watch->receive(walsender::bytes_of(data), now); }
+  void insert(const Event& row) { receive(frames.insert(0x100, 7, row)); }
+
+  Config config;
+  std::optional<Watch> watch;
   const walsender::Frames frames{decoder::Plugin::kPgoutput};
   Instant now = Instant{} + 1h;
 };
 
-TEST_F(TightWatch, WithoutAnyMemoryTheFindingsAreTheSame) {
-  watch.stream_started(decoder::Plugin::kPgoutput, Lsn{1});
-  const auto receive = [&](const std::string& data) { watch.receive(walsender::bytes_of(data), now); };
-  receive(frames.begin(0x100, 7));
-  receive(frames.relation().front());
+TEST(TightWatch, WithoutAnyMemoryTheFindingsAreTheSame) {
+  BoundedWatch bounded(1);
+  auto& watch = *bounded.watch;
   std::vector<Event> table;
   LastStates last;
   for (std::uint64_t n = 0; n < 300; ++n) {
@@ -250,13 +253,13 @@ TEST_F(TightWatch, WithoutAnyMemoryTheFindingsAreTheSame) {
                                   : "step_created"};
     ASSERT_TRUE(watch.may_read());
     table.push_back(row);
-    receive(frames.insert(0x100, 7, row));
+    bounded.insert(row);
     EXPECT_FALSE(watch.may_read()) << "memory over its bound and a read-back outstanding";
     const auto batch = watch.next_read_back();
     ASSERT_TRUE(batch);
     for (const auto& stored : table) {
       if (std::count(batch->run_ids.begin(), batch->run_ids.end(), stored.run_id) == 0) continue;
-      watch.read_back_row(stored.run_id, stored.id, stored.type, values_of(stored.identity), {}, now);
+      watch.read_back_row(stored.run_id, stored.id, stored.type, values_of(stored.identity), {}, bounded.now);
     }
     watch.read_back_done();
     for (const auto& finding : watch.take_findings()) last.take(finding);
@@ -267,17 +270,10 @@ TEST_F(TightWatch, WithoutAnyMemoryTheFindingsAreTheSame) {
 }
 
 TEST(PendingRuns, BeyondOneBatchTakeAQuarterOfTheBound) {
-  Config config;
-  config.index.memory_max_bytes = 4 * 1024 * 1024;
-  Watch watch(config, 1);
-  watch.stream_started(decoder::Plugin::kPgoutput, Lsn{1});
-  const walsender::Frames frames(decoder::Plugin::kPgoutput);
-  const auto receive = [&](const std::string& data) { watch.receive(walsender::bytes_of(data), Instant{}); };
-  receive(frames.begin(0x100, 7));
-  receive(frames.relation().front());
+  BoundedWatch bounded(4 * 1024 * 1024);
+  auto& watch = *bounded.watch;
   for (std::uint64_t n = 0; watch.may_read(); ++n) {
-    receive(frames.insert(0x100, 7,
-                          Event{ulid("wrun_", n / 2), ulid("wevt_", n), {ulid("step_", n)}, "step_created"}));
+    bounded.insert({ulid("wrun_", n / 2), ulid("wevt_", n), {ulid("step_", n)}, "step_created"});
   }
   EXPECT_GT(watch.pending_runs(), Watch::kReadBackRunsMax);
   EXPECT_LT(watch.pending_runs(), Watch::kPendingRunsMax);
@@ -290,16 +286,10 @@ TEST(PendingRuns, BeyondOneBatchTakeAQuarterOfTheBound) {
 }
 
 TEST(GrowingRun, IsEvictedByTheRowThatTakesItOverTheBound) {
-  Config config;
-  config.index.memory_max_bytes = 16 * 1024;
-  Watch watch(config, 1);
-  watch.stream_started(decoder::Plugin::kPgoutput, Lsn{1});
-  const walsender::Frames frames(decoder::Plugin::kPgoutput);
-  const auto receive = [&](const std::string& data) { watch.receive(walsender::bytes_of(data), Instant{}); };
-  receive(frames.begin(0x100, 7));
-  receive(frames.relation().front());
+  BoundedWatch bounded(16 * 1024);
+  auto& watch = *bounded.watch;
   for (std::uint64_t n = 0; n < 1000; ++n) {
-    receive(frames.insert(0x100, 7, Event{"r", ulid("wevt_", n), {ulid("step_", n)}, "step_created"}));
+    bounded.insert({"r", ulid("wevt_", n), {ulid("step_", n)}, "step_created"});
     if (watch.next_read_back()) watch.read_back_done();
     ASSERT_FALSE(watch.index().over_bound()) << n;
   }
