@@ -110,7 +110,7 @@ async function dupwatch(cluster, { plugin, slot, sentinel }) {
   const daemon = newDaemon(cluster, { slot: { name: slot, plugin } });
   try {
     const { streaming, flagged, used } = await dupwatchUntil(cluster, daemon, [sentinel]);
-    await daemon.until('a published status behind the last row', async () => await daemon.metric('dupwatch_stream_received_lsn_bytes') >= position(sentinel.before));
+    await daemon.until('a published status behind the last row', async () => await daemon.metric('dupwatch_stream_received_lsn_bytes') >= position(sentinel.behind));
     const bytes = await daemon.metric('dupwatch_stream_received_bytes_total');
     const rows = await daemon.metric('dupwatch_events_received_total');
     const readBacks = await daemon.metric('dupwatch_read_back_runs_total');

@@ -101,7 +101,7 @@ let sentinels = 0;
 
 /**
  * Writes a run with a fatal duplicate as the last transaction: whoever flags it has judged all that came before. Resolves its id
- * and a position between it and everything before it.
+ * and positions between it and everything before it, and behind it.
  */
 export async function writeSentinel(cluster) {
   sentinels += 1;
@@ -114,7 +114,8 @@ export async function writeSentinel(cluster) {
      FROM unnest($3::text[], $4::text[]) AS rows(id, type)`,
     [run, `step_${run.slice(5)}`, ids, types],
   );
-  return { run, id: ids.at(-1), before: at, rows: types.length };
+  const behind = (await cluster.sql.query('SELECT pg_current_wal_insert_lsn() AS at')).rows[0].at;
+  return { run, id: ids.at(-1), before: at, behind, rows: types.length };
 }
 
 /** What lies behind: a checkpoint now is none later. */
