@@ -17,10 +17,25 @@ export function show(values, digits = 2) {
 /** The items in an order that turns with the round. */
 export const turned = (items, round) => items.map((_, i) => items[(i + round) % items.length]);
 
-/** Seconds of processor time that a process and all of its threads have used. */
+/** Nanoseconds that one thread has used; none if it has just ended. */
+function threadTime(file) {
+  try {
+    return Number(fs.readFileSync(file, 'utf8').split(' ')[0]);
+  } catch (error) {
+    if (error.code === 'ENOENT' || error.code === 'ESRCH') return 0;
+    throw error;
+  }
+}
+
+/**
+ * Seconds of processor time that a process and all of its threads have used. Only the living threads tell nanoseconds; the time of
+ * those that have ended is in the process's own sum, by ticks of 10 ms and rounded down. Each is at most the truth, so the greater counts.
+ */
 export function processorTime(pid) {
   const folder = `/proc/${pid}/task`;
-  return fs.readdirSync(folder).reduce((sum, task) => sum + Number(fs.readFileSync(`${folder}/${task}/schedstat`, 'utf8').split(' ')[0]) / 1e9, 0);
+  const living = fs.readdirSync(folder).reduce((sum, task) => sum + threadTime(`${folder}/${task}/schedstat`), 0) / 1e9;
+  const { user, system } = userAndSystem(pid);
+  return Math.max(living, user + system);
 }
 
 /** The share of system time in it; the clock's tick is 10 ms. */

@@ -1,5 +1,6 @@
 // A restart: a backlog over runs that were begun before the slot's position, so that each is read back once, against the same
 // backlog with the runs in memory.
+import { setTimeout as sleep } from 'node:timers/promises';
 import { CLIENTS, dupwatchUntil, found, logged, newDaemon, stamp } from '../clients.mjs';
 import { processorTime, residentMemory, show, turned } from '../figures.mjs';
 import { beginBacklog, copySlot, dropSlot, load, markSlot, settle, truth, walsenderOf, withServer, writeSentinel } from '../server.mjs';
@@ -45,6 +46,17 @@ function resume(pid) {
   }
 }
 
+/** Stops a walsender where it waits: one that is saving its slot holds a lock that every checkpoint waits for. */
+async function stopWalsender(cluster, pid) {
+  for (;;) {
+    process.kill(pid, 'SIGSTOP');
+    const { rows } = await cluster.sql.query('SELECT wait_event FROM pg_stat_activity WHERE pid = $1', [pid]);
+    if (['WalSenderMain', 'WalSenderWaitForWAL'].includes(rows[0].wait_event)) return;
+    process.kill(pid, 'SIGCONT');
+    await sleep(10);
+  }
+}
+
 /** A daemon that has the runs in memory, stopped together with its walsender while the backlog is written. */
 class Warm {
   async begin(cluster, plugin, first) {
@@ -53,7 +65,8 @@ class Warm {
     await dupwatchUntil(cluster, this.daemon, [first]);
     await this.daemon.caughtUp();
     this.pids = [this.daemon.child.pid, await walsenderOf(cluster, WARM)];
-    for (const pid of this.pids) process.kill(pid, 'SIGSTOP');
+    this.daemon.child.kill('SIGSTOP');
+    await stopWalsender(cluster, this.pids[1]);
   }
 
   async drain(cluster, last) {
