@@ -19,8 +19,9 @@ using postgres::Fault;
 // Frequent enough that a crash repeats little work and an idle slot stays at the tip; 34 bytes each.
 constexpr std::chrono::milliseconds kStatusIntervalMax{1'000};
 constexpr std::chrono::milliseconds kStatusIntervalMin{100};
-// Messages between two looks at the clock: some 2 ms of work at the measured rates.
+// Between two looks at the clock, whichever comes first: at most some 2 ms of work at the measured rates.
 constexpr int kMessagesPerTurn = 512;
+constexpr std::size_t kBytesPerTurn = std::size_t{2} << 20U;
 // A silent server is asked for a sign of life this often; the answer carries its end of WAL.
 constexpr std::chrono::seconds kProbeInterval{5};
 constexpr std::chrono::milliseconds kSleepMax{250};
@@ -101,7 +102,7 @@ StreamLoop::Wake StreamLoop::wait(Instant now) {
   if (reading) deadline = std::min(deadline, pace_.deadline());
   // Rows of read-backs come in pieces of 8 KiB, and waking for each costs both sides more than they do. The
   // pace wakes this loop every millisecond.
-  const bool leaves_sql = reading && pace_.gathering() && parts_.sql.events() == POLLIN;
+  const bool leaves_sql = reading && pace_.backlog() && parts_.sql.events() == POLLIN;
   const auto stream_events = static_cast<short>((reading ? POLLIN : 0) | (unflushed_ ? POLLOUT : 0));
   std::array<pollfd, 5> fds{
       {{.fd = parts_.stop_fd, .events = POLLIN, .revents = 0},
@@ -125,7 +126,8 @@ std::optional<Error> StreamLoop::read_stream(Instant now) {
   // libpq takes more from the socket only when it has no whole message left: it would move what it holds each
   // time, and hold the backlog for a loop that waits for read-backs.
   bool looked = false;
-  for (int i = 0; i < kMessagesPerTurn && may_read(); ++i) {
+  std::size_t bytes = 0;
+  for (int i = 0; i < kMessagesPerTurn && bytes < kBytesPerTurn && may_read(); ++i) {
     auto read = replication_.read_copy();
     if (const auto* data = std::get_if<Connection::CopyData>(&read)) {
       facts_.last_received = now;
@@ -134,6 +136,8 @@ std::optional<Error> StreamLoop::read_stream(Instant now) {
       next_probe_ = now + kProbeInterval;
       pace_.received(data->bytes.size());
       parts_.watch.receive(data->bytes, now);
+      bytes += data->bytes.size();
+      if (pace_.empties()) looked = false;
     } else if (std::holds_alternative<Connection::WouldBlock>(read)) {
       if (std::exchange(looked, true)) {
         buffered_ = false;

@@ -9,9 +9,9 @@
 namespace dupwatch::app {
 
 /// Whether the stream comes so fast that it is read in larger pieces. The walsender sends message by message,
-/// and waking a reader for each costs it more than the message does (5.2 instead of 2.4 us an event of 200
-/// bytes by pgoutput): while a backlog drains the kernel wakes this process for 192 KiB, or after a
-/// millisecond. At a lower rate nothing is held back.
+/// and waking a reader for each costs both more than the message does (5.2 instead of 2.4 us of the walsender
+/// an event of 200 bytes by pgoutput): while a backlog drains, the kernel wakes this process for some hundred
+/// KiB, or after a millisecond. At a lower rate nothing is held back.
 class StreamPace {
  public:
   explicit StreamPace(int socket) : socket_(socket) {}
@@ -27,23 +27,23 @@ class StreamPace {
   void look(Instant now);
   /// Every message wakes again.
   void rest();
-  /// The stream comes as fast as a backlog does, whatever the size of its messages.
-  [[nodiscard]] bool backlog() const noexcept { return backlog_; }
-  [[nodiscard]] bool gathering() const noexcept { return gathering_; }
+  /// The stream comes as fast as a backlog does.
+  [[nodiscard]] bool backlog() const noexcept { return wakes_at_ != 1; }
+  /// The socket is read until it is empty, a buffer of libpq after the other; else one buffer a turn.
+  [[nodiscard]] bool empties() const noexcept;
   /// The socket is read now.
   void reads(Instant now) noexcept { read_ = now; }
-  /// While gathering the socket may hold what poll(2) does not tell of: it is to be read at this time at the
+  /// In a backlog the socket may hold what poll(2) does not tell of: it is to be read at this time at the
   /// latest.
-  [[nodiscard]] Instant deadline() const noexcept { return gathering_ ? read_ + kPatience : Instant::max(); }
+  [[nodiscard]] Instant deadline() const noexcept { return backlog() ? read_ + kPatience : Instant::max(); }
 
  private:
   static constexpr std::chrono::milliseconds kPatience{1};
 
-  void wake_at(int bytes) const noexcept;
+  void wake_at(int bytes) noexcept;
 
   int socket_;
-  bool backlog_ = false;
-  bool gathering_ = false;
+  int wakes_at_ = 1;  ///< bytes
   Instant read_{};
   Instant since_{};
   std::uint64_t messages_ = 0;  ///< since `since_`, as the bytes

@@ -37,7 +37,6 @@ TEST_F(Pace, WakesForEveryMessageAtTheRateOfAnApplication) {
   StreamPace pace{socket_};
   come(pace, 0, 0);
   come(pace, 15, 980);  // 1,000 events a second, each a transaction of three messages
-  EXPECT_FALSE(pace.gathering());
   EXPECT_FALSE(pace.backlog());
   EXPECT_EQ(wakes_at(), 1);
 }
@@ -46,23 +45,37 @@ TEST_F(Pace, GathersWhileABacklogDrainsAndNoLonger) {
   StreamPace pace{socket_};
   come(pace, 0, 0);
   come(pace, 1000, 160);
-  EXPECT_TRUE(pace.gathering());
   EXPECT_TRUE(pace.backlog());
   EXPECT_GT(wakes_at(), 1000);
   come(pace, 5, 160);
-  EXPECT_FALSE(pace.gathering());
+  EXPECT_FALSE(pace.backlog());
   EXPECT_EQ(wakes_at(), 1);
 }
 
-TEST_F(Pace, DoesNotHoldBackAFewRowsNorLargeOnes) {
+TEST_F(Pace, DoesNotHoldBackAFewRowsHoweverLarge) {
   StreamPace pace{socket_};
   come(pace, 0, 0);
   come(pace, 4, 40'000);
-  EXPECT_FALSE(pace.gathering()) << "a few";
-  EXPECT_FALSE(pace.backlog()) << "a few";
-  come(pace, 400, 40'000);
-  EXPECT_FALSE(pace.gathering()) << "large";
-  EXPECT_TRUE(pace.backlog()) << "large";
+  EXPECT_FALSE(pace.backlog());
+  EXPECT_FALSE(pace.empties());
+  EXPECT_EQ(wakes_at(), 1);
+}
+
+TEST_F(Pace, KeepsTheSocketFullOfTinyMessagesAndEmptiesItOfOthers) {
+  StreamPace pace{socket_};
+  come(pace, 0, 0);
+  come(pace, 1000, 160);
+  EXPECT_FALSE(pace.empties());
+  const auto tiny = wakes_at();
+  come(pace, 1000, 400);
+  EXPECT_TRUE(pace.backlog());
+  EXPECT_TRUE(pace.empties());
+  EXPECT_GT(wakes_at(), tiny);
+  come(pace, 1000, 40'000);
+  EXPECT_TRUE(pace.empties());
+  come(pace, 1000, 160);
+  EXPECT_FALSE(pace.empties());
+  EXPECT_EQ(wakes_at(), tiny);
 }
 
 TEST_F(Pace, WhatIsGatheredIsReadAMillisecondAfterTheLastRead) {
