@@ -24,7 +24,7 @@ const HELP = `usage: tests/bench/run [options]
   --plugins LIST       wal2json,pgoutput
   --payloads LIST      bytes of a payload; 200,2048,20480
   --transactions LIST  events per transaction; 1,10,10000
-  --clients LIST       of floor, gather, dupwatch, recvlogical, node, polling; all. Ratios are to floor
+  --clients LIST       of floor, dupwatch, recvlogical, node, polling; all. Ratios are to floor
   --rates LIST         latency: events per second; 100,1000
   --seconds N          latency, primary: how long each round writes; 30, 10
   --runs N             restart: cold runs; 20000
@@ -69,7 +69,7 @@ function options() {
   return {
     parts: list('only', Object.keys(PARTS)),
     plugins: list('plugins', ['wal2json', 'pgoutput']),
-    clients: list('clients', ['floor', 'gather', 'dupwatch', 'recvlogical', 'node', 'polling']),
+    clients: list('clients', ['floor', 'dupwatch', 'recvlogical', 'node', 'polling']),
     payloads: list('payloads', undefined, ['200', '2048', '20480']).map((item) => number(item, 'payloads')),
     transactions: list('transactions', undefined, ['1', '10', '10000']).map((item) => number(item, 'transactions')),
     rates: list('rates', undefined, ['100', '1000']).map((item) => number(item, 'rates')),

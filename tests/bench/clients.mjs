@@ -38,11 +38,6 @@ function floor(cluster, { plugin, slot, sentinel }) {
   return waiting(cluster, slot, bin('bench_floor'), [cluster.dsn(), startCommand(cluster, plugin, slot), sentinel.before]);
 }
 
-/** The floor, woken for 64 KiB or after a millisecond alone. */
-function gather(cluster, { plugin, slot, sentinel }) {
-  return waiting(cluster, slot, bin('bench_floor'), [cluster.dsn(), startCommand(cluster, plugin, slot), sentinel.before, '65536']);
-}
-
 function node(cluster, { plugin, slot, sentinel }) {
   const program = fileURLToPath(new URL('./node_consumer.mjs', import.meta.url));
   return waiting(cluster, slot, process.execPath, [program, String(cluster.port), cluster.database, slot, plugin, sentinel.run]);
@@ -196,6 +191,6 @@ const incremental = (cluster) => polled(cluster, async (client) => {
 });
 
 /** By name; `polling` is two ways of asking the table. */
-export const CLIENTS = { floor, gather, dupwatch, recvlogical, node, polling, incremental };
+export const CLIENTS = { floor, dupwatch, recvlogical, node, polling, incremental };
 /** Those that read no stream. */
 export const ASKS_THE_TABLE = new Set(['polling', 'incremental']);

@@ -1,6 +1,6 @@
 // The floor: reads the stream, looks at each message's type, says how far it has come, and throws the rest
 // away.
-//   bench_floor DSN START_REPLICATION_COMMAND END_LSN [GATHER_BYTES]
+//   bench_floor DSN START_REPLICATION_COMMAND END_LSN
 // Ends behind the first commit beyond END_LSN. Prints one JSON line with the time from the start of the
 // stream, and waits for the end of its standard input, so that whoever measures can still look at this
 // process and at its walsender.
@@ -19,9 +19,9 @@ double seconds(const timeval& time) {
   return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
 }
 
-int drain(const std::string& dsn, const std::string& command, std::uint64_t end, int gather) {
+int drain(const std::string& dsn, const std::string& command, std::uint64_t end) {
   using dupwatch::bench::Message;
-  dupwatch::bench::ReplicationStream stream{dsn, command, gather};
+  dupwatch::bench::ReplicationStream stream{dsn, command};
   const auto began = dupwatch::bench::monotonic_ns();
   std::uint64_t messages = 0;
   std::uint64_t inserts = 0;
@@ -50,12 +50,12 @@ int drain(const std::string& dsn, const std::string& command, std::uint64_t end,
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 4 && argc != 5) {
-    std::fputs("usage: bench_floor DSN START_REPLICATION_COMMAND END_LSN [GATHER_BYTES]\n", stderr);
+  if (argc != 4) {
+    std::fputs("usage: bench_floor DSN START_REPLICATION_COMMAND END_LSN\n", stderr);
     return 2;
   }
   try {
-    return drain(argv[1], argv[2], dupwatch::bench::parse_lsn(argv[3]), argc == 5 ? std::stoi(argv[4]) : 0);
+    return drain(argv[1], argv[2], dupwatch::bench::parse_lsn(argv[3]));
   } catch (const std::exception& error) {
     std::fprintf(stderr, "bench_floor: %s\n", error.what());
     return 1;

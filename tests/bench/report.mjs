@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { median } from './figures.mjs';
 
 const here = (name) => fileURLToPath(new URL(name, import.meta.url));
-const COLOURS = { floor: '#9aa0a6', gather: '#5f6368', dupwatch: '#1a73e8', recvlogical: '#c5a46b', node: '#d93025', polling: '#8e24aa', incremental: '#ba68c8' };
+const COLOURS = { floor: '#9aa0a6', dupwatch: '#1a73e8', recvlogical: '#c5a46b', node: '#d93025', polling: '#8e24aa', incremental: '#ba68c8' };
 
 export function writeResults({ part, commands, date, machine, tables, plots = [] }) {
   const file = here('RESULTS.md');

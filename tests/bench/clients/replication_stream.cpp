@@ -1,7 +1,6 @@
 #include "tests/bench/clients/replication_stream.hpp"
 
 #include <poll.h>
-#include <sys/socket.h>
 
 #include <algorithm>
 #include <array>
@@ -72,11 +71,9 @@ bool is_insert(std::string_view body) {
   return action(body) == 'I';
 }
 
-ReplicationStream::ReplicationStream(const std::string& dsn, const std::string& command, int gather)
-    : conn_(connect(dsn + " replication=database")), gathers_(gather > 0) {
+ReplicationStream::ReplicationStream(const std::string& dsn, const std::string& command)
+    : conn_(connect(dsn + " replication=database")) {
   (void)execute(conn_.get(), command);
-  if (gathers_ && setsockopt(PQsocket(conn_.get()), SOL_SOCKET, SO_RCVLOWAT, &gather, sizeof gather) != 0)
-    throw std::runtime_error("SO_RCVLOWAT was refused");
 }
 
 Message ReplicationStream::parse(std::string_view bytes) {
@@ -93,8 +90,7 @@ Message ReplicationStream::parse(std::string_view bytes) {
 
 void ReplicationStream::wait(int timeout_ms) {
   pollfd fd{.fd = PQsocket(conn_.get()), .events = POLLIN, .revents = 0};
-  const bool readable = poll(&fd, 1, gathers_ ? 1 : timeout_ms) > 0;
-  if ((readable || gathers_) && PQconsumeInput(conn_.get()) != 1) fail();
+  if (poll(&fd, 1, timeout_ms) > 0 && PQconsumeInput(conn_.get()) != 1) fail();
 }
 
 void ReplicationStream::send_status_when_due() {

@@ -39,9 +39,8 @@ struct Message {
 /// The least that a client of the stream must do: it reads every message and says how far it has come.
 class ReplicationStream {
  public:
-  /// `command` is the whole START_REPLICATION. With `gather` the kernel lets so many bytes come together, for
-  /// at most a millisecond, before it wakes this process: fewer wake-ups, which the walsender pays for too.
-  ReplicationStream(const std::string& dsn, const std::string& command, int gather = 0);
+  /// `command` is the whole START_REPLICATION.
+  ReplicationStream(const std::string& dsn, const std::string& command);
 
   /// Calls `take(const Message&)` for every message that is there, waits at most `timeout_ms` for the first
   /// one, and sends the status when it is due. Returns false as soon as `take` does.
@@ -73,7 +72,6 @@ class ReplicationStream {
   [[noreturn]] void fail() const;
 
   ConnectionPtr conn_;
-  bool gathers_;
   std::uint64_t seen_ = 0;
   std::uint64_t bytes_ = 0;
   std::int64_t next_status_ms_ = 0;
