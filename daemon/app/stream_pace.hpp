@@ -41,9 +41,13 @@ class StreamPace {
   static constexpr std::chrono::milliseconds kPatience{1};
 
   void wake_at(int bytes) noexcept;
+  /// The kernel is no longer free to make room for more.
+  void narrow() noexcept;
+  void widen() noexcept;
 
   int socket_;
   int wakes_at_ = 1;  ///< bytes
+  int room_ = 0;      ///< SO_RCVBUF before it was narrowed; 0 = it is not
   Instant read_{};
   Instant since_{};
   std::uint64_t messages_ = 0;  ///< since `since_`, as the bytes

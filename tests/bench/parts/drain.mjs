@@ -76,7 +76,15 @@ function tables(cells) {
         show(cell.rounds.map((results) => results[name].rss_mib), 0), show(each(cell, name, 'bytes').map((value) => value / 1e6), 0)].join(' | ')} |`);
     }
   }
-  return [{ title: 'Drain of a backlog', lines }, ...pluginTable(cells)];
+  return [{ title: 'Drain of a backlog', lines }, ...nodeTable(cells), ...pluginTable(cells)];
+}
+
+/** How many times dupwatch's processor time the Node consumer takes. */
+function nodeTable(cells) {
+  const both = cells.filter(({ rounds: [results] }) => results.node && results.dupwatch);
+  if (both.length === 0) return [];
+  const lines = both.map((cell) => `| ${[cell.plugin, size(cell.payload), cell.perTransaction, cell.events, show(cell.rounds.map(({ node, dupwatch }) => node.client / dupwatch.client), 1)].join(' | ')} |`);
+  return [{ title: "Processor time of the Node consumer to dupwatch's", lines: ['| plugin | payload | events a transaction | events | CPU, node to dupwatch |', '|---|---|---|---|---|', ...lines] }];
 }
 
 /** pgoutput with the publication's filter against wal2json, of one payload: rate and bytes. */

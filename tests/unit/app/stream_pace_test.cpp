@@ -1,5 +1,6 @@
 #include "daemon/app/stream_pace.hpp"
 
+#include <arpa/inet.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -9,6 +10,9 @@ namespace dupwatch::app {
 namespace {
 
 using std::chrono::milliseconds;
+
+/// SOCK_RCVBUF_LOCK of the kernel, which <sys/socket.h> does not give.
+constexpr int kReceiveLock = 2;
 
 /// How many bytes wake a reader.
 class Pace : public testing::Test {
@@ -88,6 +92,64 @@ TEST_F(Pace, WhatIsGatheredIsReadAMillisecondAfterTheLastRead) {
   EXPECT_EQ(pace.deadline(), now_ + milliseconds{1});
   come(pace, 5, 160);
   EXPECT_EQ(pace.deadline(), Instant::max());
+}
+
+/// Both ends of a connection to this machine.
+struct Connected {
+  Connected() {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof address;
+    auto* any = reinterpret_cast<sockaddr*>(&address);
+    EXPECT_EQ(bind(listener, any, size), 0);
+    EXPECT_EQ(listen(listener, 1), 0);
+    EXPECT_EQ(getsockname(listener, any, &size), 0);
+    EXPECT_EQ(connect(client, any, size), 0);
+  }
+  ~Connected() {
+    close(client);
+    close(listener);
+  }
+  Connected(const Connected&) = delete;
+  Connected& operator=(const Connected&) = delete;
+
+  int option(int name) const {
+    int value = -1;
+    socklen_t size = sizeof value;
+    (void)getsockopt(client, SOL_SOCKET, name, &value, &size);
+    return value;
+  }
+
+  int listener = socket(AF_INET, SOCK_STREAM, 0);
+  int client = socket(AF_INET, SOCK_STREAM, 0);
+};
+
+TEST_F(Pace, BoundsTheRoomForTinyMessagesOfAServerThatIsNear) {
+  const Connected connection;
+  if (connection.option(SO_BUF_LOCK) < 0) GTEST_SKIP() << "Linux before 5.14";
+  const auto room = connection.option(SO_RCVBUF);
+  StreamPace pace{connection.client};
+  come(pace, 0, 0);
+  come(pace, 1000, 160);
+  EXPECT_EQ(connection.option(SO_BUF_LOCK), kReceiveLock);
+  EXPECT_NE(connection.option(SO_RCVBUF), room);
+  come(pace, 1000, 4000);
+  EXPECT_EQ(connection.option(SO_BUF_LOCK), 0) << "the kernel makes room again";
+  come(pace, 1000, 160);
+  EXPECT_EQ(connection.option(SO_BUF_LOCK), kReceiveLock);
+  pace.rest();
+  EXPECT_EQ(connection.option(SO_BUF_LOCK), 0);
+}
+
+TEST_F(Pace, LeavesTheRoomToTheKernelWhereTheDistanceIsNotKnown) {
+  StreamPace pace{socket_};
+  come(pace, 0, 0);
+  come(pace, 1000, 160);
+  int lock = 0;
+  socklen_t size = sizeof lock;
+  if (getsockopt(socket_, SOL_SOCKET, SO_BUF_LOCK, &lock, &size) != 0) GTEST_SKIP() << "Linux before 5.14";
+  EXPECT_EQ(lock, 0);
 }
 
 TEST_F(Pace, LeavesTheSocketAsItWas) {
