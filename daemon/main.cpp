@@ -12,14 +12,14 @@
 #include <variant>
 #include <vector>
 
-#include "daemon/app/clock.hpp"
-#include "daemon/app/commands.hpp"
+#include "daemon/cli/commands.hpp"
 #include "daemon/config/config_file.hpp"
+#include "daemon/process/clock.hpp"
 #include "daemon/web/build_info.hpp"
 
 namespace {
 
-using dupwatch::app::ExitCode;
+using dupwatch::process::ExitCode;
 
 constexpr const char* kFooter =
     "Exit codes: 0 clean; 1 findings (audit, explain: of any kind; check: a line failed; quarantine: a "
@@ -38,15 +38,15 @@ struct Options {
   std::string format = "text";
   std::optional<std::string> since;
   std::optional<std::string> severities;
-  dupwatch::app::AuditOptions audit;
-  dupwatch::app::QuarantineOptions quarantine;
+  dupwatch::cli::AuditOptions audit;
+  dupwatch::cli::QuarantineOptions quarantine;
   std::string older_than;
   bool describe = false;
   bool ready = false;
   std::string url;
   dupwatch::web::DescriptionFormat metrics = dupwatch::web::DescriptionFormat::kText;
-  dupwatch::app::SetupOptions setup;
-  dupwatch::app::GuardOptions guard;
+  dupwatch::cli::SetupOptions setup;
+  dupwatch::cli::GuardOptions guard;
 };
 
 std::optional<std::string> environment(std::string_view name) {
@@ -123,7 +123,7 @@ void add_audit(CLI::App& command, Options& options) {
                    "What the engine's unique-index migration would delete");
 }
 
-void add_batch(CLI::App& apply, CLI::Option& file, dupwatch::app::QuarantineOptions& quarantine) {
+void add_batch(CLI::App& apply, CLI::Option& file, dupwatch::cli::QuarantineOptions& quarantine) {
   apply
       .add_flag("--before-migration", quarantine.before_migration,
                 "The rows in the way of the engine's unique-index migration, fatal or not")
@@ -139,7 +139,7 @@ void add_batch(CLI::App& apply, CLI::Option& file, dupwatch::app::QuarantineOpti
 }
 
 void add_quarantine(CLI::App& command, Options& options) {
-  using Action = dupwatch::app::QuarantineOptions::Action;
+  using Action = dupwatch::cli::QuarantineOptions::Action;
   auto& quarantine = options.quarantine;
   command.require_subcommand(1);
   command.fallthrough();
@@ -209,7 +209,7 @@ void add_health(CLI::App& command, Options& options) {
 }
 
 void add_guard(CLI::App& command, Options& options) {
-  using Action = dupwatch::app::GuardOptions::Action;
+  using Action = dupwatch::cli::GuardOptions::Action;
   auto& guard = options.guard;
   command.require_subcommand(0, 1);
   command.fallthrough();
@@ -229,10 +229,10 @@ void add_guard(CLI::App& command, Options& options) {
 }
 
 /// The options of quarantine, or nullopt after telling the problem.
-std::optional<dupwatch::app::QuarantineOptions> quarantine_options(const Options& options) {
+std::optional<dupwatch::cli::QuarantineOptions> quarantine_options(const Options& options) {
   auto quarantine = options.quarantine;
-  if (quarantine.action != dupwatch::app::QuarantineOptions::Action::kPurge) return quarantine;
-  quarantine.older_than_millis = dupwatch::app::parse_age(options.older_than).value_or(0);
+  if (quarantine.action != dupwatch::cli::QuarantineOptions::Action::kPurge) return quarantine;
+  quarantine.older_than_millis = dupwatch::cli::parse_age(options.older_than).value_or(0);
   if (quarantine.older_than_millis != 0) return quarantine;
   (void)std::fputs("--older-than: expected an age like 12h or 30d, not less than 1h\n", stderr);
   return std::nullopt;
@@ -268,20 +268,20 @@ std::optional<dupwatch::core::Config> load(const Options& options) {
 }
 
 /// The options of audit, or nullopt after telling the problem.
-std::optional<dupwatch::app::AuditOptions> audit_options(const Options& options) {
+std::optional<dupwatch::cli::AuditOptions> audit_options(const Options& options) {
   auto audit = options.audit;
-  if (options.format == "json") audit.format = dupwatch::app::OutputFormat::kJson;
-  if (options.format == "csv") audit.format = dupwatch::app::OutputFormat::kCsv;
+  if (options.format == "json") audit.format = dupwatch::cli::OutputFormat::kJson;
+  if (options.format == "csv") audit.format = dupwatch::cli::OutputFormat::kCsv;
   if (options.since) {
-    const auto now = dupwatch::app::wall_now().micros / 1000;
-    audit.since_millis = dupwatch::app::parse_since(*options.since, static_cast<std::uint64_t>(now));
+    const auto now = dupwatch::process::wall_now().micros / 1000;
+    audit.since_millis = dupwatch::cli::parse_since(*options.since, static_cast<std::uint64_t>(now));
     if (!audit.since_millis) {
       (void)std::fputs("--since: expected a UTC time like 2026-11-24T05:21 or an age like 12h or 7d\n",
                        stderr);
       return std::nullopt;
     }
   }
-  if (options.severities && !dupwatch::app::parse_severities(*options.severities, audit.severities)) {
+  if (options.severities && !dupwatch::cli::parse_severities(*options.severities, audit.severities)) {
     (void)std::fputs("--severity: expected one or more of fatal, conflict, harmless, unknown, with commas\n",
                      stderr);
     return std::nullopt;
@@ -290,31 +290,31 @@ std::optional<dupwatch::app::AuditOptions> audit_options(const Options& options)
 }
 
 ExitCode dispatch(const CLI::App& app, const Options& options) {
-  if (app.got_subcommand("metrics")) return dupwatch::app::metrics_command(options.metrics);
+  if (app.got_subcommand("metrics")) return dupwatch::cli::metrics_command(options.metrics);
   const auto config = load(options);
   if (!config) return ExitCode::kUsage;
   if (app.got_subcommand("audit")) {
     const auto audit = audit_options(options);
-    return audit ? dupwatch::app::audit_command(*config, *audit) : ExitCode::kUsage;
+    return audit ? dupwatch::cli::audit_command(*config, *audit) : ExitCode::kUsage;
   }
   if (app.got_subcommand("explain")) {
-    return dupwatch::app::explain_command(*config, options.run_id, options.json, options.repair_file);
+    return dupwatch::cli::explain_command(*config, options.run_id, options.json, options.repair_file);
   }
   if (app.got_subcommand("run")) {
-    return dupwatch::app::run_command(
+    return dupwatch::cli::run_command(
         *config, [options] { return configuration(options, dupwatch::config::reload_config_file); });
   }
-  if (app.got_subcommand("check")) return dupwatch::app::check_command(*config, options.json);
+  if (app.got_subcommand("check")) return dupwatch::cli::check_command(*config, options.json);
   if (app.got_subcommand("health")) {
-    return dupwatch::app::health_command(*config, options.ready, options.url);
+    return dupwatch::cli::health_command(*config, options.ready, options.url);
   }
-  if (app.got_subcommand("drop")) return dupwatch::app::drop_command(*config, options.json);
+  if (app.got_subcommand("drop")) return dupwatch::cli::drop_command(*config, options.json);
   if (app.got_subcommand("quarantine")) {
     const auto quarantine = quarantine_options(options);
-    return quarantine ? dupwatch::app::quarantine_command(*config, *quarantine) : ExitCode::kUsage;
+    return quarantine ? dupwatch::cli::quarantine_command(*config, *quarantine) : ExitCode::kUsage;
   }
-  if (app.got_subcommand("guard")) return dupwatch::app::guard_command(*config, options.guard);
-  return dupwatch::app::setup_command(*config, options.setup);
+  if (app.got_subcommand("guard")) return dupwatch::cli::guard_command(*config, options.guard);
+  return dupwatch::cli::setup_command(*config, options.setup);
 }
 
 int main_checked(int argc, char** argv) {
@@ -371,6 +371,6 @@ int main(int argc, char** argv) {
     return main_checked(argc, argv);
   } catch (const std::exception& error) {
     (void)std::fputs((std::string("dupwatch: ") + error.what() + "\n").c_str(), stderr);
-    return dupwatch::app::value(ExitCode::kTemporary);
+    return dupwatch::process::value(ExitCode::kTemporary);
   }
 }

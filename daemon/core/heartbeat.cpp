@@ -86,7 +86,7 @@ std::chrono::duration<double> Heartbeat::overdue(Instant now) const noexcept {
   return now - beat_->sent;
 }
 
-Heartbeat::Instant Heartbeat::deadline() const noexcept {
+core::Instant Heartbeat::deadline() const noexcept {
   return on_ && !beat_ ? next_ : Instant::max();
 }
 

@@ -9,6 +9,7 @@
 
 #include "daemon/core/backoff.hpp"
 #include "daemon/core/config.hpp"
+#include "daemon/core/instant.hpp"
 #include "daemon/core/stats.hpp"
 #include "decoder/lsn.hpp"
 
@@ -25,7 +26,6 @@ namespace dupwatch::core {
 /// restart that did not help, so that no transaction is too large to get through.
 class Heartbeat {
  public:
-  using Instant = std::chrono::steady_clock::time_point;
   static constexpr int kSilenceFactor = 10;
   static constexpr std::uint32_t kDoublingsMax = 8;
 

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <deque>
 
+#include "daemon/core/instant.hpp"
 #include "decoder/lsn.hpp"
 
 namespace dupwatch::core {
@@ -13,8 +14,6 @@ namespace dupwatch::core {
 /// hour late.
 class LagMeter {
  public:
-  using Instant = std::chrono::steady_clock::time_point;
-
   /// The server's flushed end of WAL was `tip` at `now`.
   void sample(decoder::Lsn tip, Instant now) noexcept;
   void judged(decoder::Lsn position) noexcept;

@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "daemon/core/finding.hpp"
+#include "daemon/core/instant.hpp"
 
 namespace dupwatch::core {
 
@@ -12,7 +13,6 @@ namespace dupwatch::core {
 /// A fatal finding or a conflict always has its line.
 class LogLimiter {
  public:
-  using Instant = std::chrono::steady_clock::time_point;
   /// 0 = no limit.
   explicit LogLimiter(std::uint32_t per_minute) noexcept : per_minute_(per_minute) {}
 

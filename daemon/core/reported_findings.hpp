@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "daemon/core/finding.hpp"
+#include "daemon/core/instant.hpp"
 
 namespace dupwatch::core {
 
@@ -19,7 +20,6 @@ namespace dupwatch::core {
 /// reported again as new if its run were judged again. One costs some 400 bytes.
 class ReportedFindings {
  public:
-  using Instant = std::chrono::steady_clock::time_point;
   static constexpr std::size_t kFindingsMax = 100'000;
   /// How long a view of the log may be under way.
   static constexpr std::chrono::seconds kViewAge{10};

@@ -11,17 +11,16 @@
 #include <unordered_map>
 #include <vector>
 
+#include "daemon/core/chunked_vector.hpp"
+#include "daemon/core/instant.hpp"
 #include "daemon/core/packed_run.hpp"
 #include "daemon/core/packed_text.hpp"
-#include "daemon/core/places.hpp"
 #include "daemon/core/recent_commits.hpp"
 #include "daemon/core/run_log.hpp"
 #include "daemon/core/run_table.hpp"
 #include "daemon/core/stats.hpp"
 
 namespace dupwatch::core {
-
-using Instant = std::chrono::steady_clock::time_point;
 
 /// The runs in memory: a cache of per-run state whose backing store is Postgres. A run that is not here is
 /// read back before anything of it is judged, so evicting never costs exactness. Not thread-safe.
@@ -83,7 +82,7 @@ class RunIndex {
   [[nodiscard]] std::uint64_t open_bytes() const noexcept { return open_bytes_; }
   [[nodiscard]] std::uint64_t rows() const noexcept { return rows_; }
   [[nodiscard]] std::uint64_t bytes() const noexcept {
-    // Places of runs that left are used again and never given back, so they count as well.
+    // ChunkedVector of runs that left are used again and never given back, so they count as well.
     return packed_bytes_ + open_bytes_ + id_text_bytes_ + place_bytes_ + table_.bytes();
   }
   [[nodiscard]] std::uint64_t bytes_max() const noexcept { return bytes_max_; }
@@ -150,7 +149,7 @@ class RunIndex {
   std::chrono::milliseconds run_grace_;
   std::uint64_t seed_;
   TokenCodec codec_;
-  Places<Run> runs_;
+  ChunkedVector<Run> runs_;
   std::vector<Handle> free_;
   /// What find() gave last.
   std::string found_id_;

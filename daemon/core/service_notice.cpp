@@ -60,7 +60,7 @@ void ServiceNotice::sent(Instant now) {
   ready_told_ = ready_;
 }
 
-ServiceNotice::Instant ServiceNotice::deadline() const noexcept {
+core::Instant ServiceNotice::deadline() const noexcept {
   auto deadline = Instant::max();
   if (watchdog_.count() != 0) deadline = next_ping_;
   if (status_ != status_told_) deadline = std::min(deadline, next_status_);

@@ -4,6 +4,8 @@
 #include <string>
 #include <string_view>
 
+#include "daemon/core/instant.hpp"
+
 namespace dupwatch::core {
 
 /// What the service manager is told by sd_notify(3), and when. Pure and single-threaded; the loop asks due()
@@ -13,7 +15,6 @@ namespace dupwatch::core {
 /// failed start, and how long it may take is connection.startup_timeout's matter.
 class ServiceNotice {
  public:
-  using Instant = std::chrono::steady_clock::time_point;
   using Microseconds = std::chrono::microseconds;
   /// A lag that counts down would otherwise be a message every turn.
   static constexpr std::chrono::seconds kStatusInterval{1};

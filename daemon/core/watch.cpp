@@ -10,7 +10,7 @@
 namespace dupwatch::core {
 namespace {
 
-// Places in Row::values, as watched_tables() orders them.
+// ChunkedVector in Row::values, as watched_tables() orders them.
 constexpr std::size_t kRunColumn = 0;
 constexpr std::size_t kIdColumn = 1;
 constexpr std::size_t kTypeColumn = 2;

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "daemon/core/config.hpp"
+#include "daemon/core/instant.hpp"
 #include "daemon/postgres/error.hpp"
 
 struct pg_conn;
@@ -23,7 +24,7 @@ namespace dupwatch::postgres {
 /// Longer than the session's statement_timeout of 30 s, so that the server speaks first.
 inline constexpr std::chrono::milliseconds kAnswerTimeout{40'000};
 
-using Instant = std::chrono::steady_clock::time_point;
+using core::Instant;
 
 /// How blocking-looking calls wait. The application implements it over its own poll loop, so that a wait can
 /// be interrupted by a signal and the process' liveness keeps being reported.

@@ -190,4 +190,12 @@ std::chrono::milliseconds host_timeout(const core::ConnectionConfig& config, con
   return seconds <= 0 ? std::chrono::milliseconds{0} : std::chrono::seconds{std::max(seconds, 2)};
 }
 
+std::string dsn_role(const core::Config& config) {
+  if (config.connection.dsn.empty()) return "dupwatch";
+  const auto parsed = Dsn::parse(config.connection.dsn);
+  const auto* dsn = std::get_if<Dsn>(&parsed);
+  const auto user = dsn == nullptr ? std::string{} : dsn->value("user");
+  return user.empty() ? "dupwatch" : user;
+}
+
 }  // namespace dupwatch::postgres

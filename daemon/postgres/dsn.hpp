@@ -52,4 +52,7 @@ void pin_server(ConnectParameters& parameters, std::vector<Endpoint>& endpoints,
 /// configuration.
 [[nodiscard]] std::chrono::milliseconds host_timeout(const core::ConnectionConfig& config, const Dsn& dsn);
 
+/// The role of connection.dsn, or what libpq takes in its place; "dupwatch" when the DSN is empty or broken.
+[[nodiscard]] std::string dsn_role(const core::Config& config);
+
 }  // namespace dupwatch::postgres

@@ -251,8 +251,8 @@ Expected<std::optional<GuardState>> find_guard(Connection& sql, const core::Prof
   return std::optional(read_guard(result, 0));
 }
 
-Expected<std::optional<GuardGround>> guard_ground(Connection& sql, const core::Profile& profile,
-                                                  Waiter& waiter) {
+Expected<std::optional<GuardFacts>> read_guard_facts(Connection& sql, const core::Profile& profile,
+                                                     Waiter& waiter) {
   const auto columns = [](std::string_view index) {
     return fmt::format(
         "(SELECT array_agg(a.attname::text) FROM unnest({0}.indkey::int2[]) WITH ORDINALITY "
@@ -292,15 +292,15 @@ Expected<std::optional<GuardGround>> guard_ground(Connection& sql, const core::P
                     waiter);
   if (auto* error = std::get_if<Error>(&answer)) return std::move(*error);
   const auto& result = *std::get<Result>(answer);
-  if (row_count(result) == 0) return std::optional<GuardGround>{};
+  if (row_count(result) == 0) return std::optional<GuardFacts>{};
   const auto yes = [&](int column) { return cell(result, 0, column) == "t"; };
-  return std::optional(GuardGround{.plain_table = yes(0),
-                                   .forced_row_security = yes(1),
-                                   .unique_index = yes(2),
-                                   .slot_schema = yes(3),
-                                   .indexed = yes(4),
-                                   .isolation = std::string(cell(result, 0, 5).value_or("")),
-                                   .on_other_table = yes(6)});
+  return std::optional(GuardFacts{.plain_table = yes(0),
+                                  .forced_row_security = yes(1),
+                                  .unique_index = yes(2),
+                                  .slot_schema = yes(3),
+                                  .indexed = yes(4),
+                                  .isolation = std::string(cell(result, 0, 5).value_or("")),
+                                  .on_other_table = yes(6)});
 }
 
 }  // namespace dupwatch::postgres

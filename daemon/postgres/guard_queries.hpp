@@ -42,7 +42,7 @@ struct GuardState {
                                                              Waiter& waiter);
 
 /// What decides whether the guard may stand on this table.
-struct GuardGround {
+struct GuardFacts {
   bool plain_table = false;
   /// Row-level security that binds even the owner hides rows from the guard.
   bool forced_row_security = false;
@@ -58,7 +58,8 @@ struct GuardGround {
   bool on_other_table = false;
 };
 /// nullopt inside: there is no such table.
-[[nodiscard]] Expected<std::optional<GuardGround>> guard_ground(Connection& sql, const core::Profile& profile,
-                                                                Waiter& waiter);
+[[nodiscard]] Expected<std::optional<GuardFacts>> read_guard_facts(Connection& sql,
+                                                                   const core::Profile& profile,
+                                                                   Waiter& waiter);
 
 }  // namespace dupwatch::postgres

@@ -170,14 +170,6 @@ std::vector<std::string> needed_types(const core::Profile& profile) {
   return types;
 }
 
-std::string dsn_role(const core::Config& config) {
-  if (config.connection.dsn.empty()) return "dupwatch";
-  const auto parsed = Dsn::parse(config.connection.dsn);
-  const auto* dsn = std::get_if<Dsn>(&parsed);
-  const auto user = dsn == nullptr ? std::string{} : dsn->value("user");
-  return user.empty() ? "dupwatch" : user;
-}
-
 std::string grant_statements(const core::Config& config) {
   const auto& profile = config.profile;
   const auto who = quote_identifier(dsn_role(config));

@@ -12,8 +12,6 @@ namespace dupwatch::postgres {
 [[nodiscard]] std::vector<std::string> unique_columns(const core::Profile& profile);
 /// Types that dupwatch needs to see: those it tracks and those that end a run.
 [[nodiscard]] std::vector<std::string> needed_types(const core::Profile& profile);
-/// The role of connection.dsn, or what libpq takes in its place; "dupwatch" when the DSN is empty or broken.
-[[nodiscard]] std::string dsn_role(const core::Config& config);
 
 /// USAGE on the schema and SELECT on the columns, one line.
 [[nodiscard]] std::string grant_statements(const core::Config& config);

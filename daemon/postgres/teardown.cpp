@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "daemon/postgres/dsn.hpp"
 #include "daemon/postgres/error.hpp"
 #include "daemon/postgres/preflight.hpp"
 #include "daemon/postgres/quoting.hpp"

@@ -26,7 +26,7 @@ bool TaskList::add(Task task) {
   return true;
 }
 
-std::optional<Task> TaskList::take(Instant now) {
+std::optional<Task> TaskList::take(core::Instant now) {
   const auto due = std::ranges::find_if(tasks_, [&](const Task& task) { return task.due <= now; });
   if (due == tasks_.end()) return std::nullopt;
   auto task = std::move(*due);
@@ -34,15 +34,15 @@ std::optional<Task> TaskList::take(Instant now) {
   return task;
 }
 
-bool TaskList::put_off(Task task, Instant now) {
+bool TaskList::put_off(Task task, core::Instant now) {
   if (++task.attempts >= kAttemptsMax) return false;
   task.due = now + std::min(kDelayMax, kDelayMin * (1U << (task.attempts - 1)));
   tasks_.push_back(std::move(task));
   return true;
 }
 
-Instant TaskList::deadline() const noexcept {
-  auto first = Instant::max();
+core::Instant TaskList::deadline() const noexcept {
+  auto first = core::Instant::max();
   for (const auto& task : tasks_) first = std::min(first, task.due);
   return first;
 }

@@ -8,11 +8,10 @@
 #include <string_view>
 
 #include "daemon/core/finding.hpp"
+#include "daemon/core/instant.hpp"
 
 /// What the daemon has yet to take out of the log by itself. Pure.
 namespace dupwatch::quarantine {
-
-using Instant = std::chrono::steady_clock::time_point;
 
 /// One row to take out.
 struct Task {
@@ -22,7 +21,7 @@ struct Task {
   std::optional<decoder::Timestamp> commit_time;
   std::optional<decoder::Xid> xid;
   std::uint32_t attempts = 0;
-  Instant due{};
+  core::Instant due{};
 };
 
 /// What an error of the server means for the task it met.
@@ -43,11 +42,11 @@ class TaskList {
   /// False: there are too many.
   [[nodiscard]] bool add(Task task);
   /// Takes the first task that is due.
-  [[nodiscard]] std::optional<Task> take(Instant now);
+  [[nodiscard]] std::optional<Task> take(core::Instant now);
   /// After an attempt in vain: put off, 20 ms at first, a second at the most. False: that was the last.
-  [[nodiscard]] bool put_off(Task task, Instant now);
-  /// When take() gives one, Instant::max() without any.
-  [[nodiscard]] Instant deadline() const noexcept;
+  [[nodiscard]] bool put_off(Task task, core::Instant now);
+  /// When take() gives one, core::Instant::max() without any.
+  [[nodiscard]] core::Instant deadline() const noexcept;
   [[nodiscard]] std::size_t size() const noexcept { return tasks_.size(); }
 
  private:

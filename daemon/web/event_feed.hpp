@@ -4,7 +4,7 @@
 #include <string>
 #include <string_view>
 
-#include "daemon/web/status_board.hpp"
+#include "daemon/web/status_store.hpp"
 
 namespace dupwatch::web {
 
@@ -13,7 +13,7 @@ namespace dupwatch::web {
 /// (as /api/status, at most once a second). One thread.
 class EventFeed {
  public:
-  using Clock = StatusBoard::Clock;
+  using Clock = StatusStore::Clock;
   static constexpr std::chrono::seconds kStatusInterval{1};
   /// Without anything to say, a comment is sent so often: a proxy takes a silent connection for dead, and a
   /// client that is gone is noticed by writing to it alone.
@@ -22,12 +22,12 @@ class EventFeed {
   static constexpr std::size_t kFindingsMax = 64;
 
   /// `last_event_id` is the header of a client that comes back, else empty. It goes on where the client was
-  /// if the board still keeps everything since.
-  EventFeed(const StatusBoard& board, std::string_view last_event_id);
+  /// if the store still keeps everything since.
+  EventFeed(const StatusStore& store, std::string_view last_event_id);
 
   /// What is to be sent at `now`; empty = nothing.
   [[nodiscard]] std::string next(Clock::time_point now);
-  /// Call next() at this time, or earlier when the board has an update after last().
+  /// Call next() at this time, or earlier when the store has an update after last().
   [[nodiscard]] Clock::time_point deadline() const noexcept;
   [[nodiscard]] std::uint64_t last() const noexcept { return last_; }
 
@@ -35,7 +35,7 @@ class EventFeed {
   void append_list_event(std::string& out);
   void append_status(std::string& out, Clock::time_point now);
 
-  const StatusBoard& board_;
+  const StatusStore& store_;
   bool list_due_ = true;
   std::uint64_t last_ = 0;
   Clock::time_point next_status_{};

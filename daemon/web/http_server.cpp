@@ -138,8 +138,8 @@ class HttpServer::Impl {
   static constexpr std::string_view kReloadPath = "/-/reload";
 
  public:
-  Impl(StatusBoard& board, core::Profile profile, Reload reload)
-      : board_(board), profile_(std::move(profile)), reload_(std::move(reload)) {}
+  Impl(StatusStore& store, core::Profile profile, Reload reload)
+      : store_(store), profile_(std::move(profile)), reload_(std::move(reload)) {}
 
   Impl(const Impl&) = delete;
   Impl& operator=(const Impl&) = delete;
@@ -149,7 +149,7 @@ class HttpServer::Impl {
   ~Impl() {
     if (context_ == nullptr) return;
     stopping_ = true;
-    board_.release();
+    store_.release();
     std::atomic<bool> stopped = false;
     std::thread stopper{[&] {
       mg_stop(context_);
@@ -268,7 +268,7 @@ class HttpServer::Impl {
   }
 
   [[nodiscard]] Response respond_to(const Request& request) const {
-    return respond(request, board_, profile_, StatusBoard::Clock::now());
+    return respond(request, store_, profile_, StatusStore::Clock::now());
   }
 
   [[nodiscard]] Response reload(std::string_view method) const {
@@ -281,7 +281,7 @@ class HttpServer::Impl {
   }
 
   /// Keeps the calling thread until the client is gone. A client that does not read is gone too: once the
-  /// socket is full, mg_write gives up after request_timeout_ms. It waits for the board, which never waits
+  /// socket is full, mg_write gives up after request_timeout_ms. It waits for the store, which never waits
   /// for it. With another password the client has to show it, so it ends then.
   int stream_events(mg_connection* connection, const Gate& admitted_by) {
     const Place place{event_clients_};
@@ -298,11 +298,11 @@ class HttpServer::Impl {
         http_date(std::chrono::system_clock::now()));
     add_safety_headers(head);
     head += "\r\nretry: 1000\n\n";
-    EventFeed feed{board_, view_of(mg_get_header(connection, "Last-Event-ID"))};
+    EventFeed feed{store_, view_of(mg_get_header(connection, "Last-Event-ID"))};
     for (auto text = head; !stopping_ && gate() == admitted_by; text = feed.next(EventFeed::Clock::now())) {
       if (!text.empty() && mg_write(connection, text.data(), text.size()) != static_cast<int>(text.size()))
         break;
-      board_.wait_for_update(feed.last(), feed.deadline());
+      store_.wait_for_update(feed.last(), feed.deadline());
     }
     return 200;
   }
@@ -322,7 +322,7 @@ class HttpServer::Impl {
   };
 
   Library library_;
-  StatusBoard& board_;
+  StatusStore& store_;
   const core::Profile profile_;
   const Reload reload_;
   std::atomic<bool> stopping_ = false;
@@ -353,10 +353,10 @@ std::uint64_t HttpServer::unauthorized_total() const noexcept {
 }
 
 std::variant<std::unique_ptr<HttpServer>, std::string> HttpServer::start(const core::HttpConfig& config,
-                                                                         StatusBoard& board,
+                                                                         StatusStore& store,
                                                                          const core::Profile& profile,
                                                                          Reload reload) {
-  auto impl = std::make_unique<Impl>(board, profile, std::move(reload));
+  auto impl = std::make_unique<Impl>(store, profile, std::move(reload));
   impl->set_basic_auth(config.basic_auth);
   if (auto reason = impl->listen(config); !reason.empty()) return reason;
   return std::unique_ptr<HttpServer>{new HttpServer{std::move(impl)}};

@@ -9,11 +9,11 @@
 #include "daemon/core/config.hpp"
 #include "daemon/core/profile.hpp"
 #include "daemon/web/routes.hpp"
-#include "daemon/web/status_board.hpp"
+#include "daemon/web/status_store.hpp"
 
 namespace dupwatch::web {
 
-/// Serves /metrics, the probes, /api and the page at / from a StatusBoard, and passes POST /-/reload on. Owns
+/// Serves /metrics, the probes, /api and the page at / from a StatusStore, and passes POST /-/reload on. Owns
 /// its threads, a fixed number; nothing a client does reaches the database or the stream.
 class HttpServer {
  public:
@@ -21,10 +21,10 @@ class HttpServer {
   using Reload = std::function<Response()>;
 
   /// The server, or a sentence saying why it can't listen (port in use, address not of this host). `config`
-  /// must be enabled(). `board` must outlive the server; `profile` is copied. Without `reload` its path is
+  /// must be enabled(). `store` must outlive the server; `profile` is copied. Without `reload` its path is
   /// forbidden. Does not throw but bad_alloc.
   [[nodiscard]] static std::variant<std::unique_ptr<HttpServer>, std::string> start(
-      const core::HttpConfig& config, StatusBoard& board, const core::Profile& profile, Reload reload = {});
+      const core::HttpConfig& config, StatusStore& store, const core::Profile& profile, Reload reload = {});
 
   HttpServer(const HttpServer&) = delete;
   HttpServer& operator=(const HttpServer&) = delete;

@@ -184,12 +184,12 @@ std::string status_json(const core::StatusSnapshot& status, const Verdict& verdi
   return out;
 }
 
-std::string findings_json(const StatusBoard& board, std::size_t limit) {
+std::string findings_json(const StatusStore& store, std::size_t limit) {
   // The total first: a finding that comes in between may be missing from it, but never from both.
-  const auto total = board.findings_total();
+  const auto total = store.findings_total();
   std::string out = R"({"findings":[)";
   bool first = true;
-  for (const auto& finding : board.findings(limit)) {
+  for (const auto& finding : store.findings(limit)) {
     if (!first) out += ',';
     first = false;
     out += core::to_json(*finding);

@@ -3,7 +3,7 @@
 #include <cstddef>
 #include <string>
 
-#include "daemon/web/status_board.hpp"
+#include "daemon/web/status_store.hpp"
 #include "daemon/web/verdict.hpp"
 
 namespace dupwatch::web {
@@ -13,7 +13,7 @@ namespace dupwatch::web {
 
 /// Body of /api/findings: at most `limit` findings, the newest first, and how many there were since the
 /// start.
-[[nodiscard]] std::string findings_json(const StatusBoard& board, std::size_t limit);
+[[nodiscard]] std::string findings_json(const StatusStore& store, std::size_t limit);
 
 /// {"error":"..."}
 [[nodiscard]] std::string error_json(std::string_view message);

@@ -67,7 +67,7 @@ void append_item(std::string& out, const core::Finding& finding) {
 }
 
 /// What goes for one placeholder of page.html.
-[[nodiscard]] std::string filled(std::string_view name, const StatusBoard& board, const Verdict& verdict) {
+[[nodiscard]] std::string filled(std::string_view name, const StatusStore& store, const Verdict& verdict) {
   if (name == "VERSION") return escaped(build_info().version);
   if (name == "LEVEL") return std::string{to_string(verdict.level)};
   const std::string_view sentence = verdict.sentence;
@@ -75,8 +75,8 @@ void append_item(std::string& out, const core::Finding& finding) {
   if (name == "REST") return escaped(sentence.substr(rest_of(sentence)));
   if (name == "REMEDY") return escaped(verdict.remedy);
   if (name == "REMEDY_HIDDEN") return verdict.remedy.empty() ? " hidden" : "";
-  if (name == "ROWS") return std::to_string(std::min(kRowsMax, board.keep()));
-  const auto findings = board.findings(kRowsMax);
+  if (name == "ROWS") return std::to_string(std::min(kRowsMax, store.keep()));
+  const auto findings = store.findings(kRowsMax);
   if (name == "NONE_HIDDEN") return findings.empty() ? "" : " hidden";
   std::string out;
   for (const auto& finding : findings) append_item(out, *finding);
@@ -85,14 +85,14 @@ void append_item(std::string& out, const core::Finding& finding) {
 
 }  // namespace
 
-std::string render_page(const StatusBoard& board, const Verdict& verdict) {
+std::string render_page(const StatusStore& store, const Verdict& verdict) {
   std::string out;
   auto rest = page_html();
   // Placeholders are @NAME@; nothing that was filled in is looked at again.
   for (auto at = rest.find('@'); at != std::string_view::npos; at = rest.find('@')) {
     const auto end = rest.find('@', at + 1);
     out += rest.substr(0, at);
-    out += filled(rest.substr(at + 1, end - at - 1), board, verdict);
+    out += filled(rest.substr(at + 1, end - at - 1), store, verdict);
     rest.remove_prefix(end + 1);
   }
   out += rest;

@@ -37,17 +37,17 @@ constexpr std::size_t kLimitDefault = 100;
   return limit.value_or(std::min(kLimitDefault, max));
 }
 
-[[nodiscard]] Response findings(const Request& request, const StatusBoard& board) {
-  const auto limit = limit_of(request.query, board.keep());
+[[nodiscard]] Response findings(const Request& request, const StatusStore& store) {
+  const auto limit = limit_of(request.query, store.keep());
   if (!limit) {
     return {400, kJsonContentType,
-            error_json(fmt::format("limit must be one whole number from 1 to {}", board.keep()))};
+            error_json(fmt::format("limit must be one whole number from 1 to {}", store.keep()))};
   }
-  return {200, kJsonContentType, findings_json(board, *limit)};
+  return {200, kJsonContentType, findings_json(store, *limit)};
 }
 
-[[nodiscard]] Response readiness(const StatusBoard& board, bool known) {
-  const auto status = board.snapshot();
+[[nodiscard]] Response readiness(const StatusStore& store, bool known) {
+  const auto status = store.snapshot();
   const auto reason = known ? status->not_ready_reason : "not ready";
   Response response;
   response.status = status->ready ? 200 : 503;
@@ -56,9 +56,9 @@ constexpr std::size_t kLimitDefault = 100;
 }
 
 /// Whether the daemon has begun to stream once; what comes later is readiness's business.
-[[nodiscard]] Response startup(const StatusBoard& board, bool known) {
-  const bool started = board.has_streamed();
-  const auto reason = known ? board.snapshot()->not_ready_reason : "not started";
+[[nodiscard]] Response startup(const StatusStore& store, bool known) {
+  const bool started = store.has_streamed();
+  const auto reason = known ? store.snapshot()->not_ready_reason : "not started";
   Response response;
   response.status = started ? 200 : 503;
   response.body = started ? "started\n" : reason + "\n";
@@ -89,27 +89,27 @@ Response unauthorized() {
   return plain(401, "a user and a password are needed\n");
 }
 
-Response respond(const Request& request, const StatusBoard& board, const core::Profile& profile,
-                 StatusBoard::Clock::time_point now) {
+Response respond(const Request& request, const StatusStore& store, const core::Profile& profile,
+                 StatusStore::Clock::time_point now) {
   if (request.method != "GET" && request.method != "HEAD") return plain(405, "GET or HEAD only\n");
   const auto path = request.path;
-  if (path == "/metrics") return {200, kMetricsContentType, render_metrics(*board.snapshot(), profile)};
-  const bool alive = board.alive(now);
+  if (path == "/metrics") return {200, kMetricsContentType, render_metrics(*store.snapshot(), profile)};
+  const bool alive = store.alive(now);
   if (path == "/healthz") return health(alive);
-  if (path == "/readyz") return readiness(board, request.known);
-  if (path == "/startupz") return startup(board, request.known);
-  if (path == "/api/findings") return findings(request, board);
+  if (path == "/readyz") return readiness(store, request.known);
+  if (path == "/startupz") return startup(store, request.known);
+  if (path == "/api/findings") return findings(request, store);
   if (path == "/api/status") {
-    const auto status = board.snapshot();
+    const auto status = store.snapshot();
     return {200, kJsonContentType, status_json(*status, judge(*status, alive))};
   }
   if (path == "/") {
-    return {200, "text/html; charset=utf-8", render_page(board, judge(*board.snapshot(), alive))};
+    return {200, "text/html; charset=utf-8", render_page(store, judge(*store.snapshot(), alive))};
   }
   if (path == "/app.js") return {200, "text/javascript; charset=utf-8", std::string{app_js()}};
   if (path == "/app.css") return {200, "text/css; charset=utf-8", std::string{app_css()}};
   if (path == "/icon.svg") return {200, "image/svg+xml", std::string{icon_svg()}};
-  if (path == "/api/history") return {200, kJsonContentType, history_json(board.history(), now)};
+  if (path == "/api/history") return {200, kJsonContentType, history_json(store.history(), now)};
   return plain(404, "not found\n");
 }
 

@@ -4,9 +4,9 @@
 #include <string_view>
 
 #include "daemon/core/profile.hpp"
-#include "daemon/web/status_board.hpp"
+#include "daemon/web/status_store.hpp"
 
-/// What each path answers, as a function of the board and the time: no sockets, so that tests call it
+/// What each path answers, as a function of the store and the time: no sockets, so that tests call it
 /// directly.
 namespace dupwatch::web {
 
@@ -30,8 +30,8 @@ struct Response {
   std::string_view allow = "GET, HEAD";
 };
 
-[[nodiscard]] Response respond(const Request& request, const StatusBoard& board, const core::Profile& profile,
-                               StatusBoard::Clock::time_point now);
+[[nodiscard]] Response respond(const Request& request, const StatusStore& store, const core::Profile& profile,
+                               StatusStore::Clock::time_point now);
 
 /// Whether the path is a probe of the process's supervisor. A stranger is answered there too, but not told
 /// why: the reason may name hosts, tables and roles.

@@ -31,7 +31,7 @@ class HeartbeatTest : public ::testing::Test {
     return heartbeat.lost({.received = Lsn{received}, .heard = now, .slot_active = slot_active}, now);
   }
 
-  Heartbeat::Instant now = Heartbeat::Instant{} + 1h;
+  core::Instant now = core::Instant{} + 1h;
   HeartbeatConfig config{.interval = 30s, .timeout = 60s, .dsn = {}};
   Heartbeat heartbeat{config, 1};
 };
@@ -65,7 +65,7 @@ TEST_F(HeartbeatTest, AnotherConfigurationCountsForTheBeatOnItsWay) {
   EXPECT_TRUE(heartbeat.next(now).has_value());
   heartbeat.switch_off();
   heartbeat.configure(config, now);
-  EXPECT_EQ(heartbeat.deadline(), Heartbeat::Instant::max()) << "the server's refusal stands";
+  EXPECT_EQ(heartbeat.deadline(), core::Instant::max()) << "the server's refusal stands";
 }
 
 TEST_F(HeartbeatTest, NobodyElsesBeatAndNoOldOneCounts) {
@@ -174,7 +174,7 @@ TEST_F(HeartbeatTest, OffMeansNoBeatUntilTheNextStream) {
   now += 1h;
   EXPECT_EQ(heartbeat.next(now), std::nullopt);
   EXPECT_FALSE(heartbeat.on());
-  EXPECT_EQ(heartbeat.deadline(), Heartbeat::Instant::max());
+  EXPECT_EQ(heartbeat.deadline(), core::Instant::max());
   heartbeat.stream_started(now);
   EXPECT_TRUE(heartbeat.next(now).has_value());
 

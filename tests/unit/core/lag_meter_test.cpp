@@ -8,8 +8,8 @@ namespace {
 using namespace std::chrono_literals;
 using decoder::Lsn;
 
-LagMeter::Instant at(std::chrono::milliseconds time) {
-  return LagMeter::Instant{} + 1h + time;
+core::Instant at(std::chrono::milliseconds time) {
+  return core::Instant{} + 1h + time;
 }
 
 TEST(LagMeter, IsZeroBeforeTheFirstSample) {

@@ -7,8 +7,8 @@ namespace {
 
 using namespace std::chrono_literals;
 
-LogLimiter::Instant at(std::chrono::milliseconds time) {
-  return LogLimiter::Instant{} + 1h + time;
+core::Instant at(std::chrono::milliseconds time) {
+  return core::Instant{} + 1h + time;
 }
 
 int allowed(LogLimiter& limiter, int lines, std::chrono::milliseconds time,

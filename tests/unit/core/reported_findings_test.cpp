@@ -14,7 +14,6 @@ namespace dupwatch::core::reported_findings_test {
 namespace {
 
 using namespace std::chrono_literals;
-using Instant = ReportedFindings::Instant;
 
 Instant at(std::chrono::seconds time) {
   return Instant{} + 1h + time;

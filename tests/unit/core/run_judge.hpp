@@ -48,7 +48,7 @@ class RunJudge {
     std::vector<Finding> out;
     for (const auto& verdict : verdicts) {
       auto finding = rules_.describe(log_, verdict, "r", Origin::kStream);
-      if (!reported_.admit(finding, ReportedFindings::Instant{})) continue;
+      if (!reported_.admit(finding, core::Instant{})) continue;
       last_.take(finding);
       out.push_back(std::move(finding));
     }

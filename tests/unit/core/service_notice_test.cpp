@@ -7,8 +7,8 @@ namespace {
 
 using namespace std::chrono_literals;
 
-ServiceNotice::Instant at(std::chrono::milliseconds time) {
-  return ServiceNotice::Instant{} + 1h + time;
+core::Instant at(std::chrono::milliseconds time) {
+  return core::Instant{} + 1h + time;
 }
 
 /// The message that is due, taken by the manager.
@@ -21,7 +21,7 @@ std::string tell(ServiceNotice& notice, std::chrono::milliseconds time) {
 TEST(ServiceNotice, IsReadyOnceItStreamsAndNotTwice) {
   ServiceNotice notice(0s);
   EXPECT_EQ(tell(notice, 0s), "");
-  EXPECT_EQ(notice.deadline(), ServiceNotice::Instant::max());
+  EXPECT_EQ(notice.deadline(), core::Instant::max());
   notice.streaming();
   EXPECT_LE(notice.deadline(), at(1s));
   EXPECT_EQ(tell(notice, 1s), "READY=1\n");

@@ -7,6 +7,7 @@
 #include <sstream>
 #include <string>
 
+#include "daemon/postgres/dsn.hpp"
 #include "daemon/postgres/preflight.hpp"
 
 namespace dupwatch::postgres::setup_test {

@@ -9,7 +9,7 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr Instant kStart{std::chrono::hours{1}};
+constexpr core::Instant kStart{std::chrono::hours{1}};
 
 Task task(std::uint64_t finding) {
   return {.finding = finding, .run_id = "r", .event_id = "e", .commit_time = {}, .xid = {}};
@@ -17,7 +17,7 @@ Task task(std::uint64_t finding) {
 
 TEST(TaskList, GivesWhatIsDueInTheOrderOfArrival) {
   TaskList tasks;
-  EXPECT_EQ(tasks.deadline(), Instant::max());
+  EXPECT_EQ(tasks.deadline(), core::Instant::max());
   EXPECT_FALSE(tasks.take(kStart));
   ASSERT_TRUE(tasks.add(task(1)));
   ASSERT_TRUE(tasks.add(task(2)));

@@ -14,23 +14,23 @@ constexpr EventFeed::Clock::time_point kNow{seconds{1000}};
 class Feed : public testing::Test {
  protected:
   void SetUp() override {
-    board_.beat(kNow);
-    board_.publish(streaming(), kNow);
+    store_.beat(kNow);
+    store_.publish(streaming(), kNow);
   }
   [[nodiscard]] std::string id(std::uint64_t number) const {
-    return board_.origin() + "-" + std::to_string(number);
+    return store_.origin() + "-" + std::to_string(number);
   }
 
-  StatusBoard board_{3};
+  StatusStore store_{3};
 };
 
 TEST_F(Feed, ANewClientIsToldToLoadTheListAndThenWhatComes) {
-  board_.add(finding(1));
-  EventFeed feed{board_, ""};
+  store_.add(finding(1));
+  EventFeed feed{store_, ""};
   const auto first = feed.next(kNow);
   EXPECT_EQ(first.find("id: " + id(1) + "\nevent: list\ndata: {}\n\nevent: status\ndata: {"), 0U) << first;
   EXPECT_EQ(first.find("run_1"), std::string::npos);
-  board_.add(finding(2));
+  store_.add(finding(2));
   const auto second = feed.next(kNow);
   EXPECT_EQ(second.find("event: finding\ndata: {"), 0U) << second;
   EXPECT_NE(second.find("\"run_id\":\"run_2\""), std::string::npos);
@@ -39,51 +39,51 @@ TEST_F(Feed, ANewClientIsToldToLoadTheListAndThenWhatComes) {
 }
 
 TEST_F(Feed, AClientThatComesBackGoesOnWhereItWas) {
-  for (std::uint64_t number = 1; number <= 3; ++number) board_.add(finding(number));
-  const auto text = EventFeed{board_, id(1)}.next(kNow);
+  for (std::uint64_t number = 1; number <= 3; ++number) store_.add(finding(number));
+  const auto text = EventFeed{store_, id(1)}.next(kNow);
   EXPECT_EQ(text.find("event: list"), std::string::npos);
   EXPECT_EQ(text.find("run_1"), std::string::npos);
   EXPECT_LT(text.find("run_2"), text.find("run_3"));
 }
 
 TEST_F(Feed, WhatIsNoLongerKeptMakesTheClientLoadTheList) {
-  for (std::uint64_t number = 1; number <= 5; ++number) board_.add(finding(number));
-  EXPECT_EQ(EventFeed(board_, id(1)).next(kNow).find("id: " + id(5) + "\nevent: list"), 0U);
-  EXPECT_EQ(EventFeed(board_, id(2)).next(kNow).find("event: finding"), 0U);
+  for (std::uint64_t number = 1; number <= 5; ++number) store_.add(finding(number));
+  EXPECT_EQ(EventFeed(store_, id(1)).next(kNow).find("id: " + id(5) + "\nevent: list"), 0U);
+  EXPECT_EQ(EventFeed(store_, id(2)).next(kNow).find("event: finding"), 0U);
 }
 
 TEST_F(Feed, AnIdOfAnotherProcessOrNoIdAtAllMakesTheClientLoadTheList) {
-  board_.add(finding(1));
-  for (const auto& strange : {std::string{"0-1"}, board_.origin(), board_.origin() + "-", id(2), id(1) + "x",
-                              board_.origin() + "--1", board_.origin() + "-99999999999999999999"}) {
-    EXPECT_NE(EventFeed(board_, strange).next(kNow).find("event: list"), std::string::npos) << strange;
+  store_.add(finding(1));
+  for (const auto& strange : {std::string{"0-1"}, store_.origin(), store_.origin() + "-", id(2), id(1) + "x",
+                              store_.origin() + "--1", store_.origin() + "-99999999999999999999"}) {
+    EXPECT_NE(EventFeed(store_, strange).next(kNow).find("event: list"), std::string::npos) << strange;
   }
 }
 
 TEST_F(Feed, ManyFindingsComeInPieces) {
-  StatusBoard board{1000};
-  board.publish(streaming(), kNow);
-  EventFeed feed{board, ""};
+  StatusStore store{1000};
+  store.publish(streaming(), kNow);
+  EventFeed feed{store, ""};
   (void)feed.next(kNow);
-  for (std::uint64_t number = 1; number <= EventFeed::kFindingsMax + 1; ++number) board.add(finding(number));
+  for (std::uint64_t number = 1; number <= EventFeed::kFindingsMax + 1; ++number) store.add(finding(number));
   (void)feed.next(kNow);
   EXPECT_EQ(feed.last(), EventFeed::kFindingsMax);
   EXPECT_NE(feed.next(kNow).find("\"run_id\":\"run_65\""), std::string::npos);
 }
 
 TEST_F(Feed, TheStatusIsToldWhenItChangesAndOnceASecondAtMost) {
-  EventFeed feed{board_, ""};
+  EventFeed feed{store_, ""};
   (void)feed.next(kNow);
   auto status = streaming();
   status.index_runs = 7;
-  board_.publish(status, kNow);
+  store_.publish(status, kNow);
   EXPECT_EQ(feed.next(kNow), "");
   EXPECT_NE(feed.next(kNow + seconds{1}).find("\"runs\":7"), std::string::npos);
   EXPECT_EQ(feed.next(kNow + seconds{2}), "");
 }
 
 TEST_F(Feed, ASilentDaemonIsToldOfByTheFeedItself) {
-  EventFeed feed{board_, ""};
+  EventFeed feed{store_, ""};
   (void)feed.next(kNow);
   EXPECT_NE(feed.next(kNow + seconds{10}).find("the event loop is stuck"), std::string::npos);
   EXPECT_EQ(feed.next(kNow + seconds{24}), "");

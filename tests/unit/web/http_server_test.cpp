@@ -12,8 +12,8 @@
 namespace dupwatch::web::http_server_test {
 namespace {
 
-std::unique_ptr<HttpServer> started(StatusBoard& board, const std::string& host = "127.0.0.1") {
-  auto result = HttpServer::start({.host = host, .port = 0}, board, core::workflow_devkit_profile());
+std::unique_ptr<HttpServer> started(StatusStore& store, const std::string& host = "127.0.0.1") {
+  auto result = HttpServer::start({.host = host, .port = 0}, store, core::workflow_devkit_profile());
   if (const auto* reason = std::get_if<std::string>(&result)) {
     ADD_FAILURE() << *reason;
     return nullptr;
@@ -24,14 +24,14 @@ std::unique_ptr<HttpServer> started(StatusBoard& board, const std::string& host 
 class Server : public testing::Test {
  protected:
   void SetUp() override {
-    board_.publish(streaming());
-    board_.beat(StatusBoard::Clock::now());
-    server_ = started(board_);
+    store_.publish(streaming());
+    store_.beat(StatusStore::Clock::now());
+    server_ = started(store_);
     ASSERT_NE(server_, nullptr);
     ASSERT_NE(server_->port(), 0);
   }
 
-  StatusBoard board_{100};
+  StatusStore store_{100};
   std::unique_ptr<HttpServer> server_;
 };
 
@@ -106,9 +106,9 @@ TEST_F(Server, ServesManyClientsWhileTheBoardChanges) {
   std::atomic<bool> done = false;
   std::thread writer{[&] {
     for (std::uint64_t id = 1; !done; ++id) {
-      board_.add(finding(id));
-      board_.publish(streaming());
-      board_.beat(StatusBoard::Clock::now());
+      store_.add(finding(id));
+      store_.publish(streaming());
+      store_.beat(StatusStore::Clock::now());
       std::this_thread::sleep_for(std::chrono::microseconds{200});
     }
   }};
@@ -130,9 +130,9 @@ TEST_F(Server, ServesManyClientsWhileTheBoardChanges) {
 }
 
 TEST_F(Server, StopsAtOnce) {
-  const auto begin = StatusBoard::Clock::now();
+  const auto begin = StatusStore::Clock::now();
   server_.reset();
-  EXPECT_LT(StatusBoard::Clock::now() - begin, std::chrono::seconds{1});
+  EXPECT_LT(StatusStore::Clock::now() - begin, std::chrono::seconds{1});
 }
 
 TEST_F(Server, SilentClientsDoNotKeepItFromStopping) {
@@ -140,15 +140,15 @@ TEST_F(Server, SilentClientsDoNotKeepItFromStopping) {
   std::vector<std::thread> silent;
   for (int i = 0; i < 2; ++i) silent.emplace_back([port] { (void)exchange(port, "GET / HT"); });
   std::this_thread::sleep_for(std::chrono::milliseconds{50});
-  const auto begin = StatusBoard::Clock::now();
+  const auto begin = StatusStore::Clock::now();
   server_.reset();
-  EXPECT_LT(StatusBoard::Clock::now() - begin, std::chrono::seconds{8});
+  EXPECT_LT(StatusStore::Clock::now() - begin, std::chrono::seconds{8});
   for (auto& client : silent) client.join();
 }
 
 TEST_F(Server, APortInUseIsAnErrorThatNamesIt) {
   const core::HttpConfig taken{.host = "127.0.0.1", .port = server_->port()};
-  const auto result = HttpServer::start(taken, board_, core::workflow_devkit_profile());
+  const auto result = HttpServer::start(taken, store_, core::workflow_devkit_profile());
   const auto* reason = std::get_if<std::string>(&result);
   ASSERT_NE(reason, nullptr);
   EXPECT_EQ(*reason,
@@ -235,9 +235,9 @@ TEST_F(Guarded, AnOpenStreamOfEventsEndsWithThePassword) {
   std::this_thread::sleep_for(std::chrono::milliseconds{200});
   EXPECT_FALSE(over);
   server_->set_basic_auth({.user = "prom", .password = "other"});
-  const auto begin = StatusBoard::Clock::now();
+  const auto begin = StatusStore::Clock::now();
   client.join();
-  EXPECT_LT(StatusBoard::Clock::now() - begin, std::chrono::seconds{5});
+  EXPECT_LT(StatusStore::Clock::now() - begin, std::chrono::seconds{5});
 }
 
 TEST_F(Server, ReloadIsForbiddenUnlessItIsWanted) {
@@ -247,7 +247,7 @@ TEST_F(Server, ReloadIsForbiddenUnlessItIsWanted) {
 }
 
 TEST(HttpServer, ReloadIsForPostAndForWhoKnowsThePassword) {
-  StatusBoard board{1};
+  StatusStore store{1};
   std::atomic<int> asked = 0;
   const auto reload = [&]() -> Response {
     ++asked;
@@ -255,7 +255,7 @@ TEST(HttpServer, ReloadIsForPostAndForWhoKnowsThePassword) {
   };
   auto result =
       HttpServer::start({.host = "127.0.0.1", .port = 0, .basic_auth = {.user = "prom", .password = "right"}},
-                        board, {}, reload);
+                        store, {}, reload);
   const auto server = std::get<0>(std::move(result));
   EXPECT_EQ(call(server->port(), "POST", "/-/reload").status, 401);
   const auto with = [&](const std::string& method) {
@@ -274,15 +274,15 @@ TEST(HttpServer, ReloadIsForPostAndForWhoKnowsThePassword) {
 }
 
 TEST(HttpServer, AnAddressOfAnotherHostIsAnError) {
-  StatusBoard board{1};
-  const auto result = HttpServer::start({.host = "192.0.2.1", .port = 0}, board, {});
+  StatusStore store{1};
+  const auto result = HttpServer::start({.host = "192.0.2.1", .port = 0}, store, {});
   ASSERT_TRUE(std::holds_alternative<std::string>(result));
   EXPECT_EQ(std::get<std::string>(result), "cannot listen on 192.0.2.1:0: Cannot assign requested address");
 }
 
 TEST(HttpServer, ListensOnIpv6OrSaysWhyNot) {
-  StatusBoard board{1};
-  auto result = HttpServer::start({.host = "::1", .port = 0}, board, {});
+  StatusStore store{1};
+  auto result = HttpServer::start({.host = "::1", .port = 0}, store, {});
   // Debian 12 builds civetweb without IPv6; then it says so.
   if (const auto* reason = std::get_if<std::string>(&result)) {
     EXPECT_EQ(*reason, "cannot listen on [::1]:0: the installed civetweb was built without IPv6");
@@ -294,14 +294,14 @@ TEST(HttpServer, ListensOnIpv6OrSaysWhyNot) {
 }
 
 TEST(HttpServer, TwoServersLiveSideBySideAndStopInAnyOrder) {
-  StatusBoard board{1};
-  auto first = started(board);
-  auto second = started(board);
+  StatusStore store{1};
+  auto first = started(store);
+  auto second = started(store);
   ASSERT_TRUE(first && second);
   first.reset();
   EXPECT_EQ(call(second->port(), "GET", "/readyz").status, 503);
   second.reset();
-  auto third = started(board);
+  auto third = started(store);
   EXPECT_EQ(call(third->port(), "GET", "/readyz").status, 503);
 }
 

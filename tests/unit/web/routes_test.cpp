@@ -8,24 +8,24 @@
 namespace dupwatch::web::routes_test {
 namespace {
 
-constexpr StatusBoard::Clock::time_point kNow{std::chrono::seconds{1000}};
+constexpr StatusStore::Clock::time_point kNow{std::chrono::seconds{1000}};
 
 class Routes : public testing::Test {
  protected:
   Response get(std::string_view path, std::string_view query = "", std::string_view method = "GET") {
-    return respond({.method = method, .path = path, .query = query}, board_, profile_, kNow);
+    return respond({.method = method, .path = path, .query = query}, store_, profile_, kNow);
   }
 
   core::Profile profile_ = core::workflow_devkit_profile();
-  StatusBoard board_{250};
+  StatusStore store_{250};
 };
 
 TEST_F(Routes, HealthFollowsTheEventLoop) {
   EXPECT_EQ(get("/healthz").status, 503);
-  board_.beat(kNow - std::chrono::seconds{9});
+  store_.beat(kNow - std::chrono::seconds{9});
   EXPECT_EQ(get("/healthz").status, 200);
   EXPECT_EQ(get("/healthz").body, "ok\n");
-  board_.beat(kNow - std::chrono::seconds{11});
+  store_.beat(kNow - std::chrono::seconds{11});
   EXPECT_EQ(get("/healthz").status, 503);
 }
 
@@ -35,9 +35,9 @@ TEST_F(Routes, ReadinessSaysWhyNot) {
   auto status = streaming();
   status.ready = false;
   status.not_ready_reason = "the slot is held by another connection";
-  board_.publish(status);
+  store_.publish(status);
   EXPECT_EQ(get("/readyz").body, "the slot is held by another connection\n");
-  board_.publish(streaming());
+  store_.publish(streaming());
   EXPECT_EQ(get("/readyz").status, 200);
 }
 
@@ -46,15 +46,15 @@ TEST_F(Routes, AStrangerIsToldWhetherAndNotWhy) {
   status.ready = false;
   status.not_ready_reason = "no SQL connection: host db-7.internal does not answer";
   const auto stranger = [&](std::string_view path) {
-    return respond({.method = "GET", .path = path, .query = "", .known = false}, board_, profile_, kNow);
+    return respond({.method = "GET", .path = path, .query = "", .known = false}, store_, profile_, kNow);
   };
   EXPECT_EQ(stranger("/startupz").status, 503);
   EXPECT_EQ(stranger("/startupz").body, "not started\n");
-  board_.publish(status);
+  store_.publish(status);
   EXPECT_EQ(stranger("/readyz").status, 503);
   EXPECT_EQ(stranger("/readyz").body, "not ready\n");
   EXPECT_EQ(get("/readyz").body, "no SQL connection: host db-7.internal does not answer\n");
-  board_.publish(streaming());
+  store_.publish(streaming());
   EXPECT_EQ(stranger("/readyz").status, 200);
 }
 
@@ -69,18 +69,18 @@ TEST_F(Routes, TheProbesAreTheThreePathsAlone) {
 TEST_F(Routes, StartupIsOverWithTheFirstStream) {
   EXPECT_EQ(get("/startupz").status, 503);
   EXPECT_EQ(get("/startupz").body, "starting\n");
-  board_.publish(streaming());
+  store_.publish(streaming());
   EXPECT_EQ(get("/startupz").status, 200);
   auto status = streaming();
   status.state = core::StreamState::kBackingOff;
   status.ready = false;
-  board_.publish(status);
+  store_.publish(status);
   EXPECT_EQ(get("/startupz").status, 200);
   EXPECT_EQ(get("/startupz").body, "started\n");
 }
 
 TEST_F(Routes, StatusIsOneObject) {
-  board_.beat(kNow);
+  store_.beat(kNow);
   auto status = streaming();
   status.open_findings[0] = {1, 0, 2, 0};
   status.server_version = "15.14 (\"Debian\")\n";
@@ -90,7 +90,7 @@ TEST_F(Routes, StatusIsOneObject) {
                   .opened = {1'000'000},
                   .closed = decoder::Timestamp{2'000'000}}};
   status.coverage_complete_since = decoder::Timestamp{2'000'000};
-  board_.publish(status);
+  store_.publish(status);
   EXPECT_EQ(
       get("/api/status").body,
       R"({"verdict":"1 fatal finding: the next replay of its run fails. )"
@@ -118,7 +118,7 @@ TEST_F(Routes, UnknownPositionsAreNull) {
 
 TEST_F(Routes, FindingsAreTheNewestFirstWithTheTotal) {
   EXPECT_EQ(get("/api/findings").body, R"({"findings":[],"total":0})");
-  for (std::uint64_t id = 1; id <= 150; ++id) board_.add(finding(id));
+  for (std::uint64_t id = 1; id <= 150; ++id) store_.add(finding(id));
   const auto count = [&](std::string_view query) {
     const auto body = get("/api/findings", query).body;
     std::size_t found = 0;
@@ -164,16 +164,16 @@ TEST_F(Routes, ThePageEscapesWhatTheDatabaseSays) {
   auto hostile = finding(1);
   hostile.run_id = "<script>alert(1)</script>";
   hostile.severity = core::Severity::kFatal;
-  board_.add(hostile);
+  store_.add(hostile);
   auto past = finding(2);
   past.severity = core::Severity::kFatal;
   past.state = core::FindingState::kRunEnded;
-  board_.add(past);
+  store_.add(past);
   auto status = streaming();
   status.ready = false;
   status.not_ready_reason = "<b>";
-  board_.publish(status);
-  board_.beat(kNow);
+  store_.publish(status);
+  store_.beat(kNow);
   const auto page = get("/").body;
   EXPECT_EQ(page.find("<script>alert"), std::string::npos);
   EXPECT_NE(page.find("&lt;script&gt;alert(1)&lt;/script&gt;"), std::string::npos);

@@ -1,0 +1,77 @@
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstring>
+#include <string>
+#include <variant>
+
+#include "daemon/cli/commands.hpp"
+#include "daemon/cli/finding_writer.hpp"
+#include "daemon/cli/repair_script.hpp"
+#include "daemon/cli/report_error.hpp"
+#include "daemon/cli/run_text.hpp"
+#include "daemon/process/clock.hpp"
+#include "daemon/process/loop_waiter.hpp"
+#include "daemon/table/judged_run.hpp"
+#include "daemon/table/repair_plan.hpp"
+#include "daemon/table/table_facts.hpp"
+
+namespace dupwatch::cli {
+namespace {
+
+using postgres::Connection;
+using postgres::Error;
+using postgres::kAnswerTimeout;
+
+/// False after telling why the plan could not be written.
+bool write_plan(const table::JudgedRun& story, const core::Profile& profile, const std::string& file) {
+  const auto plan = table::repair_plan(story, profile);
+  if (plan.sql.empty()) {
+    fmt::print(stderr, "no SQL would mend this run: {} was not written\n", on_screen(file));
+    return true;
+  }
+  if (const int failed = write_new_file(file, repair_script(story.run_id(), plan, process::wall_now()))) {
+    fmt::print(stderr, "error: {} can't be written: {}; remedy: name a file that does not exist yet\n",
+               on_screen(file), std::strerror(failed));  // NOLINT(concurrency-mt-unsafe): no other thread
+    return false;
+  }
+  fmt::print(stderr, "{} holds the SQL; nobody has run it\n", on_screen(file));
+  return true;
+}
+
+}  // namespace
+
+process::ExitCode explain_command(const core::Config& config, const std::string& run_id, bool json,
+                                  const std::string& repair_file) {
+  const process::StopSignals stop;
+  process::LoopWaiter waiter(stop.fd(), [] {});
+  auto opened = Connection::open(config.connection, Connection::Kind::kSql, waiter);
+  if (const auto* error = std::get_if<Error>(&opened)) return report_error(*error);
+  auto& sql = std::get<Connection>(opened);
+  const auto looked = table::read_table_facts(config, sql, waiter);
+  if (const auto* error = std::get_if<Error>(&looked)) return report_error(*error);
+  const auto& ground = std::get<table::TableFacts>(looked);
+  const auto query = postgres::run_rows_query(sql, config.profile, ground.run_type, waiter);
+  if (const auto* error = std::get_if<Error>(&query)) return report_error(*error);
+  const auto answer = sql.execute(std::get<std::string>(query), {run_id}, waiter, kAnswerTimeout);
+  if (const auto* error = std::get_if<Error>(&answer)) return report_error(*error);
+  const auto& result = *std::get<postgres::Result>(answer);
+  if (postgres::row_count(result) == 0) {
+    fmt::print(stderr,
+               "error: {} has no events of run {}; remedy: check the run id and dbname in connection.dsn\n",
+               config.profile.qualified_name(), run_id);
+    return process::ExitCode::kUsage;
+  }
+  table::JudgedRun story(config, run_id, ground.ulid_engine);
+  for (int i = 0; i < postgres::row_count(result); ++i) story.add(result, i);
+  story.judge();
+  const auto text =
+      json ? run_json(story, config.profile) : run_text(story, config.profile, isatty(STDOUT_FILENO) == 1);
+  (void)std::fwrite(text.data(), 1, text.size(), stdout);
+  if (!repair_file.empty() && !write_plan(story, config.profile, repair_file))
+    return process::ExitCode::kUsage;
+  return story.findings().empty() ? process::ExitCode::kClean : process::ExitCode::kFindings;
+}
+
+}  // namespace dupwatch::cli

@@ -1,0 +1,163 @@
+#include "daemon/cli/finding_writer.hpp"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <iterator>
+
+namespace dupwatch::cli {
+namespace {
+
+std::string identity_text(const core::Finding& finding) {
+  std::string text;
+  for (const auto& value : finding.identity) {
+    if (!text.empty()) text += ' ';
+    text += value.value_or("NULL");
+  }
+  return text;
+}
+
+void print(const std::string& text) {
+  (void)std::fwrite(text.data(), 1, text.size(), stdout);
+}
+
+std::string text_lines(const core::Finding& finding, bool colours) {
+  auto out = fmt::format("{}{:<8}{}  {}  run {}\n", colour_of(finding.severity, colours),
+                         to_string(finding.severity), colour_end(colours), to_string(finding.rule),
+                         on_screen(finding.run_id));
+  out += fmt::format("          {} {}, row {}\n", finding.type.empty() ? "-" : on_screen(finding.type),
+                     on_screen(identity_text(finding)),
+                     finding.duplicate.id.empty() ? "-" : on_screen(finding.duplicate.id));
+  if (!finding.canonical.id.empty())
+    out += fmt::format("          canonical row {}", on_screen(finding.canonical.id));
+  if (finding.closing && finding.closing->id != finding.canonical.id)
+    out += fmt::format(", closed by {}", on_screen(finding.closing->id));
+  if (!finding.canonical.id.empty()) out += '\n';
+  out += fmt::format("          {}: {}{}\n", core::rule_info(finding.rule).sentence, finding.reason,
+                     finding.state == core::FindingState::kRunEnded ? " (the run has ended)" : "");
+  return out;
+}
+
+constexpr std::string_view kCsvHeader =
+    "severity,rule,state,engine,run_id,correlation_id,type,canonical_id,duplicate_id,closing_id,after_close,"
+    "reason\n";
+
+std::string csv_line(const core::Finding& finding) {
+  return fmt::format("{},{},{},{},{},{},{},{},{},{},{},{}\n", to_string(finding.severity),
+                     to_string(finding.rule), to_string(finding.state), to_string(finding.engine),
+                     csv_field(finding.run_id), csv_field(identity_text(finding)), csv_field(finding.type),
+                     csv_field(finding.canonical.id), csv_field(finding.duplicate.id),
+                     csv_field(finding.closing_id().value_or("")), finding.after_close,
+                     csv_field(finding.reason));
+}
+
+}  // namespace
+
+std::string_view colour_of(core::Severity severity, bool colours) noexcept {
+  if (!colours) return {};
+  switch (severity) {
+    case core::Severity::kFatal:
+      return "\x1b[1;31m";
+    case core::Severity::kConflict:
+      return "\x1b[33m";
+    case core::Severity::kHarmless:
+      return "\x1b[32m";
+    case core::Severity::kUnknown:
+      return "\x1b[36m";
+  }
+  return {};
+}
+
+std::string_view colour_end(bool colours) noexcept {
+  return colours ? "\x1b[0m" : "";
+}
+
+std::string on_screen(std::string_view text) {
+  std::string out;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(text[i]);
+    const auto next = i + 1 < text.size() ? static_cast<unsigned char>(text[i + 1]) : std::uint8_t{0};
+    // U+0080 to U+009F are control characters too: some terminals take one of them for ESC [.
+    const bool c1 = byte == 0xC2 && next >= 0x80 && next <= 0x9F;
+    if (byte < 0x20 || byte == 0x7F || c1) {
+      fmt::format_to(std::back_inserter(out), "\\x{:02x}", c1 ? next : byte);
+      i += c1 ? 1 : 0;
+    } else {
+      out += text[i];
+    }
+  }
+  return out;
+}
+
+std::string csv_field(std::string_view text) {
+  const bool formula =
+      !text.empty() && std::string_view("=+-@\t\r").find(text.front()) != std::string_view::npos;
+  const bool quoted = text.find_first_of(",\"\r\n") != std::string_view::npos;
+  std::string out;
+  if (quoted) out += '"';
+  if (formula) out += '\'';
+  for (const char c : text) {
+    if (c == '"') out += '"';
+    out += c;
+  }
+  if (quoted) out += '"';
+  return out;
+}
+
+FindingWriter::FindingWriter(OutputFormat format) : format_(format), colours_(isatty(STDOUT_FILENO) == 1) {
+  if (format_ == OutputFormat::kCsv) print(std::string(kCsvHeader));
+}
+
+void FindingWriter::write(const core::Finding& finding) {
+  ++written_;
+  ++counts_[static_cast<std::size_t>(finding.rule)][static_cast<std::size_t>(finding.severity)];
+  switch (format_) {
+    case OutputFormat::kText:
+      print(text_lines(finding, colours_));
+      break;
+    case OutputFormat::kJson:
+      print(core::to_json(finding) + '\n');
+      break;
+    case OutputFormat::kCsv:
+      print(csv_line(finding));
+      break;
+  }
+}
+
+void FindingWriter::finish(const Summary& summary) {
+  if (format_ == OutputFormat::kCsv) return;
+  std::string counts;
+  for (std::size_t rule = 0; rule < core::kRules; ++rule) {
+    for (std::size_t severity = 0; severity < core::kSeverities; ++severity) {
+      const auto count = counts_[rule][severity];
+      if (count == 0) continue;
+      const auto name = to_string(static_cast<core::Rule>(rule));
+      const auto how = to_string(static_cast<core::Severity>(severity));
+      if (format_ == OutputFormat::kJson) {
+        counts += fmt::format(R"({}{{"rule":"{}","severity":"{}","findings":{}}})", counts.empty() ? "" : ",",
+                              name, how, count);
+      } else {
+        counts += fmt::format("  {:>9}  {:<8}  {}\n", count, how, name);
+      }
+    }
+  }
+  if (format_ == OutputFormat::kJson) {
+    std::string next = "null";
+    if (!summary.next_after.empty()) {
+      next.clear();
+      core::append_json_string(next, summary.next_after);
+    }
+    print(fmt::format(
+        R"({{"event":"audit","complete":{},"rows":{},"runs":{},"findings":{},"by_rule":[{}],"next_after":{}}})"
+        "\n",
+        summary.complete, summary.rows, summary.runs, written_, counts, next));
+    return;
+  }
+  print(fmt::format("{}{} {} in {} rows of {} runs{}\n{}", written_ != 0 ? "\n" : "", written_,
+                    written_ == 1 ? "finding" : "findings", summary.rows, summary.runs,
+                    summary.complete ? "" : ", not complete", counts));
+  if (written_ != 0) print("look at one: dupwatch explain RUN\n");
+}
+
+}  // namespace dupwatch::cli

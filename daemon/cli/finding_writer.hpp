@@ -1,0 +1,48 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "daemon/core/finding.hpp"
+
+namespace dupwatch::cli {
+
+enum class OutputFormat : std::uint8_t { kText, kJson, kCsv };
+
+/// Findings on stdout as they are made, then their counts. In JSON every line is one object, the last the
+/// summary.
+class FindingWriter {
+ public:
+  explicit FindingWriter(OutputFormat format);
+
+  void write(const core::Finding& finding);
+  struct Summary {
+    std::uint64_t rows = 0;
+    std::uint64_t runs = 0;
+    bool complete = false;
+    /// Where to go on, empty when complete.
+    std::string next_after;
+  };
+  void finish(const Summary& summary);
+  [[nodiscard]] std::uint64_t written() const noexcept { return written_; }
+
+ private:
+  OutputFormat format_;
+  bool colours_;
+  std::uint64_t written_ = 0;
+  std::array<std::array<std::uint64_t, core::kSeverities>, core::kRules> counts_{};
+};
+
+/// The terminal's code for a severity, empty when not `colours`.
+[[nodiscard]] std::string_view colour_of(core::Severity severity, bool colours) noexcept;
+[[nodiscard]] std::string_view colour_end(bool colours) noexcept;
+
+/// Text from the table for a person's terminal: control characters are spelt out, "\x1b".
+[[nodiscard]] std::string on_screen(std::string_view text);
+/// A field of a CSV line, quoted where it must be (RFC 4180). A field that a spreadsheet would take for a
+/// formula gets a leading apostrophe.
+[[nodiscard]] std::string csv_field(std::string_view text);
+
+}  // namespace dupwatch::cli

@@ -1,0 +1,48 @@
+#include "daemon/cli/progress_bar.hpp"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <string>
+
+namespace dupwatch::cli {
+namespace {
+
+constexpr std::chrono::milliseconds kInterval{250};
+constexpr std::size_t kBarCells = 24;
+
+}  // namespace
+
+ProgressBar::ProgressBar(std::string_view unit, std::uint64_t total)
+    : unit_(unit), total_(total), terminal_(isatty(STDERR_FILENO) == 1), began_(process::steady_now()) {}
+
+void ProgressBar::show(std::uint64_t done) {
+  const auto now = process::steady_now();
+  if (!terminal_ || now < next_) return;
+  next_ = now + kInterval;
+  shown_ = true;
+  const double seconds = std::chrono::duration<double>(now - began_).count();
+  const double rate = seconds > 0 ? static_cast<double>(done) / seconds : 0;
+  if (total_ == 0) {
+    fmt::print(stderr, "\r\x1b[K{} {}, {:.0f} a second", done, unit_, rate);
+    (void)std::fflush(stderr);
+    return;
+  }
+  // The total is the planner's estimate.
+  const double part = std::min(1.0, static_cast<double>(done) / static_cast<double>(total_));
+  const auto cells = static_cast<std::size_t>(part * static_cast<double>(kBarCells));
+  const double left = rate > 0 ? (static_cast<double>(total_) - static_cast<double>(done)) / rate : 0;
+  fmt::print(stderr, "\r\x1b[K[{}{}] {:3.0f} %  {} of about {} {}, {:.0f} a second, {:.0f} s left",
+             std::string(cells, '#'), std::string(kBarCells - cells, '.'), part * 100, done, total_, unit_,
+             rate, std::max(0.0, left));
+  (void)std::fflush(stderr);
+}
+
+void ProgressBar::clear() {
+  if (shown_) fmt::print(stderr, "\r\x1b[K");
+  shown_ = false;
+}
+
+}  // namespace dupwatch::cli

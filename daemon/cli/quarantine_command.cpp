@@ -1,0 +1,193 @@
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <string>
+#include <variant>
+
+#include "daemon/cli/commands.hpp"
+#include "daemon/cli/quarantine_batch.hpp"
+#include "daemon/cli/quarantine_circuit.hpp"
+#include "daemon/cli/quarantine_dialog.hpp"
+#include "daemon/cli/quarantine_purge.hpp"
+#include "daemon/cli/report_error.hpp"
+#include "daemon/process/loop_waiter.hpp"
+#include "daemon/quarantine/act.hpp"
+#include "daemon/quarantine/queries.hpp"
+#include "daemon/table/table_facts.hpp"
+
+namespace dupwatch::cli {
+namespace {
+
+using postgres::Connection;
+using postgres::Error;
+using postgres::kAnswerTimeout;
+using Action = QuarantineOptions::Action;
+using Kind = quarantine::ActOutcome::Kind;
+
+bool confirmed(const core::Config& config, const QuarantineOptions& options) {
+  if (options.yes || options.dry_run) return true;
+  const auto table = config.profile.qualified_name();
+  switch (options.action) {
+    case Action::kApply:
+      return person_agrees(
+          fmt::format("Take the row of finding {} out of {}?", postgres::one_line(options.finding_id), table),
+          "the event log");
+    case Action::kRestore:
+      return person_agrees(
+          fmt::format("Put the row of entry {} back into {}?", postgres::one_line(options.entry), table),
+          "the event log");
+    case Action::kResume:
+      return person_agrees(fmt::format("Let the daemon take rows out of {} again?", table),
+                           "what the daemon may do");
+    case Action::kList:
+    case Action::kShow:
+    case Action::kPurge:
+    case Action::kStatus:
+      break;
+  }
+  return true;
+}
+
+const char* done_word(const QuarantineOptions& options) {
+  return options.neutralise.empty() ? "removed" : "made a noop of";
+}
+
+process::ExitCode print_outcome(const quarantine::ActOutcome& outcome, const QuarantineOptions& options) {
+  if (outcome.kind == Kind::kUnknown) {
+    fmt::print(stderr, "error: {}\n",
+               options.action == Action::kApply
+                   ? "the run has no such finding; remedy: take run and finding_id from dupwatch explain"
+                   : "there is no such entry; remedy: see dupwatch quarantine list");
+    return process::ExitCode::kUsage;
+  }
+  const bool apply = options.action == Action::kApply;
+  if (options.json) {
+    fmt::print("{{\"action\":\"{}\",\"result\":\"{}\",\"id\":{},\"event_id\":{},\"reason\":{},\"why\":{}}}\n",
+               apply ? "apply" : "restore", to_string(outcome.kind),
+               outcome.entry.empty() ? "null" : outcome.entry, json_quoted(outcome.event_id),
+               outcome.reason.empty() ? "null" : json_quoted(outcome.reason),
+               outcome.explanation.empty() ? "null" : json_quoted(outcome.explanation));
+  } else if (outcome.kind == Kind::kRefused) {
+    fmt::print("refused ({}): {}: {}\n", outcome.reason, postgres::one_line(outcome.event_id),
+               postgres::one_line(outcome.explanation));
+  } else if (outcome.kind == Kind::kWouldBeDone) {
+    fmt::print("would {} {}\n", options.neutralise.empty() ? "remove" : "make a noop of",
+               postgres::one_line(outcome.event_id));
+  } else {
+    fmt::print("{} {}{}; entry {}\n", apply ? done_word(options) : "restored",
+               postgres::one_line(outcome.event_id), outcome.kind == Kind::kAlready ? " before" : "",
+               outcome.entry);
+  }
+  return outcome.kind == Kind::kRefused ? process::ExitCode::kFindings : process::ExitCode::kClean;
+}
+
+process::ExitCode apply(const core::Config& config, const QuarantineOptions& options, Connection& sql,
+                        postgres::Waiter& waiter) {
+  const auto looked = table::read_table_facts(config, sql, waiter);
+  if (const auto* error = std::get_if<Error>(&looked)) return report_error(*error);
+  const quarantine::ActRequest request{
+      .run_id = options.run_id,
+      .finding_id = options.finding_id,
+      .dry_run = options.dry_run,
+      .write = options.neutralise.empty() ? quarantine::Write::kMove : quarantine::Write::kNoop};
+  auto outcome =
+      quarantine::quarantine_row(config, std::get<table::TableFacts>(looked), request, sql, waiter);
+  if (auto* error = std::get_if<Error>(&outcome)) {
+    return report_quarantine_error(std::move(*error), options.action);
+  }
+  return print_outcome(std::get<quarantine::ActOutcome>(outcome), options);
+}
+
+process::ExitCode restore(const core::Config& config, const QuarantineOptions& options, Connection& sql,
+                          postgres::Waiter& waiter) {
+  auto outcome = quarantine::restore_row(config, options.entry, sql, waiter);
+  if (auto* error = std::get_if<Error>(&outcome))
+    return report_quarantine_error(std::move(*error), options.action);
+  return print_outcome(std::get<quarantine::ActOutcome>(outcome), options);
+}
+
+process::ExitCode tell(postgres::Expected<process::ExitCode> ended, const QuarantineOptions& options) {
+  if (auto* error = std::get_if<Error>(&ended))
+    return report_quarantine_error(std::move(*error), options.action);
+  return std::get<process::ExitCode>(ended);
+}
+
+process::ExitCode list(const QuarantineOptions& options, Connection& sql, postgres::Waiter& waiter) {
+  auto answer = sql.execute(quarantine::list_query(), {std::to_string(options.limit), options.list_run},
+                            waiter, kAnswerTimeout);
+  if (auto* error = std::get_if<Error>(&answer))
+    return report_quarantine_error(std::move(*error), options.action);
+  const auto& result = *std::get<postgres::Result>(answer);
+  const auto text = [&](int row, int column) {
+    return postgres::one_line(postgres::cell(result, row, column).value_or(""));
+  };
+  const int rows = postgres::row_count(result);
+  if (options.json) fmt::print("[");
+  for (int i = 0; i < rows; ++i) {
+    if (options.json) {
+      fmt::print("{}{}", i == 0 ? "" : ",\n ", postgres::cell(result, i, 0).value_or("null"));
+    } else {
+      fmt::print("{:>6}  {}  {}  run {}  {}  {}\n", text(i, 1), text(i, 2), text(i, 3), text(i, 4),
+                 text(i, 5), text(i, 6).empty() ? text(i, 7) : "restored " + text(i, 6));
+    }
+  }
+  if (options.json) fmt::print("]\n");
+  if (!options.json && rows == 0) fmt::print("nothing was taken out of the log\n");
+  return process::ExitCode::kClean;
+}
+
+process::ExitCode show(const QuarantineOptions& options, Connection& sql, postgres::Waiter& waiter) {
+  auto answer = sql.execute(quarantine::show_query(), {options.entry}, waiter, kAnswerTimeout);
+  if (auto* error = std::get_if<Error>(&answer))
+    return report_quarantine_error(std::move(*error), options.action);
+  const auto& result = *std::get<postgres::Result>(answer);
+  if (postgres::row_count(result) == 0) return print_outcome({.kind = Kind::kUnknown}, options);
+  fmt::print("{}\n", postgres::cell(result, 0, options.json ? 0 : 1).value_or(""));
+  return process::ExitCode::kClean;
+}
+
+}  // namespace
+
+process::ExitCode quarantine_command(const core::Config& config, const QuarantineOptions& options) {
+  if (options.action == Action::kApply && config.profile.name != "workflow-devkit") {
+    fmt::print(stderr,
+               "error: only rows of the profile workflow-devkit are ever removed: what heals a log was "
+               "measured with that engine\n");
+    return process::ExitCode::kUsage;
+  }
+  if (options.action == Action::kPurge) return purge_entries(config, options);
+  if (!options.from_audit.empty()) return apply_from_audit(config, options);
+  if (options.action == Action::kApply && options.finding_id.empty()) {
+    fmt::print(stderr, "error: which rows? remedy: name RUN_ID and FINDING, or --from-audit FILE\n");
+    return process::ExitCode::kUsage;
+  }
+  // bigint has 19 digits.
+  if (options.entry.find_first_not_of("0123456789") != std::string::npos || options.entry.size() > 18) {
+    return print_outcome({.kind = Kind::kUnknown}, options);
+  }
+  if (!confirmed(config, options)) return process::ExitCode::kUsage;
+  const process::StopSignals stop;
+  process::LoopWaiter waiter(stop.fd(), [] {});
+  auto opened = Connection::open(config.connection, Connection::Kind::kSql, waiter);
+  if (const auto* error = std::get_if<Error>(&opened)) return report_error(*error);
+  auto& sql = std::get<Connection>(opened);
+  switch (options.action) {
+    case Action::kList:
+      return list(options, sql, waiter);
+    case Action::kShow:
+      return show(options, sql, waiter);
+    case Action::kApply:
+      return apply(config, options, sql, waiter);
+    case Action::kRestore:
+      return restore(config, options, sql, waiter);
+    case Action::kStatus:
+      return tell(circuit_status(config, options, sql, waiter), options);
+    case Action::kResume:
+      return tell(circuit_resume(config, options, sql, waiter), options);
+    case Action::kPurge:
+      break;
+  }
+  return process::ExitCode::kUsage;
+}
+
+}  // namespace dupwatch::cli

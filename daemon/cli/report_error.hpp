@@ -1,0 +1,11 @@
+#pragma once
+
+#include "daemon/postgres/error.hpp"
+#include "daemon/process/exit_code.hpp"
+
+namespace dupwatch::cli {
+
+/// One line on stderr, with the remedy, and the exit code that goes with the error.
+[[nodiscard]] process::ExitCode report_error(const postgres::Error& error);
+
+}  // namespace dupwatch::cli

@@ -1,0 +1,157 @@
+#include "daemon/cli/run_text.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <string>
+#include <string_view>
+
+#include "daemon/cli/finding_writer.hpp"
+#include "daemon/table/repair_plan.hpp"
+
+namespace dupwatch::cli {
+namespace {
+
+using core::Severity;
+
+constexpr std::size_t kTailChars = 6;
+
+std::string_view mark(Severity severity) noexcept {
+  switch (severity) {
+    case Severity::kFatal:
+      return "✗";
+    case Severity::kConflict:
+      return "!";
+    case Severity::kHarmless:
+      return "·";
+    case Severity::kUnknown:
+      return "?";
+  }
+  return " ";
+}
+
+/// "step_01JZ...TV4K2M" as "step …TV4K2M": the last characters tell the ids of one run apart.
+std::string short_id(const std::optional<std::string>& id) {
+  if (!id) return "";
+  const auto prefix = id->find('_');
+  const bool ulid = prefix != std::string::npos && id->size() >= prefix + 27;
+  return ulid ? fmt::format("{} …{}", id->substr(0, prefix), id->substr(id->size() - kTailChars)) : *id;
+}
+
+/// Pads by characters on the screen, not by bytes.
+std::string padded(std::string text, std::size_t width) {
+  const auto columns = static_cast<std::size_t>(
+      std::ranges::count_if(text, [](char c) { return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U; }));
+  if (columns < width) text.append(width - columns, ' ');
+  return text;
+}
+
+std::string gap_text(const table::JudgedRun& story, std::size_t i) {
+  const auto time = story.events()[i].time.micros;
+  if (i == 0 || time == 0 || story.events()[i - 1].time.micros == 0) return "";
+  const auto millis = (time - story.events()[i - 1].time.micros) / 1000;
+  if (millis > -10'000 && millis < 10'000) return fmt::format("{:+} ms", millis);
+  return fmt::format("{:+} s", millis / 1000);
+}
+
+std::string time_text(decoder::Timestamp time) {
+  if (time.micros == 0) return "";
+  return core::to_iso8601(time).substr(0, 23);
+}
+
+std::string heading(const table::JudgedRun& story, const core::Profile& profile, bool colours) {
+  auto out = fmt::format("run {}: {} events, {}{}\n", on_screen(story.run_id()), story.events().size(),
+                         !profile.slot_ids       ? ""
+                         : story.slot_numbered() ? "slot-numbered (5.0), "
+                                                 : "ULIDs (4.x), ",
+                         story.end_type().empty() ? "not ended" : "ended by " + story.end_type());
+  if (!profile.slot_ids) return out;  // no workflow engine's log
+  for (const auto engine : {core::Engine::kV4, core::Engine::kV5BeforeClassSkip, core::Engine::kV5}) {
+    const auto worst = story.worst(engine);
+    out += fmt::format("  {} {:<21} ", engine == story.engine() ? ">" : " ", to_string(engine));
+    if (engine == core::Engine::kV5 && !story.slot_numbered()) {
+      out += "refuses every run with ULIDs\n";
+      continue;
+    }
+    out += fmt::format("{}{}{}\n", worst ? colour_of(*worst, colours) : std::string_view{},
+                       table::outcome_text(worst), colour_end(colours && worst.has_value()));
+  }
+  return out;
+}
+
+std::string timeline(const table::JudgedRun& story, bool colours) {
+  std::string out = fmt::format("\n{:>4}  {:<23}  {:>9}  {:<15}  {:<14}  {}\n", "#", "time (UTC)", "gap",
+                                "event", "entity", "id");
+  for (std::size_t i = 0; i < story.events().size(); ++i) {
+    const auto& event = story.events()[i];
+    const auto findings = story.findings_at(i);
+    auto line = fmt::format("{:>4}  {:<23}  {:>9}  {:<15}  {}  {}", i + 1, time_text(event.time),
+                            gap_text(story, i), on_screen(event.type),
+                            padded(on_screen(short_id(event.correlation_id)), 14), on_screen(event.id));
+    if (findings.empty()) {
+      out += line + "\n";
+      continue;
+    }
+    const auto worst = story.findings()[findings.front()].severity;
+    out += fmt::format("{}{}{}\n", colour_of(worst, colours), line, colour_end(colours));
+    for (const auto index : findings) {
+      const auto& finding = story.findings()[index];
+      out += fmt::format("      {}{} {}{} {}: {}; {}\n", colour_of(finding.severity, colours),
+                         mark(finding.severity), to_string(finding.severity), colour_end(colours),
+                         to_string(finding.rule), core::rule_info(finding.rule).sentence, finding.reason);
+    }
+  }
+  return out;
+}
+
+}  // namespace
+
+std::string run_text(const table::JudgedRun& story, const core::Profile& profile, bool colours) {
+  auto out = heading(story, profile, colours) + timeline(story, colours);
+  if (story.findings().empty()) return out + "\nNo rule speaks of this run.\n";
+  const auto plan = table::repair_plan(story, profile);
+  if (plan.sentences.empty()) return out;
+  out += "\nWhat can be done (dupwatch does none of it):\n";
+  for (const auto& sentence : plan.sentences) out += fmt::format("  - {}\n", on_screen(sentence));
+  if (!plan.sql.empty()) out += '\n';
+  for (const auto& statement : plan.sql) out += fmt::format("    {}\n", table::printed(statement));
+  return out;
+}
+
+std::string run_json(const table::JudgedRun& story, const core::Profile& profile) {
+  const auto quoted = [](std::string_view text) {
+    std::string out;
+    core::append_json_string(out, text);
+    return out;
+  };
+  std::string engines;
+  for (const auto engine : {core::Engine::kV4, core::Engine::kV5BeforeClassSkip, core::Engine::kV5}) {
+    const auto worst = story.worst(engine);
+    engines += fmt::format(R"({}"{}":"{}")", engines.empty() ? "" : ",", to_string(engine),
+                           worst ? to_string(*worst) : "none");
+  }
+  std::string events;
+  for (const auto& event : story.events()) {
+    events += fmt::format(R"({}{{"id":{},"type":{},"correlation_id":{},"time":{}}})",
+                          events.empty() ? "" : ",", quoted(event.id), quoted(event.type),
+                          event.correlation_id ? quoted(*event.correlation_id) : "null",
+                          event.time.micros != 0 ? quoted(core::to_iso8601(event.time)) : "null");
+  }
+  std::string findings;
+  for (const auto& finding : story.findings()) {
+    findings += (findings.empty() ? "" : ",") + core::to_json(finding);
+  }
+  const auto plan = table::repair_plan(story, profile);
+  std::string sentences;
+  for (const auto& sentence : plan.sentences) sentences += (sentences.empty() ? "" : ",") + quoted(sentence);
+  std::string sql;
+  for (const auto& statement : plan.sql) sql += (sql.empty() ? "" : ",") + quoted(table::printed(statement));
+  return fmt::format(
+      R"({{"run_id":{},"engine":"{}","severities":{{{}}},"ended_by":{},"events":[{}],"findings":[{}],)"
+      R"("repair":{{"sentences":[{}],"sql":[{}]}}}})"
+      "\n",
+      quoted(story.run_id()), to_string(story.engine()), engines,
+      story.end_type().empty() ? "null" : quoted(story.end_type()), events, findings, sentences, sql);
+}
+
+}  // namespace dupwatch::cli

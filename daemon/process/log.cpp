@@ -1,0 +1,184 @@
+#include "daemon/process/log.hpp"
+
+#include <fmt/format.h>
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "daemon/process/clock.hpp"
+
+namespace dupwatch::process {
+namespace {
+
+std::string_view to_string(core::LogLevel level) noexcept {
+  switch (level) {
+    case core::LogLevel::kDebug:
+      return "debug";
+    case core::LogLevel::kInfo:
+      return "info";
+    case core::LogLevel::kWarn:
+      return "warn";
+    case core::LogLevel::kError:
+      return "error";
+  }
+  return "?";
+}
+
+bool plain(std::string_view value) noexcept {
+  return !value.empty() && std::all_of(value.begin(), value.end(), [](char c) {
+    return c > ' ' && c != '"' && c != '=' && c != '\\' && c != '\x7f';
+  });
+}
+
+void append_logfmt(std::string& out, std::string_view key, std::string_view value) {
+  if (!out.empty()) out += ' ';
+  out += key;
+  out += '=';
+  if (plain(value)) {
+    out += value;
+  } else {
+    core::append_json_string(out, value);
+  }
+}
+
+std::string logfmt_line(core::LogLevel level, std::string_view message, const Log::Fields& fields) {
+  std::string line;
+  append_logfmt(line, "ts", core::to_iso8601(wall_now()));
+  append_logfmt(line, "level", to_string(level));
+  append_logfmt(line, "msg", message);
+  for (const auto& field : fields) append_logfmt(line, field.key, field.value);
+  return line;
+}
+
+std::string json_line(core::LogLevel level, std::string_view message, const Log::Fields& fields) {
+  std::string line =
+      fmt::format(R"({{"ts":"{}","level":"{}","msg":)", core::to_iso8601(wall_now()), to_string(level));
+  core::append_json_string(line, message);
+  for (const auto& field : fields) {
+    line += fmt::format(R"(,"{}":)", field.key);
+    if (field.raw) {
+      line += field.value;
+    } else {
+      core::append_json_string(line, field.value);
+    }
+  }
+  line += '}';
+  return line;
+}
+
+/// The finding's record, flat: nested rows become canonical_id, canonical_commit_lsn, ...
+Log::Fields finding_fields(const core::Finding& finding) {
+  Log::Fields fields{{"event", "finding"},
+                     {"change", std::string(core::to_string(finding.change))},
+                     {"finding_id", core::finding_id_text(finding.id)},
+                     {"rule", std::string(core::to_string(finding.rule))},
+                     {"severity", std::string(core::to_string(finding.severity))},
+                     {"state", std::string(core::to_string(finding.state))},
+                     {"engine", std::string(core::to_string(finding.engine))},
+                     {"origin", std::string(core::to_string(finding.origin))},
+                     {"after_close", finding.after_close ? "true" : "false", true},
+                     {"table", finding.table},
+                     {"run_id", finding.run_id}};
+  for (const auto& value : finding.identity)
+    fields.push_back({"correlation_id", value.value_or("null"), !value});
+  fields.push_back({"type", finding.type});
+  const auto row = [&](std::string_view id_key, std::string_view xid_key, std::string_view lsn_key,
+                       std::string_view time_key, const core::RowEvidence& evidence) {
+    fields.push_back({id_key, evidence.id});
+    if (evidence.xid) fields.push_back({xid_key, std::to_string(*evidence.xid), true});
+    if (evidence.commit_lsn) fields.push_back({lsn_key, decoder::to_string(*evidence.commit_lsn)});
+    if (evidence.commit_time) fields.push_back({time_key, core::to_iso8601(*evidence.commit_time)});
+  };
+  row("canonical_id", "canonical_xid", "canonical_commit_lsn", "canonical_commit_time", finding.canonical);
+  row("duplicate_id", "duplicate_xid", "duplicate_commit_lsn", "duplicate_commit_time", finding.duplicate);
+  if (finding.closing) fields.push_back({"closing_id", finding.closing->id});
+  if (const auto gap = finding.commit_gap_micros()) {
+    fields.push_back({"commit_gap_ms", fmt::format("{:.3f}", static_cast<double>(*gap) / 1000.0), true});
+  }
+  fields.push_back({"why", std::string(finding.reason)});
+  fields.push_back({"look", core::explain_command(finding.run_id)});
+  return fields;
+}
+
+std::string finding_message(const core::Finding& finding) {
+  const auto what = core::rule_info(finding.rule).sentence;
+  switch (finding.state) {
+    case core::FindingState::kGone:
+      return fmt::format("{}: gone from the log", what);
+    case core::FindingState::kRunEnded:
+      return fmt::format("{}: the run has ended", what);
+    case core::FindingState::kAcknowledged:
+      return fmt::format("{}: acknowledged", what);
+    case core::FindingState::kQuarantined:
+      return fmt::format("{}: the row at fault is in quarantine", what);
+    case core::FindingState::kOpen:
+      break;
+  }
+  const bool fatal = finding.severity == core::Severity::kFatal;
+  return fatal ? fmt::format("{}: the next replay of this run fails", what)
+               : fmt::format("{}: {}", what, core::to_string(finding.severity));
+}
+
+}  // namespace
+
+Log::Log(const core::LogConfig& config)
+    : level_(config.level),
+      format_(config.format),
+      terminal_(isatty(STDERR_FILENO) == 1),
+      logger_(
+          std::make_shared<spdlog::logger>("dupwatch", std::make_shared<spdlog::sinks::stderr_sink_mt>())) {
+  logger_->set_pattern("%v");
+  logger_->set_level(spdlog::level::trace);
+  logger_->flush_on(spdlog::level::trace);
+}
+
+Log::~Log() = default;
+
+void Log::configure(const core::LogConfig& config) noexcept {
+  level_ = config.level;
+  format_ = config.format;
+}
+
+void Log::debug(std::string_view message, const Fields& fields) {
+  write(core::LogLevel::kDebug, message, fields);
+}
+void Log::info(std::string_view message, const Fields& fields) {
+  write(core::LogLevel::kInfo, message, fields);
+}
+void Log::warn(std::string_view message, const Fields& fields) {
+  write(core::LogLevel::kWarn, message, fields);
+}
+void Log::error(std::string_view message, const Fields& fields) {
+  write(core::LogLevel::kError, message, fields);
+}
+
+void Log::finding(const core::Finding& finding) {
+  const bool alarming =
+      finding.state == core::FindingState::kOpen &&
+      (finding.severity == core::Severity::kFatal || finding.severity == core::Severity::kConflict);
+  write(alarming ? core::LogLevel::kWarn : core::LogLevel::kInfo, finding_message(finding),
+        finding_fields(finding));
+}
+
+void Log::write(core::LogLevel level, std::string_view message, const Fields& fields) {
+  if (level < level_) return;
+  const auto line = format_ == core::LogFormat::kJson ? json_line(level, message, fields)
+                                                      : logfmt_line(level, message, fields);
+  const std::lock_guard lock(mutex_);
+  if (!progress_.empty()) fmt::print(stderr, "\r\x1b[K");
+  logger_->info(line);
+  if (!progress_.empty()) fmt::print(stderr, "{}", progress_);
+}
+
+void Log::progress(std::string line) {
+  if (!terminal_) return;
+  const std::lock_guard lock(mutex_);
+  if (line == progress_) return;
+  progress_ = std::move(line);
+  fmt::print(stderr, "\r\x1b[K{}", progress_);
+  (void)std::fflush(stderr);
+}
+
+}  // namespace dupwatch::process

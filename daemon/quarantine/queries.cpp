@@ -1,0 +1,244 @@
+#include "daemon/quarantine/queries.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "daemon/postgres/dsn.hpp"
+#include "daemon/postgres/quoting.hpp"
+#include "daemon/postgres/setup.hpp"
+#include "daemon/postgres/setup_blocks.hpp"
+#include "daemon/quarantine/limits.hpp"
+
+namespace dupwatch::quarantine {
+namespace {
+
+std::string col(std::string_view alias, const std::string& name) {
+  return fmt::format("{}.{}", alias, postgres::quote_identifier(name));
+}
+
+/// {"column": "its text" or null} of the row `alias`. format('%s') calls the type's output function, where a
+/// cast to text would trim character(n); num_nulls looks at the value itself, where IS NULL is true also for
+/// a row value of NULLs.
+std::string row_texts(std::string_view alias, std::span<const StoredColumn> columns) {
+  const auto names =
+      postgres::quoted_list(columns, [](const auto& c) { return postgres::quote_literal(c.name); });
+  const auto texts = postgres::quoted_list(columns, [&](const auto& c) {
+    const auto value = col(alias, c.name);
+    return fmt::format("CASE num_nulls({0}) WHEN 0 THEN format('%s', {0}) END", value);
+  });
+  return fmt::format("jsonb_object(ARRAY[{}]::text[], ARRAY[{}]::text[])", names, texts);
+}
+
+std::string byte_order(std::string_view alias, const std::string& name) {
+  return col(alias, name) + "::text COLLATE \"C\"";
+}
+
+constexpr std::string_view kEntryJson =
+    "'id', q.id, 'finding_id', q.finding_id, 'rule', q.rule, 'table', q.table_name, 'run_id', q.run_id,"
+    " 'event_id', q.event_id, 'action', q.action, 'requested_by', q.requested_by, 'removed_at', "
+    "q.removed_at, 'removed_by', q.removed_by,"
+    " 'restored_at', q.restored_at, 'restored_by', q.restored_by";
+
+}  // namespace
+
+std::string quoted_table(const core::Profile& profile) {
+  return postgres::qualified(profile.schema, profile.table);
+}
+
+std::string setup_sql(const core::Config& config) {
+  const auto& profile = config.profile;
+  const auto who = postgres::quote_identifier(postgres::dsn_role(config));
+  return fmt::format(
+      "\n-- 5. Quarantine: where `dupwatch quarantine apply` keeps the rows it takes out of the log. SELECT "
+      "on "
+      "all columns,\n"
+      "-- payloads included, because a row is kept whole; DELETE, never INSERT or UPDATE: `quarantine "
+      "restore` "
+      "is for\n"
+      "-- a role that may write the table, such as its owner.\n"
+      "{3}"
+      "CREATE TABLE IF NOT EXISTS dupwatch.quarantine (\n"
+      "  id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,\n"
+      "  finding_id text NOT NULL,\n"
+      "  rule text NOT NULL,\n"
+      "  table_name text NOT NULL,\n"
+      "  run_id text NOT NULL,\n"
+      "  event_id text NOT NULL,\n"
+      "  action text NOT NULL, -- removed: the row is here only; recorded: it is in the log too; "
+      "neutralised: it "
+      "is a noop there\n"
+      "  requested_by text NOT NULL, -- operator, daemon\n"
+      "  finding jsonb NOT NULL,\n"
+      "  kept jsonb NOT NULL, -- column -> its text, SQL NULL as null\n"
+      "  removed_at timestamptz NOT NULL DEFAULT clock_timestamp(),\n"
+      "  removed_by text NOT NULL DEFAULT session_user,\n"
+      "  restored_at timestamptz,\n"
+      "  restored_by text\n"
+      ");\n"
+      "CREATE UNIQUE INDEX IF NOT EXISTS quarantine_kept ON dupwatch.quarantine (table_name, run_id, "
+      "event_id, action)\n"
+      "  WHERE restored_at IS NULL;\n"
+      "CREATE INDEX IF NOT EXISTS quarantine_recent ON dupwatch.quarantine (table_name, removed_at)\n"
+      "  WHERE requested_by = 'daemon';\n"
+      "{2}"
+      "GRANT USAGE ON SCHEMA dupwatch TO {0};\n"
+      "GRANT SELECT, INSERT ON dupwatch.quarantine TO {0};\n"
+      "GRANT SELECT, DELETE ON {1} TO {0};\n",
+      who, postgres::qualified(profile.schema, profile.table), circuit_setup_sql(who),
+      postgres::schema_block("dupwatch"));
+}
+
+std::string stored_columns_query() {
+  return "SELECT a.attname, format_type(a.atttypid, a.atttypmod) FROM pg_catalog.pg_attribute a"
+         " WHERE a.attrelid = $1::regclass AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''"
+         " ORDER BY a.attnum";
+}
+
+std::vector<StoredColumn> read_stored_columns(const pg_result& result) {
+  std::vector<StoredColumn> columns;
+  columns.reserve(static_cast<std::size_t>(postgres::row_count(result)));
+  for (int i = 0; i < postgres::row_count(result); ++i) {
+    columns.push_back({.name = std::string(postgres::cell(result, i, 0).value_or("")),
+                       .type = std::string(postgres::cell(result, i, 1).value_or(""))});
+  }
+  return columns;
+}
+
+std::string lock_query() {
+  return "SELECT pg_advisory_xact_lock(hashtextextended($1::text || ' ' || $2::text, 25717))";
+}
+
+std::string key_type(std::string_view run_type) {
+  return run_type.empty() || run_type == "character varying" ? std::string("text") : std::string(run_type);
+}
+
+namespace {
+
+/// Of the row `e`: it is not the first of its identity, the run goes on (or the row is of `only_types`) and
+/// has no slot numbers, unless the row keeps its place.
+std::string may_go(const core::Profile& profile, const std::string& type, Write write,
+                   std::span<const std::string_view> only_types) {
+  const auto table = quoted_table(profile);
+  const auto& run = profile.run_column;
+  const auto& id = profile.id_column;
+  std::string same;
+  for (const auto& name : profile.identity_columns) {
+    same += fmt::format(" AND {} IS NOT DISTINCT FROM {}", col("c", name), col("e", name));
+  }
+  auto out = fmt::format("EXISTS (SELECT FROM {0} c WHERE {1} = $1::{2} AND {3} = {4}{5} AND {6} < {7})",
+                         table, col("c", run), type, col("c", profile.type_column),
+                         col("e", profile.type_column), same, byte_order("c", id), byte_order("e", id));
+  std::vector<std::string> ends;
+  for (const auto& event : profile.types) {
+    if (event.ends_run) ends.push_back(event.name);
+  }
+  if (!only_types.empty()) {
+    out += fmt::format(" AND {}::text IN ({})", col("e", profile.type_column),
+                       postgres::quoted_list(only_types, postgres::quote_literal));
+  } else if (!ends.empty()) {
+    out += fmt::format(" AND NOT EXISTS (SELECT FROM {} z WHERE {} = $1::{} AND {}::text IN ({}))", table,
+                       col("z", run), type, col("z", profile.type_column),
+                       postgres::quoted_list(ends, postgres::quote_literal));
+  }
+  if (profile.slot_ids && write != Write::kNoop) {
+    out += fmt::format(" AND NOT EXISTS (SELECT FROM {} s WHERE {} = $1::{} AND {}::text ~ '^evnt_0{{10}}')",
+                       table, col("s", run), type, col("s", id));
+  }
+  return out;
+}
+
+}  // namespace
+
+std::string_view action_of(Write write) noexcept {
+  switch (write) {
+    case Write::kMove:
+      return "removed";
+    case Write::kCopy:
+      return "recorded";
+    case Write::kNoop:
+      return "neutralised";
+  }
+  return "?";
+}
+
+std::string act_query(const core::Profile& profile, std::string_view run_type,
+                      std::span<const StoredColumn> columns, Write write,
+                      std::span<const std::string_view> only_types) {
+  const bool move = write == Write::kMove;
+  const auto type = key_type(run_type);
+  std::string noop;
+  if (write == Write::kNoop) {
+    noop = fmt::format(", changed AS (UPDATE {0} u SET {1} = 'noop' FROM kept WHERE {2} = {3} AND {4} = {5})",
+                       quoted_table(profile), postgres::quote_identifier(profile.type_column),
+                       col("u", profile.run_column), col("kept", profile.run_column),
+                       col("u", profile.id_column), col("kept", profile.id_column));
+  }
+  return fmt::format(
+      "WITH kept AS ({0} FROM {1} e WHERE {2} = $1::{3} AND {4}::text = $2 AND {5}{6}){12}"
+      " INSERT INTO dupwatch.quarantine (action, requested_by, finding_id, rule, finding, table_name, run_id,"
+      " event_id, kept) SELECT '{7}', $7, $3, $4, $5::jsonb, $6, {8}::text, {9}::text, {10} FROM kept"
+      "{11} RETURNING id",
+      move ? "DELETE" : "SELECT e.*", quoted_table(profile), col("e", profile.run_column), type,
+      col("e", profile.id_column), may_go(profile, type, write, only_types), move ? " RETURNING e.*" : "",
+      action_of(write), col("kept", profile.run_column), col("kept", profile.id_column),
+      row_texts("kept", columns), move ? "" : " ON CONFLICT DO NOTHING", noop);
+}
+
+std::string entry_query() {
+  return "SELECT k.key, q.table_name, q.run_id, q.event_id, (q.restored_at IS NOT NULL)::text, q.action"
+         " FROM dupwatch.quarantine q, jsonb_object_keys(q.kept) k(key) WHERE q.id = $1::bigint";
+}
+
+std::string kept_query() {
+  return "SELECT q.id::text, q.event_id FROM dupwatch.quarantine q WHERE q.table_name = $1 AND q.run_id = $2"
+         " AND q.finding_id = $3 AND q.action = $4 AND q.restored_at IS NULL"
+         " AND coalesce(q.finding #>> '{duplicate,xid}' = $5, true)";
+}
+
+std::string restore_query(const core::Profile& profile, std::span<const StoredColumn> columns) {
+  const auto names =
+      postgres::quoted_list(columns, [](const auto& c) { return postgres::quote_identifier(c.name); });
+  const auto values = postgres::quoted_list(columns, [](const auto& c) {
+    return fmt::format("(q.kept ->> {})::{}", postgres::quote_literal(c.name), c.type);
+  });
+  return fmt::format(
+      "WITH entry AS (UPDATE dupwatch.quarantine q SET restored_at = clock_timestamp(), restored_by ="
+      " session_user WHERE q.id = $1::bigint AND q.restored_at IS NULL RETURNING q.kept),"
+      " back AS (INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE SELECT {} FROM entry q RETURNING *)"
+      " SELECT {} = q.kept FROM back, entry q",
+      postgres::qualified(profile.schema, profile.table), names, values, row_texts("back", columns));
+}
+
+std::string restore_noop_query(const core::Profile& profile, std::span<const StoredColumn> columns) {
+  const auto type = std::ranges::find(columns, profile.type_column, &StoredColumn::name);
+  return fmt::format(
+      "WITH entry AS (UPDATE dupwatch.quarantine q SET restored_at = clock_timestamp(), restored_by ="
+      " session_user WHERE q.id = $1::bigint AND q.restored_at IS NULL RETURNING q.kept, q.run_id, "
+      "q.event_id),"
+      " back AS (UPDATE {0} e SET {1} = (q.kept ->> {2})::{3} FROM entry q"
+      " WHERE {4}::text = q.run_id AND {5}::text = q.event_id AND {6}::text = 'noop' RETURNING e.*)"
+      " SELECT {7} = q.kept FROM back, entry q",
+      quoted_table(profile), postgres::quote_identifier(profile.type_column),
+      postgres::quote_literal(profile.type_column), type == columns.end() ? std::string("text") : type->type,
+      col("e", profile.run_column), col("e", profile.id_column), col("e", profile.type_column),
+      row_texts("back", columns));
+}
+
+std::string list_query() {
+  return fmt::format(
+      "SELECT jsonb_build_object({})::text, q.id::text, q.removed_at::text, q.rule, q.run_id, q.event_id,"
+      " coalesce(q.restored_at::text, ''), q.action FROM dupwatch.quarantine q"
+      " WHERE $2::text IS NULL OR q.run_id = $2 ORDER BY q.id DESC LIMIT $1::int",
+      kEntryJson);
+}
+
+std::string show_query() {
+  return fmt::format(
+      "SELECT entry::text, jsonb_pretty(entry) FROM (SELECT jsonb_build_object({}, 'finding', q.finding, "
+      "'row',"
+      " q.kept) AS entry FROM dupwatch.quarantine q WHERE q.id = $1::bigint) entries",
+      kEntryJson);
+}
+
+}  // namespace dupwatch::quarantine

@@ -1,0 +1,244 @@
+#include "daemon/run/attach.hpp"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "daemon/postgres/scan_queries.hpp"
+#include "daemon/run/slot_creation.hpp"
+
+namespace dupwatch::run {
+namespace {
+
+using postgres::Connection;
+using postgres::Error;
+using postgres::Fault;
+
+Error operator_error(std::string reason, std::string message, std::string remedy) {
+  return Error{.fault = Fault::kNeedsOperator,
+               .reason = std::move(reason),
+               .sqlstate = {},
+               .message = std::move(message),
+               .remedy = std::move(remedy)};
+}
+
+/// The value, or remembers the error and gives a default; `error` is checked once after a group of questions.
+template <class T>
+T value_or_error(std::variant<T, Error> answer, std::optional<Error>& error) {
+  if (auto* failed = std::get_if<Error>(&answer)) {
+    if (!error) error = std::move(*failed);
+    return T{};
+  }
+  return std::get<T>(std::move(answer));
+}
+
+std::optional<Error> table_problem(const core::Config& config,
+                                   const std::optional<postgres::TableIdentity>& table) {
+  const auto name = config.profile.qualified_name();
+  if (!table) {
+    return operator_error("table_missing", fmt::format("table {} does not exist in this database", name),
+                          "check dbname in connection.dsn and table.name, and run the engine's migrations");
+  }
+  if (!table->missing_columns.empty()) {
+    return operator_error("column_missing",
+                          fmt::format("table {} has no column {}", name, table->missing_columns.front()),
+                          "correct the table section of the configuration");
+  }
+  return std::nullopt;
+}
+
+std::optional<Error> publication_problem(const core::Config& config, bool exists, const Attachment& out) {
+  const auto* where = postgres::in_recovery(out.replication) ? " on the primary" : "";
+  if (!exists) {
+    return operator_error(
+        "publication_missing", fmt::format("publication {} does not exist", config.slot.publication),
+        fmt::format("run the SQL of `dupwatch setup --print-sql`{}, or set slot.plugin: wal2json", where));
+  }
+  if (!out.table.published) {
+    return operator_error("table_not_published",
+                          fmt::format("publication {} does not hold table {}", config.slot.publication,
+                                      config.profile.qualified_name()),
+                          fmt::format("run the SQL of `dupwatch setup --print-sql`{}", where));
+  }
+  return std::nullopt;
+}
+
+std::optional<Error> slot_problem(const core::Config& config, const std::optional<postgres::SlotRow>& slot,
+                                  decoder::Plugin plugin, const std::string& database) {
+  if (!slot) {
+    if (config.slot.create) return std::nullopt;
+    return operator_error("slot_missing", fmt::format("replication slot {} does not exist", config.slot.name),
+                          "set slot.create: true, or create it");
+  }
+  if (slot->slot_type != "logical" || slot->plugin != to_string(plugin)) {
+    return operator_error(
+        "slot_wrong_plugin",
+        fmt::format("replication slot {} is of plugin {}, wanted {}", config.slot.name,
+                    slot->plugin.empty() ? "none (physical)" : slot->plugin, to_string(plugin)),
+        "set slot.plugin: auto or another slot.name, or drop the slot with `dupwatch drop`");
+  }
+  if (slot->database != database) {
+    return operator_error(
+        "slot_wrong_database",
+        fmt::format("replication slot {} belongs to database {}", config.slot.name, slot->database),
+        "set another slot.name for this database");
+  }
+  return std::nullopt;
+}
+
+std::optional<Error> slot_loss(const core::Config& config, const postgres::SlotRow& slot, bool standby) {
+  if (!slot.lost()) return std::nullopt;
+  // A standby gives a slot up for a conflict with its primary: Postgres 16 says no more than that.
+  const bool conflict = standby && !slot.invalidation.empty() && slot.invalidation != "wal_removed" &&
+                        slot.invalidation != "idle_timeout";
+  return Error{
+      .fault = Fault::kSlotLost,
+      .reason = "slot_lost",
+      .sqlstate = {},
+      .message =
+          fmt::format("replication slot {} is lost: the server {}", config.slot.name,
+                      slot.invalidation.empty() ? "removed WAL it needed"
+                                                : fmt::format("invalidated it ({})", slot.invalidation)),
+      .remedy =
+          conflict
+              ? "the standby needs hot_standby_feedback = on and a slot on its primary "
+                "(primary_slot_name), or the primary removes rows that the slot needs; the primary needs "
+                "wal_level = logical"
+              : "raise max_slot_wal_keep_size so that the slot outlives what held it back; with "
+                "slot.lost_policy: stop, drop it with `dupwatch drop` and start again"};
+}
+
+/// Everything that SQL can tell before the slot is touched.
+std::optional<Error> look_over(const core::Config& config, Connection& sql, postgres::Waiter& waiter,
+                               Attachment& out, std::optional<postgres::SlotRow>& slot) {
+  std::optional<Error> error;
+  const auto table =
+      value_or_error(postgres::find_table(sql, config.profile, config.slot.publication, waiter), error);
+  if (error) return error;
+  if (auto problem = table_problem(config, table)) return problem;
+  out.table = *table;
+  if (!value_or_error(postgres::has_select(sql, config.profile, waiter), error) && !error) {
+    return operator_error("no_select_right",
+                          fmt::format("no right to SELECT from {}", config.profile.qualified_name()),
+                          "run the SQL of `dupwatch setup --print-sql` as its owner");
+  }
+  slot = value_or_error(postgres::find_slot(sql, config.slot.name, waiter), error);
+  if (error) return error;
+  out.plugin = value_or_error(postgres::resolve_plugin(sql, config.slot, slot, waiter), error);
+  if (error) return error;
+  if (out.plugin == decoder::Plugin::kPgoutput) {
+    const bool exists =
+        value_or_error(postgres::publication_exists(sql, config.slot.publication, waiter), error);
+    if (!error) error = publication_problem(config, exists, out);
+    if (error) return error;
+  }
+  out.wal_sender_timeout =
+      std::chrono::milliseconds{value_or_error(postgres::wal_sender_timeout(sql, waiter), error)};
+  out.xmin = value_or_error(postgres::has_select_on_xmin(sql, config.profile, waiter), error);
+  out.commit_time = value_or_error(postgres::tracks_commit_time(sql, waiter), error);
+  out.runs_table = config.profile.runs.has_value() &&
+                   value_or_error(postgres::can_read_runs(sql, *config.profile.runs, waiter), error);
+  if (config.profile.runs) {
+    out.ulid_engine = value_or_error(postgres::schema_generation(sql, *config.profile.runs, waiter), error);
+  }
+  out.server_version = sql.parameter("server_version");
+  return error;
+}
+
+/// What slot.failover asks for, of a slot that is there. No reason not to stream when it can't be had.
+void make_failover_slot(const core::Config& config, Attachment& out, postgres::Waiter& waiter,
+                        process::Log& log) {
+  if (!config.slot.failover || !config.slot.create || out.lost || out.slot->failover) return;
+  if (!postgres::can_fail_over(out.replication)) return;
+  const auto error = postgres::enable_failover(out.replication, config.slot.name, waiter);
+  if (!error) {
+    out.slot->failover = true;
+    log.info("the slot is a failover slot now", {{"event", "failover_slot"}, {"slot", config.slot.name}});
+    return;
+  }
+  log.warn("the slot can't be made a failover slot: after a failover it will be made anew, with a gap",
+           {{"reason", error->reason}, {"error", error->message}, {"remedy", error->remedy}});
+}
+
+Error standby(const core::Config& config) {
+  return Error{
+      .fault = Fault::kTransient,
+      .reason = "standby",
+      .sqlstate = {},
+      .message = fmt::format("another dupwatch holds slot {}: this one takes over when it is gone",
+                             config.slot.name),
+      .remedy = "none needed; a second instance that is not meant to stand by needs another slot.name"};
+}
+
+/// The replication connection, to the server that `sql` leads to. Where the DSN leads to several, a read-back
+/// from another one could lack rows whose commits the stream has left behind.
+std::variant<Attachment, Error> open_stream(const core::Config& config, Connection& sql,
+                                            postgres::Waiter& waiter) {
+  auto connection = config.connection;
+  connection.server = sql.server();
+  auto replication = Connection::open(connection, Connection::Kind::kReplication, waiter);
+  if (auto* error = std::get_if<Error>(&replication)) return std::move(*error);
+  std::optional<Error> error;
+  connection.server.started = value_or_error(postgres::server_started(sql, waiter), error);
+  const auto streams =
+      value_or_error(postgres::server_started(std::get<Connection>(replication), waiter), error);
+  if (error) return *error;
+  if (streams != connection.server.started) return postgres::other_server();
+  return Attachment{.replication = std::get<Connection>(std::move(replication)),
+                    .server = std::move(connection.server)};
+}
+
+}  // namespace
+
+std::variant<Attachment, Error> attach(const core::Config& config, postgres::Waiter& waiter,
+                                       process::Log& log) {
+  auto sql = Connection::open(config.connection, Connection::Kind::kSql, waiter);
+  if (auto* error = std::get_if<Error>(&sql)) return std::move(*error);
+  // Before a walsender is asked for: those are few.
+  const auto free = postgres::slot_lock_is_free(std::get<Connection>(sql), config.slot.name, waiter);
+  if (const auto* error = std::get_if<Error>(&free)) return *error;
+  if (!std::get<bool>(free)) return standby(config);
+  auto opened = open_stream(config, std::get<Connection>(sql), waiter);
+  if (auto* error = std::get_if<Error>(&opened)) return std::move(*error);
+  auto out = std::get<Attachment>(std::move(opened));
+  auto system = postgres::identify_system(out.replication, waiter);
+  if (auto* error = std::get_if<Error>(&system)) return std::move(*error);
+  out.system = std::get<postgres::SystemIdentity>(std::move(system));
+
+  const auto taken = postgres::take_slot_lock(out.replication, config.slot.name, waiter);
+  if (const auto* error = std::get_if<Error>(&taken)) return *error;
+  if (!std::get<bool>(taken)) return standby(config);
+
+  std::optional<postgres::SlotRow> slot;
+  if (auto error = look_over(config, std::get<Connection>(sql), waiter, out, slot)) return std::move(*error);
+  if (auto error = slot_problem(config, slot, out.plugin, out.system.database)) return std::move(*error);
+  if (slot) {
+    out.slot = slot;
+    out.lost = slot_loss(config, *slot, postgres::in_recovery(out.replication));
+    out.from = slot->confirmed_flush.value_or(decoder::Lsn{});
+    make_failover_slot(config, out, waiter, log);
+    return out;
+  }
+  auto created = make_slot(config, out.plugin, out.replication, std::get<Connection>(sql), waiter, log);
+  if (auto* error = std::get_if<Error>(&created)) return std::move(*error);
+  out.created = std::get<postgres::CreatedSlot>(std::move(created));
+  out.from = out.created->consistent_point;
+  return out;
+}
+
+void drop_created_slot(const core::ConnectionConfig& connection, const std::string& slot,
+                       postgres::Waiter& waiter, process::Log& log) {
+  auto sql = Connection::open(connection, Connection::Kind::kSql, waiter);
+  std::optional<Error> error;
+  if (auto* failed = std::get_if<Error>(&sql)) {
+    error = std::move(*failed);
+  } else {
+    error = postgres::drop_slot(std::get<Connection>(sql), slot, waiter);
+  }
+  if (error) {
+    log.error("cannot drop the slot that was just created: it will retain WAL",
+              {{"slot", slot}, {"error", error->message}, {"remedy", "run `dupwatch drop`"}});
+  }
+}
+
+}  // namespace dupwatch::run

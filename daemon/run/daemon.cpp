@@ -1,0 +1,310 @@
+#include "daemon/run/daemon.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "daemon/findings/file_history.hpp"
+
+namespace dupwatch::run {
+namespace {
+
+using postgres::Error;
+using postgres::Fault;
+
+// A stream that held this long was healthy: the next failure starts the backoff anew.
+constexpr std::chrono::seconds kHealthyStream{10};
+// A predecessor that was killed leaves its walsender until the server notices; a slot that stays in use
+// longer belongs to somebody.
+constexpr std::chrono::seconds kSlotInUseDefault{60};
+// A standby asks so often; it takes over within that and the time of a start.
+constexpr std::chrono::milliseconds kStandbyInterval{500};
+
+std::string read_back_copy_for(const Attachment& attachment, const core::Profile& profile) {
+  return postgres::read_back_copy(profile, attachment.commit_time, attachment.table.run_type,
+                                  attachment.xmin);
+}
+
+core::Disconnect disconnect_kind(const Error& error, bool streamed) {
+  if (!streamed) return core::Disconnect::kConnectFailed;
+  if (error.reason == "server_closed") return core::Disconnect::kServerClosed;
+  if (error.fault == Fault::kSlotLost) return core::Disconnect::kError;
+  if (error.reason == "heartbeat_lost") return core::Disconnect::kHeartbeatLost;
+  return error.sqlstate.empty() ? core::Disconnect::kNetwork : core::Disconnect::kError;
+}
+
+}  // namespace
+
+Daemon::Daemon(core::Config config, process::StopSignals& stop, process::Log& log, ConfigReloader::Load load,
+               process::ReloadSignal& reload)
+    : config_(std::move(config)),
+      stop_(stop),
+      log_(log),
+      service_(log),
+      seed_(process::random_seed()),
+      store_(config_.findings.keep),
+      watch_(config_, seed_),
+      sql_(config_.connection, seed_ + 1),
+      table_(config_, watch_, sql_, log, seed_ + 5),
+      webhook_(config_, log, seed_ + 6),
+      quarantine_(config_, log, wake_),
+      sink_(config_.findings, log, store_, table_, webhook_, quarantine_),
+      read_backs_(config_, watch_, sql_, log, seed_ + 2),
+      monitor_(config_, sql_, lag_, log),
+      heartbeat_(config_, watch_, sql_, log, seed_ + 4),
+      reloader_(std::move(load), reload, wake_),
+      waiter_(stop.fd(), [this] { turn(process::steady_now()); }),
+      backoff_(config_.connection.backoff_min, config_.connection.backoff_max, seed_ + 3) {}
+
+// The HTTP server, which goes first, waits for its requests.
+Daemon::~Daemon() {
+  reloader_.stop();
+}
+
+process::ExitCode Daemon::run() {
+  started_ = process::steady_now();
+  config_reload_.succeeded_unix_seconds = static_cast<double>(process::wall_now().micros) / 1e6;
+  if (const auto problem = sink_.open()) {
+    log_.error(*problem,
+               {{"reason", "findings_file"}, {"remedy", "correct findings.file"}, {"exit_code", "2", true}});
+    return process::ExitCode::kUsage;
+  }
+  restore_from_file();
+  publish(started_);
+  if (config_.http.enabled()) {
+    web::HttpServer::Reload reload;
+    if (config_.http.reload) reload = [this] { return reload_for_http(); };
+    auto server = web::HttpServer::start(config_.http, store_, config_.profile, std::move(reload));
+    if (const auto* problem = std::get_if<std::string>(&server)) {
+      log_.error(*problem,
+                 {{"reason", "http_listen"}, {"remedy", "correct http.listen"}, {"exit_code", "2", true}});
+      return process::ExitCode::kUsage;
+    }
+    http_ = std::get<std::unique_ptr<web::HttpServer>>(std::move(server));
+    log_.info("listening", {{"event", "listening"},
+                            {"address", fmt::format("http://{}:{}", config_.http.host, http_->port())},
+                            {"basic_auth", config_.http.basic_auth.enabled() ? "true" : "false", true}});
+  }
+  for (;;) {
+    const auto error = attach_and_stream();
+    if (!error || error->reason == "interrupted") break;
+    last_error_ = error;
+    if (error->reason != "standby") count_disconnect(*error);
+    const auto recovery = recover(*error);
+    if (recovery.code != process::ExitCode::kClean) {
+      service_.stopping(last_error_->message);
+      return recovery.code;
+    }
+    if (recovery.stop) break;
+  }
+  state_ = core::StreamState::kStopping;
+  service_.stopping("Stopped by a signal, the position is confirmed.");
+  const int signal = stop_.take();
+  log_.info("stopped", {{"event", "stopped"},
+                        {"signal", std::to_string(signal), true},
+                        {"confirmed_lsn", decoder::to_string(watch_.confirmed())}});
+  return process::ExitCode::kClean;
+}
+
+void Daemon::restore_from_file() {
+  if (!sink_.past_is_on_disk() || !config_.findings.table_name.empty()) return;
+  auto findings = findings::read_history(config_.findings.file);
+  std::erase_if(findings, [&](core::Finding& finding) { return !watch_.restore(finding); });
+  if (findings.empty()) return;
+  log_.info("findings of before are known again",
+            {{"event", "findings_restored"}, {"count", std::to_string(findings.size()), true}});
+  take_restored(std::move(findings));
+}
+
+void Daemon::take_restored(std::vector<core::Finding> findings) {
+  for (auto& finding : findings) {
+    if (core::is_table_rule(finding.rule)) restored_.push_back(finding.id);
+    if (finding.state == core::FindingState::kOpen) store_.restore(std::move(finding));
+  }
+}
+
+std::optional<Error> Daemon::attach_and_stream() {
+  if (!standing_by_) state_ = core::StreamState::kConnecting;
+  auto attached = attach(config_, waiter_, log_);
+  if (auto* error = std::get_if<Error>(&attached)) return std::move(*error);
+  auto& attachment = std::get<Attachment>(attached);
+  walsender_pid_ = attachment.replication.backend_pid();
+  state_ = core::StreamState::kStarting;
+  if (auto error = attachment.lost ? attachment.lost : blown_fuse(attachment.slot)) {
+    prepare_scans(attachment);
+    plugin_ = to_string(attachment.plugin);
+    system_ = attachment.system;
+    return error;
+  }
+  if (auto error = start_stream(attachment)) {
+    if (attachment.created && !config_.slot.temporary)
+      drop_created_slot(connection_, config_.slot.name, waiter_, log_);
+    return error;
+  }
+  state_ = core::StreamState::kStreaming;
+  stream_.emplace(StreamLoop::Parts{.watch = watch_,
+                                    .sql = sql_,
+                                    .read_backs = read_backs_,
+                                    .sink = sink_,
+                                    .log = log_,
+                                    .stop_fd = stop_.fd(),
+                                    .wake = wake_,
+                                    .turn = [this](core::Instant now) { turn(now); },
+                                    .turn_deadline = [this] { return turn_deadline(); },
+                                    .judge = [this](const StreamFacts& facts,
+                                                    core::Instant now) { return judge_stream(facts, now); },
+                                    .heartbeat = heartbeat_.client()},
+                  attachment.replication, attachment.wal_sender_timeout);
+  auto error = stream_->run();
+  if (process::steady_now() - stream_->facts().started >= kHealthyStream) backoff_.reset();
+  stream_.reset();
+  return error;
+}
+
+std::optional<Error> Daemon::start_stream(Attachment& attachment) {
+  note_server(attachment);
+  prepare_scans(attachment);
+  start_baseline(attachment);
+  // The exported snapshot is gone with the next command on this connection.
+  if (attachment.created && baseline_ && !baseline_->wait_for_snapshot(waiter_)) {
+    const auto error = baseline_->error();
+    baseline_.reset();
+    coverage_.scan_failed();
+    return error.value_or(Error{.fault = Fault::kTransient,
+                                .reason = "snapshot",
+                                .sqlstate = {},
+                                .message = "the slot's snapshot was not taken over in time",
+                                .remedy = {}});
+  }
+  const auto tables = core::Watch::watched_tables(config_.profile);
+  const auto options = decoder::start_options(attachment.plugin, tables, config_.slot.publication);
+  if (auto error = postgres::start_replication(attachment.replication, config_.slot.name, attachment.from,
+                                               options, waiter_)) {
+    return error;
+  }
+  sql_.renew(attachment.server, process::steady_now());
+  if (!recheck_) schedule_recheck(process::steady_now());
+  watch_.stream_started(attachment.plugin, attachment.from);
+  lag_.reset();
+  monitor_.started(attachment.plugin, attachment.table, process::steady_now());
+  heartbeat_.started(process::steady_now());
+  catch_up_target_ = attachment.system.wal_position;
+  ever_attached_ = true;
+  coverage_.started(process::wall_now());
+  slot_in_use_since_.reset();
+  slot_return_.streaming(process::steady_now());
+  pending_gap_.reset();
+  mode_ = core::WatchMode::kStreaming;
+  last_error_.reset();
+  standing_by_ = false;
+  log_.info("streaming", {{"event", "streaming"},
+                          {"slot", config_.slot.name},
+                          {"plugin", plugin_},
+                          {"from", decoder::to_string(attachment.from)},
+                          {"server_version", server_version_},
+                          {"system_identifier", system_.system_identifier},
+                          {"timeline", std::to_string(system_.timeline), true}});
+  return std::nullopt;
+}
+
+void Daemon::prepare_scans(const Attachment& attachment) {
+  connection_ = config_.connection;
+  connection_.server = attachment.server;
+  read_back_copy_ = read_back_copy_for(attachment, config_.profile);
+  ulid_engine_ = attachment.ulid_engine;
+  read_backs_.configure(read_back_copy_);
+  watch_.set_ulid_engine(ulid_engine_);
+  scan_task_ = {.connection = connection_,
+                .scope = config_.baseline,
+                .snapshot = {},
+                .runs_table = attachment.runs_table,
+                .commit_time = attachment.commit_time,
+                .xmin = attachment.xmin,
+                .ulid_engine = attachment.ulid_engine,
+                .read_back_copy = read_back_copy_};
+}
+
+void Daemon::note_server(const Attachment& attachment) {
+  const bool other_history =
+      ever_attached_ && (attachment.system.system_identifier != system_.system_identifier ||
+                         attachment.system.timeline != system_.timeline);
+  const bool slot_moved_on = ever_attached_ && !attachment.created && attachment.from > watch_.confirmed();
+  const bool stepped_over = slot_moved_on && pending_gap_ == core::GapReason::kPoisonRow;
+  // A new slot, or one that was moved, did not deliver what was committed before its position.
+  if (stepped_over || (attachment.created && ever_attached_)) watch_.forget_runs();
+  if (stepped_over && !other_history) {
+    // That gap is open already, with its reason.
+  } else if (other_history || slot_moved_on) {
+    // Rows in memory may not exist in this history; they are read back when an event needs them.
+    watch_.forget_runs();
+    coverage_.open(other_history ? core::GapReason::kOtherHistory : core::GapReason::kPositionAhead,
+                   watch_.confirmed(), attachment.from, process::wall_now());
+    log_.error(other_history
+                   ? "another server or timeline answers: commits around the change may not have been seen"
+                   : "the slot is ahead of what was confirmed: commits in between were not seen",
+               {{"reason", "coverage_gap"},
+                {"confirmed_lsn", decoder::to_string(watch_.confirmed())},
+                {"from", decoder::to_string(attachment.from)},
+                {"timeline", std::to_string(attachment.system.timeline), true},
+                {"remedy", "none needed: a scan of the open runs closes the gap"}});
+  }
+  system_ = attachment.system;
+  plugin_ = to_string(attachment.plugin);
+  server_version_ = attachment.server_version;
+}
+
+process::ExitCode Daemon::judge_error(const Error& error) {
+  const auto now = process::steady_now();
+  auto code = process::ExitCode::kClean;
+  const auto patience = config_.connection.startup_timeout;
+  if (error.reason == "standby") {
+    // It may stand by for ever.
+  } else if (error.reason == "slot_in_use") {
+    if (!slot_in_use_since_) slot_in_use_since_ = now;
+    const auto bound = patience.count() == 0 ? std::chrono::milliseconds{kSlotInUseDefault} : patience;
+    if (now - *slot_in_use_since_ >= bound) code = process::ExitCode::kOperator;
+  } else if (error.fault != Fault::kTransient) {
+    code = process::ExitCode::kOperator;
+  } else if (!ever_attached_ && patience.count() != 0 && now - started_ >= patience) {
+    code = process::ExitCode::kTemporary;
+  }
+  if (code == process::ExitCode::kClean) return code;
+  log_.error(error.message, {{"reason", error.reason},
+                             {"sqlstate", error.sqlstate},
+                             {"remedy", error.remedy},
+                             {"exit_code", std::to_string(value(code)), true}});
+  return code;
+}
+
+bool Daemon::stand_by(const Error& error) {
+  if (!std::exchange(standing_by_, true)) {
+    log_.info(error.message, {{"event", "standby"}, {"slot", config_.slot.name}, {"remedy", error.remedy}});
+  }
+  state_ = core::StreamState::kStandby;
+  return waiter_.wait(-1, 0, process::steady_now() + kStandbyInterval) !=
+         postgres::Waiter::Outcome::kInterrupted;
+}
+
+bool Daemon::pause(const Error& error) {
+  state_ = core::StreamState::kBackingOff;
+  auto delay = backoff_.next();
+  if (const auto patience = config_.connection.startup_timeout; !ever_attached_ && patience.count() != 0) {
+    const auto left =
+        std::chrono::ceil<std::chrono::milliseconds>(started_ + patience - process::steady_now());
+    delay = std::clamp(left, std::chrono::milliseconds{1}, delay);
+  }
+  log_.warn(error.message, {{"event", "disconnected"},
+                            {"reason", error.reason},
+                            {"sqlstate", error.sqlstate},
+                            {"remedy", error.remedy},
+                            {"retry_in_ms", std::to_string(delay.count()), true}});
+  return waiter_.wait(-1, 0, process::steady_now() + delay) != postgres::Waiter::Outcome::kInterrupted;
+}
+
+void Daemon::count_disconnect(const Error& error) {
+  const bool streamed = state_ == core::StreamState::kStreaming;
+  ++disconnects_[static_cast<std::size_t>(disconnect_kind(error, streamed))];
+}
+
+}  // namespace dupwatch::run

@@ -1,0 +1,147 @@
+#include "daemon/table/judged_run.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <set>
+#include <utility>
+
+#include "daemon/process/clock.hpp"
+#include "daemon/table/table_row.hpp"
+
+namespace dupwatch::table {
+namespace {
+
+constexpr std::array<core::Engine, core::kEngines> kAllEngines = {
+    core::Engine::kV4, core::Engine::kV5BeforeClassSkip, core::Engine::kV5};
+
+/// From the worst to the best.
+int rank(core::Severity severity) noexcept {
+  switch (severity) {
+    case core::Severity::kFatal:
+      return 0;
+    case core::Severity::kUnknown:
+      return 1;
+    case core::Severity::kConflict:
+      return 2;
+    case core::Severity::kHarmless:
+      return 3;
+  }
+  return 3;
+}
+
+void keep_worst(std::optional<core::Severity>& worst, core::Severity severity) noexcept {
+  if (!worst || rank(severity) < rank(*worst)) worst = severity;
+}
+
+}  // namespace
+
+JudgedRun::JudgedRun(const core::Config& config, std::string run_id, core::Engine ulid_engine)
+    : config_(config), run_id_(std::move(run_id)), rules_(config.profile, config.rules, codec_) {
+  rules_.set_ulid_engine(ulid_engine);
+}
+
+void JudgedRun::add(const pg_result& result, int index) {
+  const TableRow row(config_.profile, result, index);
+  row.add_to(log_, config_.profile, codec_);
+  slots_.add(row.id());
+  Event event{.id = std::string(row.id()),
+              .type = std::string(row.type()),
+              .correlation_id = std::nullopt,
+              .xid = row.commit().xid,
+              .time = row.commit().time};
+  for (const auto& value : row.identity()) {
+    if (value.kind != decoder::Value::Kind::kText) continue;
+    if (event.correlation_id) *event.correlation_id += ' ';
+    event.correlation_id = event.correlation_id.value_or("") + std::string(value.text);
+  }
+  const int created_at = static_cast<int>(3 + row.identity().size() + 2);
+  if (event.time.micros == 0) {
+    const auto text = postgres::cell(result, index, created_at).value_or(std::string_view{});
+    std::from_chars(text.data(), text.data() + text.size(), event.time.micros);
+  }
+  if (event.time.micros == 0) {
+    const auto millis = core::ulid_millis(codec_.pack(event.id));
+    event.time.micros = static_cast<std::int64_t>(millis) * 1000;
+  }
+  events_.push_back(std::move(event));
+}
+
+void JudgedRun::judge() {
+  engine_ = rules_.engine_of(log_);
+  std::vector<core::ReplayRules::Verdict> verdicts;
+  rules_.judge_run(log_, verdicts);
+  const bool ended = log_.run_end() != core::RunLog::kNone;
+  for (const auto& verdict : verdicts) {
+    findings_.push_back(rules_.describe(log_, verdict, run_id_, core::Origin::kBaseline));
+    for (const auto engine : kAllEngines) {
+      keep_worst(worst_[static_cast<std::size_t>(engine)],
+                 rules_.severity(verdict.rule, verdict.shape, engine));
+    }
+  }
+  if (const auto gap = slots_.first_gap()) {
+    if (auto finding = rules_.describe_gap(*gap, run_id_, ended, core::Origin::kBaseline, engine_)) {
+      for (const auto engine : kAllEngines) {
+        keep_worst(worst_[static_cast<std::size_t>(engine)],
+                   rules_.severity(core::Rule::kSlotGap, core::Shape::kPlain, engine));
+      }
+      findings_.push_back(std::move(*finding));
+    }
+  }
+  for (auto& finding : findings_) finding.flagged_at = process::wall_now();
+  // The newest engines refuse a run with ULIDs whatever is in it.
+  if (config_.profile.slot_ids && !slot_numbered() && !events_.empty()) {
+    worst_[static_cast<std::size_t>(core::Engine::kV5)] = core::Severity::kFatal;
+  }
+}
+
+std::vector<std::size_t> JudgedRun::findings_at(std::size_t event) const {
+  std::vector<std::size_t> out;
+  for (std::size_t i = 0; i < findings_.size(); ++i) {
+    if (findings_[i].duplicate.id == events_[event].id) out.push_back(i);
+  }
+  return out;
+}
+
+std::optional<core::Severity> JudgedRun::worst(core::Engine engine) const {
+  return worst_[static_cast<std::size_t>(engine)];
+}
+
+std::string JudgedRun::end_type() const {
+  for (const auto& event : events_) {
+    const auto type = config_.profile.find_type(event.type);
+    if (type && config_.profile.types[*type].ends_run) return event.type;
+  }
+  return {};
+}
+
+std::vector<std::string> JudgedRun::open_entities(std::string_view kind) const {
+  std::set<std::string> open;
+  for (const auto& event : events_) {
+    const auto type = config_.profile.find_type(event.type);
+    if (!type || !event.correlation_id || !event.type.starts_with(kind)) continue;
+    if (config_.profile.types[*type].opens) open.insert(*event.correlation_id);
+  }
+  for (const auto& event : events_) {
+    const auto type = config_.profile.find_type(event.type);
+    if (type && event.correlation_id && config_.profile.types[*type].closes)
+      open.erase(*event.correlation_id);
+  }
+  return {open.begin(), open.end()};
+}
+
+std::string_view outcome_text(std::optional<core::Severity> worst) noexcept {
+  if (!worst) return "replays";
+  switch (*worst) {
+    case core::Severity::kFatal:
+      return "FAILS";
+    case core::Severity::kConflict:
+      return "replays, with a conflict";
+    case core::Severity::kHarmless:
+      return "replays";
+    case core::Severity::kUnknown:
+      return "can't be told from the log alone";
+  }
+  return "?";
+}
+
+}  // namespace dupwatch::table

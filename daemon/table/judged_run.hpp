@@ -1,0 +1,71 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "daemon/core/config.hpp"
+#include "daemon/core/finding.hpp"
+#include "daemon/core/replay_rules.hpp"
+#include "daemon/core/run_log.hpp"
+#include "daemon/core/slot_gap.hpp"
+
+struct pg_result;
+
+namespace dupwatch::table {
+
+/// One run as replay reads it: its rows in the order of their ids, and what the rules say of each. Pure but
+/// for reading the rows.
+class JudgedRun {
+ public:
+  struct Event {
+    std::string id;
+    std::string type;
+    std::optional<std::string> correlation_id;
+    decoder::Xid xid = 0;
+    /// Commit time where the server keeps it, else the column created_at, else the time in the id; 0 = not
+    /// known.
+    decoder::Timestamp time;
+  };
+
+  JudgedRun(const core::Config& config, std::string run_id, core::Engine ulid_engine);
+  /// A row of run_rows_query, in order.
+  void add(const pg_result& result, int index);
+  /// All rows are there.
+  void judge();
+
+  [[nodiscard]] const std::string& run_id() const noexcept { return run_id_; }
+  [[nodiscard]] const std::vector<Event>& events() const noexcept { return events_; }
+  /// With the severity for the run's own engine generation.
+  [[nodiscard]] const std::vector<core::Finding>& findings() const noexcept { return findings_; }
+  /// Findings whose row at fault is events()[index], as indices into findings().
+  [[nodiscard]] std::vector<std::size_t> findings_at(std::size_t event) const;
+  [[nodiscard]] core::Engine engine() const noexcept { return engine_; }
+  /// The worst severity for a generation; nullopt = no rule speaks.
+  [[nodiscard]] std::optional<core::Severity> worst(core::Engine engine) const;
+  [[nodiscard]] bool slot_numbered() const noexcept { return log_.first_slot() != core::RunLog::kNone; }
+  /// The type that ended the run, empty while it goes on.
+  [[nodiscard]] std::string end_type() const;
+  /// Hooks that are created and not disposed of, and waits that are created and not completed.
+  [[nodiscard]] std::vector<std::string> open_entities(std::string_view kind) const;
+
+ private:
+  const core::Config& config_;
+  std::string run_id_;
+  core::TokenCodec codec_;
+  core::ReplayRules rules_;
+  core::RunLog log_;
+  core::SlotNumbers slots_;
+  std::vector<Event> events_;
+  std::vector<core::Finding> findings_;
+  std::array<std::optional<core::Severity>, core::kEngines> worst_{};
+  core::Engine engine_ = core::Engine::kV4;
+};
+
+/// What an engine of that generation does with the run, in two words or so.
+[[nodiscard]] std::string_view outcome_text(std::optional<core::Severity> worst) noexcept;
+
+}  // namespace dupwatch::table

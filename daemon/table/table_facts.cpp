@@ -1,0 +1,78 @@
+#include "daemon/table/table_facts.hpp"
+
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <optional>
+#include <utility>
+
+#include "daemon/postgres/scan_queries.hpp"
+
+namespace dupwatch::table {
+namespace {
+
+using postgres::Error;
+
+Error refusal(std::string reason, std::string message, std::string remedy) {
+  return Error{.fault = postgres::Fault::kNeedsOperator,
+               .reason = std::move(reason),
+               .sqlstate = {},
+               .message = std::move(message),
+               .remedy = std::move(remedy)};
+}
+
+/// Keeps the first error; the values after it are defaults.
+template <class T>
+T value_of(postgres::Expected<T> answer, std::optional<Error>& error) {
+  if (auto* failed = std::get_if<Error>(&answer)) {
+    if (!error) error = std::move(*failed);
+    return T{};
+  }
+  return std::get<T>(std::move(answer));
+}
+
+}  // namespace
+
+postgres::Expected<TableFacts> read_table_facts(const core::Config& config, postgres::Connection& sql,
+                                                postgres::Waiter& waiter) {
+  const auto& profile = config.profile;
+  const auto table = profile.qualified_name();
+  std::optional<Error> error;
+  const auto found = value_of(postgres::find_table(sql, profile, config.slot.publication, waiter), error);
+  if (error) return std::move(*error);
+  if (!found) {
+    return refusal("table_missing", fmt::format("table {} does not exist in this database", table),
+                   "check dbname in connection.dsn and table.name");
+  }
+  if (!found->missing_columns.empty()) {
+    return refusal("column_missing",
+                   fmt::format("table {} has no column {}", table, found->missing_columns.front()),
+                   "correct the table section of the configuration");
+  }
+  TableFacts out{.run_type = found->run_type};
+  if (!value_of(postgres::has_select(sql, profile, waiter), error) && !error) {
+    return refusal("no_select_right", fmt::format("no right to SELECT from {}", table),
+                   "grant it as `dupwatch setup --print-sql` shows");
+  }
+  out.run_index = value_of(postgres::has_run_index(sql, profile, waiter), error);
+  out.xmin = value_of(postgres::has_select_on_xmin(sql, profile, waiter), error);
+  out.commit_time = value_of(postgres::tracks_commit_time(sql, waiter), error);
+  out.rows_estimate =
+      static_cast<std::uint64_t>(value_of(postgres::estimated_rows(sql, profile, waiter), error));
+  if (profile.runs) {
+    out.ulid_engine = value_of(postgres::schema_generation(sql, *profile.runs, waiter), error);
+  }
+  if (error) return std::move(*error);
+  return out;
+}
+
+Error no_run_index(const core::Config& config) {
+  const auto table = config.profile.qualified_name();
+  return refusal(
+      "no_run_index", fmt::format("no index of {} leads with {}", table, config.profile.run_column),
+      fmt::format("CREATE INDEX CONCURRENTLY ON {} ({}); without it every piece of the audit would "
+                  "read the whole table",
+                  table, config.profile.run_column));
+}
+
+}  // namespace dupwatch::table

@@ -1,0 +1,46 @@
+#pragma once
+
+#include <array>
+#include <span>
+#include <string_view>
+
+#include "daemon/core/profile.hpp"
+#include "daemon/core/run_log.hpp"
+#include "daemon/postgres/connection.hpp"
+#include "daemon/postgres/copy_fields.hpp"
+
+namespace dupwatch::table {
+
+/// One row of an event_select: run, id, type ('' for a table without types), identity columns, xmin, commit
+/// time. Views live as long as the result or the fields.
+class TableRow {
+ public:
+  /// Most identity columns a profile can have.
+  static constexpr std::size_t kIdentityMax = 4;
+
+  TableRow(const core::Profile& profile, const pg_result& result, int row);
+  TableRow(const core::Profile& profile, const postgres::CopyFields& fields);
+
+  [[nodiscard]] std::string_view run_id() const noexcept { return run_id_; }
+  [[nodiscard]] std::string_view id() const noexcept { return id_; }
+  [[nodiscard]] std::string_view type() const noexcept { return type_; }
+  [[nodiscard]] std::span<const decoder::Value> identity() const noexcept {
+    return std::span(identity_).first(identity_size_);
+  }
+  [[nodiscard]] const core::CommitInfo& commit() const noexcept { return commit_; }
+  /// Adds the row to its run's log if a rule needs it.
+  void add_to(core::RunLog& log, const core::Profile& profile, core::TokenCodec& codec) const;
+
+ private:
+  template <class Next>
+  void fill(Next next);
+
+  std::string_view run_id_;
+  std::string_view id_;
+  std::string_view type_;
+  std::array<decoder::Value, kIdentityMax> identity_{};
+  std::size_t identity_size_ = 0;
+  core::CommitInfo commit_;
+};
+
+}  // namespace dupwatch::table

@@ -1,0 +1,110 @@
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <list>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "daemon/core/finding.hpp"
+#include "daemon/core/stats.hpp"
+#include "daemon/web/history.hpp"
+
+namespace dupwatch::web {
+
+/// Where the stream thread leaves what the web threads show. Every member may be called from any thread; no
+/// lock is held while anything is formatted, so a slow scrape never holds up the stream.
+class StatusStore {
+ public:
+  using Clock = std::chrono::steady_clock;
+  /// The event loop counts as turning while its last beat is younger than this.
+  static constexpr std::chrono::seconds kBeatAgeMax{10};
+
+  /// `keep` findings are held, at least 1. Open fatal ones stay for all others: they are what a person acts
+  /// on, and harmless ones come all the time on an affected engine. Otherwise the newest reported ones stay.
+  explicit StatusStore(std::size_t keep);
+  StatusStore(const StatusStore&) = delete;
+  StatusStore& operator=(const StatusStore&) = delete;
+  ~StatusStore() = default;
+
+  /// Replaces the snapshot. Call once before the HTTP server starts, so that the slot's name is on the first
+  /// scrape; then a few times a second. `now` is for the history.
+  void publish(core::StatusSnapshot snapshot, Clock::time_point now = Clock::now());
+  /// Adds a finding, or replaces the kept one of the same id; either way it is the newest afterwards.
+  void add(core::Finding finding);
+  /// Adds a finding that an earlier process told: it does not count as reported.
+  void restore(core::Finding finding);
+  /// The event loop turned at `now`.
+  void beat(Clock::time_point now);
+
+  /// It has streamed since the start, whether or not it does now.
+  [[nodiscard]] bool has_streamed() const;
+  /// Never null; before the first publish() it is a default snapshot, which is not ready.
+  [[nodiscard]] std::shared_ptr<const core::StatusSnapshot> snapshot() const;
+  /// At most `limit` kept findings, the newest first; those left out are chosen as those not kept.
+  [[nodiscard]] std::vector<std::shared_ptr<const core::Finding>> findings(std::size_t limit) const;
+  /// Findings reported as new since the start, kept or not.
+  [[nodiscard]] std::uint64_t findings_total() const;
+  /// Whether the last beat is younger than kBeatAgeMax at `now`; false before the first beat.
+  [[nodiscard]] bool alive(Clock::time_point now) const;
+  [[nodiscard]] std::size_t keep() const noexcept { return keep_; }
+  /// What publish() was told of late, the oldest first.
+  [[nodiscard]] std::deque<HistoryPoint> history() const;
+
+  /// Reports in the order in which add() took them.
+  struct Updates {
+    std::vector<std::shared_ptr<const core::Finding>> findings;
+    /// Number of the newest in `findings`, or what was asked for when there is none.
+    std::uint64_t last = 0;
+    /// false = some between are no longer kept: the reader must begin with findings() again.
+    bool complete = true;
+  };
+  /// At most `limit` reports that came after number `after`; of a finding reported twice the later one alone.
+  [[nodiscard]] Updates updates_after(std::uint64_t after, std::size_t limit) const;
+  /// Number of the newest report; counts from 1 for each store.
+  [[nodiscard]] std::uint64_t last_update() const;
+  /// Tells boards apart: the numbers of another process' reports mean nothing here.
+  [[nodiscard]] const std::string& origin() const noexcept { return origin_; }
+  /// Returns when there is a report after number `after`, at `until`, or at once after release().
+  void wait_for_update(std::uint64_t after, Clock::time_point until) const;
+  /// Nobody waits here any more; for the end of the HTTP server.
+  void release();
+
+ private:
+  struct Entry {
+    std::shared_ptr<const core::Finding> finding;
+    std::uint64_t number;
+  };
+  /// The newest first.
+  using Ring = std::list<Entry>;
+
+  void put(std::shared_ptr<const core::Finding> entry, bool counts);
+  [[nodiscard]] Ring& ring_for(const core::Finding& finding) noexcept;
+
+  const std::size_t keep_;
+  const std::string origin_;
+  mutable std::mutex mutex_;
+  mutable std::condition_variable changed_;
+  // All below are guarded by mutex_.
+  std::shared_ptr<const core::StatusSnapshot> snapshot_;
+  Ring pressing_;
+  Ring others_;
+  std::unordered_map<std::uint64_t, Ring::iterator> by_id_;
+  std::uint64_t findings_total_ = 0;
+  std::uint64_t last_number_ = 0;
+  /// The newest report that was dropped for want of room.
+  std::uint64_t dropped_number_ = 0;
+  History history_;
+  bool streamed_ = false;
+  bool released_ = false;
+  bool beaten_ = false;
+  Clock::time_point last_beat_;
+};
+
+}  // namespace dupwatch::web

@@ -1,0 +1,141 @@
+#include "daemon/web/status_store.hpp"
+
+#include <gtest/gtest.h>
+
+#include "tests/unit/web/samples.hpp"
+
+namespace dupwatch::web::status_board_test {
+namespace {
+
+using Time = StatusStore::Clock::time_point;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+std::string order(const StatusStore& store, std::size_t limit = 100) {
+  std::string ids;
+  for (const auto& entry : store.findings(limit)) ids += std::to_string(entry->id) + " ";
+  return ids;
+}
+
+TEST(StatusStore, KeepsTheNewestFindingsOnly) {
+  StatusStore store{3};
+  for (std::uint64_t id = 1; id <= 5; ++id) store.add(finding(id));
+  EXPECT_EQ(order(store), "5 4 3 ");
+  EXPECT_EQ(order(store, 2), "5 4 ");
+  EXPECT_EQ(order(store, 0), "");
+  EXPECT_EQ(store.findings_total(), 5U);
+}
+
+TEST(StatusStore, AChangedFindingReplacesTheKeptOneAndIsTheNewest) {
+  StatusStore store{3};
+  for (std::uint64_t id = 1; id <= 3; ++id) store.add(finding(id));
+  auto changed = finding(1);
+  changed.change = core::FindingChange::kChanged;
+  changed.severity = core::Severity::kFatal;
+  store.add(changed);
+  EXPECT_EQ(order(store), "1 3 2 ");
+  EXPECT_EQ(store.findings(1)[0]->severity, core::Severity::kFatal);
+  EXPECT_EQ(store.findings_total(), 3U);
+  store.add(finding(4));
+  EXPECT_EQ(order(store), "4 1 3 ");
+}
+
+TEST(StatusStore, AChangeOfADroppedFindingIsKeptAgainButNotCounted) {
+  StatusStore store{1};
+  store.add(finding(1));
+  store.add(finding(2));
+  auto changed = finding(1);
+  changed.change = core::FindingChange::kChanged;
+  store.add(changed);
+  EXPECT_EQ(order(store), "1 ");
+  EXPECT_EQ(store.findings_total(), 2U);
+}
+
+core::Finding fatal(std::uint64_t id) {
+  auto out = finding(id);
+  out.severity = core::Severity::kFatal;
+  return out;
+}
+
+TEST(StatusStore, OpenFatalFindingsStayForHarmlessOnes) {
+  StatusStore store{3};
+  store.add(fatal(1));
+  for (std::uint64_t id = 2; id <= 9; ++id) store.add(finding(id));
+  EXPECT_EQ(order(store), "9 8 1 ");
+  EXPECT_EQ(order(store, 2), "9 1 ");
+  EXPECT_EQ(order(store, 1), "1 ");
+  store.add(fatal(10));
+  store.add(fatal(11));
+  EXPECT_EQ(order(store), "11 10 1 ");
+  store.add(fatal(12));
+  EXPECT_EQ(order(store), "12 11 10 ");
+}
+
+TEST(StatusStore, AFatalFindingThatIsOverMakesRoomAgain) {
+  StatusStore store{2};
+  store.add(fatal(1));
+  store.add(finding(2));
+  auto over = fatal(1);
+  over.change = core::FindingChange::kChanged;
+  over.state = core::FindingState::kRunEnded;
+  store.add(over);
+  EXPECT_EQ(order(store), "1 2 ");
+  store.add(finding(3));
+  store.add(finding(4));
+  EXPECT_EQ(order(store), "4 3 ");
+}
+
+TEST(StatusStore, UpdatesOfBothKindsComeInTheOrderOfTheReports) {
+  StatusStore store{4};
+  store.add(finding(1));
+  store.add(fatal(2));
+  store.add(finding(3));
+  store.add(fatal(4));
+  const auto ids = [&](std::uint64_t after, std::size_t limit) {
+    std::string out;
+    for (const auto& entry : store.updates_after(after, limit).findings)
+      out += std::to_string(entry->id) + " ";
+    return out;
+  };
+  EXPECT_EQ(ids(0, 100), "1 2 3 4 ");
+  EXPECT_EQ(ids(1, 2), "2 3 ");
+  EXPECT_EQ(store.updates_after(1, 2).last, 3U);
+  EXPECT_EQ(ids(4, 100), "");
+  EXPECT_TRUE(store.updates_after(0, 100).complete);
+  // 1 and 3 leave for the fatal ones; whoever had seen less begins anew.
+  store.add(fatal(5));
+  store.add(fatal(6));
+  EXPECT_EQ(ids(3, 100), "4 5 6 ");
+  EXPECT_TRUE(store.updates_after(3, 100).complete);
+  EXPECT_FALSE(store.updates_after(2, 100).complete);
+}
+
+TEST(StatusStore, IsAliveForTenSecondsAfterABeat) {
+  StatusStore store{1};
+  const Time start{seconds{100}};
+  EXPECT_FALSE(store.alive(start));
+  store.beat(start);
+  EXPECT_TRUE(store.alive(start));
+  EXPECT_TRUE(store.alive(start + milliseconds{9'999}));
+  EXPECT_FALSE(store.alive(start + seconds{10}));
+  store.beat(start + seconds{20});
+  EXPECT_TRUE(store.alive(start + seconds{21}));
+}
+
+TEST(StatusStore, BeforeTheFirstSnapshotItIsNotReadyAndSaysWhy) {
+  const StatusStore store{1};
+  EXPECT_FALSE(store.snapshot()->ready);
+  EXPECT_EQ(store.snapshot()->not_ready_reason, "starting");
+}
+
+TEST(StatusStore, ASnapshotInUseOutlivesTheNext) {
+  StatusStore store{1};
+  store.publish(streaming());
+  const auto held = store.snapshot();
+  store.publish({});
+  EXPECT_EQ(held->slot_name, "dupwatch");
+  EXPECT_EQ(store.snapshot()->slot_name, "");
+}
+
+}  // namespace
+}  // namespace dupwatch::web::status_board_test
