@@ -40,7 +40,7 @@ void Watch::stream_started(decoder::Plugin plugin, decoder::Lsn from) {
   decoder_ = decoder::make_decoder(plugin, watched_tables(profile_));
   confirm_.stream_started(from);
   received_ = from;
-  reply_requested_ = false;
+  reply_requests_.stream_started();
 }
 
 void Watch::receive(std::span<const std::byte> copy_data, Instant now) {
@@ -58,7 +58,7 @@ void Watch::receive(std::span<const std::byte> copy_data, Instant now) {
   } else if (const auto* keepalive = std::get_if<decoder::Keepalive>(&frame)) {
     received_ = std::max(received_, keepalive->wal_end);
     confirm_.keepalive(keepalive->wal_end);
-    reply_requested_ = reply_requested_ || keepalive->reply_requested;
+    if (keepalive->reply_requested) reply_requests_.asked(keepalive->sent);
   } else if (const auto* error = std::get_if<decoder::DecodeError>(&frame)) {
     ++counters_.decode_errors[static_cast<std::size_t>(error->kind)];
     notice(Notice::Kind::kDecodeError, "frame: " + error->detail);
@@ -70,10 +70,6 @@ bool Watch::may_read() const noexcept {
   if (pending_runs_ == 0) return true;
   if (pending_runs_ >= kPendingRunsMax || index_.over_bound()) return false;
   return pending_runs_ < kReadBackRunsMax || index_.open_bytes() < index_.bytes_max() / kPendingShare;
-}
-
-bool Watch::take_reply_request() noexcept {
-  return std::exchange(reply_requested_, false);
 }
 
 void Watch::on_begin(const decoder::Begin& begin) {

@@ -15,6 +15,7 @@
 #include "daemon/core/confirm_rule.hpp"
 #include "daemon/core/heartbeat.hpp"
 #include "daemon/core/replay_rules.hpp"
+#include "daemon/core/reply_requests.hpp"
 #include "daemon/core/reported_findings.hpp"
 #include "daemon/core/run_index.hpp"
 #include "daemon/core/stats.hpp"
@@ -76,8 +77,8 @@ class Watch final : private decoder::ChangeSink {
   void receive(std::span<const std::byte> copy_data, Instant now);
   /// False while pending work is at its bound: stop reading the socket, go on sending status.
   [[nodiscard]] bool may_read() const noexcept;
-  /// The server asked for an immediate status update; cleared by the call.
-  [[nodiscard]] bool take_reply_request() noexcept;
+  /// Its requests for a status update.
+  [[nodiscard]] ReplyRequests& reply_requests() noexcept { return reply_requests_; }
 
   /// The next batch to read back; nullopt while one is in flight or none is needed.
   [[nodiscard]] std::optional<ReadBack> next_read_back();
@@ -191,7 +192,7 @@ class Watch final : private decoder::ChangeSink {
   decoder::Begin transaction_;
   RecentCommits recent_commits_;
   Instant now_{};
-  bool reply_requested_ = false;
+  ReplyRequests reply_requests_;
   std::uint32_t relation_oid_ = 0;
   std::vector<Notice> notices_;
 

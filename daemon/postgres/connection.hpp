@@ -133,6 +133,7 @@ class Connection {
   /// Reads what the socket has, as much as one buffer of libpq takes. False: the connection broke; what was
   /// received before can still be read.
   [[nodiscard]] bool consume_input();
+  /// Takes what was read apart, also what a session that waits for no answer is told.
   [[nodiscard]] bool busy() const;
   /// Next result of the query in flight, null when it is complete. Only when not busy().
   [[nodiscard]] Result next_result();

@@ -43,7 +43,7 @@ struct Connection::State {
   std::optional<std::string> notice;
   /// An error that libpq does not know of: a DSN that can't be parsed, a host's time that is up.
   std::optional<Error> own_error;
-  /// The error that ended the stream, kept because libpq hands it out once.
+  /// What the server said when it ended the stream or an idle session, kept because libpq hands it out once.
   std::optional<Error> last_words;
   std::string address;
   std::uint32_t attempt = 0;
@@ -56,9 +56,17 @@ struct Connection::State {
   static void on_notice(void* self, const PGresult* result) {
     const char* text = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
     const char* severity = PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED);
-    // NOTICE and INFO tell of success.
-    if (text == nullptr || severity == nullptr || std::string_view{severity} != "WARNING") return;
-    static_cast<State*>(self)->notice = one_line(text);
+    if (text == nullptr || severity == nullptr) return;
+    auto& state = *static_cast<State*>(self);
+    const std::string_view what{severity};
+    // A session that waits for no answer is told of its end by what libpq takes for a notice. NOTICE and INFO
+    // tell of success.
+    if (what == "FATAL" || what == "PANIC") {
+      state.last_words = classify(Stage::kQuery, text_or_empty(PQresultErrorField(result, PG_DIAG_SQLSTATE)),
+                                  one_line(text));
+    } else if (what == "WARNING") {
+      state.notice = one_line(text);
+    }
   }
 
   void start() {

@@ -387,6 +387,14 @@ Error classify(Stage stage, std::string_view sqlstate, std::string_view message)
   return error;
 }
 
+bool ends_session(const Error& error) noexcept {
+  return error.sqlstate == "57P01" || error.sqlstate == "57P02";
+}
+
+bool says_goodbye(const Error& error) noexcept {
+  return ends_session(error) || error.sqlstate == "57P03";
+}
+
 std::vector<std::string_view> known_reasons() {
   std::vector<std::string_view> reasons{kUnknown, kServerError};
   for (const auto& row : kRows) reasons.push_back(row.reason);

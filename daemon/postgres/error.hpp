@@ -44,6 +44,11 @@ enum class Stage : std::uint8_t { kConnect, kQuery, kCreateSlot, kStartReplicati
 /// so SQLSTATE decides first and prefixes only where it is ambiguous). Pure.
 [[nodiscard]] Error classify(Stage stage, std::string_view sqlstate, std::string_view message);
 
+/// The server has ended this session (57P01) or all of them (57P02).
+[[nodiscard]] bool ends_session(const Error& error) noexcept;
+/// The same, or the server admits no session because it goes down or comes up (57P03).
+[[nodiscard]] bool says_goodbye(const Error& error) noexcept;
+
 /// Every reason that classify() can give, in no order, each once.
 [[nodiscard]] std::vector<std::string_view> known_reasons();
 

@@ -47,6 +47,10 @@ const std::optional<Error>& SqlClient::trouble() const noexcept {
   return trouble_;
 }
 
+std::optional<Error> SqlClient::take_farewell() noexcept {
+  return std::exchange(farewell_, std::nullopt);
+}
+
 void SqlClient::turn(Instant now, bool readable) {
   if (!connection_) {
     if (queue_.empty() || now < retry_at_) return;
@@ -58,8 +62,10 @@ void SqlClient::turn(Instant now, bool readable) {
 
 void SqlClient::renew(core::ServerPin server, Instant now) {
   config_.server = std::move(server);
+  farewell_.reset();
   if (!connection_) return;
-  drop(now, {Fault::kTransient, "renewed", "", "the connection was renewed with the stream", ""});
+  drop(now, {Fault::kTransient, "renewed", "", "the connection was renewed with the stream", ""},
+       EndedBy::kUs);
   retry_at_ = now;
   trouble_.reset();
 }
@@ -72,7 +78,7 @@ void SqlClient::connect(Instant now) {
 
 void SqlClient::advance(Instant now) {
   if (now >= deadline_ && !connection_->next_host()) {
-    drop(now, connection_->error(Stage::kConnect));
+    drop(now, connection_->error(Stage::kConnect), EndedBy::kUs);
     return;
   }
   switch (connection_->advance()) {
@@ -83,7 +89,7 @@ void SqlClient::advance(Instant now) {
       events_ = POLLOUT;
       break;
     case Connection::Progress::kFailed:
-      drop(now, connection_->error(Stage::kConnect));
+      drop(now, connection_->error(Stage::kConnect), EndedBy::kServer);
       return;
     case Connection::Progress::kReady:
       connected_ = true;
@@ -123,6 +129,7 @@ void SqlClient::work(Instant now, bool readable) {
   if (!connection_ || (!in_flight_ && !readable)) return;
   static_cast<void>(connection_->flush());
   const bool alive = connection_->consume_input();
+  if (!in_flight_) static_cast<void>(connection_->busy());
   bool heard = false;
   // What arrived before a break still counts: the query may have been answered in full.
   while (in_flight_ && connection_ && (copying_ || !connection_->busy())) {
@@ -135,13 +142,14 @@ void SqlClient::work(Instant now, bool readable) {
     if (!result) {
       finish(std::exchange(failed_, std::nullopt));
       if (wrong_server_) {
-        drop(now, other_server());
+        drop(now, other_server(), EndedBy::kUs);
         return;
       }
       if (alive && !queue_.empty()) send_next(now);
       continue;
     }
     if (auto error = result_error(*result, Stage::kQuery)) {
+      if (says_goodbye(*error)) farewell_ = error;
       if (!failed_) failed_ = std::move(error);
       continue;
     }
@@ -152,15 +160,17 @@ void SqlClient::work(Instant now, bool readable) {
   }
   if (!connection_) return;
   if (!alive || connection_->broken()) {
-    drop(now, connection_->error(Stage::kQuery));
+    drop(now, connection_->error(Stage::kQuery), EndedBy::kServer);
     return;
   }
   events_ = static_cast<short>(connection_->flush() ? POLLIN : POLLIN | POLLOUT);
   if (!in_flight_) return;
   if (heard) deadline_ = after(now, queue_.front().silence_max);
   if (now >= deadline_) {
-    drop(now, {Fault::kTransient, "timeout", "", "no answer from the server to a query",
-               "dupwatch connects anew."});
+    drop(
+        now,
+        {Fault::kTransient, "timeout", "", "no answer from the server to a query", "dupwatch connects anew."},
+        EndedBy::kUs);
   }
 }
 
@@ -184,7 +194,7 @@ bool SqlClient::hand_on_copied(bool& heard) {
 void SqlClient::send_next(Instant now) {
   const auto& query = queue_.front();
   if (!connection_->send(query.text, query.params)) {
-    drop(now, connection_->error(Stage::kQuery));
+    drop(now, connection_->error(Stage::kQuery), EndedBy::kServer);
     return;
   }
   in_flight_ = true;
@@ -194,7 +204,9 @@ void SqlClient::send_next(Instant now) {
 
 /// Ends the connection. A query in flight fails with it; one that was only waiting is sent on the next
 /// connection.
-void SqlClient::drop(Instant now, Error error) {
+void SqlClient::drop(Instant now, Error error, EndedBy ended_by) {
+  // A session that was refused for another reason says nothing of those that stand.
+  if (ended_by == EndedBy::kServer && !farewell_ && (connected_ || says_goodbye(error))) farewell_ = error;
   const bool was_idle = connected_ && !in_flight_ && !std::exchange(wrong_server_, false);
   connection_.reset();
   connected_ = false;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <deque>
 #include <functional>
 #include <optional>
@@ -55,6 +56,10 @@ class SqlClient {
   /// Last connection error, for status and log; cleared by a successful connection. Attempts go on whatever
   /// its fault: queries stay queued, and only a query that was in flight fails.
   [[nodiscard]] const std::optional<Error>& trouble() const noexcept;
+  /// Why the server ended a session that stood, idle or not, or admits none because it goes down (57P03);
+  /// once. Its other sessions are at their end as well then, or may be: a server that shuts down ends those
+  /// with queries first.
+  [[nodiscard]] std::optional<Error> take_farewell() noexcept;
 
  private:
   void connect(Instant now);
@@ -62,7 +67,8 @@ class SqlClient {
   void work(Instant now, bool readable);
   [[nodiscard]] bool hand_on_copied(bool& heard);
   void send_next(Instant now);
-  void drop(Instant now, Error error);
+  enum class EndedBy : std::uint8_t { kUs, kServer };
+  void drop(Instant now, Error error, EndedBy ended_by);
   void check_server();
   void finish(std::optional<Error> error);
 
@@ -76,6 +82,7 @@ class SqlClient {
   bool wrong_server_ = false;
   std::optional<Error> failed_;
   std::optional<Error> trouble_;
+  std::optional<Error> farewell_;
   short events_ = 0;
   Instant retry_at_{};
   /// Of the present host while connecting, of the answer while a query is in flight.

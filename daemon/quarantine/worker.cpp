@@ -93,6 +93,11 @@ std::vector<std::uint64_t> QuarantineWorker::take_done() {
   return std::exchange(done_, {});
 }
 
+std::optional<Error> QuarantineWorker::take_farewell() {
+  const std::lock_guard lock(mutex_);
+  return std::exchange(farewell_, std::nullopt);
+}
+
 core::QuarantineStats QuarantineWorker::stats() const {
   const std::lock_guard lock(mutex_);
   auto stats = stats_;
@@ -129,6 +134,7 @@ std::optional<Error> QuarantineWorker::prepare(core::Instant now) {
   auto error = session_ ? std::nullopt : connect();
   if (!error) error = look();
   if (!error) return std::nullopt;
+  note_farewell(*error);
   unavailable(*error);
   // A missing right is no matter of the connection; anything else may be.
   if (error->reason != kNoRight) session_.reset();
@@ -183,6 +189,7 @@ void QuarantineWorker::act(Task task) {
       .automatic = true};
   auto answer = quarantine_row(config_, session_->table, request, session_->sql, waiter_);
   if (const auto* error = std::get_if<Error>(&answer)) {
+    note_farewell(*error);
     // The server undoes what was begun. A lock that was not free in time says nothing about the next act.
     const bool goes_on = error->sqlstate == "55P03" || error->sqlstate.starts_with("40");
     const auto undone = session_->sql.execute("ROLLBACK", {}, waiter_, postgres::kAnswerTimeout);
@@ -287,6 +294,18 @@ void QuarantineWorker::unavailable(const Error& error) {
                                                                    {"sqlstate", error.sqlstate},
                                                                    {"error", error.message},
                                                                    {"remedy", act_remedy(error)}});
+}
+
+void QuarantineWorker::note_farewell(const Error& error) {
+  // A primary of the slot's server that starts says nothing of that one.
+  const bool says =
+      config_.quarantine.dsn.empty() ? postgres::says_goodbye(error) : postgres::ends_session(error);
+  if (!says) return;
+  {
+    const std::lock_guard lock(mutex_);
+    farewell_ = error;
+  }
+  wake_.signal();
 }
 
 void QuarantineWorker::set_state(QuarantineState state, std::string reason) {

@@ -39,6 +39,8 @@ class QuarantineWorker {
   void add(const core::Finding& finding);
   /// Findings whose row is out of the log, since the last call.
   [[nodiscard]] std::vector<std::uint64_t> take_done();
+  /// What the server said when it ended the session; once.
+  [[nodiscard]] std::optional<postgres::Error> take_farewell();
   /// From any thread.
   [[nodiscard]] core::QuarantineStats stats() const;
 
@@ -63,6 +65,7 @@ class QuarantineWorker {
   void count(core::QuarantineOutcome outcome);
   void say(const quarantine::Task& task, std::string_view result, const ActOutcome& outcome);
   void unavailable(const postgres::Error& error);
+  void note_farewell(const postgres::Error& error);
   void set_state(core::QuarantineState state, std::string reason);
 
   const core::Config& config_;
@@ -74,10 +77,11 @@ class QuarantineWorker {
 
   mutable std::mutex mutex_;
   std::condition_variable changed_;
-  bool stop_ = false;                // guarded by mutex_
-  quarantine::TaskList tasks_;       // guarded by mutex_
-  std::vector<std::uint64_t> done_;  // guarded by mutex_
-  core::QuarantineStats stats_;      // guarded by mutex_
+  bool stop_ = false;                        // guarded by mutex_
+  quarantine::TaskList tasks_;               // guarded by mutex_
+  std::vector<std::uint64_t> done_;          // guarded by mutex_
+  core::QuarantineStats stats_;              // guarded by mutex_
+  std::optional<postgres::Error> farewell_;  // guarded by mutex_
 
   /// Of the thread alone.
   std::optional<Session> session_;

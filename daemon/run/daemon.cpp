@@ -15,9 +15,6 @@ using postgres::Fault;
 
 // A stream that held this long was healthy: the next failure starts the backoff anew.
 constexpr std::chrono::seconds kHealthyStream{10};
-// A predecessor that was killed leaves its walsender until the server notices; a slot that stays in use
-// longer belongs to somebody.
-constexpr std::chrono::seconds kSlotInUseDefault{60};
 // A standby asks so often; it takes over within that and the time of a start.
 constexpr std::chrono::milliseconds kStandbyInterval{500};
 
@@ -28,7 +25,9 @@ std::string read_back_copy_for(const Attachment& attachment, const core::Profile
 
 core::Disconnect disconnect_kind(const Error& error, bool streamed) {
   if (!streamed) return core::Disconnect::kConnectFailed;
-  if (error.reason == "server_closed") return core::Disconnect::kServerClosed;
+  if (error.reason == "server_closed" || postgres::says_goodbye(error)) {
+    return core::Disconnect::kServerClosed;
+  }
   if (error.fault == Fault::kSlotLost) return core::Disconnect::kError;
   if (error.reason == "heartbeat_lost") return core::Disconnect::kHeartbeatLost;
   return error.sqlstate.empty() ? core::Disconnect::kNetwork : core::Disconnect::kError;
@@ -159,6 +158,8 @@ std::optional<Error> Daemon::attach_and_stream() {
   auto error = stream_->run();
   if (process::steady_now() - stream_->facts().started >= kHealthyStream) backoff_.reset();
   stream_.reset();
+  // A session that stays would keep a server from shutting down that waits for all of them.
+  sql_.renew(connection_.server, process::steady_now());
   return error;
 }
 
@@ -184,6 +185,7 @@ std::optional<Error> Daemon::start_stream(Attachment& attachment) {
     return error;
   }
   sql_.renew(attachment.server, process::steady_now());
+  farewell_.reset();
   if (!recheck_) schedule_recheck(process::steady_now());
   watch_.stream_started(attachment.plugin, attachment.from);
   lag_.reset();
@@ -255,21 +257,25 @@ void Daemon::note_server(const Attachment& attachment) {
 }
 
 process::ExitCode Daemon::judge_error(const Error& error) {
+  if (error.reason == "standby") return judge_obstacle(core::Obstacle::kStandby, error);
+  if (error.reason == "slot_in_use") return judge_obstacle(core::Obstacle::kSlotInUse, error);
+  return judge_obstacle(error.fault == Fault::kTransient ? core::Obstacle::kPassing : core::Obstacle::kAccess,
+                        error);
+}
+
+process::ExitCode Daemon::judge_obstacle(core::Obstacle obstacle, const Error& error) {
+  using std::chrono::duration_cast;
+  using std::chrono::milliseconds;
   const auto now = process::steady_now();
-  auto code = process::ExitCode::kClean;
-  const auto patience = config_.connection.startup_timeout;
-  if (error.reason == "standby") {
-    // It may stand by for ever.
-  } else if (error.reason == "slot_in_use") {
-    if (!slot_in_use_since_) slot_in_use_since_ = now;
-    const auto bound = patience.count() == 0 ? std::chrono::milliseconds{kSlotInUseDefault} : patience;
-    if (now - *slot_in_use_since_ >= bound) code = process::ExitCode::kOperator;
-  } else if (error.fault != Fault::kTransient) {
-    code = process::ExitCode::kOperator;
-  } else if (!ever_attached_ && patience.count() != 0 && now - started_ >= patience) {
-    code = process::ExitCode::kTemporary;
-  }
-  if (code == process::ExitCode::kClean) return code;
+  if (obstacle == core::Obstacle::kSlotInUse && !slot_in_use_since_) slot_in_use_since_ = now;
+  const auto verdict = core::after_failure(
+      obstacle, {.ever_streamed = ever_attached_,
+                 .since_start = duration_cast<milliseconds>(now - started_),
+                 .in_use = duration_cast<milliseconds>(now - slot_in_use_since_.value_or(now)),
+                 .patience = config_.connection.startup_timeout});
+  if (verdict == core::Verdict::kTryAgain) return process::ExitCode::kClean;
+  const auto code =
+      verdict == core::Verdict::kTemporary ? process::ExitCode::kTemporary : process::ExitCode::kOperator;
   log_.error(error.message, {{"reason", error.reason},
                              {"sqlstate", error.sqlstate},
                              {"remedy", error.remedy},

@@ -8,6 +8,7 @@
 #include "daemon/core/backoff.hpp"
 #include "daemon/core/config.hpp"
 #include "daemon/core/coverage.hpp"
+#include "daemon/core/give_up.hpp"
 #include "daemon/core/lag_meter.hpp"
 #include "daemon/core/slot_guard.hpp"
 #include "daemon/core/watch.hpp"
@@ -79,6 +80,7 @@ class Daemon {
   void note_server(const Attachment& attachment);
   /// kClean = try again after a pause.
   [[nodiscard]] process::ExitCode judge_error(const postgres::Error& error);
+  [[nodiscard]] process::ExitCode judge_obstacle(core::Obstacle obstacle, const postgres::Error& error);
   [[nodiscard]] bool pause(const postgres::Error& error);
   /// Waits for the dupwatch that has the slot to be gone; false: stop was requested.
   [[nodiscard]] bool stand_by(const postgres::Error& error);
@@ -102,6 +104,9 @@ class Daemon {
   [[nodiscard]] std::string not_ready_reason(core::Instant now) const;
   /// Why the stream is to be begun anew although its connection holds.
   [[nodiscard]] std::optional<postgres::Error> judge_stream(const StreamFacts& facts, core::Instant now);
+  /// What a session of ours was told when the server ended it: it may be about to shut down.
+  [[nodiscard]] std::optional<postgres::Error> take_farewell();
+  void note_farewell(const postgres::Error& error);
   void count_disconnect(const postgres::Error& error);
 
   /// Changed by put_in_force() alone, in what no other thread reads.
@@ -143,6 +148,8 @@ class Daemon {
   core::Engine ulid_engine_ = core::Engine::kV4;
   core::Instant next_recheck_ = core::Instant::max();
   std::string recheck_trouble_;
+  /// Of the scan or the recheck.
+  std::optional<postgres::Error> farewell_;
   std::optional<postgres::GuardState> guard_;
   bool baseline_told_ = false;
   std::optional<StreamLoop> stream_;

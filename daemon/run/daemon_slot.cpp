@@ -51,7 +51,9 @@ Daemon::Recovery Daemon::slot_given_up(const Error& error) {
                                {"losses", std::to_string(slot_return_.losses()), true},
                                {"remedy", error.remedy}});
   }
-  if (policy == core::LostPolicy::kStop) return {.code = judge_error(error)};
+  if (policy == core::LostPolicy::kStop) {
+    return {.code = judge_obstacle(core::Obstacle::kSlotGivenUp, error)};
+  }
   if (policy == core::LostPolicy::kRecreateAndScan) {
     const auto dropped =
         drop_own_slot(connection_, own_slot(), fuse ? DropWhen::kAnyway : DropWhen::kLost, waiter_);

@@ -49,7 +49,24 @@ core::Instant Daemon::turn_deadline() const {
                    next_recheck_, service_.deadline()});
 }
 
+void Daemon::note_farewell(const postgres::Error& error) {
+  if (postgres::says_goodbye(error)) farewell_ = error;
+}
+
+std::optional<postgres::Error> Daemon::take_farewell() {
+  auto said = sql_.take_farewell();
+  if (!said) said = heartbeat_.take_farewell();
+  if (!said) said = quarantine_.take_farewell();
+  if (!said) said = std::exchange(farewell_, std::nullopt);
+  // Whatever it was called, the next attempt shows what is true.
+  if (said) said->fault = postgres::Fault::kTransient;
+  return said;
+}
+
 std::optional<postgres::Error> Daemon::judge_stream(const StreamFacts& facts, core::Instant now) {
+  // A server that shuts down waits for what its walsender has sent to be confirmed, and answers no query that
+  // this may need: the stream ends first, and the slot keeps its position.
+  if (auto farewell = take_farewell()) return farewell;
   const auto& slot = monitor_.slot();
   if (auto fuse = blown_fuse(slot)) return fuse;
   return heartbeat_.lost(facts.heard, slot ? std::optional(slot->active) : std::nullopt, now);
@@ -78,6 +95,7 @@ void Daemon::collect_baseline(core::Instant now) {
                                     {"runs", std::to_string(baseline_->runs()), true},
                                     {"rows", std::to_string(baseline_->rows()), true}};
   if (const auto error = baseline_->error()) {
+    note_farewell(*error);
     auto fields = counts;
     fields.push_back({"reason", error->reason});
     fields.push_back({"error", error->message});
@@ -100,6 +118,7 @@ void Daemon::tick_recheck(core::Instant now) {
                  {"remedy", answers->error->remedy}});
     }
     recheck_trouble_ = trouble;
+    if (answers->error) note_farewell(*answers->error);
     if (!answers->error) guard_ = answers->guard;
     for (auto& view : answers->views) watch_.rechecked(std::move(view), answers->asked);
   }

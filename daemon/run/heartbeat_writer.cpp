@@ -54,6 +54,13 @@ void HeartbeatWriter::tick(core::Instant now) {
   if (own_) own_->turn(now);
 }
 
+std::optional<Error> HeartbeatWriter::take_farewell() {
+  auto said = own_ ? own_->take_farewell() : std::nullopt;
+  // The primary of the slot's server may start for long.
+  if (said && !postgres::ends_session(*said) && postgres::says_goodbye(*said)) return std::nullopt;
+  return said;
+}
+
 core::Instant HeartbeatWriter::deadline() const noexcept {
   const auto next = watch_.heartbeat().deadline();
   return own_ ? std::min(next, own_->deadline()) : next;

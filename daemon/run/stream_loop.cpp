@@ -38,6 +38,16 @@ Error server_closed() {
                .remedy = {}};
 }
 
+Error server_waits() {
+  return Error{.fault = Fault::kTransient,
+               .reason = "server_waits",
+               .sqlstate = {},
+               .message =
+                   "the server does nothing but ask for a position that is not durable yet, as it does "
+                   "when it shuts down",
+               .remedy = "Nothing to do: dupwatch connects again, and the slot stays where it is."};
+}
+
 }  // namespace
 
 std::chrono::milliseconds StreamLoop::status_interval(std::chrono::milliseconds wal_sender_timeout) {
@@ -78,9 +88,10 @@ std::optional<Error> StreamLoop::run() {
     parts_.turn(now);
     report(now);
     if (auto error = parts_.judge(facts_, now)) return error;
+    if (auto error = stands_in_the_way()) return error;
     parts_.read_backs.pump(now, pace_.backlog());
     parts_.watch.evict(now);
-    const bool asked = parts_.watch.take_reply_request();
+    const bool asked = parts_.watch.reply_requests().take();
     if (asked || now >= next_status_) {
       const bool probe = now >= next_probe_;
       if (probe) next_probe_ = now + kProbeInterval;
@@ -92,6 +103,15 @@ std::optional<Error> StreamLoop::run() {
 
 bool StreamLoop::may_read() const {
   return parts_.watch.may_read() && parts_.sink.accepts();
+}
+
+/// A server that shuts down ends its sessions with queries first and its walsenders when their clients have
+/// confirmed all that was sent. Where that session can't be had, its end is not seen.
+std::optional<Error> StreamLoop::stands_in_the_way() const {
+  if (parts_.watch.reply_requests().insistent()) return server_waits();
+  // What is not read can't show it either.
+  if (parts_.sql.trouble() && !may_read()) return parts_.sql.trouble();
+  return std::nullopt;
 }
 
 StreamLoop::Wake StreamLoop::wait(core::Instant now) {

@@ -72,6 +72,8 @@ class StreamLoop {
   void log_notice(const core::Notice& notice);
   void finish();
   [[nodiscard]] bool may_read() const;
+  /// Why the stream may keep the server from shutting down if it goes on.
+  [[nodiscard]] std::optional<postgres::Error> stands_in_the_way() const;
 
   Parts parts_;
   postgres::Connection& replication_;

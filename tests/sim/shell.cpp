@@ -221,7 +221,7 @@ void Shell::send_status(bool sync_fails) {
   if (bug_ == Bug::kConfirmReceived) position = watch_->received().value;
   if (bug_ == Bug::kConfirmKeepalive) position = std::max(position, keepalive_position_);
   if (bug_ == Bug::kConfirmHeartbeat) position = std::max(position, heartbeat_position_);
-  (void)watch_->take_reply_request();
+  (void)watch_->reply_requests().take();
   world_.inspector.confirming(position);
   statuses_.push_back(position);
   world_.trace("status", "{}", position);

@@ -176,11 +176,11 @@ TEST_P(WatchTest, AKeepaliveMovesThePositionOnlyWhileNothingIsPending) {
 
 TEST_P(WatchTest, ARequestForAReplyIsGivenOnce) {
   receive(walsender::Frames::keepalive(0x1080));
-  EXPECT_FALSE(watch.take_reply_request());
+  EXPECT_FALSE(watch.reply_requests().take());
   receive(walsender::Frames::keepalive(0x1080, true));
   receive(walsender::Frames::keepalive(0x1080));
-  EXPECT_TRUE(watch.take_reply_request());
-  EXPECT_FALSE(watch.take_reply_request());
+  EXPECT_TRUE(watch.reply_requests().take());
+  EXPECT_FALSE(watch.reply_requests().take());
 }
 
 TEST_P(WarmWatchTest, ADisconnectWithinATransactionLosesAndRepeatsNothing) {

@@ -57,7 +57,8 @@ Step next(const char* function, PGconn* conn) {
                 .result = {},
                 .breaks = true,
                 .address = {},
-                .warning = {}};
+                .warning = {},
+                .fatal = {}};
   }
   auto step = std::move(steps.front());
   steps.pop_front();
@@ -67,6 +68,10 @@ Step next(const char* function, PGconn* conn) {
   if (step.breaks) conn->status = CONNECTION_BAD;
   if (!step.warning.empty() && conn->receiver != nullptr) {
     const pg_result notice{{PGRES_NONFATAL_ERROR, "01000", step.warning, {}}};
+    conn->receiver(conn->receiver_argument, &notice);
+  }
+  if (step.fatal && conn->receiver != nullptr) {
+    const pg_result notice{*step.fatal};
     conn->receiver(conn->receiver_argument, &notice);
   }
   return step;
@@ -310,7 +315,9 @@ char* PQresultErrorField(const PGresult* result, int field) {
   };
   if (field == PG_DIAG_SQLSTATE) return give(fake.sqlstate);
   if (field == PG_DIAG_MESSAGE_PRIMARY && !fake.sqlstate.empty()) return give(fake.message);
-  if (field == PG_DIAG_SEVERITY_NONLOCALIZED) return const_cast<char*>("WARNING");
+  if (field == PG_DIAG_SEVERITY_NONLOCALIZED) {
+    return const_cast<char*>(fake.status == PGRES_NONFATAL_ERROR ? "WARNING" : "FATAL");
+  }
   return nullptr;
 }
 int PQntuples(const PGresult* result) {

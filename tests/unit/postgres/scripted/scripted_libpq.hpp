@@ -37,6 +37,8 @@ struct Step {
   std::string address{};
   /// A notice that the call delivers, when not empty.
   std::string warning{};
+  /// What an idle session is told of its end, as libpq hands it on: as a notice. With `message` of a FATAL.
+  std::shared_ptr<FakeResult> fatal{};
 };
 
 class Script {
