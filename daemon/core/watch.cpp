@@ -10,7 +10,7 @@
 namespace dupwatch::core {
 namespace {
 
-// ChunkedVector in Row::values, as watched_tables() orders them.
+// Indexes into Row::values, as watched_tables() orders them.
 constexpr std::size_t kRunColumn = 0;
 constexpr std::size_t kIdColumn = 1;
 constexpr std::size_t kTypeColumn = 2;

@@ -45,7 +45,7 @@ constexpr auto kSlotMetrics = std::to_array<MetricDef>({
      "Times dupwatch gave its slot up because of the WAL it held back", 1,
      [](S s, Out out) { out.add(s.status.fuse_blown); }},
     {"dupwatch_poison_rows_total", kCounter, "", "1",
-     "ChunkedVector in the WAL that the output plugin could not deliver and that were stepped over", 1,
+     "Places in the WAL that the output plugin could not deliver and that were stepped over", 1,
      [](S s, Out out) { out.add(s.status.poison_rows); }},
     {"dupwatch_watch_mode", kGauge, "mode", "1",
      "1 for the way the log is watched, 0 for the other: polling = no slot, the open runs are scanned at "
