@@ -1,4 +1,4 @@
-// Every number of the alert rules, with its reason: the one place to change them. `node alerts/generate.mjs` then writes
+// Every number of the alert rules, with its reason: the one place to change them. `./generate` then writes
 // the rule files anew. Durations are strings as Prometheus writes them; bytes and seconds are numbers.
 const GiB = 1024 ** 3;
 

@@ -1,6 +1,6 @@
 -- The table of findings.table: dupwatch.findings, and what the role dupwatch needs to write it: the newest state of every
 -- finding. It may never delete from it nor change which run a finding is of. `dupwatch setup --print-sql` prints the same
--- for the names in your configuration, with all else that dupwatch needs.
+-- for the names in your configuration, with everything else that dupwatch needs.
 DO $dupwatch$
 BEGIN
   IF NOT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = 'dupwatch') THEN

@@ -1,5 +1,5 @@
 -- The quarantine: dupwatch.quarantine, and what the role dupwatch needs to move rows there. `dupwatch setup --print-sql
--- --quarantine` prints the same for the names in your configuration, with all else that dupwatch needs.
+-- --quarantine` prints the same for the names in your configuration, with everything else that dupwatch needs.
 -- Where `dupwatch quarantine apply` keeps the rows it takes out of the log. SELECT on all columns,
 -- payloads included, because a row is kept whole; DELETE, never INSERT or UPDATE: `quarantine restore` is for
 -- a role that may write the table, such as its owner.
