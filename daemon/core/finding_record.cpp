@@ -5,6 +5,8 @@
 #include <charconv>
 #include <string>
 
+#include "decoder/timestamp.hpp"
+
 namespace dupwatch::core {
 namespace {
 
@@ -48,6 +50,14 @@ std::vector<std::optional<std::string>> identity_of(const element& object) {
   return identity;
 }
 
+/// What to_iso8601 makes, as timestamptz_out would put it.
+std::optional<decoder::Timestamp> time_of(std::optional<std::string_view> text) {
+  if (!text || !text->ends_with('Z')) return std::nullopt;
+  std::string time(text->substr(0, text->size() - 1));
+  if (const auto t = time.find('T'); t != std::string::npos) time[t] = ' ';
+  return decoder::parse_timestamp(time + "+00");
+}
+
 std::optional<RowEvidence> row_of(const element& object, std::string_view key) {
   element row;
   if (object[key].get(row) != simdjson::SUCCESS) return std::nullopt;
@@ -56,6 +66,8 @@ std::optional<RowEvidence> row_of(const element& object, std::string_view key) {
   RowEvidence evidence{.id = std::string(*id), .xid = {}, .commit_lsn = {}, .commit_time = {}};
   std::uint64_t xid = 0;
   if (row["xid"].get(xid) == simdjson::SUCCESS) evidence.xid = static_cast<decoder::Xid>(xid);
+  evidence.commit_lsn = decoder::parse_lsn(text_of(row, "commit_lsn").value_or(""));
+  evidence.commit_time = time_of(text_of(row, "commit_time"));
   return evidence;
 }
 
@@ -104,6 +116,7 @@ std::optional<Finding> read_finding(std::string_view json) {
   finding.canonical = *canonical;
   finding.duplicate = *duplicate;
   finding.closing = row_of(object, "closing");
+  finding.flagged_at = time_of(text_of(object, "flagged_at")).value_or(decoder::Timestamp{});
   finding.reason = reason_of(*rule, text_of(object, "why").value_or(""));
   return finding;
 }

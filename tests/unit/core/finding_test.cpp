@@ -243,6 +243,7 @@ TEST(ReadFinding, GivesBackWhatMustBeKnownAgain) {
   EXPECT_EQ(read->canonical.id, finding.canonical.id);
   EXPECT_EQ(read->duplicate.id, finding.duplicate.id);
   EXPECT_EQ(read->closing_id(), finding.closing_id());
+  EXPECT_EQ(to_json(*read), to_json(finding));
 }
 
 TEST(ReadFinding, ARecordOfAnotherVersionKeepsNoForeignText) {
