@@ -98,7 +98,7 @@ std::string timeline(const table::JudgedRun& story, bool colours) {
       const auto& finding = story.findings()[index];
       out += fmt::format("      {}{} {}{} {}: {}; {}\n", colour_of(finding.severity, colours),
                          mark(finding.severity), to_string(finding.severity), colour_end(colours),
-                         to_string(finding.rule), core::rule_info(finding.rule).sentence, finding.reason);
+                         to_string(finding.rule), core::rule_info(finding.rule).sentence, finding.reason());
     }
   }
   return out;

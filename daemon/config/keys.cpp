@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <vector>
 
 #include "daemon/config/reader.hpp"
 
@@ -33,9 +34,15 @@ constexpr std::array<std::string_view, core::kSeverities> kSeverityNames = {"fat
 
 constexpr std::array<std::string_view, core::kQuarantineModes> kQuarantineModes = {"observe", "record",
                                                                                    "remove"};
-// Of the others something would be lost, or removal was not measured to heal.
-constexpr std::array<std::string_view, 3> kRemovableRules = {"duplicate_created", "second_terminal",
-                                                             "lifecycle_after_close"};
+/// Of the others something would be lost, or removal was not measured to heal.
+[[nodiscard]] std::vector<std::string_view> removable_rule_names() {
+  std::vector<std::string_view> names;
+  const auto removable = core::removable_rules();
+  for (std::size_t i = 0; i < core::kRules; ++i) {
+    if (removable[i]) names.push_back(core::to_string(static_cast<core::Rule>(i)));
+  }
+  return names;
+}
 
 constexpr std::size_t kIdentityColumnsMax = 4;
 constexpr std::size_t kAcknowledgedMax = 1000;
@@ -99,11 +106,11 @@ void read_webhook_severities(R r, Draft& d) {
 void read_quarantine_rules(R r, Draft& d) {
   const auto names = r.list(
       [](std::string_view text) -> Parsed<std::string> {
-        auto index = parse_choice(text, kRemovableRules);
+        auto index = parse_choice(text, removable_rule_names());
         if (auto* refusal = std::get_if<Refusal>(&index)) return std::move(*refusal);
         return std::string{text};
       },
-      {1, kRemovableRules.size()});
+      {1, removable_rule_names().size()});
   if (!names) return;
   auto& rules = d.config.quarantine.rules;
   for (std::size_t i = 0; i < core::kRules; ++i) {

@@ -176,8 +176,8 @@ struct QuarantineConfig {
   bool dry_run = false;
   /// Where the rows are taken out; empty = where the slot is. May hold a password.
   std::string dsn;
-  /// By Rule: duplicate_created, second_terminal, lifecycle_after_close.
-  std::array<bool, kRules> rules{false, true, true, true};
+  /// By Rule; some of removable_rules().
+  std::array<bool, kRules> rules = removable_rules();
   /// Acts on this table, by whichever instance. More in a minute or an hour open the circuit; more in one run
   /// are refused.
   std::uint32_t max_per_minute = 20;

@@ -46,9 +46,9 @@ struct RowEvidence {
 struct Finding {
   std::uint64_t id = 0;
   Rule rule = Rule::kDuplicate;
+  /// How the row meets the rule; nullopt: a record of 0.1.0 does not say it.
+  std::optional<Shape> shape;
   Severity severity = Severity::kUnknown;
-  /// Why this severity; text of the case table.
-  std::string_view reason;
   /// The generation that the severity is for.
   Engine engine = Engine::kV4;
   FindingState state = FindingState::kOpen;
@@ -68,6 +68,10 @@ struct Finding {
   std::optional<RowEvidence> closing;
   decoder::Timestamp flagged_at;
 
+  /// Why this severity, for people; empty without a shape.
+  [[nodiscard]] std::string_view reason() const noexcept {
+    return shape ? reason_text(rule, *shape) : std::string_view{};
+  }
   [[nodiscard]] std::optional<std::string> closing_id() const {
     return closing ? std::optional(closing->id) : std::nullopt;
   }

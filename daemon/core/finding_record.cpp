@@ -5,6 +5,7 @@
 #include <charconv>
 #include <string>
 
+#include "daemon/core/first_records.hpp"
 #include "decoder/timestamp.hpp"
 
 namespace dupwatch::core {
@@ -71,12 +72,16 @@ std::optional<RowEvidence> row_of(const element& object, std::string_view key) {
   return evidence;
 }
 
-/// Texts of the table live as long as the process; those of the record do not.
-std::string_view reason_of(Rule rule, std::string_view text) {
-  for (const auto& entry : rule_cases()) {
-    if (entry.rule == rule && entry.reason == text) return entry.reason;
+/// nullopt: a label that this version does not have.
+std::optional<std::optional<Shape>> shape_of(const element& object, Rule rule) {
+  element value;
+  if (object["shape"].get(value) != simdjson::SUCCESS) {
+    return shape_in_first_record(rule, text_of(object, "why").value_or(""));
   }
-  return {};
+  if (value.is_null()) return std::optional<Shape>{};
+  const auto shape = labelled<Shape>(text_of(object, "shape"), kShapes);
+  if (!shape) return std::nullopt;
+  return std::optional<std::optional<Shape>>(shape);
 }
 
 }  // namespace
@@ -96,7 +101,8 @@ std::optional<Finding> read_finding(std::string_view json) {
   const auto run = text_of(object, "run_id");
   const auto canonical = row_of(object, "canonical");
   const auto duplicate = row_of(object, "duplicate");
-  if (!id || !rule || !severity || !state || !engine || !origin || !table || !run || !canonical ||
+  const auto shape = rule ? shape_of(object, *rule) : std::nullopt;
+  if (!id || !rule || !shape || !severity || !state || !engine || !origin || !table || !run || !canonical ||
       !duplicate) {
     return std::nullopt;
   }
@@ -104,6 +110,7 @@ std::optional<Finding> read_finding(std::string_view json) {
   finding.id = *id;
   finding.rule = *rule;
   finding.severity = *severity;
+  finding.shape = *shape;
   finding.state = *state;
   finding.engine = *engine;
   finding.origin = *origin;
@@ -117,7 +124,6 @@ std::optional<Finding> read_finding(std::string_view json) {
   finding.duplicate = *duplicate;
   finding.closing = row_of(object, "closing");
   finding.flagged_at = time_of(text_of(object, "flagged_at")).value_or(decoder::Timestamp{});
-  finding.reason = reason_of(*rule, text_of(object, "why").value_or(""));
   return finding;
 }
 

@@ -293,7 +293,7 @@ Finding ReplayRules::describe(const RunLog& log, const Verdict& verdict, std::st
   finding.rule = verdict.rule;
   finding.engine = engine.value_or(engine_of(log));
   finding.severity = severity(verdict.rule, verdict.shape, finding.engine);
-  finding.reason = rule_case(verdict.rule, verdict.shape).reason;
+  finding.shape = verdict.shape;
   finding.state = log.run_end() == kNone ? FindingState::kOpen : FindingState::kRunEnded;
   finding.origin = origin;
   finding.table = profile_.qualified_name();
@@ -323,7 +323,7 @@ std::optional<Finding> ReplayRules::describe_gap(const SlotNumbers::Gap& gap, st
   finding.rule = Rule::kSlotGap;
   finding.engine = engine.value_or(config_.engine.value_or(Engine::kV5));
   finding.severity = severity(Rule::kSlotGap, Shape::kPlain, finding.engine);
-  finding.reason = rule_case(Rule::kSlotGap, Shape::kPlain).reason;
+  finding.shape = Shape::kPlain;
   finding.state = run_ended ? FindingState::kRunEnded : FindingState::kOpen;
   finding.origin = origin;
   finding.table = profile_.qualified_name();

@@ -18,7 +18,7 @@ void ReportedFindings::say(State& state, const Finding& finding) {
   state.engine = finding.engine;
   state.state = finding.state;
   state.after_close = finding.after_close;
-  state.reason = finding.reason;
+  state.shape = finding.shape;
   state.canonical_id = finding.canonical.id;
   state.duplicate_id = finding.duplicate.id;
   if (finding.duplicate.xid) state.duplicate_xid = finding.duplicate.xid;
@@ -120,7 +120,7 @@ Finding ReportedFindings::rebuild(std::uint64_t id, const State& state) {
   finding.id = id;
   finding.rule = state.rule;
   finding.severity = state.severity;
-  finding.reason = state.reason;
+  finding.shape = state.shape;
   finding.engine = state.engine;
   finding.state = state.state;
   finding.after_close = state.after_close;

@@ -57,7 +57,7 @@ class ReportedFindings {
     Engine engine = Engine::kV4;
     FindingState state = FindingState::kOpen;
     bool after_close = false;
-    std::string_view reason;
+    std::optional<Shape> shape;
     const std::string* run_id = nullptr;  ///< key of by_run_
     std::vector<std::optional<std::string>> identity;
     std::string type;

@@ -177,7 +177,7 @@ TEST(ReportedFindings, AMissingFindingIsGivenBackAsItWasTold) {
   ReportedFindings reported;
   auto told = closed(finding(1, "a", Severity::kFatal));
   told.engine = Engine::kV5BeforeClassSkip;
-  told.reason = "because";
+  told.shape = Shape::kOtherType;
   told.type = "step_created";
   told.identity = {"c", std::nullopt};
   (void)reported.admit(told, at(0s));
@@ -188,7 +188,7 @@ TEST(ReportedFindings, AMissingFindingIsGivenBackAsItWasTold) {
   EXPECT_EQ(back.rule, told.rule);
   EXPECT_EQ(back.severity, Severity::kFatal);
   EXPECT_EQ(back.engine, Engine::kV5BeforeClassSkip);
-  EXPECT_EQ(back.reason, "because");
+  EXPECT_EQ(back.shape, Shape::kOtherType);
   EXPECT_EQ(back.run_id, "r");
   EXPECT_EQ(back.type, "step_created");
   EXPECT_EQ(back.identity, told.identity);
