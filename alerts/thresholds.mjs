@@ -1,5 +1,5 @@
 // Every number of the alert rules, with its reason: the one place to change them. `./generate` then writes
-// the rule files anew. Durations are strings as Prometheus writes them; bytes and seconds are numbers.
+// the rule files. Durations are strings as Prometheus writes them; bytes and seconds are numbers.
 const GiB = 1024 ** 3;
 
 /** What depends on the site: names and addresses. */
@@ -28,8 +28,8 @@ export const thresholds = {
   notStreamingFor: { value: '5m', why: 'ten attempts at connection.backoff_max (30s): a restart or failover of Postgres is over' },
   notReadyFor: { value: '10m', why: 'catching up after a restart is over by then; dupwatch itself calls a lag of 30 s not ready' },
   silent: { value: 120, why: 'twice the default of wal_sender_timeout (60s), after which the server ends a connection that is dead' },
-  heartbeatStale: { value: 120, why: 'twice heartbeat.timeout (60s), by when a stream that is deaf has been begun anew' },
-  heartbeatFor: { value: '2m', why: 'a stream that was begun anew gets a message through by then; a large transaction takes longer, and then nothing is seen either' },
+  heartbeatStale: { value: 120, why: 'twice heartbeat.timeout (60s), by when a stream that brings nothing has been restarted' },
+  heartbeatFor: { value: '2m', why: 'a stream that was restarted gets a message through by then; a large transaction takes longer, and then nothing is seen either' },
   identityFor: { value: '2m', why: 'a migration that renames the table and puts it back in one go is over' },
   decodeWindow: { value: '15m', why: 'one message is enough, and its rows were not checked; it stands long enough to be seen' },
   gapFor: { value: '30m', why: 'the scan that closes a gap begins by itself, and half an hour is what it gets before it counts as stalled' },
@@ -71,7 +71,7 @@ export const thresholds = {
   fillWindow: { value: '30m', why: 'a trend, not one checkpoint' },
   fillFor: { value: '10m', why: 'the trend has to last' },
   fuseWindow: { value: '1h', why: 'one is enough, and it is to be seen when the pause until the next slot, some minutes, is over' },
-  pollingFor: { value: '5m', why: 'a slot that is made anew after a first loss never polls so long' },
+  pollingFor: { value: '5m', why: 'a slot that is recreated after a first loss never polls that long' },
   unboundedFor: { value: '1h', why: 'a setting, no incident' },
   inactiveFor: { value: '10m', why: 'longer than DupwatchDown and DupwatchNotStreaming take, so those name the cause first' },
 };

@@ -14,7 +14,7 @@ export const rules = [
 or
 cnpg_pg_replication_slots_active${named(s)} == 0`,
     for: 'inactiveFor',
-    summary: 'Nobody reads the slot of dupwatch, and it retains WAL.',
+    summary: 'Nothing is reading the slot of dupwatch, and it retains WAL.',
     description: 'Slot {{ $labels.slot_name }} on {{ $labels.instance }} is not active ({{ $value }}): dupwatch is down, cannot connect, or was removed without dupwatch drop.',
   },
   {

@@ -55,7 +55,7 @@ export const rules = [
     expr: () => 'dupwatch_config_last_reload_successful == 0',
     for: 'reloadFailedFor',
     summary: 'The configuration file has errors, and the one before it is in force.',
-    description: 'dupwatch at {{ $labels.instance }} did not take the configuration file when it was told to reload. Its log names every error; with this file it would not start either.',
+    description: 'dupwatch at {{ $labels.instance }} rejected the configuration file on reload. Its log names every error; it would not start with this file either.',
   },
   {
     name: 'DupwatchDetectionFastBurn',

@@ -17,7 +17,7 @@ export const rules = [
     expr: () => 'dupwatch_quarantine_state{state="unavailable"} == 1',
     for: 'quarantineUnavailableFor',
     summary: 'Quarantine is wanted and can do nothing.',
-    description: 'At {{ $labels.instance }} a right, a table or the connection is missing; its log and /api/status say which. Findings are told as ever.',
+    description: 'At {{ $labels.instance }} a right, a table or the connection is missing; its log and /api/status say which. Findings are still reported.',
   },
   {
     name: 'DupwatchQuarantineFailing',

@@ -179,7 +179,7 @@ const index = {
     stat({
       title: 'Findings changed', unit: 'short', width: 5, decimals: 0, alert: 'DupwatchFatalFindings', limits: [],
       queries: [[`sum(increase(${select('dupwatch_finding_changes_total')}[$__range])) or vector(0)`, 'changed']],
-      description: 'Findings told again in the time shown because their severity, state or rows changed.',
+      description: 'Findings reported again in the time shown because their severity, state or rows changed.',
     }),
     stat({
       title: 'Truncated', unit: 'short', decimals: 0, alert: 'DupwatchTableChanged', limits: [[1, 'orange']],

@@ -52,7 +52,7 @@ export const cases = [
       [`dupwatch_config_last_reload_successful{${on('db2')}}`]: '0x4 1x20',
     },
     checks: [['5m', []], ['6m', fires(
-      'dupwatch at db1 did not take the configuration file when it was told to reload. Its log names every error; with this file it would not start either.',
+      'dupwatch at db1 rejected the configuration file on reload. Its log names every error; it would not start with this file either.',
     )]],
   },
   {
