@@ -16,7 +16,7 @@ export const rules = [
     concern: 'findings',
     expr: () => 'dupwatch_quarantine_state{state="unavailable"} == 1',
     for: 'quarantineUnavailableFor',
-    summary: 'Quarantine is wanted and can do nothing.',
+    summary: 'Quarantine is enabled but cannot act.',
     description: 'At {{ $labels.instance }} a right, a table or the connection is missing; its log and /api/status say which. Findings are still reported.',
   },
   {
