@@ -35,7 +35,7 @@ void print_for_people(const postgres::CheckReport& report) {
                colours ? "\x1b[0m" : "", line.name, line.found);
     if (!line.fix.empty()) fmt::print("      {:<24} fix: {}\n", "", line.fix);
   }
-  fmt::print("{}\n", report.failed() ? "not ready: mend the lines marked fail" : "ready");
+  fmt::print("{}\n", report.failed() ? "not ready: fix the checks marked fail" : "ready");
 }
 
 void print_json(const postgres::CheckReport& report) {

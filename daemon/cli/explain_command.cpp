@@ -28,7 +28,7 @@ using postgres::kAnswerTimeout;
 bool write_plan(const table::JudgedRun& story, const core::Profile& profile, const std::string& file) {
   const auto plan = table::repair_plan(story, profile);
   if (plan.sql.empty()) {
-    fmt::print(stderr, "no SQL would mend this run: {} was not written\n", on_screen(file));
+    fmt::print(stderr, "no SQL would repair this run: {} was not written\n", on_screen(file));
     return true;
   }
   if (const int failed = write_new_file(file, repair_script(story.run_id(), plan, process::wall_now()))) {
@@ -36,7 +36,7 @@ bool write_plan(const table::JudgedRun& story, const core::Profile& profile, con
                on_screen(file), std::strerror(failed));  // NOLINT(concurrency-mt-unsafe): no other thread
     return false;
   }
-  fmt::print(stderr, "{} holds the SQL; nobody has run it\n", on_screen(file));
+  fmt::print(stderr, "{} holds the SQL; dupwatch has not run it\n", on_screen(file));
   return true;
 }
 

@@ -135,7 +135,7 @@ process::ExitCode told(const GuardOptions& options, std::string_view result, con
   } else {
     fmt::print("{}: {}\n", result, postgres::one_line(advice.sentence));
     if (state) {
-      fmt::print("scope {}, {}; {} rows kept out, {} let in without a promise\n", scope_name(state->scope),
+      fmt::print("scope {}, {}; rows kept out: {}, let through unchecked: {}\n", scope_name(state->scope),
                  state->enabled ? "enabled" : "DISABLED", count_text(state->suppressed),
                  count_text(state->passed));
     }

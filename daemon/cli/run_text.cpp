@@ -108,10 +108,10 @@ std::string timeline(const table::JudgedRun& story, bool colours) {
 
 std::string run_text(const table::JudgedRun& story, const core::Profile& profile, bool colours) {
   auto out = heading(story, profile, colours) + timeline(story, colours);
-  if (story.findings().empty()) return out + "\nNo rule speaks of this run.\n";
+  if (story.findings().empty()) return out + "\nNo findings for this run.\n";
   const auto plan = table::repair_plan(story, profile);
   if (plan.sentences.empty()) return out;
-  out += "\nWhat can be done (dupwatch does none of it):\n";
+  out += "\nHow to fix it (dupwatch has not changed anything):\n";
   for (const auto& sentence : plan.sentences) out += fmt::format("  - {}\n", on_screen(sentence));
   if (!plan.sql.empty()) out += '\n';
   for (const auto& statement : plan.sql) out += fmt::format("    {}\n", table::printed(statement));

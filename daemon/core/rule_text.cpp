@@ -13,7 +13,7 @@ constexpr std::array<RuleInfo, kRules> kInfos{{
     {Rule::kSecondTerminal, Confidence::kMeasured, "the entity was closed twice",
      "world-postgres without conditional updates, before 4.1.1; no index prevents it"},
     {Rule::kLifecycleAfterClose, Confidence::kMeasured,
-     "an event of the entity sorts behind its closing event",
+     "an event of the entity sorts after its closing event",
      "world-postgres before 4.3.0 and 5.0.0-beta.21; rarely later, from clocks that differ"},
     {Rule::kDeliveryAfterDisposal, Confidence::kMeasured, "a hook received a payload after it was disposed",
      "world-postgres before 4.3.4 and 5.0.0-beta.35"},
@@ -26,7 +26,7 @@ constexpr std::array<RuleInfo, kRules> kInfos{{
     {Rule::kHookSelfConflict, Confidence::kMeasured,
      "a hook lost its token to itself: hook_created and hook_conflict for one hook",
      "world-postgres before 4.3.0 and 5.0.0-beta.14"},
-    {Rule::kRunLost, Confidence::kRead, "the run failed behind a fatal finding", "all"},
+    {Rule::kRunLost, Confidence::kRead, "the run failed after a fatal finding", "all"},
     {Rule::kAfterRunEnd, Confidence::kRead, "something was created after the run had ended", "all"},
     {Rule::kStuckStep, Confidence::kHint,
      "a step was started more than once and has neither ended nor been retried", "all"},
@@ -43,28 +43,33 @@ struct ReasonText {
 constexpr auto kReasons = std::to_array<ReasonText>({
     {Rule::kDuplicate, Shape::kNoClosing, "the configuration names no closing event for this type"},
     {Rule::kDuplicate, Shape::kBeforeClose, "it sorts before the closing event"},
-    {Rule::kDuplicate, Shape::kAfterClose, "it sorts behind the closing event"},
-    {Rule::kDuplicate, Shape::kFirstAfterClose, "it sorts behind the closing event"},
+    {Rule::kDuplicate, Shape::kAfterClose, "it sorts after the closing event"},
+    {Rule::kDuplicate, Shape::kFirstAfterClose, "it sorts after the closing event"},
     {Rule::kDuplicateCreated, Shape::kBeforeClose, "the entity's consumer is still there to take it"},
     {Rule::kDuplicateCreated, Shape::kAfterClose,
-     "4.x and 5.0 up to beta.41 find nobody to take it; later engines skip it"},
+     "4.x and 5.0 up to beta.41 have no handler waiting for this event, so replay fails; later engines skip "
+     "it"},
     {Rule::kDuplicateCreated, Shape::kFirstAfterClose,
      "nothing of its class stands before the closing event, so no engine skips it"},
     {Rule::kDuplicateCreated, Shape::kNoClosing, "skipped by core 5.0.0-beta.47 and later; parked before"},
     {Rule::kDuplicateCreated, Shape::kIndexed,
      "taken out because the unique index of the engine's migration admits one such row"},
     {Rule::kSecondTerminal, Shape::kSameType,
-     "4.x and 5.0 up to beta.41 find nobody to take it; later engines skip it"},
+     "4.x and 5.0 up to beta.41 have no handler waiting for this event, so replay fails; later engines skip "
+     "it"},
     {Rule::kSecondTerminal, Shape::kOtherType,
-     "4.x and 5.0 up to beta.41 find nobody to take it; later engines keep the first outcome and log an "
+     "4.x and 5.0 up to beta.41 have no handler waiting for this event, so replay fails; later engines keep "
+     "the first outcome and log an "
      "error"},
     {Rule::kLifecycleAfterClose, Shape::kAfterClose,
-     "4.x and 5.0 up to beta.41 find nobody to take it; later engines skip it, they had one of its class "
+     "4.x and 5.0 up to beta.41 have no handler waiting for this event, so replay fails; later engines skip "
+     "it, they had one of its class "
      "before"},
     {Rule::kLifecycleAfterClose, Shape::kFirstAfterClose,
      "nothing of its class stands before the closing event, so no engine skips it"},
     {Rule::kDeliveryAfterDisposal, Shape::kPlain,
-     "4.x finds nobody to take it; 5.0 sets it aside and fails if the run ends with it set aside"},
+     "4.x has no handler waiting for it, so replay fails; 5.0 sets it aside and fails if the run ends with "
+     "it set aside"},
     {Rule::kIdScheme, Shape::kPlain,
      "5.0.0-beta.42 and later refuse an id that is not slot-numbered; others read it in the wrong place"},
     {Rule::kIdScheme, Shape::kNoSlot,
@@ -79,7 +84,7 @@ constexpr auto kReasons = std::to_array<ReasonText>({
     {Rule::kRunLost, Shape::kPlain, "the run has failed; it can be revived only by hand"},
     {Rule::kAfterRunEnd, Shape::kPlain, "an ended run is not replayed"},
     {Rule::kStuckStep, Shape::kPlain, "such steps are found in most corrupted runs and in no healthy one"},
-    {Rule::kOrphan, Shape::kPlain, "the run does not fail: it hangs, or is retried for ever"},
+    {Rule::kOrphan, Shape::kPlain, "the run does not fail: it hangs, or is retried forever"},
 });
 
 }  // namespace

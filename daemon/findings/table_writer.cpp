@@ -71,10 +71,10 @@ void TableWriter::load() {
       for (auto& finding : *records) {
         if (watch_.restore(finding)) restored_.push_back(std::move(finding));
       }
-      log_.info("findings of before are known again",
+      log_.info("restored the known findings",
                 {{"event", "findings_restored"}, {"count", std::to_string(restored_.size()), true}});
     }
-    finished(error, "cannot read the findings table; what is in it may be told as new");
+    finished(error, "cannot read the findings table; what is in it may be reported as new");
   };
   in_flight_ = sql_.submit(std::move(query));
 }

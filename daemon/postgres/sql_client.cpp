@@ -167,10 +167,9 @@ void SqlClient::work(Instant now, bool readable) {
   if (!in_flight_) return;
   if (heard) deadline_ = after(now, queue_.front().silence_max);
   if (now >= deadline_) {
-    drop(
-        now,
-        {Fault::kTransient, "timeout", "", "no answer from the server to a query", "dupwatch connects anew."},
-        EndedBy::kUs);
+    drop(now,
+         {Fault::kTransient, "timeout", "", "no answer from the server to a query", "dupwatch reconnects."},
+         EndedBy::kUs);
   }
 }
 

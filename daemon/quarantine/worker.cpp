@@ -289,7 +289,7 @@ void QuarantineWorker::unavailable(const Error& error) {
     if (stats_.state == QuarantineState::kUnavailable && stats_.reason == error.message) return;
   }
   set_state(QuarantineState::kUnavailable, error.message);
-  log_.error("quarantine can't act; findings are told as before", {{"event", "quarantine_unavailable"},
+  log_.error("quarantine can't act; findings are still reported", {{"event", "quarantine_unavailable"},
                                                                    {"reason", error.reason},
                                                                    {"sqlstate", error.sqlstate},
                                                                    {"error", error.message},

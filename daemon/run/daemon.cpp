@@ -111,7 +111,7 @@ void Daemon::restore_from_file() {
   auto findings = findings::read_history(config_.findings.file);
   std::erase_if(findings, [&](core::Finding& finding) { return !watch_.restore(finding); });
   if (findings.empty()) return;
-  log_.info("findings of before are known again",
+  log_.info("restored the known findings",
             {{"event", "findings_restored"}, {"count", std::to_string(findings.size()), true}});
   take_restored(std::move(findings));
 }

@@ -31,7 +31,7 @@ void Daemon::start_baseline(const Attachment& attachment) {
     if (reason == core::GapReason::kFirstStart) {
       log_.info("rows from before the first start are judged by a scan", fields);
     } else {
-      log_.warn("the slot was made anew: a scan looks for what was committed meanwhile", fields);
+      log_.warn("the slot was recreated: a scan looks for what was committed meanwhile", fields);
     }
     begin_scan(config_.baseline, attachment.created->snapshot);
     return;

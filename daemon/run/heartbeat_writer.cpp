@@ -113,7 +113,7 @@ std::optional<Error> HeartbeatWriter::lost(core::Instant heard, std::optional<bo
       .sqlstate = {},
       .message = fmt::format("a message through the slot has not come back, and {}", core::to_string(*loss)),
       .remedy =
-          "dupwatch begins the stream anew; if it stays: does heartbeat.dsn name the slot's "
+          "dupwatch restarts the stream; if it stays: does heartbeat.dsn name the slot's "
           "database, and does a proxy stand in between?"};
 }
 

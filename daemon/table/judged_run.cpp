@@ -139,7 +139,7 @@ std::string_view outcome_text(std::optional<core::Severity> worst) noexcept {
     case core::Severity::kHarmless:
       return "replays";
     case core::Severity::kUnknown:
-      return "can't be told from the log alone";
+      return "can't be decided from the log alone";
   }
   return "?";
 }

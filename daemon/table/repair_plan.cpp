@@ -129,7 +129,7 @@ RepairPlan repair_plan(const JudgedRun& story, const core::Profile& profile) {
   }
   if (!irreparable.empty()) {
     plan.sentences.push_back(fmt::format(
-        "{}: the only wait_created of its wait, behind the wait_completed. Newer engines replay the wait "
+        "{}: the only wait_created of its wait, after the wait_completed. Newer engines replay the wait "
         "neither with it nor without: start the run again.",
         postgres::quoted_list(irreparable, [](const auto& id) { return id; })));
     return plan;

@@ -145,7 +145,7 @@ TEST(ToJson, WritesTheRecordOfTheFindingsFile) {
       R"("log_order":["wevt_1","wevt_2","wevt_3"],"commit_gap_ms":null,)"
       R"("flagged_at":"2026-11-24T05:21:38.200000Z",)"
       R"("what":"two workers created the same step, wait, hook or attribute",)"
-      R"("why":"4.x and 5.0 up to beta.41 find nobody to take it; later engines skip it",)"
+      R"("why":"4.x and 5.0 up to beta.41 have no handler waiting for this event, so replay fails; later engines skip it",)"
       R"("versions":"world-postgres before 4.1.2; later where the unique index is missing",)"
       R"("confidence":"measured","look":"dupwatch explain wrun_1"})");
 }
