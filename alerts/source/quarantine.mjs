@@ -1,4 +1,4 @@
-// What the daemon takes out of the log by itself, where quarantine.mode is not observe.
+// What the daemon takes out of the log automatically, where quarantine.mode is not observe.
 export const group = 'dupwatch-quarantine';
 
 export const rules = [
