@@ -122,7 +122,7 @@ struct StatusSnapshot {
   std::uint32_t timeline = 0;
   decoder::Lsn received_lsn;
   decoder::Lsn confirmed_lsn;
-  /// The server's end of WAL as last heard, from frames and from the slot poll.
+  /// The server's end of WAL as last reported, from frames and from the slot poll.
   decoder::Lsn server_lsn;
   /// Age of the newest judged commit while behind, 0 when caught up.
   double lag_seconds = 0;

@@ -14,7 +14,7 @@ constexpr auto kProcessMetrics = std::to_array<MetricDef>({
     {"dupwatch_build_info", kGauge, "version,revision,compiler", "1",
      "What the running binary was built from; always 1", 1, collect_build_info},
     {"dupwatch_config_last_reload_successful", kGauge, "", "1",
-     "1 while the configuration file was in order when it was read last; 0: the one before it is in force", 1,
+     "1 while the configuration file was in order when it was read last; 0: the previous one is in force", 1,
      [](S s, Out out) { out.add(s.status.config_reload.successful); }},
     {"dupwatch_config_last_reload_success_timestamp_seconds", kGauge, "", "unix time",
      "When the configuration in force was read", 1,
