@@ -10,7 +10,7 @@ export const rules = [
     name: 'DupwatchSlotInactive',
     severity: 'critical',
     concern: 'slot',
-    expr: (t, s) => `pg_replication_slots_active${named(s)} == 0
+    expr: (_t, s) => `pg_replication_slots_active${named(s)} == 0
 or
 cnpg_pg_replication_slots_active${named(s)} == 0`,
     for: 'inactiveFor',
@@ -46,7 +46,7 @@ predict_linear(cnpg_pg_replication_slots_pg_wal_lsn_diff${named(s)}[${t.fillWind
     name: 'DupwatchOrphanSlotUnbounded',
     severity: 'warning',
     concern: 'standing',
-    expr: (t, s) => `pg_replication_slots_active${named(s)} >= 0
+    expr: (_t, s) => `pg_replication_slots_active${named(s)} >= 0
 and on (job, instance)
 pg_settings_max_slot_wal_keep_size_bytes == -1
 or
@@ -61,7 +61,7 @@ cnpg_pg_settings_setting{name="max_slot_wal_keep_size"} == -1`,
     name: 'DupwatchOrphanSlotLost',
     severity: 'critical',
     concern: 'slot',
-    expr: (t, s) => `pg_replication_slots_wal_status${named(s, ',wal_status=~"unreserved|lost"')} == 1`,
+    expr: (_t, s) => `pg_replication_slots_wal_status${named(s, ',wal_status=~"unreserved|lost"')} == 1`,
     summary: 'The slot of dupwatch is lost, or will be at the next checkpoint.',
     description: 'Slot {{ $labels.slot_name }} on {{ $labels.instance }} is {{ $labels.wal_status }}. Only an audit finds what it missed.',
   },

@@ -82,7 +82,7 @@ class RunIndex {
   [[nodiscard]] std::uint64_t open_bytes() const noexcept { return open_bytes_; }
   [[nodiscard]] std::uint64_t rows() const noexcept { return rows_; }
   [[nodiscard]] std::uint64_t bytes() const noexcept {
-    // ChunkedVector of runs that left are used again and never given back, so they count as well.
+    // Places of runs that left are used again and never given back, so they count as well.
     return packed_bytes_ + open_bytes_ + id_text_bytes_ + place_bytes_ + table_.bytes();
   }
   [[nodiscard]] std::uint64_t bytes_max() const noexcept { return bytes_max_; }
