@@ -72,18 +72,7 @@ process::ExitCode Daemon::run() {
   restore_from_file();
   publish(started_);
   if (config_.http.enabled()) {
-    web::HttpServer::Reload reload;
-    if (config_.http.reload) reload = [this] { return reload_for_http(); };
-    auto server = web::HttpServer::start(config_.http, store_, config_.profile, std::move(reload));
-    if (const auto* problem = std::get_if<std::string>(&server)) {
-      log_.error(*problem,
-                 {{"reason", "http_listen"}, {"remedy", "correct http.listen"}, {"exit_code", "2", true}});
-      return process::ExitCode::kUsage;
-    }
-    http_ = std::get<std::unique_ptr<web::HttpServer>>(std::move(server));
-    log_.info("listening", {{"event", "listening"},
-                            {"address", fmt::format("http://{}:{}", config_.http.host, http_->port())},
-                            {"basic_auth", config_.http.basic_auth.enabled() ? "true" : "false", true}});
+    if (const auto failed = start_http()) return *failed;
   }
   for (;;) {
     const auto error = attach_and_stream();

@@ -98,6 +98,8 @@ class Daemon {
   void tick_reload(core::Instant now);
   [[nodiscard]] core::ConfigChange put_in_force(const core::Config& wanted, core::Instant now);
   /// On a thread of the HTTP server.
+  /// nullopt when it listens.
+  [[nodiscard]] std::optional<process::ExitCode> start_http();
   [[nodiscard]] web::Response reload_for_http();
   void publish(core::Instant now);
   [[nodiscard]] core::StatusSnapshot snapshot(core::Instant now) const;

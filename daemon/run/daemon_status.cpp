@@ -237,7 +237,7 @@ core::StatusSnapshot Daemon::snapshot(core::Instant now) const {
   if (guard_) out.guard_suppressed = guard_->suppressed.value_or(0);
   out.webhook = webhook_.stats();
   out.quarantine = quarantine_.stats();
-  if (http_) out.http_unauthorized = http_->unauthorized_total();
+  if (http_) out.http = http_->stats();
   out.config_reload = config_reload_;
   out.table_identity_ok = monitor_.table_trouble().empty();
   return out;
