@@ -35,6 +35,7 @@ struct Counters {
   std::array<std::array<std::array<std::uint64_t, kOrigins>, kSeverities>, kRules> findings{};
   std::uint64_t finding_changes = 0;
   std::uint64_t findings_log_suppressed = 0;
+  std::uint64_t log_lines_lost = 0;
   std::uint64_t read_backs = 0;
   std::uint64_t read_back_runs = 0;
   std::uint64_t read_back_rows = 0;

@@ -11,6 +11,8 @@ namespace dupwatch::run {
 void Daemon::tick_reload(core::Instant now) {
   auto loaded = reloader_.take();
   if (!loaded) return;
+  // Whatever the configuration says by now: a rotation asks in the same way.
+  sink_.check_file();
   ConfigReloader::Answer answer;
   const process::Log::Field by{"by", std::string(loaded->by)};
   if (const auto* wanted = std::get_if<core::Config>(&loaded->result)) {
