@@ -70,7 +70,7 @@ class Auditor {
   const core::Config& config_;
   const AuditOptions& options_;
   FindingWriter& writer_;
-  core::TokenCodec codec_;
+  core::TokenCodec codec_{process::random_seed()};
   core::ReplayRules rules_;
   core::RunLog log_;
   core::SlotNumbers slots_;

@@ -57,6 +57,9 @@ struct Finding {
   /// The closing event of the same entity has a smaller id than the row at fault, whatever that means to the
   /// engine.
   bool after_close = false;
+  /// So many rows contradict the same one that a change of that one alone is no news: each row with a smaller
+  /// id would make it for all of them. Not in the record.
+  bool one_of_many = false;
   std::string table;
   std::string run_id;
   /// Values of the identity columns in the profile's order, nullopt = NULL.

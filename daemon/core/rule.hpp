@@ -89,6 +89,11 @@ enum class Confidence : std::uint8_t {
   return rule == Rule::kSlotGap || rule == Rule::kStuckStep || rule == Rule::kOrphan;
 }
 
+/// One finding per run, whichever row shows it.
+[[nodiscard]] constexpr bool is_of_the_run(Rule rule) noexcept {
+  return rule == Rule::kIdScheme || rule == Rule::kSlotGap || rule == Rule::kRunLost;
+}
+
 struct RuleInfo {
   Rule rule;
   Confidence confidence;

@@ -12,6 +12,7 @@
 #include "daemon/core/replay_rules.hpp"
 #include "daemon/core/run_log.hpp"
 #include "daemon/core/slot_gap.hpp"
+#include "daemon/process/clock.hpp"
 
 struct pg_result;
 
@@ -55,7 +56,7 @@ class JudgedRun {
  private:
   const core::Config& config_;
   std::string run_id_;
-  core::TokenCodec codec_;
+  core::TokenCodec codec_{process::random_seed()};
   core::ReplayRules rules_;
   core::RunLog log_;
   core::SlotNumbers slots_;

@@ -134,6 +134,7 @@ void Shell::read_heartbeat() {
 }
 
 void Shell::turn_read_back() {
+  (void)watch_->judge_on(now_);
   if (!in_flight_) {
     auto batch = watch_->next_read_back();
     if (!batch) return;
@@ -289,8 +290,8 @@ void Shell::advance(std::chrono::milliseconds time) {
 }
 
 bool Shell::idle() const {
-  return watch_->pending_runs() == 0 && !watch_->has_findings() && durability_.settled() && table_read_ &&
-         statuses_.empty();
+  return watch_->pending_runs() == 0 && watch_->next_judging(now_) == core::Instant::max() &&
+         !watch_->has_findings() && durability_.settled() && table_read_ && statuses_.empty();
 }
 
 }  // namespace dupwatch::sim
