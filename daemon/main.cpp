@@ -86,6 +86,13 @@ void add_common(CLI::App& command, Options& options) {
       ->type_name("NAME");
 }
 
+void add_web_config(CLI::App& command, Options& options) {
+  command
+      .add_option("--web.config.file", options.overrides.web_config_file,
+                  "TLS and users of the HTTP server, as for every exporter of Prometheus")
+      ->type_name("FILE");
+}
+
 void add_setup(CLI::App& command, Options& options) {
   auto& setup = options.setup;
   command.add_flag("--print-sql", options.print_sql, "Print the SQL; dupwatch never runs it itself")
@@ -304,7 +311,10 @@ ExitCode dispatch(const CLI::App& app, const Options& options) {
     return dupwatch::cli::run_command(
         *config, [options] { return configuration(options, dupwatch::config::reload_config_file); });
   }
-  if (app.got_subcommand("check")) return dupwatch::cli::check_command(*config, options.json);
+  if (app.got_subcommand("check")) {
+    const auto code = dupwatch::cli::check_web_config(*config);
+    return code == ExitCode::kClean ? dupwatch::cli::check_command(*config, options.json) : code;
+  }
   if (app.got_subcommand("health")) {
     return dupwatch::cli::health_command(*config, options.ready, options.url);
   }
@@ -352,6 +362,7 @@ int main_checked(int argc, char** argv) {
       ->type_name("FILE");
   for (auto* command : {check, explain, drop})
     command->add_flag("--json", options.json, "One JSON document on stdout");
+  for (auto* command : {run, check, health}) add_web_config(*command, options);
   add_setup(*setup, options);
   try {
     app.parse(argc, argv);

@@ -5,9 +5,11 @@
 #include <string>
 
 #include "daemon/cli/commands.hpp"
+#include "daemon/config/web_config_file.hpp"
 #include "daemon/core/finding.hpp"
 #include "daemon/postgres/preflight.hpp"
 #include "daemon/process/loop_waiter.hpp"
+#include "daemon/web/http_server.hpp"
 
 namespace dupwatch::cli {
 namespace {
@@ -60,6 +62,14 @@ void print_json(const postgres::CheckReport& report) {
 }
 
 }  // namespace
+
+process::ExitCode check_web_config(const core::Config& wanted) {
+  const auto& file = wanted.http.web_config_file;
+  if (file.empty()) return process::ExitCode::kClean;
+  const auto problems = web::HttpServer::problems_of([&] { return config::load_web_config(file); });
+  for (const auto& problem : problems) fmt::print(stderr, "{}\n", problem);
+  return problems.empty() ? process::ExitCode::kClean : process::ExitCode::kUsage;
+}
 
 process::ExitCode check_command(const core::Config& config, bool json) {
   const process::StopSignals stop;

@@ -19,6 +19,9 @@ namespace dupwatch::cli {
 /// `load` reads the configuration again; called on another thread.
 [[nodiscard]] process::ExitCode run_command(const core::Config& config,
                                             std::function<config::ConfigResult()> load);
+/// kUsage, and every problem on stderr, when http.web_config_file or a certificate that it names is out of
+/// order.
+[[nodiscard]] process::ExitCode check_web_config(const core::Config& wanted);
 /// Preflight; kFindings when a line failed.
 [[nodiscard]] process::ExitCode check_command(const core::Config& config, bool json);
 /// The rules over the whole existing table, without a slot; kFindings when there are any.

@@ -154,8 +154,9 @@ void FindingWriter::finish(const Summary& summary) {
         summary.complete, summary.rows, summary.runs, written_, counts, next));
     return;
   }
-  print(fmt::format("{}{} {} in {} rows of {} runs{}\n{}", written_ != 0 ? "\n" : "", written_,
-                    written_ == 1 ? "finding" : "findings", summary.rows, summary.runs,
+  print(fmt::format("{}{} {} in {} {} of {} {}{}\n{}", written_ != 0 ? "\n" : "", written_,
+                    written_ == 1 ? "finding" : "findings", summary.rows, summary.rows == 1 ? "row" : "rows",
+                    summary.runs, summary.runs == 1 ? "run" : "runs",
                     summary.complete ? "" : ", not complete", counts));
   if (written_ != 0) print("look at one: dupwatch explain RUN\n");
 }

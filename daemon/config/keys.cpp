@@ -46,6 +46,7 @@ constexpr std::array<std::string_view, core::kQuarantineModes> kQuarantineModes 
 
 constexpr std::size_t kIdentityColumnsMax = 4;
 constexpr std::size_t kAcknowledgedMax = 1000;
+constexpr std::size_t kAllowedHostsMax = 64;
 
 /// parse_duration and the like with their range bound.
 [[nodiscard]] auto duration(Milliseconds min, Milliseconds max) {
@@ -252,6 +253,13 @@ constexpr auto kKeys = std::to_array<KeySpec>({
      [](R r, Draft& d) { read_basic_auth(d.basic_auth.password, r.read(parse_password), r, d); }, true},
     {"http.basic_auth.password_file",
      [](R r, Draft& d) { read_basic_auth(d.basic_auth.password_file, r.read(parse_path), r, d); }},
+    {"http.web_config_file", [](R r, Draft& d) { r.into(d.config.http.web_config_file, parse_path); }},
+    {"http.allowed_hosts",
+     [](R r, Draft& d) {
+       if (auto hosts = r.list(parse_host_pattern, {0, kAllowedHostsMax})) {
+         d.config.http.allowed_hosts = *std::move(hosts);
+       }
+     }},
     {"http.reload", [](R r, Draft& d) { r.into(d.config.http.reload, parse_bool); }},
     {"webhook"},
     {"webhook.url", [](R r, Draft& d) { r.into(d.config.webhook.url, parse_url); }, true},
@@ -305,8 +313,8 @@ constexpr auto kKeys = std::to_array<KeySpec>({
 [[nodiscard]] std::string instead_of(std::string_view section, std::string_view name) {
   const bool tls = name.starts_with("tls") || name.starts_with("ssl") || name.starts_with("https");
   if (section != "http" || !tls) return {};
-  return "dupwatch speaks plain HTTP: let a proxy before it or the pod's mesh end TLS, and leave http.listen "
-         "on the loopback (config/guide/security.md)";
+  return "certificates stand in the file that http.web_config_file names, as for every exporter "
+         "(config/guide/security.md)";
 }
 
 void report_unknown(const ConfigNode& entry, std::string_view section, Problems& problems) {

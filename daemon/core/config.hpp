@@ -139,6 +139,10 @@ struct HttpConfig {
   /// 0 = any free port, which is logged.
   std::uint16_t port = 9788;
   BasicAuthConfig basic_auth{};
+  /// In the format of Prometheus' exporter-toolkit; empty = none.
+  std::string web_config_file{};
+  /// Names that requests may be for, beside those that need no saying; see web::HostRules.
+  std::vector<std::string> allowed_hosts{};
   /// POST /-/reload does what SIGHUP does.
   bool reload = false;
   [[nodiscard]] bool enabled() const noexcept { return !host.empty(); }

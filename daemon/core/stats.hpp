@@ -35,6 +35,7 @@ struct Counters {
   std::array<std::array<std::array<std::uint64_t, kOrigins>, kSeverities>, kRules> findings{};
   std::uint64_t finding_changes = 0;
   std::uint64_t findings_log_suppressed = 0;
+  std::uint64_t log_lines_lost = 0;
   std::uint64_t read_backs = 0;
   std::uint64_t read_back_runs = 0;
   std::uint64_t read_back_rows = 0;
@@ -94,6 +95,21 @@ struct WebhookStats {
   std::array<std::uint64_t, kWebhookOutcomes> findings{};
   std::uint64_t failed_attempts = 0;
   std::uint64_t waiting = 0;
+};
+
+/// The HTTP server.
+struct HttpStats {
+  /// Requests answered with 401.
+  std::uint64_t unauthorized = 0;
+  /// Requests refused for their Host or Origin.
+  std::uint64_t foreign = 0;
+  /// Connections sent away to make room for others.
+  std::uint64_t evicted = 0;
+  std::uint64_t connections = 0;
+  /// The web configuration file was in order when it was read last, or there is none.
+  bool web_config_successful = true;
+  /// End of the certificate in force, seconds since 1970; 0 = plain HTTP.
+  std::int64_t certificate_not_after = 0;
 };
 
 struct ConfigReload {
@@ -169,7 +185,7 @@ struct StatusSnapshot {
   /// Of `dupwatch guard`, as of the last look at the tables.
   bool guard_enabled = false;
   std::uint64_t guard_suppressed = 0;
-  std::uint64_t http_unauthorized = 0;
+  HttpStats http;
   ConfigReload config_reload;
   /// The watched table and publication are still what they were at START_REPLICATION.
   bool table_identity_ok = true;

@@ -1,17 +1,18 @@
 #include "daemon/process/log.hpp"
 
 #include <fmt/format.h>
-#include <spdlog/sinks/stdout_sinks.h>
-#include <spdlog/spdlog.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdio>
 
 #include "daemon/core/shown_text.hpp"
 #include "daemon/process/clock.hpp"
 
 namespace dupwatch::process {
 namespace {
+
+constexpr std::chrono::milliseconds kFarewell{500};
 
 std::string_view to_string(core::LogLevel level) noexcept {
   switch (level) {
@@ -76,6 +77,12 @@ std::string json_line(core::LogLevel level, std::string_view message, const Log:
   return line;
 }
 
+std::string format_line(core::LogFormat format, core::LogLevel level, std::string_view message,
+                        const Log::Fields& fields) {
+  return format == core::LogFormat::kJson ? json_line(level, message, fields)
+                                          : logfmt_line(level, message, fields);
+}
+
 /// The finding's record, flat: nested rows become canonical_id, canonical_commit_lsn, ...
 Log::Fields finding_fields(const core::Finding& finding) {
   Log::Fields fields{{"event", "finding"},
@@ -133,20 +140,26 @@ std::string finding_message(const core::Finding& finding) {
 
 Log::Log(const core::LogConfig& config)
     : level_(config.level),
-      format_(config.format),
-      terminal_(isatty(STDERR_FILENO) == 1),
-      logger_(
-          std::make_shared<spdlog::logger>("dupwatch", std::make_shared<spdlog::sinks::stderr_sink_mt>())) {
-  logger_->set_pattern("%v");
-  logger_->set_level(spdlog::level::trace);
-  logger_->flush_on(spdlog::level::trace);
+      format_(std::make_shared<std::atomic<core::LogFormat>>(config.format)),
+      terminal_(isatty(STDERR_FILENO) == 1) {}
+
+Log::~Log() {
+  if (writer_) writer_->stop(kFarewell);
 }
 
-Log::~Log() = default;
+void Log::write_on_own_thread() {
+  writer_ = std::make_unique<LogWriter>(STDERR_FILENO, [format = format_](std::uint64_t count) {
+    return format_line(*format, core::LogLevel::kWarn, "log lines were lost: stderr did not take them",
+                       {{"event", "log_lines_lost"},
+                        {"lines", std::to_string(count), true},
+                        {"remedy", "see findings.file or /api/findings for all findings"}}) +
+           '\n';
+  });
+}
 
 void Log::configure(const core::LogConfig& config) noexcept {
   level_ = config.level;
-  format_ = config.format;
+  *format_ = config.format;
 }
 
 void Log::debug(std::string_view message, const Fields& fields) {
@@ -172,12 +185,10 @@ void Log::finding(const core::Finding& finding) {
 
 void Log::write(core::LogLevel level, std::string_view message, const Fields& fields) {
   if (level < level_) return;
-  const auto line = format_ == core::LogFormat::kJson ? json_line(level, message, fields)
-                                                      : logfmt_line(level, message, fields);
+  auto line = format_line(*format_, level, message, fields) + '\n';
   const std::lock_guard lock(mutex_);
-  if (!progress_.empty()) fmt::print(stderr, "\r\x1b[K");
-  logger_->info(line);
-  if (!progress_.empty()) fmt::print(stderr, "{}", progress_);
+  if (!progress_.empty()) line = "\r\x1b[K" + line + progress_;
+  emit(std::move(line));
 }
 
 void Log::progress(std::string line) {
@@ -185,7 +196,12 @@ void Log::progress(std::string line) {
   const std::lock_guard lock(mutex_);
   if (line == progress_) return;
   progress_ = std::move(line);
-  fmt::print(stderr, "\r\x1b[K{}", progress_);
+  emit("\r\x1b[K" + progress_);
+}
+
+void Log::emit(std::string text) {
+  if (writer_) return writer_->write(std::move(text));
+  (void)std::fwrite(text.data(), 1, text.size(), stderr);
   (void)std::fflush(stderr);
 }
 

@@ -87,9 +87,8 @@ class Daemon {
 
   void turn(core::Instant now);
   [[nodiscard]] core::Instant turn_deadline() const;
-  void restore_from_file();
-  /// Findings of an earlier process, which the watch knows by now.
-  void take_restored(std::vector<core::Finding> findings);
+  /// Makes the findings of an earlier process known, once they have been read.
+  void restore_past();
   void collect_baseline(core::Instant now);
   void tick_recheck(core::Instant now);
   /// From the configuration in force on.
@@ -98,6 +97,8 @@ class Daemon {
   void tick_reload(core::Instant now);
   [[nodiscard]] core::ConfigChange put_in_force(const core::Config& wanted, core::Instant now);
   /// On a thread of the HTTP server.
+  /// nullopt when it listens.
+  [[nodiscard]] std::optional<process::ExitCode> start_http();
   [[nodiscard]] web::Response reload_for_http();
   void publish(core::Instant now);
   [[nodiscard]] core::StatusSnapshot snapshot(core::Instant now) const;

@@ -124,7 +124,7 @@ void Daemon::tick_poll(core::Instant now) {
     begin_scan(core::Baseline::kActive, {}, ScanFor::kPoll);
   }
   if (watch_.has_findings()) sink_.report(watch_.take_findings(), now);
-  (void)sink_.make_durable(now);
+  sink_.sync(now);
 }
 
 bool Daemon::may_be_poison(const Error& error) const {

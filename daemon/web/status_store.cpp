@@ -42,10 +42,17 @@ void StatusStore::publish(core::StatusSnapshot snapshot, Clock::time_point now) 
 void StatusStore::add(core::Finding finding) {
   const bool counts = finding.change == core::FindingChange::kNew;
   put(std::make_shared<const core::Finding>(core::shown(std::move(finding))), counts);
+  tell_listener();
 }
 
 void StatusStore::restore(core::Finding finding) {
   put(std::make_shared<const core::Finding>(core::shown(std::move(finding))), false);
+  tell_listener();
+}
+
+void StatusStore::tell_listener() {
+  const std::lock_guard lock{listener_mutex_};
+  if (listener_) listener_();
 }
 
 StatusStore::Ring& StatusStore::ring_for(const core::Finding& finding) noexcept {
@@ -55,7 +62,6 @@ StatusStore::Ring& StatusStore::ring_for(const core::Finding& finding) noexcept 
 void StatusStore::put(std::shared_ptr<const core::Finding> entry, bool counts) {
   std::shared_ptr<const core::Finding> dropped;
   const std::lock_guard lock{mutex_};
-  changed_.notify_all();
   ++last_number_;
   if (counts) ++findings_total_;
   auto& ring = ring_for(*entry);
@@ -153,15 +159,9 @@ std::uint64_t StatusStore::last_update() const {
   return last_number_;
 }
 
-void StatusStore::wait_for_update(std::uint64_t after, Clock::time_point until) const {
-  std::unique_lock lock{mutex_};
-  changed_.wait_until(lock, until, [&] { return released_ || last_number_ > after; });
-}
-
-void StatusStore::release() {
-  const std::lock_guard lock{mutex_};
-  released_ = true;
-  changed_.notify_all();
+void StatusStore::on_update(std::function<void()> listener) {
+  const std::lock_guard lock{listener_mutex_};
+  listener_ = std::move(listener);
 }
 
 bool StatusStore::alive(Clock::time_point now) const {

@@ -2,10 +2,10 @@
 
 #include <array>
 #include <chrono>
-#include <condition_variable>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <list>
 #include <memory>
 #include <mutex>
@@ -73,10 +73,9 @@ class StatusStore {
   [[nodiscard]] std::uint64_t last_update() const;
   /// Tells boards apart: the numbers of another process' reports mean nothing here.
   [[nodiscard]] const std::string& origin() const noexcept { return origin_; }
-  /// Returns when there is a report after number `after`, at `until`, or at once after release().
-  void wait_for_update(std::uint64_t after, Clock::time_point until) const;
-  /// Nobody waits here any more; for the end of the HTTP server.
-  void release();
+  /// `listener` is called after each report, on the thread of add(), which it must not hold up. One for the
+  /// store; empty: none, and the one before is not called any more when this returns.
+  void on_update(std::function<void()> listener);
 
  private:
   struct Entry {
@@ -88,13 +87,15 @@ class StatusStore {
   /// Open fatal ones, open conflicts, all others: the first leave last.
   static constexpr std::size_t kRings = 3;
 
+  void tell_listener();
   void put(std::shared_ptr<const core::Finding> entry, bool counts);
   [[nodiscard]] Ring& ring_for(const core::Finding& finding) noexcept;
 
   const std::size_t keep_;
   const std::string origin_;
+  std::mutex listener_mutex_;
+  std::function<void()> listener_;  // guarded by listener_mutex_
   mutable std::mutex mutex_;
-  mutable std::condition_variable changed_;
   // All below are guarded by mutex_.
   std::shared_ptr<const core::StatusSnapshot> snapshot_;
   std::array<Ring, kRings> rings_;
@@ -105,7 +106,6 @@ class StatusStore {
   std::uint64_t dropped_number_ = 0;
   History history_;
   bool streamed_ = false;
-  bool released_ = false;
   bool beaten_ = false;
   Clock::time_point last_beat_;
 };

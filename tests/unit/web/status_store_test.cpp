@@ -4,7 +4,7 @@
 
 #include "tests/unit/web/samples.hpp"
 
-namespace dupwatch::web::status_board_test {
+namespace dupwatch::web::status_store_test {
 namespace {
 
 using Time = StatusStore::Clock::time_point;
@@ -161,4 +161,4 @@ TEST(StatusStore, ASnapshotInUseOutlivesTheNext) {
 }
 
 }  // namespace
-}  // namespace dupwatch::web::status_board_test
+}  // namespace dupwatch::web::status_store_test
