@@ -66,6 +66,7 @@ std::string heading(const table::JudgedRun& story, const core::Profile& profile,
                                                  : "ULIDs (4.x), ",
                          story.end_type().empty() ? "not ended" : "ended by " + story.end_type());
   if (!profile.slot_ids) return out;  // no workflow engine's log
+  const bool ended = !story.end_type().empty() && story.end_type() != "run_failed";
   for (const auto engine : {core::Engine::kV4, core::Engine::kV5BeforeClassSkip, core::Engine::kV5}) {
     const auto worst = story.worst(engine);
     out += fmt::format("  {} {:<21} ", engine == story.engine() ? ">" : " ", to_string(engine));
@@ -74,7 +75,7 @@ std::string heading(const table::JudgedRun& story, const core::Profile& profile,
       continue;
     }
     out += fmt::format("{}{}{}\n", worst ? colour_of(*worst, colours) : std::string_view{},
-                       table::outcome_text(worst), colour_end(colours && worst.has_value()));
+                       table::outcome_text(worst, ended), colour_end(colours && worst.has_value()));
   }
   return out;
 }

@@ -66,7 +66,7 @@ class JudgedRun {
   core::Engine engine_ = core::Engine::kV4;
 };
 
-/// What an engine of that generation does with the run, in two words or so.
-[[nodiscard]] std::string_view outcome_text(std::optional<core::Severity> worst) noexcept;
+/// What an engine of that generation does with the run, in a few words. `ended`: otherwise than by a failure.
+[[nodiscard]] std::string_view outcome_text(std::optional<core::Severity> worst, bool ended) noexcept;
 
 }  // namespace dupwatch::table
