@@ -4,7 +4,7 @@
 #include <cstdio>
 #include <string>
 
-#include "daemon/cli/commands.hpp"
+#include "daemon/cli/command.hpp"
 #include "daemon/core/finding.hpp"
 #include "daemon/postgres/preflight.hpp"
 #include "daemon/process/loop_waiter.hpp"
@@ -59,8 +59,6 @@ void print_json(const postgres::CheckReport& report) {
   fmt::print("{}\n", out);
 }
 
-}  // namespace
-
 process::ExitCode check_command(const core::Config& config, bool json) {
   const process::StopSignals stop;
   process::LoopWaiter waiter(stop.fd(), [] {});
@@ -75,6 +73,23 @@ process::ExitCode check_command(const core::Config& config, bool json) {
                                                                    : process::ExitCode::kOperator;
   }
   return report.failed() ? process::ExitCode::kFindings : process::ExitCode::kClean;
+}
+
+class CheckCommand final : public Command {
+ public:
+  void add_options(CLI::App& app) override { app.add_flag("--json", json_, "One JSON document on stdout"); }
+  [[nodiscard]] process::ExitCode run(const Invocation& invocation) override {
+    return check_command(invocation.config, json_);
+  }
+
+ private:
+  bool json_ = false;
+};
+
+}  // namespace
+
+std::unique_ptr<Command> make_check() {
+  return std::make_unique<CheckCommand>();
 }
 
 }  // namespace dupwatch::cli
