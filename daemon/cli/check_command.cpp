@@ -4,7 +4,7 @@
 #include <cstdio>
 #include <string>
 
-#include "daemon/cli/commands.hpp"
+#include "daemon/cli/command.hpp"
 #include "daemon/config/web_config_file.hpp"
 #include "daemon/core/finding.hpp"
 #include "daemon/postgres/preflight.hpp"
@@ -61,8 +61,6 @@ void print_json(const postgres::CheckReport& report) {
   fmt::print("{}\n", out);
 }
 
-}  // namespace
-
 process::ExitCode check_web_config(const core::Config& wanted) {
   const auto& file = wanted.http.web_config_file;
   if (file.empty()) return process::ExitCode::kClean;
@@ -85,6 +83,24 @@ process::ExitCode check_command(const core::Config& config, bool json) {
                                                                    : process::ExitCode::kOperator;
   }
   return report.failed() ? process::ExitCode::kFindings : process::ExitCode::kClean;
+}
+
+class CheckCommand final : public Command {
+ public:
+  void add_options(CLI::App& app) override { app.add_flag("--json", json_, "One JSON document on stdout"); }
+  [[nodiscard]] process::ExitCode run(const Invocation& invocation) override {
+    const auto code = check_web_config(invocation.config);
+    return code == process::ExitCode::kClean ? check_command(invocation.config, json_) : code;
+  }
+
+ private:
+  bool json_ = false;
+};
+
+}  // namespace
+
+std::unique_ptr<Command> make_check() {
+  return std::make_unique<CheckCommand>();
 }
 
 }  // namespace dupwatch::cli

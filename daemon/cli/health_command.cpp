@@ -10,7 +10,7 @@
 #include <variant>
 #include <vector>
 
-#include "daemon/cli/commands.hpp"
+#include "daemon/cli/command.hpp"
 #include "daemon/config/web_config_file.hpp"
 
 namespace dupwatch::cli {
@@ -57,8 +57,6 @@ void use_tls(CURL* curl, const core::WebTls& tls) {
   give(CURLOPT_SSLCERT, CURLOPT_SSLCERT_BLOB, tls.cert);
   give(CURLOPT_SSLKEY, CURLOPT_SSLKEY_BLOB, tls.key);
 }
-
-}  // namespace
 
 process::ExitCode health_command(const core::Config& config, bool ready, const std::string& url) {
   if (url.empty() && (!config.http.enabled() || config.http.port == 0)) {
@@ -109,6 +107,27 @@ process::ExitCode health_command(const core::Config& config, bool ready, const s
   }
   fmt::print(stderr, "dupwatch: {}: status {}: {}\n", target, status, answer);
   return process::ExitCode::kFindings;
+}
+
+class HealthCommand final : public Command {
+ public:
+  void add_options(CLI::App& app) override {
+    app.add_flag("--ready", ready_, "Ask whether it watches, not only whether it is alive");
+    app.add_option("--url", url_, "Where it listens, such as http://127.0.0.1:9788")->type_name("URL");
+  }
+  [[nodiscard]] process::ExitCode run(const Invocation& invocation) override {
+    return health_command(invocation.config, ready_, url_);
+  }
+
+ private:
+  bool ready_ = false;
+  std::string url_;
+};
+
+}  // namespace
+
+std::unique_ptr<Command> make_health() {
+  return std::make_unique<HealthCommand>();
 }
 
 }  // namespace dupwatch::cli

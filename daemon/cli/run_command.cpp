@@ -1,12 +1,13 @@
 #include <system_error>
 #include <utility>
 
-#include "daemon/cli/commands.hpp"
+#include "daemon/cli/command.hpp"
 #include "daemon/process/log.hpp"
 #include "daemon/process/log_writer.hpp"
 #include "daemon/run/daemon.hpp"
 
 namespace dupwatch::cli {
+namespace {
 
 process::ExitCode run_command(const core::Config& config, std::function<config::ConfigResult()> load) {
   process::reserve_standard_descriptors();
@@ -27,6 +28,20 @@ process::ExitCode run_command(const core::Config& config, std::function<config::
                {"exit_code", "4", true}});
     return process::ExitCode::kTemporary;
   }
+}
+
+class RunCommand final : public Command {
+ public:
+  void add_options(CLI::App& /*app*/) override {}
+  [[nodiscard]] process::ExitCode run(const Invocation& invocation) override {
+    return run_command(invocation.config, invocation.reload);
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<Command> make_run() {
+  return std::make_unique<RunCommand>();
 }
 
 }  // namespace dupwatch::cli
