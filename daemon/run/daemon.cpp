@@ -148,9 +148,20 @@ std::optional<Error> Daemon::attach_and_stream() {
   auto error = stream_->run();
   if (process::steady_now() - stream_->facts().started >= kHealthyStream) backoff_.reset();
   stream_.reset();
-  // A session that stays would keep a server from shutting down that waits for all of them.
-  sql_.renew(connection_.server, process::steady_now());
+  leave_server(error);
   return error;
+}
+
+void Daemon::leave_server(const std::optional<Error>& why) {
+  const auto now = process::steady_now();
+  sql_.renew(connection_.server, now);
+  heartbeat_.rest(now);
+  admission_.rest();
+  quarantine_.rest();
+  const bool going = why && postgres::says_goodbye(*why) && !postgres::ends_session(*why);
+  if (!going || !baseline_ || baseline_->state() != core::BaselineState::kRunning) return;
+  baseline_.reset();
+  scan_is_over(core::BaselineState::kFailed, now);
 }
 
 std::optional<Error> Daemon::start_stream(Attachment& attachment) {
@@ -176,11 +187,13 @@ std::optional<Error> Daemon::start_stream(Attachment& attachment) {
   }
   sql_.renew(attachment.server, process::steady_now());
   farewell_.reset();
+  static_cast<void>(quarantine_.take_farewell());  // of the time without a stream
   if (!recheck_) schedule_recheck(process::steady_now());
   watch_.stream_started(attachment.plugin, attachment.from);
   lag_.reset();
   monitor_.started(attachment.plugin, attachment.table, process::steady_now());
   heartbeat_.started(process::steady_now());
+  admission_.started(connection_, process::steady_now());
   catch_up_target_ = attachment.system.wal_position;
   ever_attached_ = true;
   coverage_.started(process::wall_now());

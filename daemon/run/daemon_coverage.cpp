@@ -48,6 +48,7 @@ void Daemon::start_baseline(const Attachment& attachment) {
 
 void Daemon::begin_scan(core::Baseline scope, std::string snapshot, ScanFor purpose) {
   baseline_.reset();
+  admission_.rest();
   baseline_told_ = false;
   scan_again_ = false;
   coverage_.scan_failed();  // what the one before it did not finish

@@ -24,6 +24,8 @@ void Daemon::turn(core::Instant now) {
   if (state_ == core::StreamState::kStreaming) {
     monitor_.tick(now);
     heartbeat_.tick(now);
+    const bool scanning = baseline_ && baseline_->state() == core::BaselineState::kRunning;
+    admission_.tick(now, scanning || (recheck_ && recheck_->busy()));
     table_.pump(now);
   } else if (state_ == core::StreamState::kPolling) {
     // No stream loop moves the connection on.
@@ -44,8 +46,8 @@ void Daemon::turn(core::Instant now) {
 }
 
 core::Instant Daemon::turn_deadline() const {
-  return std::min({next_publish_, monitor_.deadline(), heartbeat_.deadline(), table_.deadline(),
-                   next_recheck_, service_.deadline(), sink_.deadline()});
+  return std::min({next_publish_, monitor_.deadline(), heartbeat_.deadline(), admission_.deadline(),
+                   table_.deadline(), next_recheck_, service_.deadline(), sink_.deadline()});
 }
 
 void Daemon::note_farewell(const postgres::Error& error) {
@@ -55,10 +57,9 @@ void Daemon::note_farewell(const postgres::Error& error) {
 std::optional<postgres::Error> Daemon::take_farewell() {
   auto said = sql_.take_farewell();
   if (!said) said = heartbeat_.take_farewell();
+  if (!said) said = admission_.take_farewell();
   if (!said) said = quarantine_.take_farewell();
   if (!said) said = std::exchange(farewell_, std::nullopt);
-  // Whatever it was called, the next attempt shows what is true.
-  if (said) said->fault = postgres::Fault::kTransient;
   return said;
 }
 
@@ -126,6 +127,7 @@ void Daemon::tick_recheck(core::Instant now) {
   // One of the two at a time, so that three connections are the most.
   const bool scanning = baseline_ && baseline_->state() == core::BaselineState::kRunning;
   if (state_ != core::StreamState::kStreaming || recheck_->busy() || scanning) return;
+  admission_.rest();
   recheck_->remember(std::exchange(restored_, {}));
   recheck_->begin(connection_, watch_.next_rechecks(Recheck::kRunsMax, now), read_back_copy_, ulid_engine_,
                   config_.recheck);

@@ -119,9 +119,13 @@ bool StreamLoop::may_read() const {
 /// confirmed all that was sent. Where that session can't be had, its end is not seen.
 std::optional<Error> StreamLoop::stands_in_the_way() const {
   if (parts_.watch.reply_requests().insistent()) return server_waits();
-  // What is not read can't show it either.
-  if (parts_.sql.trouble() && !may_read()) return parts_.sql.trouble();
-  return std::nullopt;
+  if (!parts_.sql.trouble() || may_read()) return std::nullopt;
+  // What is not read can't show it either. The error is no word of the stream, so its SQLSTATE says nothing
+  // of what is in the WAL.
+  auto error = *parts_.sql.trouble();
+  error.fault = Fault::kTransient;
+  if (!postgres::says_goodbye(error)) error.sqlstate.clear();
+  return error;
 }
 
 StreamLoop::Wake StreamLoop::wait(core::Instant now) {

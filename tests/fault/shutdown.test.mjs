@@ -72,6 +72,12 @@ const fileIsFull = async ({ daemon }) => {
 const STATES = [
   { name: 'under load', briefly: 'wal2json' },
   { name: 'immediate', mode: 'immediate' },
+  // Waits for all clients, and the load is none of ours. A new session finds out, within ten seconds.
+  { name: 'smart', mode: 'smart', briefly: 'pgoutput', rounds: 3, longerMs: 12_000, config: { recheck: { interval: '0s' } } },
+  {
+    name: 'smart, with a quarantine that rests', mode: 'smart', rounds: 2, longerMs: 12_000, config: { quarantine: { mode: 'remove' } },
+    prepare: quarantineIsSetUp,
+  },
   {
     name: 'a backlog', writes: true,
     arrange: async ({ cluster }) => void await cluster.query(`INSERT INTO ${EVENTS} (run_id, type, correlation_id, id)
