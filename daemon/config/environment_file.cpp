@@ -21,9 +21,9 @@ bool is_name(std::string_view name) {
 }
 
 /// One walk over the text, a value at a time.
-class Reader {
+class AssignmentReader {
  public:
-  explicit Reader(std::string_view text) : text_(text) {}
+  explicit AssignmentReader(std::string_view text) : text_(text) {}
 
   [[nodiscard]] Variables read() {
     Variables variables;
@@ -97,7 +97,7 @@ class Reader {
 }  // namespace
 
 Variables parse_environment_file(std::string_view text) {
-  return Reader(text).read();
+  return AssignmentReader(text).read();
 }
 
 Variables read_environment_file(const std::string& path) {

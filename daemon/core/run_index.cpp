@@ -14,7 +14,7 @@ constexpr std::uint64_t kKeptLogBytes = std::uint64_t{16} << 10U;
 constexpr std::uint64_t kIdTextOverhead = 96;
 
 /// In front of each block.
-constexpr std::uint64_t kHeapHeader = 8;
+constexpr std::uint64_t kBlockHeader = 8;
 /// Packed logs that a row is appended to: above this, walking them costs more than opening saves. What is
 /// known already needs no more than the walk.
 constexpr std::uint32_t kAppendBytesMax = 1024;
@@ -22,7 +22,7 @@ constexpr std::uint32_t kWalkBytesMax = 4096;
 
 /// What malloc takes for a block: 32 bytes at least, a multiple of 16 (glibc).
 constexpr std::uint64_t heap_block(std::uint64_t bytes) noexcept {
-  return std::max<std::uint64_t>(32, (bytes + kHeapHeader + 15) / 16 * 16);
+  return std::max<std::uint64_t>(32, (bytes + kBlockHeader + 15) / 16 * 16);
 }
 
 constexpr std::size_t kCacheLine = 64;
@@ -252,7 +252,7 @@ void RunIndex::store_packed(Run& run) {
   const auto block = heap_block(scratch_.size());
   // All of the block is asked for: what is appended often fits into the one that is there.
   if (!run.packed || heap_block(run.place) != block) {
-    run.packed = std::make_unique_for_overwrite<std::byte[]>(block - kHeapHeader);
+    run.packed = std::make_unique_for_overwrite<std::byte[]>(block - kBlockHeader);
   }
   std::ranges::copy(scratch_, run.packed.get());
   run.place = static_cast<std::uint32_t>(scratch_.size());

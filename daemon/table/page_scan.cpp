@@ -17,7 +17,7 @@ using postgres::Connection;
 using postgres::Error;
 
 // A server that is silent for so long is in trouble; its own statement_timeout speaks first.
-constexpr std::chrono::minutes kSilence{10};
+constexpr std::chrono::minutes kPageSilence{10};
 
 /// One descriptor that is readable when any of several sockets is.
 class Sockets {
@@ -99,7 +99,7 @@ std::optional<Error> PageScan::read(std::span<Connection* const> sessions, postg
       waits = waits || session.reads;
     }
     if (!waits) return std::nullopt;
-    switch (waiter.wait(sockets.fd(), POLLIN, process::steady_now() + kSilence)) {
+    switch (waiter.wait(sockets.fd(), POLLIN, process::steady_now() + kPageSilence)) {
       case postgres::Waiter::Outcome::kReady:
         break;
       case postgres::Waiter::Outcome::kInterrupted:
