@@ -50,8 +50,7 @@ void close_at_exec(int descriptor) noexcept {
 }  // namespace
 
 Listener::Listener(boost::asio::io_context& io, Callbacks callbacks)
-    : io_(io),
-      callbacks_(std::move(callbacks)),
+    : callbacks_(std::move(callbacks)),
       of_connections_{.request = callbacks_.connection.request,
                       .bad_request = callbacks_.connection.bad_request,
                       .closed = [this](Connection& connection) { remove(connection); }},

@@ -60,7 +60,6 @@ class Listener {
   void remove(Connection& connection);
   void for_each_stream(void (Connection::*what)());
 
-  boost::asio::io_context& io_;
   const Callbacks callbacks_;
   const Connection::Callbacks of_connections_;
   boost::asio::ip::tcp::acceptor acceptor_;

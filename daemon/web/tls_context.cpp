@@ -249,7 +249,7 @@ class TlsContext::Builder {
       if (!curves.empty()) curves += ':';
       curves += curve;
     }
-    if (!curves.empty() && SSL_CTX_set1_groups_list(native_, curves.c_str()) != 1) {
+    if (!curves.empty() && SSL_CTX_set1_groups_list(native_, curves.data()) != 1) {
       problem("curve_preferences", "is not taken by OpenSSL: " + openssl_reason());
     }
   }
