@@ -26,6 +26,7 @@ Watch::Watch(const Config& config, std::uint64_t seed)
       findings_config_(config.findings),
       index_(config.index.memory_max_bytes, config.index.run_grace, seed),
       rules_(profile_, config.rules, index_.codec()),
+      witness_(seed),
       heartbeat_(config.heartbeat, seed) {}
 
 std::vector<decoder::WatchedTable> Watch::watched_tables(const Profile& profile) {
@@ -39,6 +40,7 @@ std::vector<decoder::WatchedTable> Watch::watched_tables(const Profile& profile)
 void Watch::stream_started(decoder::Plugin plugin, decoder::Lsn from) {
   decoder_ = decoder::make_decoder(plugin, watched_tables(profile_));
   confirm_.stream_started(from);
+  witness_.stream_started(from);
   received_ = from;
   reply_requests_.stream_started();
 }
@@ -111,6 +113,7 @@ void Watch::on_insert(const decoder::Row& row) {
   event.id = id.text;
   event.identity = identity;
   event.commit = {.xid = transaction_.xid, .lsn = transaction_.commit_lsn, .time = transaction_.commit_time};
+  witness_.streamed(run.text, id.text, transaction_.xid, transaction_.commit_lsn, now_);
   add_streamed(event);
 }
 
@@ -183,6 +186,12 @@ std::optional<ReadBack> Watch::next_read_back() {
   return batch;
 }
 
+void Watch::table_row(std::string_view run_id, std::string_view id, std::string_view type,
+                      std::span<const decoder::Value> identity, decoder::Xid xid, Instant now) {
+  if (run_id.empty() || id.empty() || !classify(type, identity).tracked) return;
+  witness_.seen(run_id, id, xid, now);
+}
+
 void Watch::read_back_row(std::string_view run_id, std::string_view id, std::string_view type,
                           std::span<const decoder::Value> identity, const CommitInfo& commit, Instant now) {
   ++counters_.read_back_rows;
@@ -197,15 +206,24 @@ void Watch::read_back_row(std::string_view run_id, std::string_view id, std::str
   event.id = id;
   event.identity = identity;
   event.commit = commit;
+  witness_.seen(run_id, id, commit.xid, now);
   (void)index_.add_row(handle, event);
   if (event.ends_run) index_.end_run(handle, now);
 }
 
+void Watch::doubt_runs() {
+  index_.clear_complete();
+  recent_commits_.clear();
+  if (read_back_sent_) doubtful_read_back_ = first_batch_;
+}
+
 void Watch::read_back_done() {
+  const bool doubtful = doubtful_read_back_ == first_batch_;
   for (const auto run : batches_.front()) {
     index_.complete(run);
     rules_.judge_run(index_.log(run), verdicts_);
     report_verdicts(run, Origin::kReadBack);
+    if (doubtful) index_.forget(index_.run_id(run));
   }
   pending_runs_ -= batches_.front().size();
   batches_.pop_front();
