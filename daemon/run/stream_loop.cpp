@@ -91,7 +91,8 @@ std::optional<Error> StreamLoop::run() {
     if (auto error = stands_in_the_way()) return error;
     parts_.read_backs.pump(now, pace_.backlog());
     parts_.watch.evict(now);
-    const bool asked = parts_.watch.reply_requests().take();
+    const bool written = parts_.book.take_written();
+    const bool asked = parts_.watch.reply_requests().take() || written;
     if (asked || now >= next_status_) {
       const bool probe = now >= next_probe_;
       if (probe) next_probe_ = now + kProbeInterval;
@@ -184,8 +185,8 @@ bool StreamLoop::send_status(core::Instant now, bool reply_requested) {
   parts_.sink.report(parts_.watch.take_findings(), now);
   if (parts_.sink.make_durable(now)) note_durable();
   next_status_ = now + status_interval_;
-  const auto update =
-      decoder::encode_status_update(parts_.watch.confirmed(), process::wall_now(), reply_requested);
+  const auto position = parts_.book.confirmable(parts_.watch.confirmed(), now);
+  const auto update = decoder::encode_status_update(position, process::wall_now(), reply_requested);
   if (!replication_.write_copy(update)) return false;
   unflushed_ = !replication_.flush();
   ++parts_.watch.counters().status_updates;
@@ -258,6 +259,9 @@ void StreamLoop::finish() {
   const auto deadline = process::steady_now() + kFinishTimeout;
   report(process::steady_now());
   drain_table(deadline);
+  parts_.sink.report(parts_.watch.take_findings(), process::steady_now());
+  if (parts_.sink.make_durable(process::steady_now())) note_durable();
+  parts_.book.settle(parts_.watch.confirmed(), deadline);
   if (!send_status(process::steady_now(), false) || !replication_.end_copy()) return;
   // The server answers CopyDone with its own once it has read our last position; then nothing was lost on the
   // way.
