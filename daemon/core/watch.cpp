@@ -214,6 +214,7 @@ void Watch::read_back_row(std::string_view run_id, std::string_view id, std::str
 void Watch::doubt_runs() {
   index_.clear_complete();
   recent_commits_.clear();
+  witness_.excuse();
   if (read_back_sent_) doubtful_read_back_ = first_batch_;
 }
 
