@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "daemon/cli/finding_writer.hpp"
 #include "daemon/table/repair_plan.hpp"
@@ -66,15 +67,18 @@ std::string heading(const table::JudgedRun& story, const core::Profile& profile,
                                                  : "ULIDs (4.x), ",
                          story.end_type().empty() ? "not ended" : "ended by " + story.end_type());
   if (!profile.slot_ids) return out;  // no workflow engine's log
-  for (const auto engine : {core::Engine::kV4, core::Engine::kV5BeforeClassSkip, core::Engine::kV5}) {
+  const bool ended = !story.end_type().empty() && story.end_type() != "run_failed";
+  std::vector engines = {core::Engine::kV4, core::Engine::kV5BeforeClassSkip, core::Engine::kV5};
+  if (std::ranges::count(engines, story.engine()) == 0) engines.push_back(story.engine());
+  for (const auto engine : engines) {
     const auto worst = story.worst(engine);
     out += fmt::format("  {} {:<21} ", engine == story.engine() ? ">" : " ", to_string(engine));
-    if (engine == core::Engine::kV5 && !story.slot_numbered()) {
+    if (core::refuses_ulids(engine) && !story.slot_numbered()) {
       out += "refuses every run with ULIDs\n";
       continue;
     }
     out += fmt::format("{}{}{}\n", worst ? colour_of(*worst, colours) : std::string_view{},
-                       table::outcome_text(worst), colour_end(colours && worst.has_value()));
+                       table::outcome_text(worst, ended), colour_end(colours && worst.has_value()));
   }
   return out;
 }

@@ -17,6 +17,7 @@ void ReportedFindings::say(State& state, const Finding& finding) {
   state.severity = finding.severity;
   state.engine = finding.engine;
   state.state = finding.state;
+  state.pending = finding.pending;
   state.after_close = finding.after_close;
   state.shape = finding.shape;
   state.canonical_id = finding.canonical.id;
@@ -56,6 +57,7 @@ bool ReportedFindings::admit(Finding& finding, Instant now) {
   if (state.severity == finding.severity && state.state == finding.state &&
       state.after_close == finding.after_close && same_closing &&
       state.canonical_id == finding.canonical.id && state.duplicate_id == finding.duplicate.id) {
+    note_pending(state, finding.pending);
     return false;
   }
   finding.change = FindingChange::kChanged;
@@ -64,6 +66,13 @@ bool ReportedFindings::admit(Finding& finding, Instant now) {
   state.reported = now;
   count(state, 1);
   return true;
+}
+
+void ReportedFindings::note_pending(State& state, Pending pending) noexcept {
+  if (pending != Pending::kCertain) return;
+  count(state, -1);
+  state.pending = pending;
+  count(state, 1);
 }
 
 bool ReportedFindings::is_left_over(const State& state, const Finding& finding, Instant now) noexcept {
@@ -123,6 +132,7 @@ Finding ReportedFindings::rebuild(std::uint64_t id, const State& state) {
   finding.shape = state.shape;
   finding.engine = state.engine;
   finding.state = state.state;
+  finding.pending = state.pending;
   finding.after_close = state.after_close;
   finding.run_id = *state.run_id;
   finding.identity = state.identity;
@@ -139,6 +149,9 @@ void ReportedFindings::count(const State& state, int difference) noexcept {
   if (state.state != FindingState::kOpen) return;
   open_[static_cast<std::size_t>(state.rule)][static_cast<std::size_t>(state.severity)] +=
       static_cast<std::uint64_t>(difference);
+  if (state.pending == Pending::kMayReturn) {
+    open_may_return_[static_cast<std::size_t>(state.rule)] += static_cast<std::uint64_t>(difference);
+  }
 }
 
 void ReportedFindings::forget_oldest() {

@@ -49,6 +49,10 @@ class ReportedFindings {
   using OpenCounts = std::array<std::array<std::uint64_t, kSeverities>, kRules>;
   /// Findings in state open.
   [[nodiscard]] const OpenCounts& open() const noexcept { return open_; }
+  /// Of those the fatal ones by rule whose run may return before it meets the row.
+  [[nodiscard]] const std::array<std::uint64_t, kRules>& open_may_return() const noexcept {
+    return open_may_return_;
+  }
 
  private:
   struct State {
@@ -56,6 +60,7 @@ class ReportedFindings {
     Severity severity = Severity::kUnknown;
     Engine engine = Engine::kV4;
     FindingState state = FindingState::kOpen;
+    Pending pending = Pending::kNone;
     bool after_close = false;
     std::optional<Shape> shape;
     const std::string* run_id = nullptr;  ///< key of by_run_
@@ -72,6 +77,8 @@ class ReportedFindings {
   /// written by another transaction.
   [[nodiscard]] static bool is_left_over(const State& state, const Finding& finding, Instant now) noexcept;
   static void say(State& state, const Finding& finding);
+  /// A run that reads on again is counted as such, without another report.
+  void note_pending(State& state, Pending pending) noexcept;
   void count(const State& state, int difference) noexcept;
   [[nodiscard]] static Finding rebuild(std::uint64_t id, const State& state);
   void forget_oldest();
@@ -83,6 +90,7 @@ class ReportedFindings {
   /// Runs that next_open_runs has yet to look at in this round.
   std::vector<std::string> round_;
   OpenCounts open_{};
+  std::array<std::uint64_t, kRules> open_may_return_{};
 };
 
 }  // namespace dupwatch::core

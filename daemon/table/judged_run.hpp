@@ -65,7 +65,8 @@ class JudgedRun {
   core::Engine engine_ = core::Engine::kV4;
 };
 
-/// What an engine of that generation does with the run, in two words or so.
-[[nodiscard]] std::string_view outcome_text(std::optional<core::Severity> worst) noexcept;
+/// What an engine of that generation does with the run, in a few words. `ended`: by something other than a
+/// failure.
+[[nodiscard]] std::string_view outcome_text(std::optional<core::Severity> worst, bool ended) noexcept;
 
 }  // namespace dupwatch::table

@@ -137,7 +137,7 @@ test('the run of the original report', async (t) => {
       [{ id: ids[5], run_id: RUN, at: '2026-04-24 03:06:40.457' }]);
     const healed = await explain(cluster, [RUN]);
     assert.equal(healed.code, 0);
-    assert.match(healed.stdout, /\n  > v4 +replays\n/);
+    assert.match(healed.stdout, /\n  > v4 +nothing known against it\n/);
     assert.ok(healed.stdout.endsWith('\nNo findings for this run.\n'));
   });
 
