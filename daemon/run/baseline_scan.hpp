@@ -15,7 +15,6 @@
 #include "daemon/core/replay_rules.hpp"
 #include "daemon/core/stats.hpp"
 #include "daemon/postgres/connection.hpp"
-#include "daemon/process/clock.hpp"
 #include "daemon/process/event_fd.hpp"
 
 namespace dupwatch::run {
@@ -80,7 +79,7 @@ class BaselineScan {
   const core::Config& config_;
   Task task_;
   process::EventFd& wake_;
-  core::TokenCodec codec_{process::random_seed()};
+  core::TokenCodec codec_;
   core::ReplayRules rules_;
   std::vector<core::ReplayRules::Verdict> verdicts_;
 

@@ -129,18 +129,17 @@ std::vector<std::string> JudgedRun::open_entities(std::string_view kind) const {
   return {open.begin(), open.end()};
 }
 
-std::string_view outcome_text(std::optional<core::Severity> worst, bool ended) noexcept {
-  // A log without a finding may still hold what no monitor sees.
-  if (!worst) return "nothing known against it";
+std::string_view outcome_text(std::optional<core::Severity> worst) noexcept {
+  if (!worst) return "replays";
   switch (*worst) {
     case core::Severity::kFatal:
-      return ended ? "is not replayed any more" : "FAILS";
+      return "FAILS";
     case core::Severity::kConflict:
       return "replays, with a conflict";
     case core::Severity::kHarmless:
-      return "nothing known against it";
+      return "replays";
     case core::Severity::kUnknown:
-      return "can't be decided from the log alone";
+      return "can't be told from the log alone";
   }
   return "?";
 }

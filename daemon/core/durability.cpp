@@ -1,7 +1,0 @@
-#include "daemon/core/durability.hpp"
-
-namespace dupwatch::core {
-
-template class BasicDurability<NoDurabilityBug>;
-
-}  // namespace dupwatch::core
