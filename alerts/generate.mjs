@@ -13,7 +13,10 @@ export const FILES = {
   'slots.rules.yml': [exporters],
 };
 
-const valuesOf = (limits) => Object.fromEntries(Object.entries(limits).map(([key, { value }]) => [key, value]));
+const valuesOf = (limits) => {
+  const values = Object.fromEntries(Object.entries(limits).map(([key, { value }]) => [key, value]));
+  return { ...values, fillHours: values.fillHorizon / 3600 }; // For sentences.
+};
 
 /** Puts thresholds into `{{ name }}`; Prometheus' own templates begin with $ and are left alone. */
 const fill = (text, values) => text.replaceAll(/\{\{ (\w+) \}\}/g, (whole, key) => values[key] ?? whole);

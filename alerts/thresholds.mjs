@@ -1,5 +1,5 @@
 // Every number of the alert rules, with its reason: the one place to change them. `./generate` then writes
-// the rule files anew. Durations are strings as Prometheus writes them; bytes and seconds are numbers.
+// the rule files. Durations are strings as Prometheus writes them; bytes and seconds are numbers.
 const GiB = 1024 ** 3;
 
 /** What depends on the site: names and addresses. */
@@ -16,7 +16,7 @@ export const settings = {
 export const thresholds = {
   // Findings
   hold: { value: '5m', why: 'a fatal run is dead after half a second (measured median), so a gauge alone would miss it between two scrapes; and a restart, which judges open runs again, must not resolve the alert. The alert ends this much late' },
-  newWindow: { value: '1h', why: 'a run that is lost, or an outcome that was dropped, is news that somebody should still find when he looks up from other work' },
+  newWindow: { value: '1h', why: 'a run that is lost, or an outcome that was dropped, is news that somebody should still find when they look up from other work' },
   burst: { value: 20, why: 'two a minute. Measured races gave 4 fatal rows in 60 runs where no process was stopped, and 195 in 120 runs where processes were stopped again and again' },
   burstWindow: { value: '10m', why: 'longer than two rollouts of a worker overlap' },
   harmlessWindow: { value: '1d', why: 'one standing warning: a quiet night must not end it and the morning raise it again' },
@@ -28,12 +28,12 @@ export const thresholds = {
   notStreamingFor: { value: '5m', why: 'ten attempts at connection.backoff_max (30s): a restart or failover of Postgres is over' },
   notReadyFor: { value: '10m', why: 'catching up after a restart is over by then; dupwatch itself calls a lag of 30 s not ready' },
   silent: { value: 120, why: 'twice the default of wal_sender_timeout (60s), after which the server ends a connection that is dead' },
-  heartbeatStale: { value: 120, why: 'twice heartbeat.timeout (60s), by when a stream that is deaf has been begun anew' },
-  heartbeatFor: { value: '2m', why: 'a stream that was begun anew gets a message through by then; a large transaction takes longer, and then nothing is seen either' },
+  heartbeatStale: { value: 120, why: 'twice heartbeat.timeout (60s), by when a stream that brings nothing has been restarted' },
+  heartbeatFor: { value: '2m', why: 'a stream that was restarted gets a message through by then; a large transaction takes longer, and then nothing is seen either' },
   identityFor: { value: '2m', why: 'a migration that renames the table and puts it back in one go is over' },
   decodeWindow: { value: '15m', why: 'one message is enough, and its rows were not checked; it stands long enough to be seen' },
-  gapFor: { value: '30m', why: 'the scan that closes a gap begins by itself, and half an hour is what it gets before it counts as stalled' },
-  baselineFailedFor: { value: '15m', why: 'the scan is tried again by itself' },
+  gapFor: { value: '30m', why: 'the scan that closes a gap starts automatically, and half an hour is what it gets before it counts as stalled' },
+  baselineFailedFor: { value: '15m', why: 'the scan is retried automatically' },
   baselineStall: { value: '30m', why: 'the scan reads runs in short queries; half an hour without one more is no slow disk' },
   lag: { value: 60, why: 'twice the lag at which /readyz says no (30 s)' },
   lagFor: { value: '5m', why: 'one large transaction is decoded by then' },
@@ -46,7 +46,7 @@ export const thresholds = {
 
   // The index and the process
   indexFull: { value: 0.9, why: 'it tells before the evictions begin' },
-  indexFullFor: { value: '15m', why: 'ended runs leave after index.run_grace (60s), so a short peak goes by itself' },
+  indexFullFor: { value: '15m', why: 'ended runs leave after index.run_grace (60s), so a short peak passes on its own' },
   turnover: { value: 1, why: 'as many runs evicted as the index holds: it was replaced once, and each cold run costs a query' },
   turnoverWindow: { value: '15m', why: 'the same quarter of an hour as for a full index' },
   restarts: { value: 3, why: 'a rollout with its rollback is two; from the fourth on it is a loop' },
@@ -71,7 +71,7 @@ export const thresholds = {
   fillWindow: { value: '30m', why: 'a trend, not one checkpoint' },
   fillFor: { value: '10m', why: 'the trend has to last' },
   fuseWindow: { value: '1h', why: 'one is enough, and it is to be seen when the pause until the next slot, some minutes, is over' },
-  pollingFor: { value: '5m', why: 'a slot that is made anew after a first loss never polls so long' },
+  pollingFor: { value: '5m', why: 'a slot that is recreated after a first loss never polls that long' },
   unboundedFor: { value: '1h', why: 'a setting, no incident' },
   inactiveFor: { value: '10m', why: 'longer than DupwatchDown and DupwatchNotStreaming take, so those name the cause first' },
 };

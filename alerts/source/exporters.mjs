@@ -10,12 +10,12 @@ export const rules = [
     name: 'DupwatchSlotInactive',
     severity: 'critical',
     concern: 'slot',
-    expr: (t, s) => `pg_replication_slots_active${named(s)} == 0
+    expr: (_t, s) => `pg_replication_slots_active${named(s)} == 0
 or
 cnpg_pg_replication_slots_active${named(s)} == 0`,
     for: 'inactiveFor',
-    summary: 'Nobody reads the slot of dupwatch, and it retains WAL.',
-    description: 'Slot {{ $labels.slot_name }} on {{ $labels.instance }} is not active ({{ $value }}): dupwatch is down, cannot connect, or was removed without dupwatch drop.',
+    summary: 'Nothing is reading the slot of dupwatch, and it retains WAL.',
+    description: 'Slot {{ $labels.slot_name }} on {{ $labels.instance }} is not active: dupwatch is down, cannot connect, or was removed without dupwatch drop.',
   },
   {
     name: 'DupwatchOrphanSlotRetention',
@@ -26,8 +26,8 @@ cnpg_pg_replication_slots_active${named(s)} == 0`,
 or
 cnpg_pg_replication_slots_pg_wal_lsn_diff${named(s)} > ${t.retainedCritical}`,
     for: 'retainedCriticalFor',
-    summary: 'The slot of dupwatch fills the disk of the primary.',
-    description: 'Slot {{ $labels.slot_name }} on {{ $labels.instance }} retains {{ $value | humanize1024 }}B. The database comes first: drop the slot if nothing catches up.',
+    summary: 'The slot of dupwatch is filling the disk of the primary.',
+    description: 'Slot {{ $labels.slot_name }} on {{ $labels.instance }} retains {{ $value | humanize1024 }}B. The database comes first: if it cannot catch up, drop the slot.',
   },
   {
     name: 'DupwatchOrphanSlotFillPredicted',
@@ -40,13 +40,13 @@ or
 predict_linear(cnpg_pg_replication_slots_pg_wal_lsn_diff${named(s)}[${t.fillWindow}], ${t.fillHorizon}) > ${t.retainedCritical}`,
     for: 'fillFor',
     summary: 'The slot of dupwatch will fill the disk within hours if this goes on.',
-    description: 'By the trend of the last {{ fillWindow }} slot {{ $labels.slot_name }} on {{ $labels.instance }} retains {{ $value | humanize1024 }}B in {{ fillHorizon }} s.',
+    description: 'By the trend of the last {{ fillWindow }} slot {{ $labels.slot_name }} on {{ $labels.instance }} will retain {{ $value | humanize1024 }}B in {{ fillHours }} h.',
   },
   {
     name: 'DupwatchOrphanSlotUnbounded',
     severity: 'warning',
     concern: 'standing',
-    expr: (t, s) => `pg_replication_slots_active${named(s)} >= 0
+    expr: (_t, s) => `pg_replication_slots_active${named(s)} >= 0
 and on (job, instance)
 pg_settings_max_slot_wal_keep_size_bytes == -1
 or
@@ -61,8 +61,8 @@ cnpg_pg_settings_setting{name="max_slot_wal_keep_size"} == -1`,
     name: 'DupwatchOrphanSlotLost',
     severity: 'critical',
     concern: 'slot',
-    expr: (t, s) => `pg_replication_slots_wal_status${named(s, ',wal_status=~"unreserved|lost"')} == 1`,
+    expr: (_t, s) => `pg_replication_slots_wal_status${named(s, ',wal_status=~"unreserved|lost"')} == 1`,
     summary: 'The slot of dupwatch is lost, or will be at the next checkpoint.',
-    description: 'Slot {{ $labels.slot_name }} on {{ $labels.instance }} is {{ $labels.wal_status }} (value {{ $value }}). What it misses only an audit finds.',
+    description: 'Slot {{ $labels.slot_name }} on {{ $labels.instance }} is {{ $labels.wal_status }}. Only an audit finds what it missed.',
   },
 ];

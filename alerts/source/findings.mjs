@@ -15,7 +15,7 @@ export const rules = [
 or
 ${byRule(`increase(dupwatch_findings_total{severity="fatal",origin="stream",rule!="run_lost"}[${t.hold}])`)} > 0`,
     summary: 'Runs have rows on which the next replay fails.',
-    description: '{{ $value | printf "%.0f" }} fatal findings of rule {{ $labels.rule }} at {{ $labels.instance }}, open or new. /api/findings and the log name the runs; dupwatch explain RUN_ID shows one and the SQL that saves it.',
+    description: 'Fatal findings of rule {{ $labels.rule }} at {{ $labels.instance }}, open or new: {{ $value | printf "%.0f" }}. /api/findings and the log name the runs; dupwatch explain RUN_ID shows one and the SQL that saves it.',
   },
   {
     name: 'DupwatchFatalBurst',
@@ -24,8 +24,8 @@ ${byRule(`increase(dupwatch_findings_total{severity="fatal",origin="stream",rule
     concern: 'findings',
     // Findings of the baseline scan are left out: a first start over an old table is no burst.
     expr: (t) => `sum by (job, instance) (increase(dupwatch_findings_total{severity="fatal",origin="stream"}[${t.burstWindow}])) > ${t.burst}`,
-    summary: 'Fatal findings come in numbers: workers race all the time.',
-    description: 'About {{ $value | printf "%.0f" }} new fatal findings at {{ $labels.instance }} within {{ burstWindow }}. Stop the second worker first, then look at single runs.',
+    summary: 'Many fatal findings: workers are racing continuously.',
+    description: 'New fatal findings at {{ $labels.instance }} within {{ burstWindow }}: about {{ $value | printf "%.0f" }}. Stop the second worker first, then look at single runs.',
   },
   {
     name: 'DupwatchRunsLost',
@@ -33,8 +33,8 @@ ${byRule(`increase(dupwatch_findings_total{severity="fatal",origin="stream",rule
     severity: 'critical',
     concern: 'findings',
     expr: (t) => `sum by (job, instance) (increase(dupwatch_findings_total{rule="run_lost",origin="stream"}[${t.newWindow}])) > 0`,
-    summary: 'Runs failed behind a fatal row.',
-    description: 'About {{ $value | printf "%.0f" }} runs failed behind a fatal finding at {{ $labels.instance }} within {{ newWindow }}. dupwatch explain RUN_ID prints how one can be revived.',
+    summary: 'Runs failed after a fatal row.',
+    description: 'Runs that failed after a fatal finding at {{ $labels.instance }} within {{ newWindow }}: about {{ $value | printf "%.0f" }}. dupwatch explain RUN_ID prints how one can be revived.',
   },
   {
     name: 'DupwatchConflicts',
@@ -44,8 +44,8 @@ ${byRule(`increase(dupwatch_findings_total{severity="fatal",origin="stream",rule
     expr: (t) => `${open('conflict', t)} > 0
 or
 ${byRule(`increase(dupwatch_findings_total{severity="conflict",origin="stream"}[${t.newWindow}])`)} > 0`,
-    summary: 'Runs go on with an outcome dropped or contradicted.',
-    description: '{{ $value | printf "%.0f" }} conflicts of rule {{ $labels.rule }} at {{ $labels.instance }}, open or new. The runs do not fail by themselves; what they did may be wrong.',
+    summary: 'Runs continue although an outcome was dropped or contradicted.',
+    description: 'Conflicts of rule {{ $labels.rule }} at {{ $labels.instance }}, open or new: {{ $value | printf "%.0f" }}. The runs do not fail by themselves; what they did may be wrong.',
   },
   {
     name: 'DupwatchHarmlessDuplicates',
@@ -56,7 +56,7 @@ ${byRule(`increase(dupwatch_findings_total{severity="conflict",origin="stream"}[
     // processes duplicate nearly every step that both see.
     expr: (t) => `sum by (job, instance) (increase(dupwatch_findings_total{rule="duplicate_created",severity="harmless"}[${t.harmlessWindow}])) > 0`,
     for: 'harmlessFor',
-    summary: 'The event log takes duplicates: upgrade world-postgres to 4.1.2 or later.',
-    description: 'About {{ $value | printf "%.0f" }} harmless duplicates at {{ $labels.instance }} within {{ harmlessWindow }}. The cure is @workflow/world-postgres 4.1.2 or later, whose unique index refuses them; run dupwatch audit --before-migration first.',
+    summary: 'The event log accepts duplicates: upgrade world-postgres to 4.1.2 or later.',
+    description: 'Harmless duplicates at {{ $labels.instance }} within {{ harmlessWindow }}: about {{ $value | printf "%.0f" }}. The cure is @workflow/world-postgres 4.1.2 or later, whose unique index refuses them; run dupwatch audit --before-migration first.',
   },
 ];

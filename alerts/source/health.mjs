@@ -36,7 +36,7 @@ export const rules = [
     concern: 'health',
     expr: (t) => `sum by (job, instance) (increase(dupwatch_index_evictions_total{reason="memory"}[${t.turnoverWindow}]))
   / on (job, instance) (dupwatch_index_runs > 0) > ${t.turnover}`,
-    summary: 'Runs leave the index for want of memory as fast as they come.',
+    summary: 'The index is too small: runs are evicted as fast as they arrive.',
     description: 'The index at {{ $labels.instance }} was replaced {{ $value | printf "%.1f" }} times within {{ turnoverWindow }}. Each cold run costs the database a query: raise index.memory_max.',
   },
   {
@@ -45,8 +45,8 @@ export const rules = [
     severity: 'warning',
     concern: 'health',
     expr: (t, s) => `changes(process_start_time_seconds{job="${s.job}"}[${t.restartWindow}]) > ${t.restarts}`,
-    summary: 'dupwatch restarts again and again.',
-    description: '{{ $value }} restarts within {{ restartWindow }} at {{ $labels.instance }}. Its last log line and its exit code say why.',
+    summary: 'dupwatch keeps restarting.',
+    description: 'Restarts within {{ restartWindow }} at {{ $labels.instance }}: {{ $value }}. Its last log line and its exit code say why.',
   },
   {
     name: 'DupwatchConfigReloadFailed',
@@ -54,8 +54,8 @@ export const rules = [
     concern: 'health',
     expr: () => 'dupwatch_config_last_reload_successful == 0',
     for: 'reloadFailedFor',
-    summary: 'The configuration file has errors, and the one before it is in force.',
-    description: 'dupwatch at {{ $labels.instance }} did not take the configuration file when it was told to reload. Its log names every error; with this file it would not start either.',
+    summary: 'The configuration file has errors; the previous configuration stays in force.',
+    description: 'dupwatch at {{ $labels.instance }} rejected the configuration file on reload. Its log names every error; it would not start with this file either.',
   },
   {
     name: 'DupwatchDetectionFastBurn',
@@ -63,7 +63,7 @@ export const rules = [
     severity: 'warning',
     concern: 'late',
     expr: (t) => burn(t.fastBurn, '1h', '5m', t),
-    summary: 'Findings come late, and the latency objective is spent fast.',
+    summary: 'Findings come late: the error budget of the latency objective is burning fast.',
     description: `${late} within the last hour.`,
   },
   {
@@ -72,7 +72,7 @@ export const rules = [
     severity: 'warning',
     concern: 'late',
     expr: (t) => burn(t.slowBurn, '6h', '30m', t),
-    summary: 'Findings come late, and the latency objective is spent too fast.',
+    summary: 'Findings come late: the error budget of the latency objective is burning too fast.',
     description: `${late} within the last six hours.`,
   },
 ];

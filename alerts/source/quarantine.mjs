@@ -1,4 +1,4 @@
-// What the daemon takes out of the log by itself, where quarantine.mode is not observe.
+// What the daemon takes out of the log automatically, where quarantine.mode is not observe.
 export const group = 'dupwatch-quarantine';
 
 export const rules = [
@@ -16,8 +16,8 @@ export const rules = [
     concern: 'findings',
     expr: () => 'dupwatch_quarantine_state{state="unavailable"} == 1',
     for: 'quarantineUnavailableFor',
-    summary: 'Quarantine is wanted and can do nothing.',
-    description: 'At {{ $labels.instance }} a right, a table or the connection is missing; its log and /api/status say which. Findings are told as ever.',
+    summary: 'Quarantine is enabled but cannot act.',
+    description: 'At {{ $labels.instance }} a right, a table or the connection is missing; its log and /api/status say which. Findings are still reported.',
   },
   {
     name: 'DupwatchQuarantineFailing',

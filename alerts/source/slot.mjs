@@ -9,7 +9,7 @@ export const rules = [
     concern: 'slot',
     expr: (t) => `dupwatch_slot_retained_wal_bytes > ${t.retainedWarning}`,
     for: 'retainedWarningFor',
-    summary: 'The slot makes the primary keep a lot of WAL.',
+    summary: 'The slot retains a lot of WAL on the primary.',
     description: 'Slot {{ $labels.slot_name }} of {{ $labels.instance }} retains {{ $value | humanize1024 }}B.',
   },
   {
@@ -19,7 +19,7 @@ export const rules = [
     concern: 'slot',
     expr: (t) => `dupwatch_slot_retained_wal_bytes > ${t.retainedCritical}`,
     for: 'retainedCriticalFor',
-    summary: 'The slot fills the disk of the primary.',
+    summary: 'The slot is filling the disk of the primary.',
     description: 'Slot {{ $labels.slot_name }} of {{ $labels.instance }} retains {{ $value | humanize1024 }}B. The database comes first: if it cannot catch up, drop the slot.',
   },
   {
@@ -40,7 +40,7 @@ export const rules = [
     expr: (t) => `predict_linear(dupwatch_slot_safe_wal_bytes[${t.fillWindow}], ${t.fillHorizon}) < 0`,
     for: 'fillFor',
     summary: 'The slot will be lost within hours if this goes on.',
-    description: 'By the trend of the last {{ fillWindow }} slot {{ $labels.slot_name }} of {{ $labels.instance }} has no WAL left to be safe in {{ fillHorizon }} s ({{ $value | humanize1024 }}B).',
+    description: 'By the trend of the last {{ fillWindow }} slot {{ $labels.slot_name }} of {{ $labels.instance }} runs out of safe WAL within {{ fillHours }} h ({{ $value | humanize1024 }}B).',
   },
   {
     name: 'DupwatchSlotLost',
@@ -48,7 +48,7 @@ export const rules = [
     concern: 'slot',
     expr: () => 'dupwatch_slot_wal_status{wal_status=~"unreserved|lost"} == 1',
     summary: 'The slot is lost, or will be at the next checkpoint.',
-    description: 'Slot {{ $labels.slot_name }} of {{ $labels.instance }} is {{ $labels.wal_status }}: it needed WAL beyond max_slot_wal_keep_size. What it misses only an audit finds.',
+    description: 'Slot {{ $labels.slot_name }} of {{ $labels.instance }} is {{ $labels.wal_status }}: it needed WAL beyond max_slot_wal_keep_size. Only an audit finds what it missed.',
   },
   {
     name: 'DupwatchFuseBlown',
@@ -56,8 +56,8 @@ export const rules = [
     severity: 'critical',
     concern: 'slot',
     expr: (t) => `increase(dupwatch_slot_fuse_blown_total[${t.fuseWindow}]) > 0`,
-    summary: 'dupwatch gave its slot up, because it held back too much WAL.',
-    description: 'About {{ $value | printf "%.0f" }} times within {{ fuseWindow }} at {{ $labels.instance }}: the slot reached slot.max_retained_wal and was dropped to spare the disk of the primary. What holds a slot back is still there.',
+    summary: 'dupwatch dropped its own slot because it retained too much WAL.',
+    description: 'The slot of {{ $labels.instance }} reached slot.max_retained_wal and was dropped to spare the disk of the primary; times within {{ fuseWindow }}: about {{ $value | printf "%.0f" }}. Whatever held it back is still there.',
   },
   {
     name: 'DupwatchSlotUnbounded',

@@ -7,18 +7,18 @@ export const rules = [
     severity: 'critical',
     concern: 'blind',
     scope: 'job',
-    expr: (t, s) => `absent(dupwatch_build_info{job="${s.job}"})`,
+    expr: (_t, s) => `absent(dupwatch_build_info{job="${s.job}"})`,
     for: 'absentFor',
     summary: 'Prometheus has no metrics of dupwatch.',
-    description: 'Nothing with job {{ $labels.job }} shows dupwatch_build_info: the log is not watched, or not by a dupwatch that is scraped.',
+    description: 'No target of job {{ $labels.job }} exposes dupwatch_build_info: the log is not watched, or dupwatch is not scraped.',
   },
   {
     name: 'DupwatchDown',
     severity: 'critical',
     concern: 'blind',
-    expr: (t, s) => `up{job="${s.job}"} == 0`,
+    expr: (_t, s) => `up{job="${s.job}"} == 0`,
     for: 'downFor',
-    summary: 'dupwatch does not answer its scrape.',
+    summary: 'Prometheus cannot scrape dupwatch.',
     description: 'up is {{ $value }} at {{ $labels.instance }}: the process is gone or its HTTP server does not answer. Its slot retains WAL meanwhile.',
   },
   {
@@ -30,7 +30,7 @@ export const rules = [
 unless on (job, instance)
 (dupwatch_stream_state{state="standby"} == 1 and on (job) dupwatch_stream_connected == 1)`,
     for: 'notStreamingFor',
-    summary: 'dupwatch runs, but no replication stream is open.',
+    summary: 'dupwatch is running, but no replication stream is open.',
     description: 'dupwatch_stream_connected is {{ $value }} at {{ $labels.instance }}: nothing that commits is seen. /readyz says why.',
   },
   {
@@ -39,7 +39,7 @@ unless on (job, instance)
     concern: 'gap',
     expr: () => 'dupwatch_watch_mode{mode="polling"} == 1',
     for: 'pollingFor',
-    summary: 'dupwatch has no slot and scans the open runs at intervals.',
+    summary: 'dupwatch has no slot and polls the open runs instead.',
     description: 'Mode is {{ $labels.mode }} at {{ $labels.instance }}: findings come late, and a run that begins and ends between two scans is not seen. /readyz says why.',
   },
   {
@@ -54,7 +54,7 @@ dupwatch_stream_connected == 1
 unless on (job, instance)
 dupwatch_baseline_state{state=~"running|failed"} == 1`,
     for: 'notReadyFor',
-    summary: 'dupwatch streams, but does not judge what it reads in time.',
+    summary: 'dupwatch is streaming, but does not judge events in time.',
     description: 'dupwatch_ready is {{ $value }} at {{ $labels.instance }}: it is behind, cannot read runs back, has no SQL connection, cannot write its findings, or the table changed. /readyz says which.',
   },
   {
@@ -66,7 +66,7 @@ dupwatch_baseline_state{state=~"running|failed"} == 1`,
     expr: (t) => `time() - (dupwatch_stream_last_message_timestamp_seconds > 0) > ${t.silent}
 and on (job, instance)
 dupwatch_stream_connected == 1`,
-    summary: 'The stream is open, but nothing was heard of the server.',
+    summary: 'The stream is open, but nothing has been heard from the server.',
     description: 'The last message at {{ $labels.instance }} came {{ $value | humanizeDuration }} ago: a dead connection that looks alive, or an event loop that is stuck (/healthz then says so).',
   },
   {
@@ -90,8 +90,8 @@ dupwatch_stream_connected == 1`,
     concern: 'blind',
     expr: () => 'dupwatch_table_identity_ok == 0',
     for: 'identityFor',
-    summary: 'The watched table or its publication is not what it was.',
-    description: 'dupwatch_table_identity_ok is {{ $value }} at {{ $labels.instance }}: a rename, a new table of the same name or a changed publication ends the events without an error. The log has found=.',
+    summary: 'The watched table or its publication has changed.',
+    description: 'dupwatch_table_identity_ok is {{ $value }} at {{ $labels.instance }}: after a rename, with a new table of the same name or a changed publication, events stop without an error. The log line with reason=table_changed says what was found.',
   },
   {
     name: 'DupwatchDecodeErrors',
@@ -108,8 +108,8 @@ dupwatch_stream_connected == 1`,
     concern: 'gap',
     expr: () => 'sum by (job, instance, reason) (dupwatch_open_coverage_gaps) > 0',
     for: 'gapFor',
-    summary: 'Commits may have gone unseen, and no scan has made up for it.',
-    description: '{{ $value }} open gap at {{ $labels.instance }}, reason {{ $labels.reason }}: until a scan closes it, no finding does not mean that nothing is wrong. /api/status has its positions.',
+    summary: 'Commits may have been missed, and no scan has caught up yet.',
+    description: 'A coverage gap is open at {{ $labels.instance }}, reason {{ $labels.reason }}: until a scan closes it, there may be duplicates dupwatch has not seen. /api/status has its positions.',
   },
   {
     name: 'DupwatchBaselineFailed',
@@ -117,7 +117,7 @@ dupwatch_stream_connected == 1`,
     concern: 'gap',
     expr: () => 'dupwatch_baseline_state{state="failed"} == 1',
     for: 'baselineFailedFor',
-    summary: 'The rows from before the start could not all be judged.',
+    summary: 'Not all rows from before the start could be judged.',
     description: 'The baseline scan is in state {{ $labels.state }} at {{ $labels.instance }} and is tried again. New rows are judged; older duplicates may be missed until it succeeds.',
   },
   {
@@ -131,8 +131,8 @@ and on (job, instance)
 min_over_time(dupwatch_baseline_state{state="running"}[${t.baselineStall}]) == 1
 and on (job, instance)
 dupwatch_baseline_runs offset ${t.baselineStall}`,
-    summary: 'The baseline scan runs, but gets nowhere.',
-    description: 'No run was judged within {{ baselineStall }} at {{ $labels.instance }} (changes: {{ $value }}). A query may wait for a lock.',
+    summary: 'The baseline scan is running but makes no progress.',
+    description: 'No run was judged within {{ baselineStall }} at {{ $labels.instance }} (runs judged: {{ $value }}). A query may wait for a lock.',
   },
   {
     name: 'DupwatchLagHigh',
@@ -142,7 +142,7 @@ dupwatch_baseline_runs offset ${t.baselineStall}`,
     expr: (t) => `dupwatch_stream_lag_seconds > ${t.lag}`,
     for: 'lagFor',
     summary: 'dupwatch is behind the server.',
-    description: '{{ $labels.instance }} is {{ $value | humanizeDuration }} behind: findings come that late, and the slot retains WAL.',
+    description: '{{ $labels.instance }} is {{ $value | humanizeDuration }} behind: findings are that late, and the slot retains WAL.',
   },
   {
     name: 'DupwatchFindingsNotDurable',

@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <functional>
 #include <optional>
@@ -9,7 +10,7 @@
 #include <vector>
 
 #include "daemon/cli/audit_options.hpp"
-#include "daemon/cli/commands.hpp"
+#include "daemon/cli/command.hpp"
 #include "daemon/cli/migration_audit.hpp"
 #include "daemon/cli/progress_bar.hpp"
 #include "daemon/cli/report_error.hpp"
@@ -70,7 +71,7 @@ class Auditor {
   const core::Config& config_;
   const AuditOptions& options_;
   FindingWriter& writer_;
-  core::TokenCodec codec_;
+  core::TokenCodec codec_{process::random_seed()};
   core::ReplayRules rules_;
   core::RunLog log_;
   core::SlotNumbers slots_;
@@ -206,8 +207,6 @@ process::ExitCode audit_migration(const core::Config& config, const AuditOptions
   return audit.is_clean(found) ? process::ExitCode::kClean : process::ExitCode::kFindings;
 }
 
-}  // namespace
-
 process::ExitCode audit_command(const core::Config& config, const AuditOptions& options) {
   const process::StopSignals stop;
   process::LoopWaiter waiter(stop.fd(), [] {});
@@ -224,6 +223,64 @@ process::ExitCode audit_command(const core::Config& config, const AuditOptions& 
   if (!ground.run_index) return report_error(table::no_run_index(config));
   return options.before_migration ? audit_migration(config, options, ground, sql, waiter)
                                   : audit_rules(config, options, ground, sql, waiter);
+}
+
+class AuditCommand final : public Command {
+ public:
+  void add_options(CLI::App& app) override {
+    app.add_option("--format", format_, "text, json (one object a line) or csv")
+        ->check(CLI::IsMember({"text", "json", "csv"}));
+    app.add_flag_callback(
+        "--json", [this] { format_ = "json"; }, "The same as --format json");
+    app.add_option("--severity", severities_,
+                   "Only these: fatal, conflict, harmless, unknown; several with commas")
+        ->type_name("LIST");
+    app.add_option("--since", since_, "Only runs begun since: a UTC time, or an age such as 12h or 7d")
+        ->type_name("TIME");
+    app.add_option("--after", options_.after, "Continue after this run, as an interrupted audit said")
+        ->type_name("RUN_ID");
+    app.add_option("--max-rate", options_.rate_max, "Rows a second at most; 0: no limit")
+        ->check(CLI::NonNegativeNumber)
+        ->type_name("ROWS");
+    app.add_flag("--before-migration", options_.before_migration,
+                 "What the engine's unique-index migration would delete");
+  }
+  [[nodiscard]] process::ExitCode run(const Invocation& invocation) override {
+    if (!understand()) return process::ExitCode::kUsage;
+    return audit_command(invocation.config, options_);
+  }
+
+ private:
+  /// False after reporting what is wrong.
+  [[nodiscard]] bool understand() {
+    if (format_ == "json") options_.format = OutputFormat::kJson;
+    if (format_ == "csv") options_.format = OutputFormat::kCsv;
+    if (since_) {
+      const auto now = process::wall_now().micros / 1000;
+      options_.since_millis = parse_since(*since_, static_cast<std::uint64_t>(now));
+      if (!options_.since_millis) {
+        fmt::print(stderr, "--since: expected a UTC time like 2026-11-24T05:21 or an age like 12h or 7d\n");
+        return false;
+      }
+    }
+    if (severities_ && !parse_severities(*severities_, options_.severities)) {
+      fmt::print(stderr,
+                 "--severity: expected one or more of fatal, conflict, harmless, unknown, with commas\n");
+      return false;
+    }
+    return true;
+  }
+
+  AuditOptions options_;
+  std::string format_ = "text";
+  std::optional<std::string> since_;
+  std::optional<std::string> severities_;
+};
+
+}  // namespace
+
+std::unique_ptr<Command> make_audit() {
+  return std::make_unique<AuditCommand>();
 }
 
 }  // namespace dupwatch::cli

@@ -4,10 +4,12 @@
 #include <cstdio>
 #include <string>
 
-#include "daemon/cli/commands.hpp"
+#include "daemon/cli/command.hpp"
+#include "daemon/config/web_config_file.hpp"
 #include "daemon/core/finding.hpp"
 #include "daemon/postgres/preflight.hpp"
 #include "daemon/process/loop_waiter.hpp"
+#include "daemon/web/http_server.hpp"
 
 namespace dupwatch::cli {
 namespace {
@@ -35,7 +37,7 @@ void print_for_people(const postgres::CheckReport& report) {
                colours ? "\x1b[0m" : "", line.name, line.found);
     if (!line.fix.empty()) fmt::print("      {:<24} fix: {}\n", "", line.fix);
   }
-  fmt::print("{}\n", report.failed() ? "not ready: mend the lines marked fail" : "ready");
+  fmt::print("{}\n", report.failed() ? "not ready: fix the checks marked fail" : "ready");
 }
 
 void print_json(const postgres::CheckReport& report) {
@@ -59,7 +61,13 @@ void print_json(const postgres::CheckReport& report) {
   fmt::print("{}\n", out);
 }
 
-}  // namespace
+process::ExitCode check_web_config(const core::Config& wanted) {
+  const auto& file = wanted.http.web_config_file;
+  if (file.empty()) return process::ExitCode::kClean;
+  const auto problems = web::HttpServer::problems_of([&] { return config::load_web_config(file); });
+  for (const auto& problem : problems) fmt::print(stderr, "{}\n", problem);
+  return problems.empty() ? process::ExitCode::kClean : process::ExitCode::kUsage;
+}
 
 process::ExitCode check_command(const core::Config& config, bool json) {
   const process::StopSignals stop;
@@ -75,6 +83,24 @@ process::ExitCode check_command(const core::Config& config, bool json) {
                                                                    : process::ExitCode::kOperator;
   }
   return report.failed() ? process::ExitCode::kFindings : process::ExitCode::kClean;
+}
+
+class CheckCommand final : public Command {
+ public:
+  void add_options(CLI::App& app) override { app.add_flag("--json", json_, "One JSON document on stdout"); }
+  [[nodiscard]] process::ExitCode run(const Invocation& invocation) override {
+    const auto code = check_web_config(invocation.config);
+    return code == process::ExitCode::kClean ? check_command(invocation.config, json_) : code;
+  }
+
+ private:
+  bool json_ = false;
+};
+
+}  // namespace
+
+std::unique_ptr<Command> make_check() {
+  return std::make_unique<CheckCommand>();
 }
 
 }  // namespace dupwatch::cli

@@ -5,7 +5,7 @@
 #include <string>
 #include <variant>
 
-#include "daemon/cli/commands.hpp"
+#include "daemon/cli/command.hpp"
 #include "daemon/core/finding.hpp"
 #include "daemon/postgres/catalog.hpp"
 #include "daemon/process/loop_waiter.hpp"
@@ -33,8 +33,6 @@ std::variant<Dropped, Error> drop(const core::Config& config, postgres::Waiter& 
   return Dropped{.existed = true, .freed_bytes = slot->retained_bytes};
 }
 
-}  // namespace
-
 process::ExitCode drop_command(const core::Config& config, bool json) {
   const process::StopSignals stop;
   process::LoopWaiter waiter(stop.fd(), [] {});
@@ -59,6 +57,23 @@ process::ExitCode drop_command(const core::Config& config, bool json) {
     fmt::print("there is no replication slot {}\n", config.slot.name);
   }
   return process::ExitCode::kClean;
+}
+
+class DropCommand final : public Command {
+ public:
+  void add_options(CLI::App& app) override { app.add_flag("--json", json_, "One JSON document on stdout"); }
+  [[nodiscard]] process::ExitCode run(const Invocation& invocation) override {
+    return drop_command(invocation.config, json_);
+  }
+
+ private:
+  bool json_ = false;
+};
+
+}  // namespace
+
+std::unique_ptr<Command> make_drop() {
+  return std::make_unique<DropCommand>();
 }
 
 }  // namespace dupwatch::cli

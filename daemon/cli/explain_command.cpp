@@ -6,7 +6,7 @@
 #include <string>
 #include <variant>
 
-#include "daemon/cli/commands.hpp"
+#include "daemon/cli/command.hpp"
 #include "daemon/cli/finding_writer.hpp"
 #include "daemon/cli/repair_script.hpp"
 #include "daemon/cli/report_error.hpp"
@@ -28,7 +28,7 @@ using postgres::kAnswerTimeout;
 bool write_plan(const table::JudgedRun& story, const core::Profile& profile, const std::string& file) {
   const auto plan = table::repair_plan(story, profile);
   if (plan.sql.empty()) {
-    fmt::print(stderr, "no SQL would mend this run: {} was not written\n", on_screen(file));
+    fmt::print(stderr, "no SQL would repair this run: {} was not written\n", on_screen(file));
     return true;
   }
   if (const int failed = write_new_file(file, repair_script(story.run_id(), plan, process::wall_now()))) {
@@ -36,11 +36,9 @@ bool write_plan(const table::JudgedRun& story, const core::Profile& profile, con
                on_screen(file), std::strerror(failed));  // NOLINT(concurrency-mt-unsafe): no other thread
     return false;
   }
-  fmt::print(stderr, "{} holds the SQL; nobody has run it\n", on_screen(file));
+  fmt::print(stderr, "{} holds the SQL; dupwatch has not run it\n", on_screen(file));
   return true;
 }
-
-}  // namespace
 
 process::ExitCode explain_command(const core::Config& config, const std::string& run_id, bool json,
                                   const std::string& repair_file) {
@@ -72,6 +70,31 @@ process::ExitCode explain_command(const core::Config& config, const std::string&
   if (!repair_file.empty() && !write_plan(story, config.profile, repair_file))
     return process::ExitCode::kUsage;
   return story.findings().empty() ? process::ExitCode::kClean : process::ExitCode::kFindings;
+}
+
+class ExplainCommand final : public Command {
+ public:
+  void add_options(CLI::App& app) override {
+    app.add_option("RUN_ID", run_id_, "The run")->required();
+    app.add_option("--repair-plan", repair_file_,
+                   "Write the SQL that would fix the run to this new file; dupwatch does not run it")
+        ->type_name("FILE");
+    app.add_flag("--json", json_, "One JSON document on stdout");
+  }
+  [[nodiscard]] process::ExitCode run(const Invocation& invocation) override {
+    return explain_command(invocation.config, run_id_, json_, repair_file_);
+  }
+
+ private:
+  std::string run_id_;
+  std::string repair_file_;
+  bool json_ = false;
+};
+
+}  // namespace
+
+std::unique_ptr<Command> make_explain() {
+  return std::make_unique<ExplainCommand>();
 }
 
 }  // namespace dupwatch::cli

@@ -34,7 +34,7 @@ std::string text_lines(const core::Finding& finding, bool colours) {
   if (finding.closing && finding.closing->id != finding.canonical.id)
     out += fmt::format(", closed by {}", on_screen(finding.closing->id));
   if (!finding.canonical.id.empty()) out += '\n';
-  out += fmt::format("          {}: {}{}\n", core::rule_info(finding.rule).sentence, finding.reason,
+  out += fmt::format("          {}: {}{}\n", core::rule_info(finding.rule).sentence, finding.reason(),
                      finding.state == core::FindingState::kRunEnded ? " (the run has ended)" : "");
   return out;
 }
@@ -49,7 +49,7 @@ std::string csv_line(const core::Finding& finding) {
                      csv_field(finding.run_id), csv_field(identity_text(finding)), csv_field(finding.type),
                      csv_field(finding.canonical.id), csv_field(finding.duplicate.id),
                      csv_field(finding.closing_id().value_or("")), finding.after_close,
-                     csv_field(finding.reason));
+                     csv_field(finding.reason()));
 }
 
 }  // namespace
@@ -154,8 +154,9 @@ void FindingWriter::finish(const Summary& summary) {
         summary.complete, summary.rows, summary.runs, written_, counts, next));
     return;
   }
-  print(fmt::format("{}{} {} in {} rows of {} runs{}\n{}", written_ != 0 ? "\n" : "", written_,
-                    written_ == 1 ? "finding" : "findings", summary.rows, summary.runs,
+  print(fmt::format("{}{} {} in {} {} of {} {}{}\n{}", written_ != 0 ? "\n" : "", written_,
+                    written_ == 1 ? "finding" : "findings", summary.rows, summary.rows == 1 ? "row" : "rows",
+                    summary.runs, summary.runs == 1 ? "run" : "runs",
                     summary.complete ? "" : ", not complete", counts));
   if (written_ != 0) print("look at one: dupwatch explain RUN\n");
 }

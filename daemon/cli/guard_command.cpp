@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <CLI/CLI.hpp>
 #include <chrono>
 #include <cstdio>
 #include <iostream>
@@ -11,7 +12,7 @@
 #include <variant>
 #include <vector>
 
-#include "daemon/cli/commands.hpp"
+#include "daemon/cli/command.hpp"
 #include "daemon/cli/report_error.hpp"
 #include "daemon/core/finding.hpp"
 #include "daemon/postgres/guard_queries.hpp"
@@ -20,6 +21,18 @@
 
 namespace dupwatch::cli {
 namespace {
+
+/// Command line of `guard`.
+struct GuardOptions {
+  enum class Action : std::uint8_t { kNone, kInstall, kRemove, kStatus };
+  Action action = Action::kNone;
+  bool print_sql = false;
+  /// Guard lifecycle events behind the closing event too.
+  bool lifecycle = false;
+  bool json = false;
+  /// A person has said so already.
+  bool yes = false;
+};
 
 using postgres::Connection;
 using postgres::Error;
@@ -64,7 +77,7 @@ Advice advice(const core::Profile& profile, const GuardFacts& ground) {
   return {"useful", "nothing else keeps a second creation event out of this table"};
 }
 
-std::string quoted(std::string_view text) {
+std::string json_text(std::string_view text) {
   std::string out;
   core::append_json_string(out, text);
   return out;
@@ -82,7 +95,7 @@ std::string count_text(const std::optional<std::uint64_t>& count) {
 std::string state_json(const std::optional<GuardState>& state) {
   if (!state) return "null";
   return fmt::format(R"({{"enabled":{},"scope":{},"suppressed":{},"passed":{}}})", state->enabled,
-                     state->scope ? quoted(scope_name(state->scope)) : "null", count_text(state->suppressed),
+                     state->scope ? json_text(scope_name(state->scope)) : "null", count_text(state->suppressed),
                      count_text(state->passed));
 }
 
@@ -131,11 +144,11 @@ process::ExitCode told(const GuardOptions& options, std::string_view result, con
                                                                       : "status";
   if (options.json) {
     fmt::print("{{\"action\":\"{}\",\"result\":\"{}\",\"reason\":\"{}\",\"why\":{},\"guard\":{}}}\n", action,
-               result, advice.reason, quoted(advice.sentence), state_json(state));
+               result, advice.reason, json_text(advice.sentence), state_json(state));
   } else {
     fmt::print("{}: {}\n", result, postgres::one_line(advice.sentence));
     if (state) {
-      fmt::print("scope {}, {}; {} rows kept out, {} let in without a promise\n", scope_name(state->scope),
+      fmt::print("scope {}, {}; rows kept out: {}, let through unchecked: {}\n", scope_name(state->scope),
                  state->enabled ? "enabled" : "DISABLED", count_text(state->suppressed),
                  count_text(state->passed));
     }
@@ -171,8 +184,6 @@ process::ExitCode status(const GuardOptions& options, const Advice& found,
   }
   return told(options, "present", found, state, state->enabled && state->scope.has_value());
 }
-
-}  // namespace
 
 process::ExitCode guard_command(const core::Config& config, const GuardOptions& options) {
   if (config.profile.name != "workflow-devkit") {
@@ -211,6 +222,39 @@ process::ExitCode guard_command(const core::Config& config, const GuardOptions& 
     return report_error(*error);
   }
   return told(options, state ? "done" : "already_done", found, state, true);
+}
+
+class GuardCommand final : public Command {
+ public:
+  void add_options(CLI::App& app) override {
+    app.require_subcommand(0, 1);
+    app.fallthrough();
+    app.add_flag("--json", options_.json, "One JSON document on stdout");
+    app.add_flag("--print-sql", options_.print_sql, "Print the SQL and change nothing");
+    app.add_flag("--lifecycle", options_.lifecycle,
+                 "Keep out step_started and step_retrying after the step's closing event too");
+    const auto action = [&](const char* name, const char* text, Action what) {
+      auto* sub = app.add_subcommand(name, text);
+      sub->callback([this, what] { options_.action = what; });
+      return sub;
+    };
+    auto* install = action("install", "Put the trigger on the table, as its owner", Action::kInstall);
+    auto* remove = action("remove", "Take it off again, without trace", Action::kRemove);
+    action("status", "Whether it is there, what it kept out, and whether it is needed", Action::kStatus);
+    for (auto* sub : {install, remove}) sub->add_flag("--yes", options_.yes, "Do not ask");
+  }
+  [[nodiscard]] process::ExitCode run(const Invocation& invocation) override {
+    return guard_command(invocation.config, options_);
+  }
+
+ private:
+  GuardOptions options_;
+};
+
+}  // namespace
+
+std::unique_ptr<Command> make_guard() {
+  return std::make_unique<GuardCommand>();
 }
 
 }  // namespace dupwatch::cli

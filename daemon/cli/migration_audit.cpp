@@ -201,10 +201,10 @@ void MigrationAudit::finish(const postgres::MigrationIndex& index) {
     return;
   }
   print(fmt::format(
-      "{}{} {} with more than one row; the migration would delete {} rows, keep another row than the "
-      "canonical one {} times, and leave {} of them fatal\n",
+      "{}{} {} with more than one row; the migration would delete {} {}, keep a non-canonical row in {} {}, "
+      "and leave {} fatal\n",
       identities_ != 0 ? "\n" : "", identities_, identities_ == 1 ? "identity" : "identities", deleted_,
-      other_kept_, left_fatal_));
+      deleted_ == 1 ? "row" : "rows", other_kept_, other_kept_ == 1 ? "case" : "cases", left_fatal_));
   if (attributes_ != 0 && !index.covers_attributes) {
     print(fmt::format(
         "{} attributes were set twice: the migration that adds attr_set to the index fails on them\n",

@@ -18,7 +18,7 @@ namespace dupwatch::cli {
 /// What the engine's migration 0010 would do to this table: of every identity among step_created,
 /// hook_created and wait_created it keeps the row with the lowest ctid and deletes the others. Replay reads
 /// the row with the smallest id first, and VACUUM and several sessions make the two differ: then the original
-/// is deleted, and if the row that is kept sorts behind the closing event the run is left to die.
+/// is deleted, and if the row that is kept sorts after the closing event the run is left to die.
 class MigrationAudit {
  public:
   /// `whole`: all runs are read, so that it can be said whether the index can be created.

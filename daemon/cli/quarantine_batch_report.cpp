@@ -37,7 +37,7 @@ void print_act_text(const quarantine::BatchRow& row, const quarantine::ActOutcom
     case Kind::kDone:
       return fmt::print("{} removed; entry {}\n", where, outcome.entry);
     case Kind::kAlready:
-      return fmt::print("{} removed before; entry {}\n", where, outcome.entry);
+      return fmt::print("{} was already removed (entry {})\n", where, outcome.entry);
     case Kind::kWouldBeDone:
       return fmt::print("{} would be removed\n", where);
     case Kind::kRefused:
@@ -100,7 +100,7 @@ void BatchReport::finish() const {
                rows_, done_, already_, would_, gone_, refused, reasons, rows_ - seen_);
     return;
   }
-  fmt::print("{} {}, {} removed before, {} no longer in the log, {} refused{}", moved(),
+  fmt::print("{} {}, {} already removed, {} no longer in the log, {} refused{}", moved(),
              options_.dry_run ? "would be removed" : "removed", already_, gone_, refused,
              reasons.empty() ? "" : fmt::format(" ({})", reasons));
   if (seen_ != rows_)

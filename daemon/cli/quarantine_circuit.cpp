@@ -53,7 +53,7 @@ Expected<process::ExitCode> circuit_status(const core::Config& config, const Qua
         open ? "open" : "closed", field("opened_at", result, 0), field("reason", result, 1),
         field("detail", result, 2), field("opened_by", result, 3), plain(result, 4), plain(result, 5));
   } else {
-    fmt::print("{}: the daemon took out {} rows in the last minute, {} in the last hour\n",
+    fmt::print("{}: rows the daemon took out: {} in the last minute, {} in the last hour\n",
                config.profile.qualified_name(), plain(result, 4), plain(result, 5));
     if (open) {
       fmt::print("the circuit is open since {} ({}): {}; remedy: dupwatch quarantine resume\n",

@@ -1,10 +1,12 @@
 #include <fmt/format.h>
 
+#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <string>
 #include <variant>
 
-#include "daemon/cli/commands.hpp"
+#include "daemon/cli/audit_options.hpp"
+#include "daemon/cli/command.hpp"
 #include "daemon/cli/quarantine_batch.hpp"
 #include "daemon/cli/quarantine_circuit.hpp"
 #include "daemon/cli/quarantine_dialog.hpp"
@@ -146,8 +148,6 @@ process::ExitCode show(const QuarantineOptions& options, Connection& sql, postgr
   return process::ExitCode::kClean;
 }
 
-}  // namespace
-
 process::ExitCode quarantine_command(const core::Config& config, const QuarantineOptions& options) {
   if (options.action == Action::kApply && config.profile.name != "workflow-devkit") {
     fmt::print(stderr,
@@ -188,6 +188,86 @@ process::ExitCode quarantine_command(const core::Config& config, const Quarantin
       break;
   }
   return process::ExitCode::kUsage;
+}
+
+class QuarantineCommand final : public Command {
+ public:
+  void add_options(CLI::App& app) override {
+    app.require_subcommand(1);
+    app.fallthrough();
+    app.add_flag("--json", options_.json, "One JSON document on stdout");
+    auto* list = action(app, "list", "The rows that were taken out, the newest first", Action::kList);
+    list->add_option("--run", options_.list_run, "Only of this run")->type_name("RUN_ID");
+    list->add_option("--limit", options_.limit, "At most this many")->check(CLI::Range(1, 100'000));
+    auto* show = action(app, "show", "One entry with the row that was kept", Action::kShow);
+    auto* apply =
+        action(app, "apply", "Take the row at fault of a fatal finding out of the log", Action::kApply);
+    add_apply(*apply);
+    auto* restore = action(app, "restore", "Put a row back as it was", Action::kRestore);
+    for (auto* sub : {show, restore}) {
+      sub->add_option("ID", options_.entry, "The entry's number")->required()->check(CLI::PositiveNumber);
+    }
+    auto* purge = action(app, "purge", "Delete old entries with the rows that they keep", Action::kPurge);
+    purge->add_option("--older-than", older_than_, "Age, such as 12h or 30d")->required()->type_name("AGE");
+    for (auto* sub : {apply, purge}) {
+      sub->add_flag("--dry-run", options_.dry_run, "Say what would be done, and do nothing");
+    }
+    action(app, "status", "What the daemon took out by itself, and whether it may go on", Action::kStatus);
+    auto* resume =
+        action(app, "resume", "Let the daemon take rows out again after it stopped itself", Action::kResume);
+    for (auto* sub : {apply, restore, purge, resume}) sub->add_flag("--yes", options_.yes, "Do not ask");
+  }
+  [[nodiscard]] process::ExitCode run(const Invocation& invocation) override {
+    if (options_.action == Action::kPurge) {
+      options_.older_than_millis = parse_age(older_than_).value_or(0);
+      if (options_.older_than_millis == 0) {
+        fmt::print(stderr, "--older-than: expected an age like 12h or 30d, not less than 1h\n");
+        return process::ExitCode::kUsage;
+      }
+    }
+    return quarantine_command(invocation.config, options_);
+  }
+
+ private:
+  CLI::App* action(CLI::App& app, const char* name, const char* text, Action what) {
+    auto* sub = app.add_subcommand(name, text);
+    sub->callback([this, what] { options_.action = what; });
+    return sub;
+  }
+  void add_apply(CLI::App& apply) {
+    auto* run_id = apply.add_option("RUN_ID", options_.run_id, "The run");
+    auto* finding = apply.add_option("FINDING", options_.finding_id, "Its finding_id");
+    auto* file = apply.add_option("--from-audit", options_.from_audit,
+                                  "Every row of a file that dupwatch audit --format json wrote; -: stdin");
+    file->type_name("FILE")->excludes(run_id)->excludes(finding);
+    run_id->needs(finding);
+    apply
+        .add_flag("--before-migration", options_.before_migration,
+                  "The rows in the way of the engine's unique-index migration, fatal or not")
+        ->needs(file);
+    apply.add_option("--rate", options_.rate, "Rows a second at most; 0: no limit")
+        ->check(CLI::Range(0.0, 10'000.0))
+        ->needs(file)
+        ->type_name("ROWS");
+    apply.add_option("--limit", options_.rows_max, "Stop after this many rows")
+        ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1'000'000}))
+        ->needs(file)
+        ->type_name("ROWS");
+    apply
+        .add_option("--neutralise", options_.neutralise,
+                    "noop: leave the row in its place with that type, in a run with slot numbers")
+        ->check(CLI::IsMember({"noop"}))
+        ->needs(finding);
+  }
+
+  QuarantineOptions options_;
+  std::string older_than_;
+};
+
+}  // namespace
+
+std::unique_ptr<Command> make_quarantine() {
+  return std::make_unique<QuarantineCommand>();
 }
 
 }  // namespace dupwatch::cli

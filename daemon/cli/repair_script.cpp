@@ -37,7 +37,8 @@ std::string checked(const table::RepairStatement& statement) {
 std::string repair_script(std::string_view run_id, const table::RepairPlan& plan,
                           decoder::Timestamp made_at) {
   auto out = fmt::format(
-      "-- What would mend run {},\n-- by the log as it was at {} (dupwatch {}). Nobody has run it: read "
+      "-- What would repair run {},\n-- by the log as it was at {} (dupwatch {}). dupwatch has not run it: "
+      "read "
       "it, then\n"
       "--   psql -X -f THIS_FILE, as owner of the table\n",
       on_screen(run_id), core::to_iso8601(made_at), web::build_info().version);

@@ -66,6 +66,7 @@ std::string heading(const table::JudgedRun& story, const core::Profile& profile,
                                                  : "ULIDs (4.x), ",
                          story.end_type().empty() ? "not ended" : "ended by " + story.end_type());
   if (!profile.slot_ids) return out;  // no workflow engine's log
+  const bool ended = !story.end_type().empty() && story.end_type() != "run_failed";
   for (const auto engine : {core::Engine::kV4, core::Engine::kV5BeforeClassSkip, core::Engine::kV5}) {
     const auto worst = story.worst(engine);
     out += fmt::format("  {} {:<21} ", engine == story.engine() ? ">" : " ", to_string(engine));
@@ -74,7 +75,7 @@ std::string heading(const table::JudgedRun& story, const core::Profile& profile,
       continue;
     }
     out += fmt::format("{}{}{}\n", worst ? colour_of(*worst, colours) : std::string_view{},
-                       table::outcome_text(worst), colour_end(colours && worst.has_value()));
+                       table::outcome_text(worst, ended), colour_end(colours && worst.has_value()));
   }
   return out;
 }
@@ -98,7 +99,7 @@ std::string timeline(const table::JudgedRun& story, bool colours) {
       const auto& finding = story.findings()[index];
       out += fmt::format("      {}{} {}{} {}: {}; {}\n", colour_of(finding.severity, colours),
                          mark(finding.severity), to_string(finding.severity), colour_end(colours),
-                         to_string(finding.rule), core::rule_info(finding.rule).sentence, finding.reason);
+                         to_string(finding.rule), core::rule_info(finding.rule).sentence, finding.reason());
     }
   }
   return out;
@@ -108,10 +109,10 @@ std::string timeline(const table::JudgedRun& story, bool colours) {
 
 std::string run_text(const table::JudgedRun& story, const core::Profile& profile, bool colours) {
   auto out = heading(story, profile, colours) + timeline(story, colours);
-  if (story.findings().empty()) return out + "\nNo rule speaks of this run.\n";
+  if (story.findings().empty()) return out + "\nNo findings for this run.\n";
   const auto plan = table::repair_plan(story, profile);
   if (plan.sentences.empty()) return out;
-  out += "\nWhat can be done (dupwatch does none of it):\n";
+  out += "\nHow to fix it (dupwatch has not changed anything):\n";
   for (const auto& sentence : plan.sentences) out += fmt::format("  - {}\n", on_screen(sentence));
   if (!plan.sql.empty()) out += '\n';
   for (const auto& statement : plan.sql) out += fmt::format("    {}\n", table::printed(statement));

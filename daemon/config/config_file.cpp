@@ -2,10 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <array>
-#include <cerrno>
 #include <filesystem>
-#include <fstream>
 #include <system_error>
 #include <utility>
 
@@ -13,32 +10,11 @@
 #include "daemon/config/document.hpp"
 #include "daemon/config/keys.hpp"
 #include "daemon/config/profile_section.hpp"
+#include "daemon/config/text_file.hpp"
 #include "daemon/config/values.hpp"
 
 namespace dupwatch::config {
 namespace {
-
-/// The file's text, at most one byte more than is allowed, or the errno.
-[[nodiscard]] std::variant<std::string, int> read_file(const std::string& path) {
-  // Opening a directory works, reading it does not.
-  if (std::error_code error; std::filesystem::is_directory(path, error)) return EISDIR;
-  errno = 0;
-  std::ifstream file{path, std::ios::binary};
-  if (!file) return errno;
-  std::string text(kConfigBytesMax + 1, '\0');
-  file.read(text.data(), static_cast<std::streamsize>(text.size()));
-  if (file.bad()) return EIO;
-  text.resize(static_cast<std::size_t>(file.gcount()));
-  return text;
-}
-
-/// The same of a file that is read again at each reload: a pipe would not end, and has nothing the second
-/// time.
-[[nodiscard]] std::variant<std::string, int> read_regular_file(const std::string& path) {
-  std::error_code error;
-  if (std::filesystem::exists(path, error) && !std::filesystem::is_regular_file(path, error)) return EINVAL;
-  return read_file(path);
-}
 
 template <class T>
 void override_with(const std::optional<std::string>& text, std::string_view option, T& target,
@@ -99,6 +75,8 @@ void apply_overrides(core::Config& config, const Overrides& overrides, std::vect
   override_with(overrides.dsn, "--dsn", config.connection.dsn, parse_dsn, true, problems);
   override_with(overrides.slot, "--slot", config.slot.name, parse_slot_name, false, problems);
   override_with(overrides.plugin, "--plugin", config.slot.plugin, parse_plugin, false, problems);
+  override_with(overrides.web_config_file, "--web.config.file", config.http.web_config_file, parse_path,
+                false, problems);
   override_with(overrides.publication, "--publication", config.slot.publication, parse_identifier, false,
                 problems);
 }

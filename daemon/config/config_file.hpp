@@ -53,6 +53,7 @@ struct Overrides {
   std::optional<std::string> slot;
   std::optional<std::string> plugin;
   std::optional<std::string> publication;
+  std::optional<std::string> web_config_file{};
 };
 
 /// Applies what is set, with the same checks as the file; problems are appended with file "command line".

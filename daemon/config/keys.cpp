@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <vector>
 
 #include "daemon/config/reader.hpp"
 
@@ -33,12 +34,19 @@ constexpr std::array<std::string_view, core::kSeverities> kSeverityNames = {"fat
 
 constexpr std::array<std::string_view, core::kQuarantineModes> kQuarantineModes = {"observe", "record",
                                                                                    "remove"};
-// Of the others something would be lost, or removal was not measured to heal.
-constexpr std::array<std::string_view, 3> kRemovableRules = {"duplicate_created", "second_terminal",
-                                                             "lifecycle_after_close"};
+/// Of the others something would be lost, or removal was not measured to heal.
+[[nodiscard]] std::vector<std::string_view> removable_rule_names() {
+  std::vector<std::string_view> names;
+  const auto removable = core::removable_rules();
+  for (std::size_t i = 0; i < core::kRules; ++i) {
+    if (removable[i]) names.push_back(core::to_string(static_cast<core::Rule>(i)));
+  }
+  return names;
+}
 
 constexpr std::size_t kIdentityColumnsMax = 4;
 constexpr std::size_t kAcknowledgedMax = 1000;
+constexpr std::size_t kAllowedHostsMax = 64;
 
 /// parse_duration and the like with their range bound.
 [[nodiscard]] auto duration(Milliseconds min, Milliseconds max) {
@@ -99,11 +107,11 @@ void read_webhook_severities(R r, Draft& d) {
 void read_quarantine_rules(R r, Draft& d) {
   const auto names = r.list(
       [](std::string_view text) -> Parsed<std::string> {
-        auto index = parse_choice(text, kRemovableRules);
+        auto index = parse_choice(text, removable_rule_names());
         if (auto* refusal = std::get_if<Refusal>(&index)) return std::move(*refusal);
         return std::string{text};
       },
-      {1, kRemovableRules.size()});
+      {1, removable_rule_names().size()});
   if (!names) return;
   auto& rules = d.config.quarantine.rules;
   for (std::size_t i = 0; i < core::kRules; ++i) {
@@ -245,6 +253,13 @@ constexpr auto kKeys = std::to_array<KeySpec>({
      [](R r, Draft& d) { read_basic_auth(d.basic_auth.password, r.read(parse_password), r, d); }, true},
     {"http.basic_auth.password_file",
      [](R r, Draft& d) { read_basic_auth(d.basic_auth.password_file, r.read(parse_path), r, d); }},
+    {"http.web_config_file", [](R r, Draft& d) { r.into(d.config.http.web_config_file, parse_path); }},
+    {"http.allowed_hosts",
+     [](R r, Draft& d) {
+       if (auto hosts = r.list(parse_host_pattern, {0, kAllowedHostsMax})) {
+         d.config.http.allowed_hosts = *std::move(hosts);
+       }
+     }},
     {"http.reload", [](R r, Draft& d) { r.into(d.config.http.reload, parse_bool); }},
     {"webhook"},
     {"webhook.url", [](R r, Draft& d) { r.into(d.config.webhook.url, parse_url); }, true},
@@ -298,8 +313,8 @@ constexpr auto kKeys = std::to_array<KeySpec>({
 [[nodiscard]] std::string instead_of(std::string_view section, std::string_view name) {
   const bool tls = name.starts_with("tls") || name.starts_with("ssl") || name.starts_with("https");
   if (section != "http" || !tls) return {};
-  return "dupwatch speaks plain HTTP: let a proxy before it or the pod's mesh end TLS, and leave http.listen "
-         "on the loopback (config/guide/security.md)";
+  return "certificates stand in the file that http.web_config_file names, as for every exporter "
+         "(config/guide/security.md)";
 }
 
 void report_unknown(const ConfigNode& entry, std::string_view section, Problems& problems) {

@@ -61,7 +61,7 @@ constexpr std::size_t kTextBytesMax = 8192;
   return inet_pton(family, text.c_str(), buffer.data()) == 1;
 }
 
-/// Host as civetweb and inet_pton understand it; nullopt when `text` is not one.
+/// Host as inet_pton understands it; nullopt when `text` is not one.
 [[nodiscard]] std::optional<std::string> listen_host(std::string_view text) {
   if (text.empty()) return "0.0.0.0";
   if (text == "localhost") return "127.0.0.1";
@@ -153,6 +153,20 @@ Parsed<std::string> parse_password(std::string_view text) {
 Parsed<std::string> parse_secret(std::string_view text) {
   if (text.size() <= kTextBytesMax && !has_control(text)) return std::string{text};
   return Refusal{"at most 8192 bytes without control characters", ""};
+}
+
+Parsed<std::string> parse_host_pattern(std::string_view text) {
+  const auto allowed = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '_' || c == '.';
+  };
+  const auto name = text.starts_with("*.") ? text.substr(2) : text;
+  if (text == "*" || (!name.empty() && name.size() <= kUserBytesMax && name.front() != '.' &&
+                      std::ranges::all_of(name, allowed))) {
+    return std::string{text};
+  }
+  return Refusal{"a host's name without a port, or *.name for all below it, or * for any",
+                 "addresses in figures need not be named"};
 }
 
 Parsed<core::HttpConfig> parse_listen(std::string_view text) {

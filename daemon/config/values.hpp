@@ -73,6 +73,8 @@ struct QualifiedName {
 [[nodiscard]] Parsed<std::string> parse_password(std::string_view text);
 /// Any text without control characters; may be empty.
 [[nodiscard]] Parsed<std::string> parse_secret(std::string_view text);
+/// A name that a request may be for: "dupwatch.example.org", "*.example.org", or "*" = any.
+[[nodiscard]] Parsed<std::string> parse_host_pattern(std::string_view text);
 /// "" = off; "127.0.0.1:9788", "[::1]:9788", "localhost:9788", ":9788" = every IPv4 interface.
 [[nodiscard]] Parsed<core::HttpConfig> parse_listen(std::string_view text);
 

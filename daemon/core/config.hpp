@@ -139,6 +139,10 @@ struct HttpConfig {
   /// 0 = any free port, which is logged.
   std::uint16_t port = 9788;
   BasicAuthConfig basic_auth{};
+  /// In the format of Prometheus' exporter-toolkit; empty = none.
+  std::string web_config_file{};
+  /// Names that requests may be for, beside those that need no saying; see web::HostRules.
+  std::vector<std::string> allowed_hosts{};
   /// POST /-/reload does what SIGHUP does.
   bool reload = false;
   [[nodiscard]] bool enabled() const noexcept { return !host.empty(); }
@@ -176,8 +180,8 @@ struct QuarantineConfig {
   bool dry_run = false;
   /// Where the rows are taken out; empty = where the slot is. May hold a password.
   std::string dsn;
-  /// By Rule: duplicate_created, second_terminal, lifecycle_after_close.
-  std::array<bool, kRules> rules{false, true, true, true};
+  /// By Rule; some of removable_rules().
+  std::array<bool, kRules> rules = removable_rules();
   /// Acts on this table, by whichever instance. More in a minute or an hour open the circuit; more in one run
   /// are refused.
   std::uint32_t max_per_minute = 20;

@@ -12,7 +12,7 @@ void ConfirmRule::stream_started(decoder::Lsn from) {
 
 void ConfirmRule::commit(decoder::Lsn end_lsn, std::uint64_t read_back) {
   open_transaction_ = false;
-  if (read_back <= read_back_done_ && waiting_.empty()) {
+  if (read_back <= read_back_done_ && waiting_.empty() && !held_) {
     judged_ = std::max(judged_, end_lsn);
     return;
   }
@@ -31,7 +31,17 @@ void ConfirmRule::keepalive(decoder::Lsn wal_end) noexcept {
 
 void ConfirmRule::read_back_done(std::uint64_t read_back) {
   read_back_done_ = std::max(read_back_done_, read_back);
-  while (!waiting_.empty() && waiting_.front().read_back <= read_back_done_) {
+  advance();
+}
+
+void ConfirmRule::release(std::uint64_t read_back) {
+  held_ = false;
+  for (auto& waiting : waiting_) waiting.read_back = std::max(waiting.read_back, read_back);
+  advance();
+}
+
+void ConfirmRule::advance() {
+  while (!held_ && !waiting_.empty() && waiting_.front().read_back <= read_back_done_) {
     judged_ = std::max(judged_, waiting_.front().end_lsn);
     waiting_.pop_front();
   }

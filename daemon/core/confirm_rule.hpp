@@ -26,6 +26,10 @@ class ConfirmRule {
   void keepalive(decoder::Lsn wal_end) noexcept;
   /// Read-backs complete in order.
   void read_back_done(std::uint64_t read_back);
+  /// From here on no commit counts as judged, whatever is done: a run is to be judged again.
+  void hold() noexcept { held_ = true; }
+  /// All that hold() was called for is judged, or waits for read-backs up to this one (0 = none).
+  void release(std::uint64_t read_back);
 
   /// All findings of transactions up to judged() are being written now ...
   void findings_taken() noexcept { taken_ = judged_; }
@@ -37,14 +41,17 @@ class ConfirmRule {
 
   [[nodiscard]] decoder::Lsn judged() const noexcept { return judged_; }
   [[nodiscard]] decoder::Lsn confirmed() const noexcept { return durable_; }
-  [[nodiscard]] bool idle() const noexcept { return !open_transaction_ && waiting_.empty(); }
+  [[nodiscard]] bool idle() const noexcept { return !open_transaction_ && waiting_.empty() && !held_; }
 
  private:
   struct Waiting {
     decoder::Lsn end_lsn;
     std::uint64_t read_back = 0;
   };
+  void advance();
+
   bool open_transaction_ = false;
+  bool held_ = false;
   decoder::Lsn judged_;
   decoder::Lsn taken_;
   decoder::Lsn durable_;

@@ -207,9 +207,10 @@ std::string explain_command(std::string_view run_id) {
 std::string to_json(const Finding& finding) {
   const auto& rule = rule_info(finding.rule);
   std::string out =
-      fmt::format(R"({{"event":"finding","change":"{}","finding_id":"{}","rule":"{}","severity":"{}",)",
-                  to_string(finding.change), finding_id_text(finding.id), to_string(finding.rule),
-                  to_string(finding.severity));
+      fmt::format(R"({{"event":"finding","change":"{}","finding_id":"{}","rule":"{}",)",
+                  to_string(finding.change), finding_id_text(finding.id), to_string(finding.rule));
+  out += finding.shape ? fmt::format(R"("shape":"{}",)", to_string(*finding.shape)) : R"("shape":null,)";
+  out += fmt::format(R"("severity":"{}",)", to_string(finding.severity));
   out += fmt::format(R"("state":"{}","engine":"{}","origin":"{}","after_close":{})", to_string(finding.state),
                      to_string(finding.engine), to_string(finding.origin), finding.after_close);
   append_text(out, "table", finding.table);
@@ -241,7 +242,7 @@ std::string to_json(const Finding& finding) {
              : R"(,"commit_gap_ms":null)";
   out += fmt::format(R"(,"flagged_at":"{}")", to_iso8601(finding.flagged_at));
   append_text(out, "what", rule.sentence);
-  append_text(out, "why", finding.reason);
+  append_text(out, "why", finding.reason());
   append_text(out, "versions", rule.versions);
   append_text(out, "confidence", to_string(rule.confidence));
   append_text(out, "look", explain_command(finding.run_id));

@@ -46,9 +46,9 @@ struct RowEvidence {
 struct Finding {
   std::uint64_t id = 0;
   Rule rule = Rule::kDuplicate;
+  /// How the row meets the rule; nullopt: a record of 0.1.0 does not say it.
+  std::optional<Shape> shape;
   Severity severity = Severity::kUnknown;
-  /// Why this severity; text of the case table.
-  std::string_view reason;
   /// The generation that the severity is for.
   Engine engine = Engine::kV4;
   FindingState state = FindingState::kOpen;
@@ -57,6 +57,9 @@ struct Finding {
   /// The closing event of the same entity has a smaller id than the row at fault, whatever that means to the
   /// engine.
   bool after_close = false;
+  /// So many rows contradict the same one that a change of that one alone is no news: each row with a smaller
+  /// id would make it for all of them. Not in the record.
+  bool one_of_many = false;
   std::string table;
   std::string run_id;
   /// Values of the identity columns in the profile's order, nullopt = NULL.
@@ -68,6 +71,10 @@ struct Finding {
   std::optional<RowEvidence> closing;
   decoder::Timestamp flagged_at;
 
+  /// Why this severity, for people; empty without a shape.
+  [[nodiscard]] std::string_view reason() const noexcept {
+    return shape ? reason_text(rule, *shape) : std::string_view{};
+  }
   [[nodiscard]] std::optional<std::string> closing_id() const {
     return closing ? std::optional(closing->id) : std::nullopt;
   }

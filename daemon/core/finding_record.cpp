@@ -5,12 +5,15 @@
 #include <charconv>
 #include <string>
 
+#include "daemon/core/first_records.hpp"
+#include "decoder/timestamp.hpp"
+
 namespace dupwatch::core {
 namespace {
 
 using simdjson::dom::element;
 
-std::optional<std::string_view> text_of(const element& object, std::string_view key) {
+std::optional<std::string_view> string_at(const element& object, std::string_view key) {
   std::string_view text;
   if (object[key].get(text) != simdjson::SUCCESS) return std::nullopt;
   return text;
@@ -48,23 +51,37 @@ std::vector<std::optional<std::string>> identity_of(const element& object) {
   return identity;
 }
 
+/// What to_iso8601 makes, as timestamptz_out would put it.
+std::optional<decoder::Timestamp> time_of(std::optional<std::string_view> text) {
+  if (!text || !text->ends_with('Z')) return std::nullopt;
+  std::string time(text->substr(0, text->size() - 1));
+  if (const auto t = time.find('T'); t != std::string::npos) time[t] = ' ';
+  return decoder::parse_timestamp(time + "+00");
+}
+
 std::optional<RowEvidence> row_of(const element& object, std::string_view key) {
   element row;
   if (object[key].get(row) != simdjson::SUCCESS) return std::nullopt;
-  const auto id = text_of(row, "id");
+  const auto id = string_at(row, "id");
   if (!id) return std::nullopt;
   RowEvidence evidence{.id = std::string(*id), .xid = {}, .commit_lsn = {}, .commit_time = {}};
   std::uint64_t xid = 0;
   if (row["xid"].get(xid) == simdjson::SUCCESS) evidence.xid = static_cast<decoder::Xid>(xid);
+  evidence.commit_lsn = decoder::parse_lsn(string_at(row, "commit_lsn").value_or(""));
+  evidence.commit_time = time_of(string_at(row, "commit_time"));
   return evidence;
 }
 
-/// Texts of the table live as long as the process; those of the record do not.
-std::string_view reason_of(Rule rule, std::string_view text) {
-  for (const auto& entry : rule_cases()) {
-    if (entry.rule == rule && entry.reason == text) return entry.reason;
+/// nullopt: a label that this version does not have.
+std::optional<std::optional<Shape>> shape_of(const element& object, Rule rule) {
+  element value;
+  if (object["shape"].get(value) != simdjson::SUCCESS) {
+    return shape_in_first_record(rule, string_at(object, "why").value_or(""));
   }
-  return {};
+  if (value.is_null()) return std::optional<Shape>{};
+  const auto shape = labelled<Shape>(string_at(object, "shape"), kShapes);
+  if (!shape) return std::nullopt;
+  return std::optional<std::optional<Shape>>(shape);
 }
 
 }  // namespace
@@ -73,18 +90,19 @@ std::optional<Finding> read_finding(std::string_view json) {
   simdjson::dom::parser parser;
   element object;
   if (parser.parse(json.data(), json.size()).get(object) != simdjson::SUCCESS) return std::nullopt;
-  if (text_of(object, "event") != "finding") return std::nullopt;
-  const auto id = id_of(text_of(object, "finding_id"));
-  const auto rule = labelled<Rule>(text_of(object, "rule"), kRules);
-  const auto severity = labelled<Severity>(text_of(object, "severity"), kSeverities);
-  const auto state = labelled<FindingState>(text_of(object, "state"), kFindingStates);
-  const auto engine = labelled<Engine>(text_of(object, "engine"), kEngines);
-  const auto origin = labelled<Origin>(text_of(object, "origin"), kOrigins);
-  const auto table = text_of(object, "table");
-  const auto run = text_of(object, "run_id");
+  if (string_at(object, "event") != "finding") return std::nullopt;
+  const auto id = id_of(string_at(object, "finding_id"));
+  const auto rule = labelled<Rule>(string_at(object, "rule"), kRules);
+  const auto severity = labelled<Severity>(string_at(object, "severity"), kSeverities);
+  const auto state = labelled<FindingState>(string_at(object, "state"), kFindingStates);
+  const auto engine = labelled<Engine>(string_at(object, "engine"), kEngines);
+  const auto origin = labelled<Origin>(string_at(object, "origin"), kOrigins);
+  const auto table = string_at(object, "table");
+  const auto run = string_at(object, "run_id");
   const auto canonical = row_of(object, "canonical");
   const auto duplicate = row_of(object, "duplicate");
-  if (!id || !rule || !severity || !state || !engine || !origin || !table || !run || !canonical ||
+  const auto shape = rule ? shape_of(object, *rule) : std::nullopt;
+  if (!id || !rule || !shape || !severity || !state || !engine || !origin || !table || !run || !canonical ||
       !duplicate) {
     return std::nullopt;
   }
@@ -92,19 +110,20 @@ std::optional<Finding> read_finding(std::string_view json) {
   finding.id = *id;
   finding.rule = *rule;
   finding.severity = *severity;
+  finding.shape = *shape;
   finding.state = *state;
   finding.engine = *engine;
   finding.origin = *origin;
-  finding.change = text_of(object, "change") == "new" ? FindingChange::kNew : FindingChange::kChanged;
+  finding.change = string_at(object, "change") == "new" ? FindingChange::kNew : FindingChange::kChanged;
   if (object["after_close"].get(finding.after_close) != simdjson::SUCCESS) finding.after_close = false;
   finding.table = std::string(*table);
   finding.run_id = std::string(*run);
   finding.identity = identity_of(object);
-  finding.type = std::string(text_of(object, "type").value_or(""));
+  finding.type = std::string(string_at(object, "type").value_or(""));
   finding.canonical = *canonical;
   finding.duplicate = *duplicate;
   finding.closing = row_of(object, "closing");
-  finding.reason = reason_of(*rule, text_of(object, "why").value_or(""));
+  finding.flagged_at = time_of(string_at(object, "flagged_at")).value_or(decoder::Timestamp{});
   return finding;
 }
 

@@ -11,7 +11,7 @@ std::string_view to_string(Heartbeat::Loss loss) noexcept {
     case Heartbeat::Loss::kPassed:
       return "the server has sent what was written after it";
     case Heartbeat::Loss::kNoReader:
-      return "the slot says that nobody reads it";
+      return "the slot has no reader";
     case Heartbeat::Loss::kSilent:
       return "the server has sent nothing at all";
   }

@@ -154,7 +154,7 @@ void read_row(Reader& in, const RowKinds& kinds, const TokenCodec& codec, bool c
   const auto belongs = shape >> kEntityShift;
   if (belongs == kNewEntity) {
     const auto key = read_key(in, kind.key_kind, previous);
-    previous.entity = log.put_entity(key, kind.group, kind.null_identity);
+    previous.entity = log.put_entity(key, kind.group, kind.null_identity, codec);
     ++previous.entities;
   } else if (belongs == kOtherEntity) {
     previous.entity = previous.entities - static_cast<std::uint32_t>(in.varint());
@@ -197,6 +197,7 @@ void pack(const RunLog& log, const Token& run_id, bool commits, RowKinds& kinds,
   PackedEnd previous{.id = wide(run_id), .key = wide(run_id), .commit = {}};
   for (std::uint32_t i = 0; i < log.rows(); ++i) {
     writer.make_room(kRowBytesMax);
+    ++rows_looked_at();
     const auto& row = log.row(i);
     const auto& entity = log.entity(row.entity);
     const PackedRow packed{.id = row.id,
@@ -224,6 +225,7 @@ void unpack(std::span<const std::byte> packed, const Token& run_id, const RowKin
   if ((head & kHasSpill) != 0) log.put_spill(reader.text());
   PackedEnd previous{.id = wide(run_id), .key = wide(run_id), .commit = {}};
   for (auto rows = head >> kFlagBits; rows != 0; --rows) {
+    ++rows_looked_at();
     read_row(reader, kinds, codec, (head & kHasCommits) != 0, log, previous);
   }
 }
@@ -239,6 +241,7 @@ std::optional<PackedView> peek(std::span<const std::byte> packed, const Token& r
   bool behind = true;
   PackedView view{.end = {.id = wide(run_id), .key = wide(run_id), .commit = {}}};
   auto& end = view.end;
+  rows_looked_at() += rows;
   for (auto left = rows; left != 0; --left) {
     const auto kind = read_kind(reader, kinds);
     if (kind.id_kind != row.id.kind) return std::nullopt;

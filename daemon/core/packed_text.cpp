@@ -50,15 +50,6 @@ struct Digits {
   return {.upper = numbers[0], .lower = numbers[1], .valid = (wrong[0] | wrong[1]) == 0};
 }
 
-/// The finalizer of MurmurHash3: every input bit reaches every output bit.
-constexpr std::uint64_t mix(std::uint64_t x) noexcept {
-  x ^= x >> 33U;
-  x *= 0xFF51AFD7ED558CCDULL;
-  x ^= x >> 33U;
-  x *= 0xC4CEB9FE1A85EC53ULL;
-  return x ^ (x >> 33U);
-}
-
 }  // namespace
 
 Token TokenCodec::pack(std::string_view text) {
@@ -113,18 +104,6 @@ void TokenCodec::unpack(const Token& token, std::string& out) const {
     hi >>= 5U;
   }
   out.append(body.data(), body.size());
-}
-
-std::uint64_t hash_token(const Token& packed, std::uint64_t seed) noexcept {
-  return mix(packed.lo ^ mix(packed.hi ^ seed ^ (std::uint64_t{packed.kind} << 56U)));
-}
-
-std::uint64_t hash_text(std::string_view text, std::uint64_t seed) noexcept {
-  std::uint64_t hash = 0xCBF29CE484222325ULL ^ seed;
-  for (const char c : text) {
-    hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001B3ULL;
-  }
-  return mix(hash);
 }
 
 }  // namespace dupwatch::core

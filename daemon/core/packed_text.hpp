@@ -7,6 +7,8 @@
 #include <string_view>
 #include <vector>
 
+#include "daemon/core/keyed_hash.hpp"
+
 /// Ids of the watched log are `prefix_` + 26 characters of Crockford's base 32 (ULIDs, and the zero-padded
 /// slot numbers of the 5.x line): 31 bytes of text that carry 128 bits. They are kept as those 128 bits plus
 /// a prefix number; every other string is kept as it is, so packing is exact for any input.
@@ -38,6 +40,14 @@ class TokenCodec {
   static constexpr std::size_t kPrefixBytesMax = 16;
   static constexpr std::size_t kBodyChars = 26;
 
+  /// `seed` is for hash(); a process that reads what others write must draw it at random.
+  explicit TokenCodec(std::uint64_t seed = 0) noexcept : seed_(seed) {}
+
+  /// Keyed hash of a token; `text` is that of a spilled one.
+  [[nodiscard]] std::uint64_t hash(const Token& token, std::string_view text) const noexcept {
+    return token.spilled() ? hash_text(text, seed_ ^ token.kind) : hash_token(token);
+  }
+
   /// The packed token, or one of kind kSpilled with hi = lo = 0 when the text can't be packed: the caller
   /// stores it.
   [[nodiscard]] Token pack(std::string_view text);
@@ -57,11 +67,12 @@ class TokenCodec {
   /// The first `size` bytes of a text that has kBodyChars at least.
   [[nodiscard]] static Prefix prefix_of(std::string_view text, std::size_t size) noexcept;
 
+  [[nodiscard]] std::uint64_t hash_token(const Token& token) const noexcept {
+    return hash_words(token.hi, token.lo, token.kind, seed_);
+  }
+
+  std::uint64_t seed_;
   std::vector<Prefix> prefixes_;
 };
-
-/// Seeded 64-bit hash of a packed token or of a text; the seed keeps table lookups flat against chosen ids.
-[[nodiscard]] std::uint64_t hash_token(const Token& packed, std::uint64_t seed) noexcept;
-[[nodiscard]] std::uint64_t hash_text(std::string_view text, std::uint64_t seed) noexcept;
 
 }  // namespace dupwatch::core

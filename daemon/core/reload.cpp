@@ -96,6 +96,8 @@ constexpr auto kRows = std::to_array<Row>({
     {"http.listen",
      [](const C& a, const C& b) { return a.http.host != b.http.host || a.http.port != b.http.port; }},
     live<&C::http, &HttpConfig::basic_auth>("http.basic_auth"),
+    fixed<&C::http, &HttpConfig::web_config_file>("http.web_config_file"),
+    live<&C::http, &HttpConfig::allowed_hosts>("http.allowed_hosts"),
     fixed<&C::http, &HttpConfig::reload>("http.reload"),
     fixed<&C::webhook, &WebhookConfig::url>("webhook.url"),
     fixed<&C::webhook, &WebhookConfig::secret>("webhook.secret"),

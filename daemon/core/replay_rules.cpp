@@ -1,5 +1,6 @@
 #include "daemon/core/replay_rules.hpp"
 
+#include <cstdint>
 #include <string>
 #include <utility>
 
@@ -7,21 +8,6 @@ namespace dupwatch::core {
 namespace {
 
 constexpr auto kNone = RunLog::kNone;
-
-/// Set of classes, one bit each (Profile::kTypesMax = 64). Rows of unlisted types share their entity with no
-/// other.
-class ClassSet {
- public:
-  [[nodiscard]] bool insert(std::uint8_t event_class) noexcept {
-    const auto bit = std::uint64_t{1} << (event_class % Profile::kTypesMax);
-    const bool added = (bits_ & bit) == 0;
-    bits_ |= bit;
-    return added;
-  }
-
- private:
-  std::uint64_t bits_ = 0;
-};
 
 RowEvidence evidence(const RunLog& log, const RunLog::Row& row, const TokenCodec& codec) {
   RowEvidence out;
@@ -32,19 +18,23 @@ RowEvidence evidence(const RunLog& log, const RunLog::Row& row, const TokenCodec
   return out;
 }
 
-/// One finding per run, whichever row shows it.
-bool is_of_the_run(Rule rule) noexcept {
-  return rule == Rule::kIdScheme || rule == Rule::kSlotGap || rule == Rule::kRunLost;
+/// FNV-1a, mixed at the end: an id that an operator has written down must be the same in every version.
+std::uint64_t stable_hash(std::string_view text, std::uint64_t start) noexcept {
+  std::uint64_t hash = 0xCBF29CE484222325ULL ^ start;
+  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001B3ULL;
+  hash = (hash ^ (hash >> 33U)) * 0xFF51AFD7ED558CCDULL;
+  hash = (hash ^ (hash >> 33U)) * 0xC4CEB9FE1A85EC53ULL;
+  return hash ^ (hash >> 33U);
 }
 
 }  // namespace
 
 std::uint64_t finding_id(std::string_view table, Rule rule, std::string_view run_id,
                          std::string_view duplicate_id) noexcept {
-  auto hash = hash_text(table, 0);
-  hash = hash_text(to_string(rule), hash);
-  hash = hash_text(run_id, hash);
-  return hash_text(is_of_the_run(rule) ? std::string_view{} : duplicate_id, hash);
+  auto hash = stable_hash(table, 0);
+  hash = stable_hash(to_string(rule), hash);
+  hash = stable_hash(run_id, hash);
+  return stable_hash(is_of_the_run(rule) ? std::string_view{} : duplicate_id, hash);
 }
 
 ReplayRules::ReplayRules(const Profile& profile, const RuleConfig& config, const TokenCodec& codec)
@@ -52,11 +42,15 @@ ReplayRules::ReplayRules(const Profile& profile, const RuleConfig& config, const
   unlisted_.unique = profile.unlisted_unique;
   for (std::size_t i = 0; i < profile.types.size(); ++i) {
     const auto& type = profile.types[i];
-    std::size_t first = i;
-    for (std::size_t j = 0; type.event_class != 0 && j < first; ++j) {
-      if (profile.types[j].event_class == type.event_class) first = j;
+    const auto bit = type_bit(static_cast<std::uint8_t>(i));
+    for (std::size_t j = 0; j < profile.types.size(); ++j) {
+      const bool one = i == j || (type.event_class != 0 && type.event_class == profile.types[j].event_class);
+      if (one) classes_[i] |= type_bit(static_cast<std::uint8_t>(j));
     }
-    classes_[i] = static_cast<std::uint8_t>(first);
+    if (type.opens) opening_ |= bit;
+    if (type.conflicts) conflicting_ |= bit;
+    if (type.fails_run) failing_ |= bit;
+    if (type.unique) unique_ |= bit;
     if (type.closes) closable_[type.group] = true;
     if (type.conflicts) contestable_[type.group] = true;
   }
@@ -98,44 +92,84 @@ bool ReplayRules::unique(const RunLog::Row& row, const RunLog::Entity& entity) c
   return type.unique && (type.unique_when_null || !entity.null_identity);
 }
 
-std::uint8_t ReplayRules::class_of(std::uint8_t type) const noexcept {
-  return type == RunLog::kUnlistedType ? type : classes_[type];
-}
-
-void ReplayRules::judge_row(const RunLog& log, std::uint32_t row, std::vector<Verdict>& out) const {
+bool ReplayRules::judge_row(const RunLog& log, std::uint32_t row, std::vector<Verdict>& out) const {
   const auto& arrived = log.row(row);
   const auto& type = type_of(arrived);
   const auto& entity = log.entity(arrived.entity);
   if (entity.greatest == row && log.run_end() == kNone && row != log.first_slot() &&
       row != log.first_other()) {
     const auto own = type_bit(arrived.type);
-    if (is_quiet(arrived.type, (entity.seen & ~own) | (entity.repeated & own), entity.repeated)) return;
+    if (is_quiet(arrived.type, (entity.seen & ~own) | (entity.repeated & own), entity.repeated)) return true;
   }
   const auto first = out.size();
   const bool mixes = row == log.first_slot() && log.first_other() != kNone;
-  if (type.ends_run || mixes) {
-    // Every finding of the run changes its state, or is one for another engine; once in a run's life.
-    judge_run(log, out);
-    return;
-  }
-  if (type.closes && entity.closing == row) {
-    // It may sort before rows that are known already.
-    judge_entity(log, entity, out);
-  } else if (type.unique || type.conflicts || (type.after_close && entity.closing != kNone)) {
-    bool canonical = true;
-    for (auto i = entity.first; i != kNone && canonical; i = log.row(i).next) {
-      canonical = i == row || class_of(log.row(i).type) != class_of(arrived.type) || before(log, row, i);
-    }
-    // A new canonical row is one more to compare with for all of its class; any other concerns itself alone.
-    judge_class(log, entity, class_of(arrived.type), canonical ? kNone : row, out);
-    if (canonical && type.opens && contestable_[entity.group]) judge_conflicts(log, entity, out);
-  }
-  if (row == log.first_slot() || row == log.first_other()) judge_scheme(log, out);
-  // Who caused the failure is a matter of the whole run.
   const auto failed = first_failure(log);
-  if (failed == kNone || !moves_cause(log, row, first, failed, out)) return;
+  // Every finding of the run changes its state, or is one for another engine.
+  bool whole = mixes || log.run_end() == row || failed == row;
+  if (!whole) {
+    if (type.closes && entity.closing == row && entity.large == kNone) {
+      // It may sort before rows that are known already.
+      judge_entity(log, entity, out);
+    } else if (entity.closing == row || type.unique || type.conflicts ||
+               (type.after_close && entity.closing != kNone)) {
+      if (entity.closing == row || log.least_of(entity, class_of(arrived.type), codec_) == row) {
+        whole = !judge_canonical(log, row, out);
+      } else {
+        judge_in_place(log, row, out);
+      }
+    }
+    if (row == log.first_slot() || row == log.first_other()) judge_scheme(log, out);
+    // Who caused the failure is a matter of the whole run.
+    whole = whole || (failed != kNone && moves_cause(log, row, first, failed, out));
+  } else if (log.rows() > kAtOnceMax) {
+    judge_in_place(log, row, out);
+  }
+  if (!whole) return true;
+  if (log.rows() > kAtOnceMax) return false;
   out.resize(first);
   judge_run(log, out);
+  return true;
+}
+
+bool ReplayRules::judge_canonical(const RunLog& log, std::uint32_t row, std::vector<Verdict>& out) const {
+  const auto& arrived = log.row(row);
+  const auto& entity = log.entity(arrived.entity);
+  const auto own_class = class_of(arrived.type);
+  if (entity.large != kNone) {
+    // Of all others of its class the one before it alone has a new finding.
+    judge_in_place(log, row, out);
+    const auto displaced = log.least_of(entity, own_class, codec_, row);
+    if (displaced != kNone) judge_in_place(log, displaced, out);
+    return !is_changing_others(log, row, displaced);
+  }
+  // A new canonical row is one more to compare with for all of its class.
+  for (auto i = entity.first; i != kNone; i = log.row(i).next) {
+    if ((class_of(log.row(i).type) & own_class) != 0) judge_in_place(log, i, out);
+  }
+  if (type_of(arrived).opens && contestable_[entity.group]) {
+    for (auto i = entity.first; i != kNone; i = log.row(i).next) judge_conflict(log, i, out);
+  }
+  return true;
+}
+
+bool ReplayRules::is_changing_others(const RunLog& log, std::uint32_t row, std::uint32_t displaced) const {
+  const auto& arrived = log.row(row);
+  const auto& type = type_of(arrived);
+  const auto& entity = log.entity(arrived.entity);
+  const auto own_class = class_of(arrived.type);
+  const auto others = ~own_class;
+  if (entity.closing == row && arrived.type != RunLog::kUnlistedType) {
+    const auto greatest = log.greatest_of(entity, others, codec_);
+    if (greatest != kNone && before(log, row, greatest)) return true;
+  }
+  const bool contests = type.opens && contestable_[entity.group] &&
+                        log.least_of(entity, opening_, codec_, row) == kNone &&
+                        log.least_of(entity, conflicting_, codec_) != kNone;
+  if (contests) return true;
+  if (displaced == kNone || log.count_of(entity, own_class, 3) < 3) return false;
+  if (log.row(displaced).type != arrived.type) return true;
+  return entity.closing != kNone && before(log, entity.closing, displaced) &&
+         before(log, row, entity.closing);
 }
 
 bool ReplayRules::moves_cause(const RunLog& log, std::uint32_t row, std::size_t first, std::uint32_t failed,
@@ -147,44 +181,55 @@ bool ReplayRules::moves_cause(const RunLog& log, std::uint32_t row, std::size_t 
   // A row that was fatal may be fatal no more, for what is canonical now stands before it; with its new rule
   // switched off there is not even a verdict.
   const auto& entity = log.entity(log.row(row).entity);
-  bool displaces = false;
-  for (auto i = entity.first; i != kNone; i = log.row(i).next) {
-    if (i == row || class_of(log.row(i).type) != class_of(log.row(row).type)) continue;
-    if (before(log, i, row)) return false;
-    displaces = displaces || unique(log.row(i), entity) ||
-                (entity.closing != kNone && before(log, entity.closing, i));
-  }
-  return displaces;
+  const auto own_class = class_of(log.row(row).type);
+  if (log.least_of(entity, own_class, codec_) != row) return false;
+  const auto displaced = log.least_of(entity, own_class & unique_, codec_, row);
+  if (displaced != kNone && unique(log.row(displaced), entity)) return true;
+  const auto greatest = log.greatest_of(entity, own_class, codec_);
+  return greatest != row && entity.closing != kNone && before(log, entity.closing, greatest);
 }
 
 void ReplayRules::judge_run(const RunLog& log, std::vector<Verdict>& out) const {
+  Progress progress;
+  (void)judge_piece(log, progress, log.rows(), SIZE_MAX, out);
+}
+
+bool ReplayRules::judge_piece(const RunLog& log, Progress& progress, std::size_t rows_max,
+                              std::size_t verdicts_max, std::vector<Verdict>& out) const {
+  const auto failed = first_failure(log);
+  const auto note_cause = [&](std::size_t first) {
+    for (auto i = first; failed != kNone && i < out.size(); ++i) {
+      const auto at_fault = out[i].duplicate;
+      if (!is_fatal(log, out[i]) || !before(log, at_fault, failed)) continue;
+      if (progress.cause == kNone || before(log, at_fault, progress.cause)) progress.cause = at_fault;
+    }
+  };
+  const auto begin = out.size();
+  for (auto left = rows_max; progress.next < log.rows(); ++progress.next, --left) {
+    if (left == 0 || out.size() - begin >= verdicts_max) return false;
+    ++rows_looked_at();
+    const auto first = out.size();
+    judge_in_place(log, progress.next, out);
+    note_cause(first);
+  }
   const auto first = out.size();
-  for (std::uint32_t index = 0; index < log.entities(); ++index) judge_entity(log, log.entity(index), out);
   judge_scheme(log, out);
-  judge_lost(log, first, out);
+  note_cause(first);
+  if (progress.cause != kNone) {
+    add({.rule = Rule::kRunLost, .duplicate = failed, .canonical = progress.cause, .closing = kNone}, out);
+  }
+  return true;
 }
 
 void ReplayRules::judge_entity(const RunLog& log, const RunLog::Entity& entity,
                                std::vector<Verdict>& out) const {
-  ClassSet judged;
-  for (auto i = entity.first; i != kNone; i = log.row(i).next) {
-    const auto event_class = class_of(log.row(i).type);
-    if (judged.insert(event_class)) judge_class(log, entity, event_class, kNone, out);
-  }
+  for (auto i = entity.first; i != kNone; i = log.row(i).next) judge_in_place(log, i, out);
 }
 
-void ReplayRules::judge_class(const RunLog& log, const RunLog::Entity& entity, std::uint8_t event_class,
-                              std::uint32_t only, std::vector<Verdict>& out) const {
-  auto canonical = kNone;
-  for (auto i = entity.first; i != kNone; i = log.row(i).next) {
-    if (class_of(log.row(i).type) != event_class) continue;
-    if (canonical == kNone || before(log, i, canonical)) canonical = i;
-  }
-  if (canonical != kNone && type_of(log.row(canonical)).conflicts) judge_conflicts(log, entity, out);
-  if (only != kNone) return judge_member(log, only, canonical, out);
-  for (auto i = entity.first; i != kNone; i = log.row(i).next) {
-    if (class_of(log.row(i).type) == event_class) judge_member(log, i, canonical, out);
-  }
+void ReplayRules::judge_in_place(const RunLog& log, std::uint32_t row, std::vector<Verdict>& out) const {
+  const auto& member = log.row(row);
+  judge_member(log, row, log.least_of(log.entity(member.entity), class_of(member.type), codec_), out);
+  judge_conflict(log, row, out);
 }
 
 void ReplayRules::judge_member(const RunLog& log, std::uint32_t row, std::uint32_t canonical,
@@ -230,18 +275,14 @@ Shape ReplayRules::duplicate_shape(const RunLog& log, std::uint32_t row, std::ui
   return late_shape(log, canonical, entity.closing);
 }
 
-void ReplayRules::judge_conflicts(const RunLog& log, const RunLog::Entity& entity,
-                                  std::vector<Verdict>& out) const {
-  auto opening = kNone;
-  for (auto i = entity.first; i != kNone; i = log.row(i).next) {
-    if (type_of(log.row(i)).opens && (opening == kNone || before(log, i, opening))) opening = i;
-  }
+void ReplayRules::judge_conflict(const RunLog& log, std::uint32_t row, std::vector<Verdict>& out) const {
+  const auto& member = log.row(row);
+  if (!type_of(member).conflicts) return;
+  const auto& entity = log.entity(member.entity);
+  const auto opening = log.least_of(entity, opening_, codec_);
   if (opening == kNone) return;
-  for (auto i = entity.first; i != kNone; i = log.row(i).next) {
-    if (!type_of(log.row(i)).conflicts) continue;
-    add({.rule = Rule::kHookSelfConflict, .duplicate = i, .canonical = opening, .closing = entity.closing},
-        out);
-  }
+  add({.rule = Rule::kHookSelfConflict, .duplicate = row, .canonical = opening, .closing = entity.closing},
+      out);
 }
 
 void ReplayRules::judge_scheme(const RunLog& log, std::vector<Verdict>& out) const {
@@ -258,28 +299,13 @@ void ReplayRules::judge_scheme(const RunLog& log, std::vector<Verdict>& out) con
 }
 
 std::uint32_t ReplayRules::first_failure(const RunLog& log) const {
-  auto failed = kNone;
-  if (log.run_end() == kNone) return failed;
+  if (log.run_end() == kNone) return kNone;
   const auto& ends = log.entity(log.row(log.run_end()).entity);
-  for (auto i = ends.first; i != kNone; i = log.row(i).next) {
-    if (type_of(log.row(i)).fails_run && (failed == kNone || before(log, i, failed))) failed = i;
-  }
-  return failed;
+  return (ends.seen & failing_) == 0 ? kNone : log.least_of(ends, failing_, codec_);
 }
 
 bool ReplayRules::is_fatal(const RunLog& log, const Verdict& verdict) const noexcept {
   return severity(verdict.rule, verdict.shape, engine_of(log)) == Severity::kFatal;
-}
-
-void ReplayRules::judge_lost(const RunLog& log, std::size_t first, std::vector<Verdict>& out) const {
-  const auto failed = first_failure(log);
-  auto cause = kNone;
-  for (auto i = first; failed != kNone && i < out.size(); ++i) {
-    if (!is_fatal(log, out[i]) || !before(log, out[i].duplicate, failed)) continue;
-    if (cause == kNone || before(log, out[i].duplicate, cause)) cause = out[i].duplicate;
-  }
-  if (cause == kNone) return;
-  add({.rule = Rule::kRunLost, .duplicate = failed, .canonical = cause, .closing = kNone}, out);
 }
 
 void ReplayRules::add(const Verdict& verdict, std::vector<Verdict>& out) const {
@@ -293,7 +319,7 @@ Finding ReplayRules::describe(const RunLog& log, const Verdict& verdict, std::st
   finding.rule = verdict.rule;
   finding.engine = engine.value_or(engine_of(log));
   finding.severity = severity(verdict.rule, verdict.shape, finding.engine);
-  finding.reason = rule_case(verdict.rule, verdict.shape).reason;
+  finding.shape = verdict.shape;
   finding.state = log.run_end() == kNone ? FindingState::kOpen : FindingState::kRunEnded;
   finding.origin = origin;
   finding.table = profile_.qualified_name();
@@ -305,6 +331,8 @@ Finding ReplayRules::describe(const RunLog& log, const Verdict& verdict, std::st
   } else {
     finding.type = profile_.types[row.type].name;
   }
+  finding.one_of_many = log.entity(row.entity).large != kNone ||
+                        (verdict.rule == Rule::kAfterRunEnd && log.rows() > kAtOnceMax);
   finding.canonical = evidence(log, log.row(verdict.canonical), codec_);
   finding.duplicate = evidence(log, row, codec_);
   if (verdict.closing != kNone) {
@@ -323,7 +351,7 @@ std::optional<Finding> ReplayRules::describe_gap(const SlotNumbers::Gap& gap, st
   finding.rule = Rule::kSlotGap;
   finding.engine = engine.value_or(config_.engine.value_or(Engine::kV5));
   finding.severity = severity(Rule::kSlotGap, Shape::kPlain, finding.engine);
-  finding.reason = rule_case(Rule::kSlotGap, Shape::kPlain).reason;
+  finding.shape = Shape::kPlain;
   finding.state = run_ended ? FindingState::kRunEnded : FindingState::kOpen;
   finding.origin = origin;
   finding.table = profile_.qualified_name();

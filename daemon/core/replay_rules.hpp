@@ -21,6 +21,9 @@ namespace dupwatch::core {
 /// from the case table and the run's engine generation.
 class ReplayRules {
  public:
+  /// A run with more rows is not judged as a whole when a row arrives: judge_row says that it is to be.
+  static constexpr std::size_t kAtOnceMax = 64;
+
   /// All must outlive the rules.
   ReplayRules(const Profile& profile, const RuleConfig& config, const TokenCodec& codec);
 
@@ -36,8 +39,10 @@ class ReplayRules {
   };
 
   /// Appends what the arrival of `row` made or changed, and possibly what it left as it was. Without a
-  /// finding one walk over the rows of its entity at most, and no allocation.
-  void judge_row(const RunLog& log, std::uint32_t row, std::vector<Verdict>& out) const;
+  /// finding a constant amount of work, and no allocation. False: the arrival may also have changed findings
+  /// of more rows than are judged at once, and the run is to be judged again as a whole. Of an entity with
+  /// many rows a verdict that would change in its canonical row alone is left out.
+  [[nodiscard]] bool judge_row(const RunLog& log, std::uint32_t row, std::vector<Verdict>& out) const;
   /// Whether a row of this type can't make or change a finding by its arrival, in a run without an end in
   /// which other rows of its scheme are known: it sorts behind all rows of its entity, which have the types
   /// `seen` and more than once the types `repeated` (one bit each). Never true of what isn't certain.
@@ -47,6 +52,16 @@ class ReplayRules {
   }
   /// Appends every verdict of the run.
   void judge_run(const RunLog& log, std::vector<Verdict>& out) const;
+  /// How far a run is judged that is judged in pieces.
+  struct Progress {
+    std::uint32_t next = 0;
+    /// The fatal row with the smallest id so far, of those before the first failure.
+    std::uint32_t cause = RunLog::kNone;
+  };
+  /// Appends the verdicts of the next rows: of `rows_max`, or fewer once there are `verdicts_max`. True: that
+  /// was the last piece. The log must not grow between the pieces.
+  [[nodiscard]] bool judge_piece(const RunLog& log, Progress& progress, std::size_t rows_max,
+                                 std::size_t verdicts_max, std::vector<Verdict>& out) const;
   /// The verdict in words and ids; `engine` of nullopt is the run's own.
   [[nodiscard]] Finding describe(const RunLog& log, const Verdict& verdict, std::string_view run_id,
                                  Origin origin, std::optional<Engine> engine = std::nullopt) const;
@@ -66,20 +81,23 @@ class ReplayRules {
   void note_loud(std::size_t index);
   [[nodiscard]] const EventType& type_of(const RunLog::Row& row) const noexcept;
   [[nodiscard]] bool unique(const RunLog::Row& row, const RunLog::Entity& entity) const noexcept;
-  [[nodiscard]] std::uint8_t class_of(std::uint8_t type) const noexcept;
+  /// The types of the class of this one, itself among them, as bits.
+  [[nodiscard]] std::uint64_t class_of(std::uint8_t type) const noexcept {
+    return type < classes_.size() ? classes_[type] : ~std::uint64_t{0};
+  }
+  /// The row's verdicts as the log is, whatever made them.
+  void judge_in_place(const RunLog& log, std::uint32_t row, std::vector<Verdict>& out) const;
   void judge_entity(const RunLog& log, const RunLog::Entity& entity, std::vector<Verdict>& out) const;
-  /// Rows of one class within one entity; `only` restricts it to one row.
-  void judge_class(const RunLog& log, const RunLog::Entity& entity, std::uint8_t event_class,
-                   std::uint32_t only, std::vector<Verdict>& out) const;
+  /// A row that arrived as the canonical one of its class. False as of judge_row.
+  [[nodiscard]] bool judge_canonical(const RunLog& log, std::uint32_t row, std::vector<Verdict>& out) const;
+  [[nodiscard]] bool is_changing_others(const RunLog& log, std::uint32_t row, std::uint32_t displaced) const;
   /// One row against the canonical row of its class.
   void judge_member(const RunLog& log, std::uint32_t row, std::uint32_t canonical,
                     std::vector<Verdict>& out) const;
   [[nodiscard]] Shape duplicate_shape(const RunLog& log, std::uint32_t row, std::uint32_t canonical) const;
   [[nodiscard]] Shape late_shape(const RunLog& log, std::uint32_t canonical, std::uint32_t closing) const;
-  void judge_conflicts(const RunLog& log, const RunLog::Entity& entity, std::vector<Verdict>& out) const;
+  void judge_conflict(const RunLog& log, std::uint32_t row, std::vector<Verdict>& out) const;
   void judge_scheme(const RunLog& log, std::vector<Verdict>& out) const;
-  /// Given the run's verdicts from `first` on.
-  void judge_lost(const RunLog& log, std::size_t first, std::vector<Verdict>& out) const;
   /// Whether the arrival of `row` may have changed which row is the cause of the failure `failed`, given its
   /// verdicts from `first` on.
   [[nodiscard]] bool moves_cause(const RunLog& log, std::uint32_t row, std::size_t first,
@@ -96,8 +114,12 @@ class ReplayRules {
   const TokenCodec& codec_;
   Engine ulid_engine_ = Engine::kV4;
   EventType unlisted_;
-  /// By type: the first type of its class.
-  std::array<std::uint8_t, Profile::kTypesMax> classes_{};
+  /// By type: the types of its class.
+  std::array<std::uint64_t, Profile::kTypesMax> classes_{};
+  std::uint64_t opening_ = 0;
+  std::uint64_t conflicting_ = 0;
+  std::uint64_t failing_ = 0;
+  std::uint64_t unique_ = 0;
   /// By type, one bit for each other type: with one of these before it in the entity, or with two rows of one
   /// of these, a row may be at fault.
   std::array<std::uint64_t, Profile::kTypesMax> loud_after_{};

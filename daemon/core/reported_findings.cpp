@@ -1,6 +1,7 @@
 #include "daemon/core/reported_findings.hpp"
 
 #include <algorithm>
+#include <iterator>
 
 namespace dupwatch::core {
 
@@ -18,52 +19,104 @@ void ReportedFindings::say(State& state, const Finding& finding) {
   state.engine = finding.engine;
   state.state = finding.state;
   state.after_close = finding.after_close;
-  state.reason = finding.reason;
+  state.shape = finding.shape;
   state.canonical_id = finding.canonical.id;
   state.duplicate_id = finding.duplicate.id;
   if (finding.duplicate.xid) state.duplicate_xid = finding.duplicate.xid;
   state.closing_id = finding.closing ? finding.closing->id : std::string{};
+  state.bytes = finding.run_id.size() + state.type.size() + state.canonical_id.size() +
+                state.duplicate_id.size() + state.closing_id.size();
+  for (const auto& value : state.identity) state.bytes += value ? value->size() : 0;
 }
 
-bool ReportedFindings::add(const Finding& finding, Instant now) {
-  const auto [place, inserted] = states_.try_emplace(finding.id);
-  if (!inserted) return false;
-  auto& state = place->second;
+void ReportedFindings::resolve(Finding& finding) const {
+  constexpr int kTries = 8;
+  for (int i = 0; i < kTries; ++i) {
+    const auto known = states_.find(finding.id);
+    if (known == states_.end()) return;
+    const auto& state = known->second;
+    const bool same_row = is_of_the_run(finding.rule) || state.duplicate_id == finding.duplicate.id;
+    if (state.rule == finding.rule && same_row && *state.run_id == finding.run_id) return;
+    finding.id = finding.id * 0x9E3779B97F4A7C15ULL + 1;
+  }
+}
+
+ReportedFindings::Added ReportedFindings::add(const Finding& finding, Instant now) {
+  const auto verdict = verdict_of(finding.severity, finding.state, finding.after_close);
+  const auto [entry, inserted] = states_.try_emplace(finding.id);
+  if (!inserted) return Added::kKnown;
+  if (told_.has(finding.id, verdict)) {
+    states_.erase(entry);
+    return Added::kToldBefore;
+  }
+  auto& state = entry->second;
   state.rule = finding.rule;
   const auto run = by_run_.try_emplace(finding.run_id).first;
   run->second.push_back(finding.id);
+  state.in_run = std::prev(run->second.end());
   state.run_id = &run->first;
   state.identity = finding.identity;
   state.type = finding.type;
   state.reported = now;
   say(state, finding);
+  state.rank = rank_of(state);
+  auto& order = order_[state.rank];
+  state.in_order = order.insert(order.end(), finding.id);
+  bytes_ += state.bytes;
   count(state, 1);
-  order_.push_back(finding.id);
-  if (order_.size() > findings_max_) forget_oldest();
-  return true;
+  while (states_.size() > findings_max_ || (bytes_ > kBytesMax && states_.size() > 1)) forget_one();
+  return Added::kNew;
 }
 
 bool ReportedFindings::admit(Finding& finding, Instant now) {
-  if (add(finding, now)) {
+  if (const auto added = add(finding, now); added != Added::kKnown) {
     finding.change = FindingChange::kNew;
-    return true;
+    return added == Added::kNew;
   }
   auto& state = states_.find(finding.id)->second;
-  if (is_left_over(state, finding, now)) return false;
+  if (is_left_over(state, finding, now) || !is_news(state, finding, now)) return false;
+  finding.change = FindingChange::kChanged;
+  if (finding.one_of_many && state.changes < kChangesMax) ++state.changes;
+  count(state, -1);
+  bytes_ -= state.bytes;
+  say(state, finding);
+  bytes_ += state.bytes;
+  state.reported = now;
+  count(state, 1);
+  place(state);
+  return true;
+}
+
+bool ReportedFindings::is_news(const State& state, const Finding& finding, Instant now) noexcept {
+  if (state.state != finding.state) return true;
+  const bool same_verdict = state.severity == finding.severity && state.after_close == finding.after_close &&
+                            state.duplicate_id == finding.duplicate.id;
+  if (finding.one_of_many) {
+    return !same_verdict && (state.changes < kChangesMax || now - state.reported >= kChangePause);
+  }
   // The closing event matters once it stands before the row; until then it may change without a word.
   const bool same_closing =
       !finding.after_close || (state.after_close && finding.closing->id == state.closing_id);
-  if (state.severity == finding.severity && state.state == finding.state &&
-      state.after_close == finding.after_close && same_closing &&
-      state.canonical_id == finding.canonical.id && state.duplicate_id == finding.duplicate.id) {
-    return false;
-  }
-  finding.change = FindingChange::kChanged;
-  count(state, -1);
-  say(state, finding);
-  state.reported = now;
-  count(state, 1);
-  return true;
+  return !same_verdict || !same_closing || state.canonical_id != finding.canonical.id;
+}
+
+std::uint8_t ReportedFindings::rank_of(const State& state) noexcept {
+  if (state.state != FindingState::kOpen) return 0;
+  if (state.severity == Severity::kFatal) return 3;
+  return state.severity == Severity::kConflict ? 2 : 1;
+}
+
+std::uint8_t ReportedFindings::verdict_of(Severity severity, FindingState state, bool after_close) noexcept {
+  return static_cast<std::uint8_t>((static_cast<unsigned>(severity) << 4U) |
+                                   (static_cast<unsigned>(state) << 1U) | (after_close ? 1U : 0U));
+}
+
+void ReportedFindings::place(State& state) {
+  const auto rank = rank_of(state);
+  if (rank == state.rank) return;
+  auto& order = order_[rank];
+  order.splice(order.end(), order_[state.rank], state.in_order);
+  state.rank = rank;
 }
 
 bool ReportedFindings::is_left_over(const State& state, const Finding& finding, Instant now) noexcept {
@@ -74,7 +127,7 @@ bool ReportedFindings::is_left_over(const State& state, const Finding& finding, 
 
 bool ReportedFindings::admit_older(Finding& finding, Instant now) {
   finding.change = FindingChange::kNew;
-  return add(finding, now);
+  return add(finding, now) == Added::kNew;
 }
 
 std::optional<Finding> ReportedFindings::find(std::uint64_t id) const {
@@ -107,9 +160,12 @@ std::vector<Finding> ReportedFindings::missing(const std::string& run_id,
   std::vector<Finding> out;
   const auto run = by_run_.find(run_id);
   if (run == by_run_.end()) return out;
+  std::vector<std::uint64_t> sorted(present.begin(), present.end());
+  std::ranges::sort(sorted);
   for (const auto id : run->second) {
     const auto& state = states_.at(id);
-    if (!is_in_log(state.state) || state.reported >= before || std::ranges::count(present, id) != 0) continue;
+    if (!is_in_log(state.state) || state.reported >= before || std::ranges::binary_search(sorted, id))
+      continue;
     out.push_back(rebuild(id, state));
   }
   return out;
@@ -120,7 +176,7 @@ Finding ReportedFindings::rebuild(std::uint64_t id, const State& state) {
   finding.id = id;
   finding.rule = state.rule;
   finding.severity = state.severity;
-  finding.reason = state.reason;
+  finding.shape = state.shape;
   finding.engine = state.engine;
   finding.state = state.state;
   finding.after_close = state.after_close;
@@ -141,14 +197,20 @@ void ReportedFindings::count(const State& state, int difference) noexcept {
       static_cast<std::uint64_t>(difference);
 }
 
-void ReportedFindings::forget_oldest() {
-  const auto oldest = states_.find(order_.front());
-  count(oldest->second, -1);
-  const auto run = by_run_.find(*oldest->second.run_id);
-  std::erase(run->second, oldest->first);
+void ReportedFindings::forget_one() {
+  auto& order = *std::ranges::find_if_not(order_, &Ids::empty);
+  const auto oldest = states_.find(order.front());
+  const auto& state = oldest->second;
+  if (state.state == FindingState::kOpen) ++forgotten_[static_cast<std::size_t>(state.severity)];
+  // Its alert must not resolve because something else was seen.
+  if (state.rank < 2) count(state, -1);
+  bytes_ -= state.bytes;
+  const auto run = by_run_.find(*state.run_id);
+  run->second.erase(state.in_run);
   if (run->second.empty()) by_run_.erase(run);
+  order.pop_front();
+  told_.put(oldest->first, verdict_of(state.severity, state.state, state.after_close));
   states_.erase(oldest);
-  order_.pop_front();
 }
 
 }  // namespace dupwatch::core

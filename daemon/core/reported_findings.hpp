@@ -3,7 +3,7 @@
 #include <array>
 #include <chrono>
 #include <cstdint>
-#include <deque>
+#include <list>
 #include <optional>
 #include <span>
 #include <string>
@@ -12,28 +12,46 @@
 
 #include "daemon/core/finding.hpp"
 #include "daemon/core/instant.hpp"
+#include "daemon/core/keyed_hash.hpp"
+#include "daemon/core/told_findings.hpp"
 
 namespace dupwatch::core {
 
 /// What has been reported and what has become of it, so that a finding seen again (redelivery, read-back,
-/// scan) is told once and a change is told. Bounded: at `findings_max` the oldest is forgotten, and would be
-/// reported again as new if its run were judged again. One costs some 400 bytes.
+/// scan) is told once and a change is told. Bounded: at `findings_max`, or kBytesMax of texts, one is
+/// forgotten: of ToldFindings::kEntriesMax of these it is still known that they were told, so that they are
+/// not told again before their verdict changes, and then as new. What is not open goes first, then what is
+/// harmless or unknown, then open conflicts, and open fatal findings last; among equals the oldest. One costs
+/// some 400 bytes.
 class ReportedFindings {
  public:
   static constexpr std::size_t kFindingsMax = 100'000;
   /// How long a view of the log may be under way.
   static constexpr std::chrono::seconds kViewAge{10};
-  explicit ReportedFindings(std::size_t findings_max = kFindingsMax) : findings_max_(findings_max) {}
+  static constexpr std::uint64_t kBytesMax = std::uint64_t{32} << 20U;
+  /// Of a finding that is one of many so many changes of severity are told, and then one each kChangePause:
+  /// who writes closing events with ever smaller ids could have all of them told for each.
+  static constexpr std::uint8_t kChangesMax = 16;
+  static constexpr std::chrono::minutes kChangePause{10};
+  /// `seed` varies hash tables, nothing else.
+  explicit ReportedFindings(std::size_t findings_max = kFindingsMax, std::uint64_t seed = 0)
+      : findings_max_(findings_max),
+        states_(0, KeyedHash{.seed = seed}),
+        by_run_(0, KeyedHash{.seed = seed}),
+        told_(seed) {}
 
-  /// True when the finding is new or its severity, state or rows are not those of its last report; sets
-  /// finding.change.
+  /// Ids have 64 bits, and with chosen texts two anomalies can be given the same one: gives the finding the
+  /// id that it has here, its own or a free one. To be called before any use of finding.id.
+  void resolve(Finding& finding) const;
+  /// True when the finding is new or its severity, state or rows are not those of its last report; of one of
+  /// many the row at fault alone. Sets finding.change.
   [[nodiscard]] bool admit(Finding& finding, Instant now);
   /// As admit, for a view of the log that may be older than the last report: only what is not known is told.
   [[nodiscard]] bool admit_older(Finding& finding, Instant now);
 
   /// A finding that an earlier process told, as it was then: known from now on, and as settled as can be.
   /// False when it is known already.
-  bool restore(const Finding& finding) { return add(finding, Instant{}); }
+  bool restore(const Finding& finding) { return add(finding, Instant{}) == Added::kNew; }
 
   /// nullopt: not known.
   [[nodiscard]] std::optional<Finding> find(std::uint64_t id) const;
@@ -47,18 +65,32 @@ class ReportedFindings {
                                              std::span<const std::uint64_t> present, Instant before) const;
 
   using OpenCounts = std::array<std::array<std::uint64_t, kSeverities>, kRules>;
-  /// Findings in state open.
+  /// Findings in state open. What was forgotten while it was open and fatal or conflict counts on.
   [[nodiscard]] const OpenCounts& open() const noexcept { return open_; }
+  using Forgotten = std::array<std::uint64_t, kSeverities>;
+  /// Findings that were forgotten while they were open, since the start.
+  [[nodiscard]] const Forgotten& forgotten() const noexcept { return forgotten_; }
+  [[nodiscard]] std::size_t size() const noexcept { return states_.size(); }
+  /// Runs with findings.
+  [[nodiscard]] std::size_t runs() const noexcept { return by_run_.size(); }
 
  private:
+  using Ids = std::list<std::uint64_t>;
+  /// Not open; open and harmless or unknown; open conflicts; open and fatal.
+  static constexpr std::size_t kRanks = 4;
   struct State {
     Rule rule = Rule::kDuplicate;
     Severity severity = Severity::kUnknown;
     Engine engine = Engine::kV4;
     FindingState state = FindingState::kOpen;
     bool after_close = false;
-    std::string_view reason;
+    std::optional<Shape> shape;
+    std::uint8_t rank = 0;                ///< of order_
+    std::uint8_t changes = 0;             ///< told as one of many
     const std::string* run_id = nullptr;  ///< key of by_run_
+    Ids::iterator in_run{};
+    Ids::iterator in_order{};
+    std::uint64_t bytes = 0;
     std::vector<std::optional<std::string>> identity;
     std::string type;
     std::string canonical_id;
@@ -67,19 +99,31 @@ class ReportedFindings {
     std::string closing_id;
     Instant reported{};
   };
-  [[nodiscard]] bool add(const Finding& finding, Instant now);
+  enum class Added : std::uint8_t { kNew, kKnown, kToldBefore };
+  [[nodiscard]] Added add(const Finding& finding, Instant now);
   /// What an older view of the log still shows of a row that has left it. The row that a person put back was
   /// written by another transaction.
   [[nodiscard]] static bool is_left_over(const State& state, const Finding& finding, Instant now) noexcept;
   static void say(State& state, const Finding& finding);
   void count(const State& state, int difference) noexcept;
   [[nodiscard]] static Finding rebuild(std::uint64_t id, const State& state);
-  void forget_oldest();
+  [[nodiscard]] static bool is_news(const State& state, const Finding& finding, Instant now) noexcept;
+  [[nodiscard]] static std::uint8_t rank_of(const State& state) noexcept;
+  /// Takes what was said into account of what is forgotten when.
+  void place(State& state);
+  void forget_one();
+  /// What a report says, but for its rows.
+  [[nodiscard]] static std::uint8_t verdict_of(Severity severity, FindingState state,
+                                               bool after_close) noexcept;
 
   std::size_t findings_max_;
-  std::unordered_map<std::uint64_t, State> states_;
-  std::unordered_map<std::string, std::vector<std::uint64_t>> by_run_;
-  std::deque<std::uint64_t> order_;
+  std::unordered_map<std::uint64_t, State, KeyedHash> states_;
+  std::unordered_map<std::string, Ids, KeyedHash> by_run_;
+  /// The oldest of each rank first.
+  std::array<Ids, kRanks> order_;
+  std::uint64_t bytes_ = 0;
+  Forgotten forgotten_{};
+  ToldFindings told_;
   /// Runs that next_open_runs has yet to look at in this round.
   std::vector<std::string> round_;
   OpenCounts open_{};

@@ -8,120 +8,35 @@ constexpr auto kC = Severity::kConflict;
 constexpr auto kH = Severity::kHarmless;
 constexpr auto kU = Severity::kUnknown;
 
-constexpr std::array<RuleInfo, kRules> kInfos{{
-    {Rule::kDuplicate, Confidence::kRead, "a second row of one identity", "any table of profile generic"},
-    {Rule::kDuplicateCreated, Confidence::kMeasured,
-     "two workers created the same step, wait, hook or attribute",
-     "world-postgres before 4.1.2; later where the unique index is missing"},
-    {Rule::kSecondTerminal, Confidence::kMeasured, "the entity was closed twice",
-     "world-postgres without conditional updates, before 4.1.1; no index prevents it"},
-    {Rule::kLifecycleAfterClose, Confidence::kMeasured,
-     "an event of the entity sorts behind its closing event",
-     "world-postgres before 4.3.0 and 5.0.0-beta.21; rarely later, from clocks that differ"},
-    {Rule::kDeliveryAfterDisposal, Confidence::kMeasured, "a hook received a payload after it was disposed",
-     "world-postgres before 4.3.4 and 5.0.0-beta.35"},
-    {Rule::kIdScheme, Confidence::kMeasured, "ids of two schemes in one run: ULIDs beside slot numbers",
-     "world-postgres 5.0.0-beta.33 and later"},
-    {Rule::kSlotGap, Confidence::kMeasured, "a slot-numbered run lacks a slot",
-     "world-postgres 5.0.0-beta.33 and later"},
-    {Rule::kDuplicateRunEvent, Confidence::kMeasured, "a run-level event that occurs once was written twice",
-     "run_created: before 4.3.5 and 5.0.0-beta.28; run_started: any version with racing workers"},
-    {Rule::kHookSelfConflict, Confidence::kMeasured,
-     "a hook lost its token to itself: hook_created and hook_conflict for one hook",
-     "world-postgres before 4.3.0 and 5.0.0-beta.14"},
-    {Rule::kRunLost, Confidence::kRead, "the run failed behind a fatal finding", "all"},
-    {Rule::kAfterRunEnd, Confidence::kRead, "something was created after the run had ended", "all"},
-    {Rule::kStuckStep, Confidence::kHint,
-     "a step was started more than once and has neither ended nor been retried", "all"},
-    {Rule::kOrphan, Confidence::kRead, "the engine's tables and its event log disagree",
-     "steps: before 4.3.5 and 5.0.0-beta.36; waits and runs: all"},
-}};
-
 // Severities are those of the table "log shape" measured with core 4.2.4 and 4.8.9, 5.0.0-beta.41
 // and 5.0.0-beta.55; tests/engines repeats it.
 constexpr auto kCases = std::to_array<RuleCase>({
-    {Rule::kDuplicate,
-     Shape::kNoClosing,
-     {kU, kU, kU},
-     "the configuration names no closing event for this type"},
-    {Rule::kDuplicate, Shape::kBeforeClose, {kH, kH, kH}, "it sorts before the closing event"},
-    {Rule::kDuplicate, Shape::kAfterClose, {kF, kF, kF}, "it sorts behind the closing event"},
-    {Rule::kDuplicate, Shape::kFirstAfterClose, {kF, kF, kF}, "it sorts behind the closing event"},
-
-    {Rule::kDuplicateCreated,
-     Shape::kBeforeClose,
-     {kH, kH, kH},
-     "the entity's consumer is still there to take it"},
-    {Rule::kDuplicateCreated,
-     Shape::kAfterClose,
-     {kF, kF, kH},
-     "4.x and 5.0 up to beta.41 find nobody to take it; later engines skip it"},
-    {Rule::kDuplicateCreated,
-     Shape::kFirstAfterClose,
-     {kF, kF, kF},
-     "nothing of its class stands before the closing event, so no engine skips it"},
+    {Rule::kDuplicate, Shape::kNoClosing, {kU, kU, kU}, Removal::kNever},
+    {Rule::kDuplicate, Shape::kBeforeClose, {kH, kH, kH}, Removal::kNever},
+    {Rule::kDuplicate, Shape::kAfterClose, {kF, kF, kF}, Removal::kByHand},
+    {Rule::kDuplicate, Shape::kFirstAfterClose, {kF, kF, kF}, Removal::kByHand},
+    {Rule::kDuplicateCreated, Shape::kBeforeClose, {kH, kH, kH}, Removal::kNever},
+    {Rule::kDuplicateCreated, Shape::kAfterClose, {kF, kF, kH}, Removal::kHeals},
+    {Rule::kDuplicateCreated, Shape::kFirstAfterClose, {kF, kF, kF}, Removal::kHeals},
     // attr_set has no consumer that stays: 4.x rejects the type, beta.41 parks it, beta.47 and later skip it.
-    {Rule::kDuplicateCreated,
-     Shape::kNoClosing,
-     {kU, kU, kH},
-     "skipped by core 5.0.0-beta.47 and later; parked before"},
-
-    {Rule::kSecondTerminal,
-     Shape::kSameType,
-     {kF, kF, kH},
-     "4.x and 5.0 up to beta.41 find nobody to take it; later engines skip it"},
-    {Rule::kSecondTerminal,
-     Shape::kOtherType,
-     {kF, kF, kC},
-     "4.x and 5.0 up to beta.41 find nobody to take it; later engines keep the first outcome and log an "
-     "error"},
-
-    {Rule::kLifecycleAfterClose,
-     Shape::kAfterClose,
-     {kF, kF, kH},
-     "4.x and 5.0 up to beta.41 find nobody to take it; later engines skip it, they had one of its class "
-     "before"},
-    {Rule::kLifecycleAfterClose,
-     Shape::kFirstAfterClose,
-     {kF, kF, kF},
-     "nothing of its class stands before the closing event, so no engine skips it"},
-
-    {Rule::kDeliveryAfterDisposal,
-     Shape::kPlain,
-     {kF, kU, kU},
-     "4.x finds nobody to take it; 5.0 sets it aside and fails if the run ends with it set aside"},
-
-    {Rule::kIdScheme,
-     Shape::kPlain,
-     {kU, kU, kF},
-     "5.0.0-beta.42 and later refuse an id that is not slot-numbered; others read it in the wrong place"},
-    {Rule::kIdScheme,
-     Shape::kNoSlot,
-     {kH, kH, kF},
-     "5.0.0-beta.42 and later refuse a run with ULIDs: such runs must end on the old engine first"},
-    {Rule::kSlotGap, Shape::kPlain, {kU, kF, kF}, "5.0 refuses a log with a hole; deleting rows makes one"},
-
-    {Rule::kDuplicateRunEvent, Shape::kSameType, {kH, kH, kH}, "replay ignores it"},
-    {Rule::kDuplicateRunEvent,
-     Shape::kReseeds,
-     {kU, kH, kH},
-     "on 4.x it moves started_at, and if that happened between two replays all correlation ids change"},
-    {Rule::kDuplicateRunEvent,
-     Shape::kOtherType,
-     {kC, kC, kC},
-     "the run ended in two ways; readers may see either"},
-
-    {Rule::kHookSelfConflict,
-     Shape::kPlain,
-     {kC, kC, kC},
-     "the workflow's own code gets a HookConflictError on every version"},
-    {Rule::kRunLost, Shape::kPlain, {kF, kF, kF}, "the run has failed; it can be revived only by hand"},
-    {Rule::kAfterRunEnd, Shape::kPlain, {kH, kH, kH}, "an ended run is not replayed"},
-    {Rule::kStuckStep,
-     Shape::kPlain,
-     {kU, kU, kU},
-     "such steps are found in most corrupted runs and in no healthy one"},
-    {Rule::kOrphan, Shape::kPlain, {kU, kU, kU}, "the run does not fail: it hangs, or is retried for ever"},
+    {Rule::kDuplicateCreated, Shape::kNoClosing, {kU, kU, kH}, Removal::kNever},
+    {Rule::kDuplicateCreated, Shape::kIndexed, {kU, kU, kU}, Removal::kNever},
+    {Rule::kSecondTerminal, Shape::kSameType, {kF, kF, kH}, Removal::kHeals},
+    {Rule::kSecondTerminal, Shape::kOtherType, {kF, kF, kC}, Removal::kOutcome},
+    {Rule::kLifecycleAfterClose, Shape::kAfterClose, {kF, kF, kH}, Removal::kHeals},
+    {Rule::kLifecycleAfterClose, Shape::kFirstAfterClose, {kF, kF, kF}, Removal::kFirstOfClass},
+    {Rule::kDeliveryAfterDisposal, Shape::kPlain, {kF, kU, kU}, Removal::kNever},
+    {Rule::kIdScheme, Shape::kPlain, {kU, kU, kF}, Removal::kNever},
+    {Rule::kIdScheme, Shape::kNoSlot, {kH, kH, kF}, Removal::kNever},
+    {Rule::kSlotGap, Shape::kPlain, {kU, kF, kF}, Removal::kNever},
+    {Rule::kDuplicateRunEvent, Shape::kSameType, {kH, kH, kH}, Removal::kNever},
+    {Rule::kDuplicateRunEvent, Shape::kReseeds, {kU, kH, kH}, Removal::kNever},
+    {Rule::kDuplicateRunEvent, Shape::kOtherType, {kC, kC, kC}, Removal::kNever},
+    {Rule::kHookSelfConflict, Shape::kPlain, {kC, kC, kC}, Removal::kNever},
+    {Rule::kRunLost, Shape::kPlain, {kF, kF, kF}, Removal::kNever},
+    {Rule::kAfterRunEnd, Shape::kPlain, {kH, kH, kH}, Removal::kNever},
+    {Rule::kStuckStep, Shape::kPlain, {kU, kU, kU}, Removal::kNever},
+    {Rule::kOrphan, Shape::kPlain, {kU, kU, kU}, Removal::kNever},
 });
 
 }  // namespace
@@ -196,8 +111,30 @@ std::string_view to_string(Confidence confidence) noexcept {
   return "?";
 }
 
-const RuleInfo& rule_info(Rule rule) noexcept {
-  return kInfos[static_cast<std::size_t>(rule)];
+std::string_view to_string(Shape shape) noexcept {
+  switch (shape) {
+    case Shape::kPlain:
+      return "plain";
+    case Shape::kNoClosing:
+      return "no_closing";
+    case Shape::kBeforeClose:
+      return "before_close";
+    case Shape::kAfterClose:
+      return "after_close";
+    case Shape::kFirstAfterClose:
+      return "first_after_close";
+    case Shape::kSameType:
+      return "same_type";
+    case Shape::kOtherType:
+      return "other_type";
+    case Shape::kReseeds:
+      return "reseeds";
+    case Shape::kNoSlot:
+      return "no_slot";
+    case Shape::kIndexed:
+      return "indexed";
+  }
+  return "?";
 }
 
 std::span<const RuleCase> rule_cases() noexcept {
@@ -213,6 +150,14 @@ const RuleCase& rule_case(Rule rule, Shape shape) noexcept {
     found = &entry;
   }
   return *found;
+}
+
+std::array<bool, kRules> removable_rules() noexcept {
+  std::array<bool, kRules> out{};
+  for (const auto& entry : kCases) {
+    if (entry.removal == Removal::kHeals) out[static_cast<std::size_t>(entry.rule)] = true;
+  }
+  return out;
 }
 
 }  // namespace dupwatch::core

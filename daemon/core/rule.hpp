@@ -36,7 +36,7 @@ enum class Severity : std::uint8_t {
   kFatal,     ///< the next replay that reads the log fails the run
   kConflict,  ///< replay goes on, and the workflow's own code sees a contradiction, or an outcome is dropped
   kHarmless,
-  kUnknown  ///< the log alone can't tell; `reason` says what decides
+  kUnknown  ///< the log alone can't tell; reason_text() says what decides
 };
 inline constexpr std::size_t kSeverities = 4;
 [[nodiscard]] std::string_view to_string(Severity severity) noexcept;
@@ -60,7 +60,20 @@ enum class Shape : std::uint8_t {
   kSameType,
   kOtherType,
   kReseeds,  ///< run_started, whose time seeds the correlation ids of a 4.x run
-  kNoSlot    ///< no id of the run is a slot number
+  kNoSlot,   ///< no id of the run is a slot number
+  kIndexed   ///< the engine's unique index admits one such row; of a person's act before its migration alone
+};
+inline constexpr std::size_t kShapes = 10;
+[[nodiscard]] std::string_view to_string(Shape shape) noexcept;
+
+/// Whether a fatal row of a case may be taken out of a log of ULIDs. One policy for the daemon, for a
+/// person's command and for the plan of `explain`.
+enum class Removal : std::uint8_t {
+  kHeals,         ///< replayed with the real engines, with the row and without it: nothing is lost
+  kByHand,        ///< heals as far as the configured rules know: a person takes it out
+  kFirstOfClass,  ///< heals, and no row of its class sorts before it: a person takes it out
+  kOutcome,       ///< one of two outcomes would be dropped
+  kNever          ///< something would be lost with it, or removal does not heal
 };
 
 /// How sure it is that the severities are right.
@@ -74,6 +87,11 @@ enum class Confidence : std::uint8_t {
 /// Rules that a periodic query decides, not the events of the stream.
 [[nodiscard]] constexpr bool is_table_rule(Rule rule) noexcept {
   return rule == Rule::kSlotGap || rule == Rule::kStuckStep || rule == Rule::kOrphan;
+}
+
+/// One finding per run, whichever row shows it.
+[[nodiscard]] constexpr bool is_of_the_run(Rule rule) noexcept {
+  return rule == Rule::kIdScheme || rule == Rule::kSlotGap || rule == Rule::kRunLost;
 }
 
 struct RuleInfo {
@@ -91,12 +109,15 @@ struct RuleCase {
   Shape shape;
   /// By Engine.
   std::array<Severity, kEngines> severity;
-  /// Why it is so, or for kUnknown what decides.
-  std::string_view reason;
+  Removal removal;
 };
 [[nodiscard]] std::span<const RuleCase> rule_cases() noexcept;
 /// The row of rule_cases() for this pair; every pair that the rules make is there.
 [[nodiscard]] const RuleCase& rule_case(Rule rule, Shape shape) noexcept;
+/// Why a case has its severities, or of kUnknown what decides. For people alone: no code may depend on it.
+[[nodiscard]] std::string_view reason_text(Rule rule, Shape shape) noexcept;
+/// By Rule: whether rows of some case may be taken out without being asked.
+[[nodiscard]] std::array<bool, kRules> removable_rules() noexcept;
 
 /// A user's word on one rule.
 struct RuleSetting {

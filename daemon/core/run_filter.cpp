@@ -47,7 +47,7 @@ RunFilter::RunFilter(const Profile& profile, bool refuses_ulids, std::uint64_t s
     : profile_(profile),
       refuses_ulids_(refuses_ulids),
       seed_(seed),
-      second_seed_(hash_token({.hi = seed, .lo = seed, .kind = Token::kFirstPrefix}, ~seed)),
+      second_seed_(hash_words(seed, seed, 0, ~seed)),
       suspect_bytes_max_(size.suspect_bytes),
       entities_(size.entities),
       live_(size.live_runs),
@@ -118,7 +118,7 @@ RunFilter::Live& RunFilter::live_run(std::string_view run_id) {
   auto token = codec_.pack(run_id);
   std::uint64_t hash = 0;
   if (token.packed()) {
-    hash = hash_token(token, seed_);
+    hash = hash_words(token.hi, token.lo, token.kind, seed_);
   } else {
     hash = hash_text(run_id, seed_);
     token.hi = hash;
@@ -140,7 +140,8 @@ RunFilter::Live& RunFilter::live_run(std::string_view run_id) {
   }
   ++live_used_;
   *run = Live{.hi = token.hi, .lo = token.lo, .kind = token.kind};
-  const bool is_new = remember(hash, token.packed() ? hash_token(token, second_seed_) : token.lo);
+  const bool is_new =
+      remember(hash, token.packed() ? hash_words(token.hi, token.lo, token.kind, second_seed_) : token.lo);
   if (!is_new) suspect(*run, run_id);
   return *run;
 }
@@ -178,7 +179,8 @@ std::uint64_t RunFilter::key_of(const Live& run, const Row& row, bool listed, st
   if (row.identity.size() == 1 && listed) {
     const auto text = row.identity[0].text;
     const auto token = null_identity ? Token{} : codec_.pack(text);
-    identity = token.spilled() ? hash_text(text, second_seed_) : hash_token(token, second_seed_);
+    identity = token.spilled() ? hash_text(text, second_seed_)
+                               : hash_words(token.hi, token.lo, token.kind, second_seed_);
   } else {
     for (const auto& value : row.identity) {
       const bool null = value.kind != decoder::Value::Kind::kText;
@@ -186,8 +188,8 @@ std::uint64_t RunFilter::key_of(const Live& run, const Row& row, bool listed, st
     }
     if (!listed) identity = hash_text(row.type, identity + 3U);
   }
-  const auto of_run = hash_token({.hi = run.hi, .lo = run.lo, .kind = run.kind}, seed_);
-  return std::max<std::uint64_t>(hash_token({.hi = of_run, .lo = identity, .kind = group}, seed_), 1);
+  const auto of_run = hash_words(run.hi, run.lo, run.kind, seed_);
+  return std::max<std::uint64_t>(hash_words(of_run, identity, group, seed_), 1);
 }
 
 void RunFilter::look_at_run(Live& run, const Row& row, const EventType* type, const Token& id,

@@ -14,14 +14,15 @@ constexpr std::uint64_t kKeptLogBytes = std::uint64_t{16} << 10U;
 constexpr std::uint64_t kIdTextOverhead = 96;
 
 /// In front of each block.
-constexpr std::uint64_t kHeapHeader = 8;
+constexpr std::uint64_t kBlockHeader = 8;
 /// Packed logs that a row is appended to: above this, walking them costs more than opening saves. What is
 /// known already needs no more than the walk.
 constexpr std::uint32_t kAppendBytesMax = 1024;
+constexpr std::uint32_t kWalkBytesMax = 4096;
 
 /// What malloc takes for a block: 32 bytes at least, a multiple of 16 (glibc).
 constexpr std::uint64_t heap_block(std::uint64_t bytes) noexcept {
-  return std::max<std::uint64_t>(32, (bytes + kHeapHeader + 15) / 16 * 16);
+  return std::max<std::uint64_t>(32, (bytes + kBlockHeader + 15) / 16 * 16);
 }
 
 constexpr std::size_t kCacheLine = 64;
@@ -31,10 +32,10 @@ constexpr std::size_t kPrefetchBytes = 192;
 }  // namespace
 
 RunIndex::RunIndex(std::uint64_t bytes_max, std::chrono::milliseconds run_grace, std::uint64_t seed)
-    : bytes_max_(bytes_max), run_grace_(run_grace), seed_(seed) {}
+    : bytes_max_(bytes_max), run_grace_(run_grace), codec_(seed) {}
 
 std::uint32_t RunIndex::hash_of(const Token& id, std::string_view text) const noexcept {
-  return static_cast<std::uint32_t>(id.packed() ? hash_token(id, seed_) : hash_text(text, seed_));
+  return static_cast<std::uint32_t>(codec_.hash(id, text));
 }
 
 bool RunIndex::is(Handle handle, const Token& id, std::string_view text) const noexcept {
@@ -98,6 +99,7 @@ RunIndex::Handle RunIndex::insert_pending(std::string_view run_id) {
 }
 
 RunLog::Added RunIndex::add_row(Handle handle, const EventRow& row) {
+  earn();
   auto& open = open_[runs_[handle].place];
   const auto added = open.log.add(row, codec_);
   if (!added.known) {
@@ -115,11 +117,30 @@ void RunIndex::note_open_bytes(OpenLog& open) noexcept {
 }
 
 void RunIndex::complete(Handle handle) {
-  runs_[handle].pending = false;
   runs_[handle].read_ahead = true;
+  resume(handle);
+}
+
+void RunIndex::suspend(Handle handle) {
+  touch(handle);
+  auto& run = runs_[handle];
+  run.owed = false;
+  run.pending = true;
+  unlink(handle);
+  unlink_open(run.place);
+}
+
+void RunIndex::resume(Handle handle) {
+  runs_[handle].pending = false;
   link_newest(handle);
   link_newest_open(runs_[handle].place);
   limit_open();
+}
+
+bool RunIndex::owe(Handle handle) {
+  if (runs_[handle].owed) return false;
+  runs_[handle].owed = true;
+  return true;
 }
 
 void RunIndex::touch(Handle handle) {
@@ -145,6 +166,7 @@ std::optional<PackedView> RunIndex::peek(Handle handle, const EventRow& row) {
   // What comes in a row is cheaper in an open log, and so is a long log.
   const bool is_long = run.place > kAppendBytesMax;
   if (!run.packed || handle == newest_ || (is_long && !run.read_ahead)) return std::nullopt;
+  if (run.place > kWalkBytesMax) return std::nullopt;
   if (row.type == RunLog::kUnlistedType || row.ends_run || row.identity.size() != 1) return std::nullopt;
   auto& wanted = looked_for_;
   wanted.id = codec_.pack(row.id);
@@ -230,7 +252,7 @@ void RunIndex::store_packed(Run& run) {
   const auto block = heap_block(scratch_.size());
   // All of the block is asked for: what is appended often fits into the one that is there.
   if (!run.packed || heap_block(run.place) != block) {
-    run.packed = std::make_unique_for_overwrite<std::byte[]>(block - kHeapHeader);
+    run.packed = std::make_unique_for_overwrite<std::byte[]>(block - kBlockHeader);
   }
   std::ranges::copy(scratch_, run.packed.get());
   run.place = static_cast<std::uint32_t>(scratch_.size());
@@ -238,9 +260,32 @@ void RunIndex::store_packed(Run& run) {
 }
 
 void RunIndex::limit_open() {
-  while (open_complete_ > 1 && (open_complete_ > kOpenRunsMax || open_bytes_ > bytes_max_ / kOpenShare)) {
-    pack_log(open_[oldest_open_].run);
+  earn();
+  for (bool passed_over = false; open_complete_ > 1;) {
+    if (open_complete_ <= kOpenRunsMax && open_bytes_ <= bytes_max_ / kOpenShare) return;
+    const auto run = open_[oldest_open_].run;
+    // The run that was touched just now stays open.
+    if (run == newest_) return;
+    if (pay_for_packing(run)) {
+      pack_log(run);
+      continue;
+    }
+    // One that can't be paid for yet does not keep the others open.
+    if (std::exchange(passed_over, true)) return;
+    const auto place = oldest_open_;
+    unlink_open(place);
+    link_newest_open(place);
   }
+}
+
+bool RunIndex::pay_for_packing(Handle handle) noexcept {
+  const auto rows = log(handle).rows();
+  if (rows <= kPackedFreely) return true;
+  // Opening it again costs as much.
+  const auto cost = std::min<std::uint64_t>(kPaidMax, 2 * rows);
+  if (paid_ < cost) return false;
+  paid_ -= cost;
+  return true;
 }
 
 void RunIndex::keep_commits(Handle handle, const RecentCommits& recent) {
@@ -281,7 +326,17 @@ void RunIndex::evict(Instant now) {
     }
     evict_run(handle, Eviction::kRunEnded);
   }
-  while (over_bound() && oldest_ != kNone) evict_run(oldest_, Eviction::kMemory);
+  if (!over_bound() || oldest_ == kNone) return;
+  // A long log that is open takes most of the room, and packed it takes a tenth of it.
+  const bool is_long = !runs_[newest_].packed && log(newest_).rows() > kPackedFreely;
+  bool stays_open = is_long;
+  if (is_long && pay_for_packing(newest_)) {
+    pack_log(newest_);
+    stays_open = false;
+  }
+  while (over_bound() && oldest_ != kNone && !(stays_open && oldest_ == newest_)) {
+    evict_run(oldest_, Eviction::kMemory);
+  }
 }
 
 void RunIndex::forget(std::string_view run_id) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstdint>
@@ -35,6 +36,12 @@ class RunIndex {
   static constexpr std::size_t kOpenRunsMax = 1024;
   /// Open logs of complete runs take at most this share of the bound (and the newest one whatever it needs).
   static constexpr std::uint64_t kOpenShare = 8;
+  /// Packing and opening costs work by the rows of a log. One of more rows is packed only when rows that came
+  /// have paid for it, so that runs which take turns can't make each row cost a whole log; until then memory
+  /// may be above its bound by the open log of the run used last.
+  static constexpr std::size_t kPackedFreely = 1024;
+  static constexpr std::uint64_t kPaidByRow = 64;
+  static constexpr std::uint64_t kPaidMax = std::uint64_t{1} << 22U;
 
   RunIndex(std::uint64_t bytes_max, std::chrono::milliseconds run_grace, std::uint64_t seed);
 
@@ -42,8 +49,13 @@ class RunIndex {
   /// Adds a run that waits for its read-back. `run_id` must not be in the index.
   [[nodiscard]] Handle insert_pending(std::string_view run_id);
   RunLog::Added add_row(Handle handle, const EventRow& row);
-  /// The read-back is in: the run may be judged, and evicted when its turn comes.
+  /// The read-back is in and the run is judged: it is evicted when its turn comes.
   void complete(Handle handle);
+  /// Makes a complete run pending again, until complete() or resume(): it is to be judged again as a whole.
+  void suspend(Handle handle);
+  void resume(Handle handle);
+  /// Notes that the run is to be suspended some time; false: it was noted already.
+  [[nodiscard]] bool owe(Handle handle);
   /// Of all complete runs it leaves last, and its log is open; that of another may be packed.
   void touch(Handle handle);
   /// Of a row whose run is packed: nullopt if the log must be opened for it, as for the second row of a run
@@ -82,7 +94,7 @@ class RunIndex {
   [[nodiscard]] std::uint64_t open_bytes() const noexcept { return open_bytes_; }
   [[nodiscard]] std::uint64_t rows() const noexcept { return rows_; }
   [[nodiscard]] std::uint64_t bytes() const noexcept {
-    // ChunkedVector of runs that left are used again and never given back, so they count as well.
+    // Places of runs that left are used again and never given back, so they count as well.
     return packed_bytes_ + open_bytes_ + id_text_bytes_ + place_bytes_ + table_.bytes();
   }
   [[nodiscard]] std::uint64_t bytes_max() const noexcept { return bytes_max_; }
@@ -108,6 +120,7 @@ class RunIndex {
     bool keeps_commits : 1 = false;
     /// Every row since its read-back was a redelivery, so the next one may be.
     bool read_ahead : 1 = false;
+    bool owed : 1 = false;
   };
   struct OpenLog {
     RunLog log;
@@ -144,10 +157,12 @@ class RunIndex {
   void store_packed(Run& run);
   /// Packs the oldest open logs while there are more than may be.
   void limit_open();
+  /// Whether the open log may be packed now; takes what it costs.
+  [[nodiscard]] bool pay_for_packing(Handle handle) noexcept;
+  void earn() noexcept { paid_ = std::min(kPaidMax, paid_ + kPaidByRow); }
 
   std::uint64_t bytes_max_;
   std::chrono::milliseconds run_grace_;
-  std::uint64_t seed_;
   TokenCodec codec_;
   ChunkedVector<Run> runs_;
   std::vector<Handle> free_;
@@ -162,6 +177,7 @@ class RunIndex {
   std::uint32_t newest_open_ = kNone;
   std::size_t open_complete_ = 0;
   std::uint64_t open_bytes_ = 0;
+  std::uint64_t paid_ = kPaidMax;
   RowKinds kinds_;
   PackedRow looked_for_;
   std::vector<std::byte> scratch_;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 #include <iterator>
+#include <utility>
 
 namespace dupwatch::core {
 namespace {
@@ -24,6 +25,11 @@ std::vector<std::optional<std::string>> decode_tuple(std::string_view text) {
     text.remove_prefix(std::min(text.size(), kTupleHeader + length));
   }
   return values;
+}
+
+/// Rows of an unlisted type share their entity with no other type.
+bool is_among(std::uint8_t type, std::uint64_t types) noexcept {
+  return type == RunLog::kUnlistedType || (types & type_bit(type)) != 0;
 }
 
 void complete(CommitInfo& known, const CommitInfo& other) noexcept {
@@ -59,23 +65,26 @@ std::uint64_t ulid_millis(const Token& id) noexcept {
   return id.packed() ? id.hi >> 16U : 0;
 }
 
+std::uint64_t& rows_looked_at() noexcept {
+  thread_local std::uint64_t count = 0;
+  return count;
+}
+
 RunLog::Added RunLog::add(const EventRow& event, TokenCodec& codec) {
   const auto entity = find_or_add_entity(event, codec);
   const auto id = codec.pack(event.id);
   // A redelivery can't be behind every row of its entity.
   if (!is_behind_all(entities_[entity], id)) {
-    for (auto i = entities_[entity].first; i != kNone; i = rows_[i].next) {
-      if (rows_[i].type == event.type && same(rows_[i].id, id, event.id)) {
-        auto& commit = rows_[i].commit;
-        const bool again = event.commit.lsn.valid() && event.commit.xid != 0 && commit.xid != 0 &&
-                           event.commit.xid != commit.xid;
-        if (again) {
-          commit = event.commit;
-        } else {
-          complete(commit, event.commit);
-        }
-        return {.row = i, .known = true, .written_again = again};
+    if (const auto known = find_row(entities_[entity], id, event, codec); known != kNone) {
+      auto& commit = rows_[known].commit;
+      const bool again = event.commit.lsn.valid() && event.commit.xid != 0 && commit.xid != 0 &&
+                         event.commit.xid != commit.xid;
+      if (again) {
+        commit = event.commit;
+      } else {
+        complete(commit, event.commit);
       }
+      return {.row = known, .known = true, .written_again = again};
     }
   }
   const auto index = static_cast<std::uint32_t>(rows_.size());
@@ -89,6 +98,27 @@ RunLog::Added RunLog::add(const EventRow& event, TokenCodec& codec) {
   return {.row = index};
 }
 
+std::uint32_t RunLog::find_row(const Entity& entity, const Token& id, const EventRow& event,
+                               const TokenCodec& codec) const {
+  const auto matches = [&](std::uint32_t i) {
+    ++rows_looked_at();
+    return rows_[i].type == event.type && same(rows_[i].id, id, event.id);
+  };
+  if (entity.large == kNone) {
+    for (auto i = entity.first; i != kNone; i = rows_[i].next) {
+      if (matches(i)) return i;
+    }
+    return kNone;
+  }
+  const auto own = rows_[entity.first].entity;
+  const auto mask = row_table_.size() - 1;
+  for (auto slot = row_hash(id, event.id, own, codec) & mask; row_table_[slot] != kNone;
+       slot = (slot + 1) & mask) {
+    if (rows_[row_table_[slot]].entity == own && matches(row_table_[slot])) return row_table_[slot];
+  }
+  return kNone;
+}
+
 void RunLog::put_row(const Row& row, const TokenCodec& codec) {
   const auto index = static_cast<std::uint32_t>(rows_.size());
   rows_.push_back(row);
@@ -99,7 +129,117 @@ void RunLog::put_row(const Row& row, const TokenCodec& codec) {
   const auto bit = type_bit(row.type);
   entity.repeated |= entity.seen & bit;
   entity.seen |= bit;
+  ++entity.rows;
   note_extremes(index, codec);
+  if (entity.large != kNone) {
+    note_in_large(index, codec);
+  } else if (entity.rows > kWalkMax) {
+    make_large(row.entity, codec);
+  }
+}
+
+void RunLog::make_large(std::uint32_t entity, const TokenCodec& codec) {
+  entities_[entity].large = static_cast<std::uint32_t>(large_.size());
+  large_.emplace_back();
+  large_bytes_ += kLargeBytes;
+  for (auto i = entities_[entity].first; i != kNone; i = rows_[i].next) note_in_large(i, codec);
+}
+
+void RunLog::note_in_large(std::uint32_t index, const TokenCodec& codec) {
+  const auto& added = rows_[index];
+  auto& all = large_[entities_[added.entity].large];
+  auto series = std::ranges::find(all, added.type, &Series::type);
+  if (series == all.end()) {
+    series = all.insert(all.end(), Series{.type = added.type});
+    large_bytes_ += 2 * sizeof(Series);
+  }
+  ++series->rows;
+  const auto before = [&](std::uint32_t a, std::uint32_t b) {
+    return b == kNone || less(rows_[a].id, rows_[b].id, codec);
+  };
+  if (before(index, series->least)) {
+    series->second = std::exchange(series->least, index);
+  } else if (before(index, series->second)) {
+    series->second = index;
+  }
+  if (series->greatest == kNone || before(series->greatest, index)) series->greatest = index;
+  place_row(index, codec);
+}
+
+void RunLog::place_row(std::uint32_t index, const TokenCodec& codec) {
+  const auto put = [&](std::uint32_t row) {
+    const auto& id = rows_[row].id;
+    const auto mask = row_table_.size() - 1;
+    auto slot = row_hash(id, spilled_text(id), rows_[row].entity, codec) & mask;
+    while (row_table_[slot] != kNone) slot = (slot + 1) & mask;
+    row_table_[slot] = row;
+  };
+  if (++placed_rows_ * 2 > row_table_.size()) {
+    const auto old = std::exchange(
+        row_table_, std::vector<std::uint32_t>(std::max<std::size_t>(64, row_table_.size() * 2), kNone));
+    for (const auto row : old) {
+      if (row != kNone) put(row);
+    }
+  }
+  put(index);
+}
+
+std::uint64_t RunLog::row_hash(const Token& id, std::string_view text, std::uint32_t entity,
+                               const TokenCodec& codec) const noexcept {
+  // A row of an entity is looked for among the rows of that entity alone.
+  return codec.hash(id, text) + (std::uint64_t{entity} << 16U) + entity;
+}
+
+std::uint32_t RunLog::least_of(const Entity& entity, std::uint64_t types, const TokenCodec& codec,
+                               std::uint32_t except) const {
+  auto found = kNone;
+  const auto consider = [&](std::uint32_t i) {
+    ++rows_looked_at();
+    if (i != kNone && i != except && (found == kNone || less(rows_[i].id, rows_[found].id, codec))) found = i;
+  };
+  if (entity.large == kNone) {
+    for (auto i = entity.first; i != kNone; i = rows_[i].next) {
+      if (is_among(rows_[i].type, types)) consider(i);
+    }
+    return found;
+  }
+  for (const auto& series : large_[entity.large]) {
+    if (is_among(series.type, types)) consider(series.least == except ? series.second : series.least);
+  }
+  return found;
+}
+
+std::uint32_t RunLog::greatest_of(const Entity& entity, std::uint64_t types, const TokenCodec& codec) const {
+  auto found = kNone;
+  const auto consider = [&](std::uint32_t i) {
+    ++rows_looked_at();
+    if (found == kNone || less(rows_[found].id, rows_[i].id, codec)) found = i;
+  };
+  if (entity.large == kNone) {
+    for (auto i = entity.first; i != kNone; i = rows_[i].next) {
+      if (is_among(rows_[i].type, types)) consider(i);
+    }
+    return found;
+  }
+  for (const auto& series : large_[entity.large]) {
+    if (is_among(series.type, types)) consider(series.greatest);
+  }
+  return found;
+}
+
+std::uint32_t RunLog::count_of(const Entity& entity, std::uint64_t types,
+                               std::uint32_t enough) const noexcept {
+  std::uint32_t count = 0;
+  if (entity.large == kNone) {
+    for (auto i = entity.first; i != kNone && count < enough; i = rows_[i].next) {
+      if (is_among(rows_[i].type, types)) ++count;
+    }
+    return count;
+  }
+  for (const auto& series : large_[entity.large]) {
+    if (is_among(series.type, types)) count += series.rows;
+  }
+  return std::min(count, enough);
 }
 
 bool RunLog::is_behind_all(const Entity& entity, const Token& id) const noexcept {
@@ -130,6 +270,10 @@ void RunLog::clear() {
   rows_.clear();
   entities_.clear();
   entity_table_.clear();
+  large_.clear();
+  row_table_.clear();
+  placed_rows_ = 0;
+  large_bytes_ = 0;
   spill_.clear();
   run_end_ = first_slot_ = first_other_ = greatest_ = kNone;
 }
@@ -139,8 +283,8 @@ std::uint32_t RunLog::find_or_add_entity(const EventRow& event, TokenCodec& code
     return value.kind != decoder::Value::Kind::kText;
   });
   const auto find_or_add = [&](const Token& key, std::string_view text) {
-    const auto found = find_entity(key, text, event.group);
-    return found != kNone ? found : put_entity(store(key, text), event.group, null_identity);
+    const auto found = find_entity(key, text, event.group, codec);
+    return found != kNone ? found : put_entity(store(key, text), event.group, null_identity, codec);
   };
   if (event.identity.size() == 1 && event.type != kUnlistedType) {
     if (null_identity) return find_or_add(Token{}, {});
@@ -153,8 +297,8 @@ std::uint32_t RunLog::find_or_add_entity(const EventRow& event, TokenCodec& code
   return find_or_add(Token{.kind = Token::kSpilledTuple}, encoded);
 }
 
-std::uint32_t RunLog::find_entity(const Token& key, std::string_view text,
-                                  std::uint8_t group) const noexcept {
+std::uint32_t RunLog::find_entity(const Token& key, std::string_view text, std::uint8_t group,
+                                  const TokenCodec& codec) const noexcept {
   const auto matches = [&](std::uint32_t i) {
     return entities_[i].group == group && same(entities_[i].key, key, text);
   };
@@ -166,41 +310,37 @@ std::uint32_t RunLog::find_entity(const Token& key, std::string_view text,
     return kNone;
   }
   const auto mask = entity_table_.size() - 1;
-  for (auto slot = hash_of(key, text) & mask; entity_table_[slot] != kNone; slot = (slot + 1) & mask) {
+  for (auto slot = codec.hash(key, text) & mask; entity_table_[slot] != kNone; slot = (slot + 1) & mask) {
     if (matches(entity_table_[slot])) return entity_table_[slot];
   }
   return kNone;
 }
 
-std::uint32_t RunLog::put_entity(const Token& key, std::uint8_t group, bool null_identity) {
+std::uint32_t RunLog::put_entity(const Token& key, std::uint8_t group, bool null_identity,
+                                 const TokenCodec& codec) {
   const auto index = static_cast<std::uint32_t>(entities_.size());
   entities_.push_back(Entity{.key = key, .group = group, .null_identity = null_identity});
   if (entities_.size() <= kLinearMax) return index;
   if (entities_.size() * 2 > entity_table_.size()) {
-    rehash_entities();
+    rehash_entities(codec);
   } else {
-    place_entity(index);
+    place_entity(index, codec);
   }
   return index;
 }
 
-void RunLog::place_entity(std::uint32_t index) {
+void RunLog::place_entity(std::uint32_t index, const TokenCodec& codec) {
   const auto mask = entity_table_.size() - 1;
-  auto slot = hash_of(entities_[index].key, spilled_text(entities_[index].key)) & mask;
+  auto slot = codec.hash(entities_[index].key, spilled_text(entities_[index].key)) & mask;
   while (entity_table_[slot] != kNone) slot = (slot + 1) & mask;
   entity_table_[slot] = index;
 }
 
-void RunLog::rehash_entities() {
+void RunLog::rehash_entities(const TokenCodec& codec) {
   std::size_t size = kLinearMax * 4;
   while (size < entities_.size() * 4) size *= 2;
   entity_table_.assign(size, kNone);
-  for (std::uint32_t i = 0; i < entities_.size(); ++i) place_entity(i);
-}
-
-std::uint64_t RunLog::hash_of(const Token& token, std::string_view text) noexcept {
-  // A run's entities are few and its table dies with it; an unseeded hash does.
-  return token.spilled() ? hash_text(text, token.kind) : hash_token(token, 0);
+  for (std::uint32_t i = 0; i < entities_.size(); ++i) place_entity(i, codec);
 }
 
 std::string_view RunLog::spilled_text(const Token& token) const noexcept {
@@ -226,6 +366,10 @@ std::string RunLog::text(const Token& token, const TokenCodec& codec) const {
 }
 
 bool RunLog::less_text(const Token& a, const Token& b, const TokenCodec& codec) const {
+  // Texts may have hundreds of kilobytes: only a packed one is written out.
+  if (a.spilled() && b.spilled()) return spilled_text(a) < spilled_text(b);
+  if (a.spilled()) return spilled_text(a) < text(b, codec);
+  if (b.spilled()) return text(a, codec) < spilled_text(b);
   return text(a, codec) < text(b, codec);
 }
 
@@ -238,7 +382,7 @@ std::vector<std::optional<std::string>> RunLog::identity(const Entity& entity,
 
 std::size_t RunLog::heap_bytes() const noexcept {
   return rows_.capacity() * sizeof(Row) + entities_.capacity() * sizeof(Entity) +
-         entity_table_.capacity() * sizeof(std::uint32_t) +
+         (entity_table_.capacity() + row_table_.capacity()) * sizeof(std::uint32_t) + large_bytes_ +
          (spill_.capacity() > std::string().capacity() ? spill_.capacity() + 1 : 0);
 }
 

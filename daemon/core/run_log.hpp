@@ -40,12 +40,14 @@ struct EventRow {
                                       std::string_view type_text);
 
 /// The tracked rows of one run, grouped by entity (identity without the type, and the group of its type).
-/// Grows only; O(1) for a row whose id is the entity's largest, else a walk over the entity's rows. Not
-/// thread-safe.
+/// Grows only; a row costs O(1) whatever its id: an entity of more than kWalkMax rows is not walked but
+/// looked up. Not thread-safe.
 class RunLog {
  public:
   static constexpr std::uint8_t kUnlistedType = 0xFF;
   static constexpr std::uint32_t kNone = 0xFFFFFFFF;
+  /// An entity of more rows is large: its extremes are kept by type and its rows are in a hash table.
+  static constexpr std::uint32_t kWalkMax = 16;
 
   struct Row {
     Token id;
@@ -66,6 +68,9 @@ class RunLog {
     /// Listed types that a row of it has, and that two rows have, as type_bit() gives them.
     std::uint64_t seen = 0;
     std::uint64_t repeated = 0;
+    std::uint32_t rows = 0;
+    /// Its place among the large ones, kNone up to kWalkMax rows.
+    std::uint32_t large = kNone;
     std::uint8_t group = 0;
     /// All identity columns are NULL.
     bool null_identity = false;
@@ -84,7 +89,7 @@ class RunLog {
   /// What another log with the same codec held, put back in its order: the spilled text first, each entity
   /// before its first row. Nothing is looked up.
   void put_spill(std::string_view text) { spill_ = text; }
-  std::uint32_t put_entity(const Token& key, std::uint8_t group, bool null_identity);
+  std::uint32_t put_entity(const Token& key, std::uint8_t group, bool null_identity, const TokenCodec& codec);
   void put_row(const Row& row, const TokenCodec& codec);
 
   /// LSN and time of commits that are not known may be filled in.
@@ -105,6 +110,17 @@ class RunLog {
   [[nodiscard]] std::string_view spill() const noexcept { return spill_; }
   /// The row with the largest id.
   [[nodiscard]] std::uint32_t greatest() const noexcept { return greatest_; }
+
+  /// The row with the smallest id among the entity's rows of these types (bits as of type_bit(); rows of an
+  /// unlisted type are of any), `except` left out; kNone = there is none.
+  [[nodiscard]] std::uint32_t least_of(const Entity& entity, std::uint64_t types, const TokenCodec& codec,
+                                       std::uint32_t except = kNone) const;
+  /// As least_of, the row with the largest id.
+  [[nodiscard]] std::uint32_t greatest_of(const Entity& entity, std::uint64_t types,
+                                          const TokenCodec& codec) const;
+  /// How many rows of these types the entity has; more than `enough` may be told as `enough`.
+  [[nodiscard]] std::uint32_t count_of(const Entity& entity, std::uint64_t types,
+                                       std::uint32_t enough) const noexcept;
 
   [[nodiscard]] std::string text(const Token& token, const TokenCodec& codec) const;
   /// Byte order of the two ids' texts, as replay reads the log.
@@ -129,14 +145,31 @@ class RunLog {
     return stored.hi == wanted.hi && stored.lo == wanted.lo;
   }
   /// kNone = there is none.
-  [[nodiscard]] std::uint32_t find_entity(const Token& key, std::string_view text,
-                                          std::uint8_t group) const noexcept;
+  [[nodiscard]] std::uint32_t find_entity(const Token& key, std::string_view text, std::uint8_t group,
+                                          const TokenCodec& codec) const noexcept;
   [[nodiscard]] std::uint32_t find_or_add_entity(const EventRow& event, TokenCodec& codec);
-  void rehash_entities();
-  void place_entity(std::uint32_t index);
+  void rehash_entities(const TokenCodec& codec);
+  void place_entity(std::uint32_t index, const TokenCodec& codec);
+  [[nodiscard]] std::uint32_t find_row(const Entity& entity, const Token& id, const EventRow& event,
+                                       const TokenCodec& codec) const;
   [[nodiscard]] bool is_behind_all(const Entity& entity, const Token& id) const noexcept;
   void note_extremes(std::uint32_t index, const TokenCodec& codec);
-  [[nodiscard]] static std::uint64_t hash_of(const Token& token, std::string_view text) noexcept;
+  void make_large(std::uint32_t entity, const TokenCodec& codec);
+  void note_in_large(std::uint32_t index, const TokenCodec& codec);
+  void place_row(std::uint32_t index, const TokenCodec& codec);
+  [[nodiscard]] std::uint64_t row_hash(const Token& id, std::string_view text, std::uint32_t entity,
+                                       const TokenCodec& codec) const noexcept;
+
+  /// Of the rows of one type in a large entity.
+  struct Series {
+    std::uint8_t type = 0;
+    std::uint32_t rows = 0;
+    std::uint32_t least = kNone;
+    std::uint32_t second = kNone;  ///< the least but one
+    std::uint32_t greatest = kNone;
+  };
+  /// Of a large entity without its series: the vector, with room for growth, and the heap's own.
+  static constexpr std::size_t kLargeBytes = 64;
 
   /// Below this, a linear search beats the hash table.
   static constexpr std::size_t kLinearMax = 8;
@@ -145,12 +178,21 @@ class RunLog {
   std::vector<Entity> entities_;
   std::vector<std::uint32_t>
       entity_table_;  ///< open addressing, kNone = free; empty up to kLinearMax entities
+  std::vector<std::vector<Series>> large_;
+  /// Rows of large entities by id; open addressing, kNone = free.
+  std::vector<std::uint32_t> row_table_;
+  std::size_t placed_rows_ = 0;
+  std::size_t large_bytes_ = 0;  ///< of large_, at most
   std::string spill_;
   std::uint32_t run_end_ = kNone;
   std::uint32_t first_slot_ = kNone;
   std::uint32_t first_other_ = kNone;
   std::uint32_t greatest_ = kNone;
 };
+
+/// Rows that this thread has looked at beyond those that arrived, in all logs: what a test holds against the
+/// number of rows that came.
+[[nodiscard]] std::uint64_t& rows_looked_at() noexcept;
 
 /// One bit for each listed type; none for an unlisted one.
 [[nodiscard]] constexpr std::uint64_t type_bit(std::uint8_t type) noexcept {

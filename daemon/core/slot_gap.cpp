@@ -26,10 +26,15 @@ std::optional<std::uint64_t> SlotNumbers::slot_of(std::string_view id) noexcept 
 }
 
 void SlotNumbers::add(std::string_view id) {
-  if (const auto slot = slot_of(id)) slots_.push_back(*slot);
+  if (const auto slot = slot_of(id)) {
+    slots_.push_back(*slot);
+  } else {
+    mixed_ = true;
+  }
 }
 
 std::optional<SlotNumbers::Gap> SlotNumbers::first_gap() {
+  if (mixed_) return std::nullopt;
   std::ranges::sort(slots_);
   std::uint64_t before = 0;
   for (const auto slot : slots_) {

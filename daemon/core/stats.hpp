@@ -35,6 +35,7 @@ struct Counters {
   std::array<std::array<std::array<std::uint64_t, kOrigins>, kSeverities>, kRules> findings{};
   std::uint64_t finding_changes = 0;
   std::uint64_t findings_log_suppressed = 0;
+  std::uint64_t log_lines_lost = 0;
   std::uint64_t read_backs = 0;
   std::uint64_t read_back_runs = 0;
   std::uint64_t read_back_rows = 0;
@@ -96,6 +97,21 @@ struct WebhookStats {
   std::uint64_t waiting = 0;
 };
 
+/// The HTTP server.
+struct HttpStats {
+  /// Requests answered with 401.
+  std::uint64_t unauthorized = 0;
+  /// Requests refused for their Host or Origin.
+  std::uint64_t foreign = 0;
+  /// Connections sent away to make room for others.
+  std::uint64_t evicted = 0;
+  std::uint64_t connections = 0;
+  /// The web configuration file was in order when it was read last, or there is none.
+  bool web_config_successful = true;
+  /// End of the certificate in force, seconds since 1970; 0 = plain HTTP.
+  std::int64_t certificate_not_after = 0;
+};
+
 struct ConfigReload {
   /// The last attempt was one; true before the first.
   bool successful = true;
@@ -122,7 +138,7 @@ struct StatusSnapshot {
   std::uint32_t timeline = 0;
   decoder::Lsn received_lsn;
   decoder::Lsn confirmed_lsn;
-  /// The server's end of WAL as last heard, from frames and from the slot poll.
+  /// The server's end of WAL as last reported, from frames and from the slot poll.
   decoder::Lsn server_lsn;
   /// Age of the newest judged commit while behind, 0 when caught up.
   double lag_seconds = 0;
@@ -169,7 +185,7 @@ struct StatusSnapshot {
   /// Of `dupwatch guard`, as of the last look at the tables.
   bool guard_enabled = false;
   std::uint64_t guard_suppressed = 0;
-  std::uint64_t http_unauthorized = 0;
+  HttpStats http;
   ConfigReload config_reload;
   /// The watched table and publication are still what they were at START_REPLICATION.
   bool table_identity_ok = true;

@@ -26,6 +26,7 @@ Watch::Watch(const Config& config, std::uint64_t seed)
       findings_config_(config.findings),
       index_(config.index.memory_max_bytes, config.index.run_grace, seed),
       rules_(profile_, config.rules, index_.codec()),
+      reported_(ReportedFindings::kFindingsMax, seed),
       heartbeat_(config.heartbeat, seed) {}
 
 std::vector<decoder::WatchedTable> Watch::watched_tables(const Profile& profile) {
@@ -67,6 +68,7 @@ void Watch::receive(std::span<const std::byte> copy_data, Instant now) {
 
 bool Watch::may_read() const noexcept {
   // Pending runs can't be evicted, so memory over its bound with read-backs outstanding waits for them.
+  if (!judging_.empty()) return false;
   if (pending_runs_ == 0) return true;
   if (pending_runs_ >= kPendingRunsMax || index_.over_bound()) return false;
   return pending_runs_ < kReadBackRunsMax || index_.open_bytes() < index_.bytes_max() / kPendingShare;
@@ -81,6 +83,8 @@ void Watch::on_begin(const decoder::Begin& begin) {
 void Watch::on_commit(const decoder::Commit& commit) {
   ++counters_.transactions;
   confirm_.commit(commit.end_lsn, last_read_back());
+  // Once for all rows of the transaction.
+  if (!owed_.empty() && now_ >= next_settling_) (void)judge_on(now_);
 }
 
 Watch::ListedType Watch::classify(std::string_view type,
@@ -127,8 +131,9 @@ void Watch::add_streamed(const EventRow& row) {
   }
   if (index_.pending(handle)) return;  // judged when the read-back is in
   if (!added.known) observe_order(handle, greatest, added.row);
-  rules_.judge_row(index_.log(handle), added.row, verdicts_);
+  const bool all = rules_.judge_row(index_.log(handle), added.row, verdicts_);
   report_verdicts(handle, Origin::kStream);
+  if (!all) owe(handle);
   if (index_.over_bound()) index_.evict(now_);
 }
 
@@ -203,15 +208,77 @@ void Watch::read_back_row(std::string_view run_id, std::string_view id, std::str
 
 void Watch::read_back_done() {
   for (const auto run : batches_.front()) {
-    index_.complete(run);
-    rules_.judge_run(index_.log(run), verdicts_);
-    report_verdicts(run, Origin::kReadBack);
+    judging_.push_back({.run = run, .origin = Origin::kReadBack, .read_back = first_batch_});
   }
-  pending_runs_ -= batches_.front().size();
+  judging_.back().last = true;
   batches_.pop_front();
+  ++first_batch_;
   read_back_sent_ = false;
-  confirm_.read_back_done(first_batch_++);
+  (void)judge_on(now_);
+}
+
+bool Watch::judge_on(Instant now) {
+  now_ = std::max(now_, now);
+  if (judging_.empty() && !owed_.empty() && now_ >= next_settling_) settle();
+  if (judging_.empty()) return false;
+  auto rows = kPieceRows;
+  auto verdicts = kPieceVerdicts;
+  while (!judging_.empty() && rows != 0 && verdicts != 0) {
+    const auto run = judging_.front().run;
+    const auto& log = index_.log(run);
+    const auto begun = progress_.next;
+    if (begun == 0) rows_begun_ = log.rows();
+    const bool done = rules_.judge_piece(log, progress_, rows, verdicts, verdicts_);
+    const std::size_t looked_at = progress_.next - begun;
+    rows -= std::min(rows, looked_at + 1);
+    const auto found = verdicts_.size();
+    verdicts -= std::min(verdicts, found);
+    if (judging_.front().read_back == 0) pause_ += looked_at * kPausePerRow + found * kPausePerVerdict;
+    report_verdicts(run, judging_.front().origin);
+    if (!done) continue;
+    progress_ = {};
+    // Rows came meanwhile, which may have changed what was said of those before.
+    if (log.rows() == rows_begun_) finish_judging();
+  }
   index_.evict(now_);
+  return !judging_.empty();
+}
+
+void Watch::finish_judging() {
+  const auto done = judging_.front();
+  judging_.pop_front();
+  if (done.read_back == 0) {
+    index_.resume(done.run);
+  } else {
+    index_.complete(done.run);
+    --pending_runs_;
+    if (done.last) confirm_.read_back_done(done.read_back);
+  }
+  if (!judging_.empty()) return;
+  next_settling_ = now_ + std::min<Instant::duration>(pause_, kPauseMax);
+  pause_ = {};
+  if (owed_.empty()) confirm_.release(settled_by_);
+}
+
+void Watch::owe(RunIndex::Handle run) {
+  if (!index_.owe(run)) return;
+  owed_.push_back(index_.run_id(run));
+  confirm_.hold();
+}
+
+void Watch::settle() {
+  for (const auto& run_id : std::exchange(owed_, {})) {
+    const auto run = index_.find(run_id);
+    if (run == RunIndex::kNone) {
+      // It was evicted: its read-back judges all of it.
+      request(index_.insert_pending(run_id));
+    } else if (!index_.pending(run)) {
+      index_.suspend(run);
+      judging_.push_back({.run = run});
+    }
+  }
+  settled_by_ = last_read_back();
+  if (judging_.empty()) confirm_.release(settled_by_);
 }
 
 void Watch::read_back_failed() noexcept {
@@ -230,6 +297,7 @@ void Watch::report_verdicts(RunIndex::Handle run, Origin origin) {
 }
 
 void Watch::report(Finding finding) {
+  reported_.resolve(finding);
   // A row that came through the stream while its run was read back was flagged because of the stream.
   if (finding.origin == Origin::kReadBack && finding.duplicate.commit_lsn) finding.origin = Origin::kStream;
   acknowledge(finding);
@@ -279,6 +347,7 @@ bool Watch::restore(Finding& finding) {
 }
 
 void Watch::baseline_finding(Finding finding) {
+  reported_.resolve(finding);
   acknowledge(finding);
   // The scan's snapshot may be older than what the stream has told of the run since.
   if (reported_.admit_older(finding, now_)) tell(std::move(finding));
@@ -287,7 +356,10 @@ void Watch::baseline_finding(Finding finding) {
 void Watch::rechecked(RunView view, Instant asked) {
   const auto settled = asked - kSettled;
   std::vector<std::uint64_t> present;
-  for (const auto& finding : view.findings) present.push_back(finding.id);
+  for (auto& finding : view.findings) {
+    reported_.resolve(finding);
+    present.push_back(finding.id);
+  }
   auto missing = reported_.missing(view.run_id, present, settled);
   std::erase_if(missing, [&](const Finding& finding) {
     return is_table_rule(finding.rule) ? !view.tables_read : !view.log_read;

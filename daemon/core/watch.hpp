@@ -63,6 +63,14 @@ class Watch final : private decoder::ChangeSink {
   /// this share of the index's bound.
   static constexpr std::uint64_t kPendingShare = 4;
   static constexpr std::size_t kNoticesMax = 8;
+  /// Rows and verdicts of a piece of judge_on().
+  static constexpr std::size_t kPieceRows = 65'536;
+  static constexpr std::size_t kPieceVerdicts = 512;
+  /// Judging long runs again takes a fifth of the time at most: the work of a round, with so much for each
+  /// row and each verdict, is followed by a pause of four times as long.
+  static constexpr std::chrono::nanoseconds kPausePerRow{200};
+  static constexpr std::chrono::nanoseconds kPausePerVerdict{8'000};
+  static constexpr std::chrono::seconds kPauseMax{10};
   /// With synchronous replication a commit is in the stream before other sessions see it.
   static constexpr std::chrono::seconds kSettled{10};
 
@@ -85,7 +93,18 @@ class Watch final : private decoder::ChangeSink {
   /// A row of the batch in flight. `type` is empty for a table without types.
   void read_back_row(std::string_view run_id, std::string_view id, std::string_view type,
                      std::span<const decoder::Value> identity, const CommitInfo& commit, Instant now);
+  /// All rows of the batch in flight are in. Its runs are judged by and by, see judge_on().
   void read_back_done();
+  /// Judges on what waits to be judged as a whole, a piece of a millisecond or so a call: the runs of a
+  /// read-back, and long runs in which a row has changed more than its own finding. True: there is more, and
+  /// it wants to be called again at once.
+  bool judge_on(Instant now);
+  [[nodiscard]] bool judging() const noexcept { return !judging_.empty(); }
+  /// When judge_on() has something to do; max() = when the stream or a read-back has brought it.
+  [[nodiscard]] Instant next_judging(Instant now) const noexcept {
+    if (!judging_.empty()) return now;
+    return owed_.empty() ? Instant::max() : next_settling_;
+  }
   /// The batch in flight is offered again; rows it delivered are redeliveries then.
   void read_back_failed() noexcept;
 
@@ -173,9 +192,15 @@ class Watch final : private decoder::ChangeSink {
   void request(RunIndex::Handle run);
   /// The number of the last batch; 0 = no run waits.
   [[nodiscard]] std::uint64_t last_read_back() const noexcept {
-    return batches_.empty() ? 0 : first_batch_ + batches_.size() - 1;
+    if (!batches_.empty()) return first_batch_ + batches_.size() - 1;
+    return judging_.empty() ? 0 : first_batch_ - 1;
   }
   void notice(Notice::Kind kind, std::string detail);
+  /// The run is to be judged again as a whole; the position is held until it is.
+  void owe(RunIndex::Handle run);
+  void settle();
+  /// The first run that is being judged is judged.
+  void finish_judging();
 
   const Profile& profile_;
   const FindingsConfig& findings_config_;
@@ -202,6 +227,22 @@ class Watch final : private decoder::ChangeSink {
   std::deque<std::vector<RunIndex::Handle>> batches_;
   std::size_t pending_runs_ = 0;
   bool read_back_sent_ = false;
+
+  /// Pending runs whose rows are in, and behind the last one of a batch the batch's number.
+  struct Judging {
+    RunIndex::Handle run = RunIndex::kNone;
+    Origin origin = Origin::kStream;
+    std::uint64_t read_back = 0;  ///< 0 = it was not read back
+    bool last = false;
+  };
+  std::deque<Judging> judging_;
+  ReplayRules::Progress progress_;
+  std::size_t rows_begun_ = 0;  ///< of the run that is being judged
+  /// Runs that are to be judged again, and when they may be.
+  std::vector<std::string> owed_;
+  Instant next_settling_{};
+  std::chrono::nanoseconds pause_{};
+  std::uint64_t settled_by_ = 0;  ///< the read-back that the last of them wait for
 
   std::vector<ReplayRules::Verdict> verdicts_;
   std::vector<Finding> findings_;

@@ -6,9 +6,12 @@
 #include <vector>
 
 #include "daemon/core/config.hpp"
+#include "daemon/core/durability.hpp"
 #include "daemon/core/finding.hpp"
 #include "daemon/core/log_limiter.hpp"
+#include "daemon/core/restored_findings.hpp"
 #include "daemon/core/stats.hpp"
+#include "daemon/findings/file_output.hpp"
 #include "daemon/findings/table_writer.hpp"
 #include "daemon/findings/webhook_worker.hpp"
 #include "daemon/process/clock.hpp"
@@ -26,42 +29,57 @@ class FindingOutputs {
   /// Unwritten lines kept while the file refuses them; above this the stream is not read any further.
   static constexpr std::size_t kUnwrittenBytesMax = std::size_t{4} << 20U;
 
+  /// `wake` is signalled when the disk has answered. References must outlive it.
   FindingOutputs(const core::FindingsConfig& config, process::Log& log, web::StatusStore& store,
-                 TableWriter& table, WebhookWorker& webhook, quarantine::QuarantineWorker& quarantine);
-  ~FindingOutputs();
-  FindingOutputs(const FindingOutputs&) = delete;
-  FindingOutputs& operator=(const FindingOutputs&) = delete;
+                 TableWriter& table, WebhookWorker& webhook, quarantine::QuarantineWorker& quarantine,
+                 process::EventFd& wake);
 
   void set_log_rate_max(std::uint32_t per_minute) noexcept { limiter_.set_limit(per_minute); }
-  /// Opens the findings file; the reason when it can't be opened.
-  [[nodiscard]] std::optional<std::string> open();
+  /// See FileOutput.
+  [[nodiscard]] std::optional<std::string> open() { return file_.open(); }
+  /// What an earlier process found is not known yet: nothing may be judged, or it would be reported as new.
+  [[nodiscard]] bool loading() const noexcept { return file_.opening() || table_.loading(); }
+  /// What an earlier process found, once file and table have been read; given once.
+  [[nodiscard]] std::optional<std::vector<core::RestoredFinding>> take_past();
+  /// The findings file may have been rotated.
+  void check_file() noexcept { file_.check(); }
 
   /// Tells of the findings at once.
   void report(std::vector<core::Finding> findings, core::Instant now);
-  /// Writes everything reported so far to the disk; the table takes its own time. False: the disk refused;
-  /// try again later and confirm nothing meanwhile.
-  [[nodiscard]] bool make_durable(core::Instant now);
-  /// Writes the "suppressed" line of the log when its minute is over.
-  void tick(core::Instant now);
+  /// Gives the store that lacks a finding of an earlier process its record.
+  void complete(const core::RestoredFinding& restored);
+  /// A new stream: positions of another one say nothing in it.
+  void stream_started() noexcept { durability_.stream_started(); }
+  /// Everything reported so far is to be brought to the disk; durable() tells when it is.
+  void sync(core::Instant now);
+  /// With all findings up to `taken` reported: up to where they are durable now; nullopt = no further than
+  /// before.
+  [[nodiscard]] std::optional<decoder::Lsn> durable(decoder::Lsn taken);
+  /// True once after each sync that succeeded: durable() may know more.
+  [[nodiscard]] bool take_progress() noexcept { return file_.take_progress(); }
+  /// Something is not durable yet, and nothing is known to stand in its way.
+  [[nodiscard]] bool may_settle(core::Instant now);
+  /// Gives the disk the rest of what is for it, for `patience` at most: the end of the process.
+  void finish(std::chrono::milliseconds patience);
+  /// Moves the file on, and writes the "suppressed" line of the log when its minute is over.
+  void turn(core::Instant now);
+  [[nodiscard]] core::Instant deadline() const noexcept { return file_.deadline(); }
 
-  /// False while too much waits for the disk.
+  /// False while too much waits for the disk, or loading().
   [[nodiscard]] bool accepts() const noexcept {
-    return unwritten_.size() + unsynced_.size() < kUnwrittenBytesMax && table_.accepts();
+    return durability_.waiting_bytes() < kUnwrittenBytesMax && !loading() && table_.accepts();
   }
   [[nodiscard]] TableWriter& table() const noexcept { return table_; }
-  /// What the file held when it was opened is on disk: findings in it need not be written again.
-  [[nodiscard]] bool past_is_on_disk() const noexcept { return past_is_on_disk_; }
-  /// Why the file's last write or sync failed; empty when it did not.
-  [[nodiscard]] const std::string& file_trouble() const noexcept { return file_trouble_; }
-  [[nodiscard]] std::uint64_t file_failures() const noexcept { return file_failures_; }
+  /// Why the file takes nothing; empty when it does.
+  [[nodiscard]] std::string file_trouble(core::Instant now) const { return file_.trouble(now); }
+  [[nodiscard]] std::uint64_t file_failures() const noexcept { return file_.failures(); }
   [[nodiscard]] std::uint64_t log_suppressed() const noexcept { return log_suppressed_; }
   /// From the later of the two commits to the flag, new findings of the stream.
   [[nodiscard]] const core::LatencyHistogram& commit_to_flag() const noexcept { return commit_to_flag_; }
 
  private:
+  void store(const core::Finding& finding, bool in_file, bool in_table);
   void measure(const core::Finding& finding);
-  void write_out(core::Instant now);
-  void complain(const char* what, int error, core::Instant now);
 
   core::FindingsConfig config_;
   process::Log& log_;
@@ -70,18 +88,11 @@ class FindingOutputs {
   WebhookWorker& webhook_;
   quarantine::QuarantineWorker& quarantine_;
   core::LogLimiter limiter_;
-  int fd_ = -1;
-  std::string unwritten_;
-  /// Written and not known to be on disk: after a sync that failed Linux has given them up, so they are
-  /// written again.
-  std::string unsynced_;
-  bool sync_due_ = false;
-  bool past_is_on_disk_ = false;
-  std::string file_trouble_;
-  std::uint64_t file_failures_ = 0;
+  core::Durability durability_;
+  FileOutput file_;
+  bool past_given_ = false;
   std::uint64_t log_suppressed_ = 0;
   core::LatencyHistogram commit_to_flag_;
-  core::Instant next_complaint_{};
 };
 
 }  // namespace dupwatch::findings

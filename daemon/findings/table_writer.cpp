@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "daemon/core/finding_record.hpp"
+#include "daemon/core/reported_findings.hpp"
 #include "daemon/postgres/findings_table.hpp"
 
 namespace dupwatch::findings {
@@ -30,10 +31,9 @@ std::string table_remedy(const Error& error) {
 
 }  // namespace
 
-TableWriter::TableWriter(const core::Config& config, core::Watch& watch, postgres::SqlClient& sql,
-                         process::Log& log, std::uint64_t seed)
+TableWriter::TableWriter(const core::Config& config, postgres::SqlClient& sql, process::Log& log,
+                         std::uint64_t seed)
     : config_(config),
-      watch_(watch),
       sql_(sql),
       log_(log),
       backoff_(kRetryMin, kRetryMax, seed),
@@ -67,14 +67,8 @@ void TableWriter::load() {
     // The stream gives the connection up when it begins, which is when this is first asked.
     const bool renewed = error && error->reason == "renewed";
     if (!renewed) load_ = error ? Load::kAgain : Load::kDone;
-    if (!error) {
-      for (auto& finding : *records) {
-        if (watch_.restore(finding)) restored_.push_back(std::move(finding));
-      }
-      log_.info("findings of before are known again",
-                {{"event", "findings_restored"}, {"count", std::to_string(restored_.size()), true}});
-    }
-    finished(error, "cannot read the findings table; what is in it may be told as new");
+    if (!error) past_ = std::move(*records);
+    finished(error, "cannot read the findings table; what is in it may be reported as new");
   };
   in_flight_ = sql_.submit(std::move(query));
 }

@@ -9,7 +9,7 @@
 
 #include "daemon/core/backoff.hpp"
 #include "daemon/core/config.hpp"
-#include "daemon/core/watch.hpp"
+#include "daemon/core/finding.hpp"
 #include "daemon/postgres/sql_client.hpp"
 #include "daemon/process/clock.hpp"
 #include "daemon/process/log.hpp"
@@ -24,8 +24,7 @@ class TableWriter {
   /// Rows kept while the table refuses them; above this the stream is not read any further.
   static constexpr std::size_t kWaitingBytesMax = std::size_t{4} << 20U;
 
-  TableWriter(const core::Config& config, core::Watch& watch, postgres::SqlClient& sql, process::Log& log,
-              std::uint64_t seed);
+  TableWriter(const core::Config& config, postgres::SqlClient& sql, process::Log& log, std::uint64_t seed);
 
   void add(const core::Finding& finding);
   /// Submits what is due. Call while streaming.
@@ -44,8 +43,10 @@ class TableWriter {
   /// Why the last attempt failed.
   [[nodiscard]] const std::optional<postgres::Error>& trouble() const noexcept { return trouble_; }
   [[nodiscard]] std::uint64_t failures() const noexcept { return failures_; }
-  /// Findings that were read at the start, once.
-  [[nodiscard]] std::vector<core::Finding> take_restored() { return std::exchange(restored_, {}); }
+  /// What an earlier process recorded, once it has been read; given once.
+  [[nodiscard]] std::optional<std::vector<core::Finding>> take_past() {
+    return std::exchange(past_, std::nullopt);
+  }
 
  private:
   enum class Load : std::uint8_t { kFirst, kAgain, kDone };
@@ -58,7 +59,6 @@ class TableWriter {
   void finished(const std::optional<postgres::Error>& error, const char* what);
 
   const core::Config& config_;
-  core::Watch& watch_;
   postgres::SqlClient& sql_;
   process::Log& log_;
   core::Backoff backoff_;
@@ -68,7 +68,7 @@ class TableWriter {
   std::size_t waiting_bytes_ = 0;
   std::uint64_t recorded_ = 0;
   std::uint64_t failures_ = 0;
-  std::vector<core::Finding> restored_;
+  std::optional<std::vector<core::Finding>> past_;
   core::Instant retry_at_ = core::Instant::max();
   std::optional<postgres::Error> trouble_;
 };

@@ -193,6 +193,9 @@ enum class SnapshotUse : std::uint8_t { kExport, kNothing };
 /// which has one row to leave out. COPY takes no parameters, and with the runs in its text each would be a
 /// statement of its own to pg_stat_statements before Postgres 16, at the cost of the application's.
 [[nodiscard]] std::string for_runs(std::span<const std::string> runs, std::string_view copy);
+/// The same statements without a statement_timeout, which ends what is under way however well it goes: a run
+/// of millions of rows would be begun again for ever. Who sends it must give a silent server up.
+[[nodiscard]] std::string without_statement_timeout(std::string_view statements);
 /// The select list and FROM of it, alias e: shared with the scans of the whole table.
 [[nodiscard]] std::string event_select(const core::Profile& profile, bool commit_time, bool xmin);
 /// The types that read_back_copy lists: those kept in the index, and those that end a run.

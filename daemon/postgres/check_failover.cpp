@@ -169,7 +169,7 @@ void check_failover(CheckContext& context) {
   const auto* name = "failover";
   if (!wanted.failover && !is_one) {
     context.add(name, Verdict::kPass,
-                "off: after a failover the slot is made anew, with a gap that a scan closes");
+                "off: after a failover the slot is recreated, with a gap that a scan closes");
     return;
   }
   if (context.version < kFailoverSlots) {

@@ -147,7 +147,7 @@ void check_pooler(CheckContext& context) {
   const auto answer = context.query("not_a_pooler", "SELECT pg_backend_pid()");
   if (!answer) return;
   if (to_int64(cell(*answer, 0, 0)) == context.sql.backend_pid()) {
-    context.add("not_a_pooler", Verdict::kPass, "the server itself answers");
+    context.add("not_a_pooler", Verdict::kPass, "direct connection, no pooler");
     return;
   }
   context.add("not_a_pooler", Verdict::kWarn,

@@ -131,9 +131,9 @@ void check_slot_headroom(CheckContext& context) {
   const auto raise = setting_remedy(
       context.provider, {"max_replication_slots", std::to_string(most + 5), std::to_string(most + 5), true});
   context.add("replication_slots", context.slot ? Verdict::kWarn : Verdict::kFail, found,
-              idle.empty()
-                  ? raise
-                  : fmt::format("Drop a slot that nobody needs (not in use: {}), or: {}", idle, raise));
+              idle.empty() ? raise
+                           : fmt::format("Drop a slot that is no longer needed (not in use: {}), or: {}",
+                                         idle, raise));
 }
 
 void check_plugin(CheckContext& context) {
@@ -153,7 +153,7 @@ void check_plugin(CheckContext& context) {
         "plugin", Verdict::kWarn,
         name + ", not probed: on a standby a slot waits until the primary logs its open transactions",
         "On the primary: SELECT pg_log_standby_snapshot(); while dupwatch check runs. dupwatch run asks "
-        "for it by itself when heartbeat.dsn leads to the primary.");
+        "for it automatically when heartbeat.dsn leads to the primary.");
   } else if (error->reason == "slot_creation_blocked" || error->reason == "timeout") {
     context.add("plugin", Verdict::kWarn, name + ", not probed: slot creation waits for open transactions",
                 "Run dupwatch check again when they have ended; dupwatch run waits for them.");

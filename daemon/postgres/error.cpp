@@ -48,7 +48,7 @@ constexpr std::string_view kOtherPlugin =
 constexpr std::string_view kLostSlot =
     "The server removed WAL that the slot still needed: events since its last position are not in the stream "
     "any "
-    "more. Drop and create the slot anew (dupwatch drop, then dupwatch run) and raise "
+    "more. Recreate the slot (dupwatch drop, then dupwatch run) and raise "
     "max_slot_wal_keep_size.";
 constexpr std::string_view kSetLogical =
     "ALTER SYSTEM SET wal_level = 'logical'; then restart the server (managed services have a switch of "
@@ -78,7 +78,7 @@ constexpr std::string_view kNetworkRemedy =
     "dupwatch tries again. If it stays: check route, firewall and load balancer between dupwatch and the "
     "server.";
 constexpr std::string_view kFreeSlots =
-    "Drop a slot that nobody uses (SELECT slot_name FROM pg_replication_slots WHERE NOT active;), or raise "
+    "Drop a slot that is not in use (SELECT slot_name FROM pg_replication_slots WHERE NOT active;), or raise "
     "max_replication_slots by ALTER SYSTEM and restart the server (managed services have a setting of their "
     "own, which dupwatch check names).";
 constexpr std::string_view kFixDsn =

@@ -44,7 +44,7 @@ constexpr auto kProviders = std::to_array<ProviderFacts>({
      "Among the server parameters (portal, or az postgres flexible-server parameter set): wal_level = "
      "logical, "
      "then restart the server.",
-     "the storage becomes read-only when a slot that nobody reads has filled it"},
+     "the storage becomes read-only when a slot without a reader has filled it"},
     {Provider::kCloudSql, "cloudsqlsuperuser", "Google Cloud SQL", "cloud-sql.md",
      "Among the database flags of the instance (gcloud sql instances patch --database-flags sets all of them "
      "at once, "

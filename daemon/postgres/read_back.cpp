@@ -59,6 +59,11 @@ std::string for_runs(std::span<const std::string> runs, std::string_view copy) {
                      quote_literal(array_literal(runs)), copy);
 }
 
+std::string without_statement_timeout(std::string_view statements) {
+  // The server looks at the setting when each statement of a message begins.
+  return fmt::format("SELECT pg_catalog.set_config('statement_timeout', '0', true) IS NULL; {}", statements);
+}
+
 std::string read_back_copy(const core::Profile& profile, bool commit_time, std::string_view run_type,
                            bool xmin) {
   auto query = fmt::format("COPY ({} WHERE e.{} = ANY {}", event_select(profile, commit_time, xmin),

@@ -104,7 +104,7 @@ std::string publication_section(const core::Config& config) {
       "-- application's own UPDATE and DELETE fail whenever the replica identity is not among the columns.\n"
       "-- The price: while a column is listed it can't be dropped or change its type. A migration that does "
       "so has to\n"
-      "-- drop the publication before and run this again after; dupwatch tells when it is gone.\n" +
+      "-- drop the publication before and run this again after; dupwatch says when it is gone.\n" +
       do_block(fmt::format(
           "  IF EXISTS (SELECT FROM pg_catalog.pg_publication WHERE pubname = {}) THEN\n"
           "    RAISE NOTICE 'the publication exists and is left as it is; dupwatch check judges its shape';\n"

@@ -167,10 +167,9 @@ void SqlClient::work(Instant now, bool readable) {
   if (!in_flight_) return;
   if (heard) deadline_ = after(now, queue_.front().silence_max);
   if (now >= deadline_) {
-    drop(
-        now,
-        {Fault::kTransient, "timeout", "", "no answer from the server to a query", "dupwatch connects anew."},
-        EndedBy::kUs);
+    drop(now,
+         {Fault::kTransient, "timeout", "", "no answer from the server to a query", "dupwatch reconnects."},
+         EndedBy::kUs);
   }
 }
 
@@ -205,8 +204,10 @@ void SqlClient::send_next(Instant now) {
 /// Ends the connection. A query in flight fails with it; one that was only waiting is sent on the next
 /// connection.
 void SqlClient::drop(Instant now, Error error, EndedBy ended_by) {
-  // A session that was refused for another reason says nothing of those that stand.
-  if (ended_by == EndedBy::kServer && !farewell_ && (connected_ || says_goodbye(error))) farewell_ = error;
+  // A session that is refused or ended for another reason, such as idle_session_timeout, says nothing of the
+  // others; one that ends without a word may have had no chance to say it.
+  const bool silent = connected_ && error.sqlstate.empty();
+  if (ended_by == EndedBy::kServer && !farewell_ && (silent || says_goodbye(error))) farewell_ = error;
   const bool was_idle = connected_ && !in_flight_ && !std::exchange(wrong_server_, false);
   connection_.reset();
   connected_ = false;

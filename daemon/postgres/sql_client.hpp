@@ -56,9 +56,9 @@ class SqlClient {
   /// Last connection error, for status and log; cleared by a successful connection. Attempts go on whatever
   /// its fault: queries stay queued, and only a query that was in flight fails.
   [[nodiscard]] const std::optional<Error>& trouble() const noexcept;
-  /// Why the server ended a session that stood, idle or not, or admits none because it goes down (57P03);
-  /// once. Its other sessions are at their end as well then, or may be: a server that shuts down ends those
-  /// with queries first.
+  /// That the server ended a session that stood, idle or not, by a shutdown or without a word, or admits none
+  /// because it goes down (57P03); once. Its other sessions are at their end as well then, or may be: a
+  /// server that shuts down ends those with queries first.
   [[nodiscard]] std::optional<Error> take_farewell() noexcept;
 
  private:

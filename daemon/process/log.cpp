@@ -1,16 +1,18 @@
 #include "daemon/process/log.hpp"
 
 #include <fmt/format.h>
-#include <spdlog/sinks/stdout_sinks.h>
-#include <spdlog/spdlog.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdio>
 
+#include "daemon/core/shown_text.hpp"
 #include "daemon/process/clock.hpp"
 
 namespace dupwatch::process {
 namespace {
+
+constexpr std::chrono::milliseconds kFarewell{500};
 
 std::string_view to_string(core::LogLevel level) noexcept {
   switch (level) {
@@ -32,6 +34,13 @@ bool plain(std::string_view value) noexcept {
   });
 }
 
+/// A server's message may quote a key.
+constexpr std::size_t kValueBytesMax = 4096;
+
+std::string of_a_line(const std::string& value) {
+  return value.size() > kValueBytesMax ? core::shown_text(value) : value;
+}
+
 void append_logfmt(std::string& out, std::string_view key, std::string_view value) {
   if (!out.empty()) out += ' ';
   out += key;
@@ -48,7 +57,7 @@ std::string logfmt_line(core::LogLevel level, std::string_view message, const Lo
   append_logfmt(line, "ts", core::to_iso8601(wall_now()));
   append_logfmt(line, "level", to_string(level));
   append_logfmt(line, "msg", message);
-  for (const auto& field : fields) append_logfmt(line, field.key, field.value);
+  for (const auto& field : fields) append_logfmt(line, field.key, of_a_line(field.value));
   return line;
 }
 
@@ -61,11 +70,17 @@ std::string json_line(core::LogLevel level, std::string_view message, const Log:
     if (field.raw) {
       line += field.value;
     } else {
-      core::append_json_string(line, field.value);
+      core::append_json_string(line, of_a_line(field.value));
     }
   }
   line += '}';
   return line;
+}
+
+std::string format_line(core::LogFormat format, core::LogLevel level, std::string_view message,
+                        const Log::Fields& fields) {
+  return format == core::LogFormat::kJson ? json_line(level, message, fields)
+                                          : logfmt_line(level, message, fields);
 }
 
 /// The finding's record, flat: nested rows become canonical_id, canonical_commit_lsn, ...
@@ -97,7 +112,7 @@ Log::Fields finding_fields(const core::Finding& finding) {
   if (const auto gap = finding.commit_gap_micros()) {
     fields.push_back({"commit_gap_ms", fmt::format("{:.3f}", static_cast<double>(*gap) / 1000.0), true});
   }
-  fields.push_back({"why", std::string(finding.reason)});
+  fields.push_back({"why", std::string(finding.reason())});
   fields.push_back({"look", core::explain_command(finding.run_id)});
   return fields;
 }
@@ -125,20 +140,26 @@ std::string finding_message(const core::Finding& finding) {
 
 Log::Log(const core::LogConfig& config)
     : level_(config.level),
-      format_(config.format),
-      terminal_(isatty(STDERR_FILENO) == 1),
-      logger_(
-          std::make_shared<spdlog::logger>("dupwatch", std::make_shared<spdlog::sinks::stderr_sink_mt>())) {
-  logger_->set_pattern("%v");
-  logger_->set_level(spdlog::level::trace);
-  logger_->flush_on(spdlog::level::trace);
+      format_(std::make_shared<std::atomic<core::LogFormat>>(config.format)),
+      terminal_(isatty(STDERR_FILENO) == 1) {}
+
+Log::~Log() {
+  if (writer_) writer_->stop(kFarewell);
 }
 
-Log::~Log() = default;
+void Log::write_on_own_thread() {
+  writer_ = std::make_unique<LogWriter>(STDERR_FILENO, [format = format_](std::uint64_t count) {
+    return format_line(*format, core::LogLevel::kWarn, "log lines were lost: stderr did not take them",
+                       {{"event", "log_lines_lost"},
+                        {"lines", std::to_string(count), true},
+                        {"remedy", "see findings.file or /api/findings for all findings"}}) +
+           '\n';
+  });
+}
 
 void Log::configure(const core::LogConfig& config) noexcept {
   level_ = config.level;
-  format_ = config.format;
+  *format_ = config.format;
 }
 
 void Log::debug(std::string_view message, const Fields& fields) {
@@ -159,17 +180,15 @@ void Log::finding(const core::Finding& finding) {
       finding.state == core::FindingState::kOpen &&
       (finding.severity == core::Severity::kFatal || finding.severity == core::Severity::kConflict);
   write(alarming ? core::LogLevel::kWarn : core::LogLevel::kInfo, finding_message(finding),
-        finding_fields(finding));
+        finding_fields(core::shown(finding)));
 }
 
 void Log::write(core::LogLevel level, std::string_view message, const Fields& fields) {
   if (level < level_) return;
-  const auto line = format_ == core::LogFormat::kJson ? json_line(level, message, fields)
-                                                      : logfmt_line(level, message, fields);
+  auto line = format_line(*format_, level, message, fields) + '\n';
   const std::lock_guard lock(mutex_);
-  if (!progress_.empty()) fmt::print(stderr, "\r\x1b[K");
-  logger_->info(line);
-  if (!progress_.empty()) fmt::print(stderr, "{}", progress_);
+  if (!progress_.empty()) line = "\r\x1b[K" + line + progress_;
+  emit(std::move(line));
 }
 
 void Log::progress(std::string line) {
@@ -177,7 +196,12 @@ void Log::progress(std::string line) {
   const std::lock_guard lock(mutex_);
   if (line == progress_) return;
   progress_ = std::move(line);
-  fmt::print(stderr, "\r\x1b[K{}", progress_);
+  emit("\r\x1b[K" + progress_);
+}
+
+void Log::emit(std::string text) {
+  if (writer_) return writer_->write(std::move(text));
+  (void)std::fwrite(text.data(), 1, text.size(), stderr);
   (void)std::fflush(stderr);
 }
 

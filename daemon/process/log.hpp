@@ -10,10 +10,7 @@
 
 #include "daemon/core/config.hpp"
 #include "daemon/core/finding.hpp"
-
-namespace spdlog {
-class logger;
-}
+#include "daemon/process/log_writer.hpp"
 
 namespace dupwatch::process {
 
@@ -31,6 +28,11 @@ class Log {
   using Fields = std::vector<Field>;
 
   explicit Log(const core::LogConfig& config);
+  /// From now on nobody waits for stderr: see LogWriter. What is left at the end is given half a second.
+  /// Throws as Worker does.
+  void write_on_own_thread();
+  /// Lines that stderr did not take.
+  [[nodiscard]] std::uint64_t dropped() const { return writer_ ? writer_->dropped() : 0; }
   Log(const Log&) = delete;
   Log& operator=(const Log&) = delete;
   ~Log();
@@ -50,11 +52,13 @@ class Log {
 
  private:
   void write(core::LogLevel level, std::string_view message, const Fields& fields);
+  void emit(std::string text);
 
   std::atomic<core::LogLevel> level_;
-  std::atomic<core::LogFormat> format_;
+  /// Shared with the writer's thread.
+  std::shared_ptr<std::atomic<core::LogFormat>> format_;
   bool terminal_;
-  std::shared_ptr<spdlog::logger> logger_;
+  std::unique_ptr<LogWriter> writer_;
   std::mutex mutex_;
   std::string progress_;
 };

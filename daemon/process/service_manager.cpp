@@ -28,11 +28,10 @@ ServiceManager::ServiceManager(Log& log)
       address_(variable("NOTIFY_SOCKET")) {
   if (address_.empty()) return;
   if ((address_[0] != '/' && address_[0] != '@') || address_.size() >= sizeof(sockaddr_un::sun_path)) {
-    log_.warn(
-        "the service manager can't be told anything: NOTIFY_SOCKET is neither a path nor an abstract name",
-        {{"reason", "notify_socket"},
-         {"found", address_},
-         {"remedy", "start dupwatch under systemd with Type=notify, or unset NOTIFY_SOCKET"}});
+    log_.warn("cannot notify the service manager: NOTIFY_SOCKET is neither a path nor an abstract name",
+              {{"reason", "notify_socket"},
+               {"found", address_},
+               {"remedy", "start dupwatch under systemd with Type=notify, or unset NOTIFY_SOCKET"}});
     address_.clear();
     return;
   }
@@ -71,7 +70,7 @@ bool ServiceManager::send(const std::string& message) {
       sendto(fd_, message.data(), message.size(), MSG_NOSIGNAL, reinterpret_cast<const sockaddr*>(&to), size);
   // EAGAIN: the manager is busy and reads later.
   if (sent < 0 && errno != EAGAIN && !std::exchange(complained_, true)) {
-    log_.warn("the service manager does not take what it is told; this is tried again",
+    log_.warn("the service manager does not accept notifications; this is retried",
               // NOLINTNEXTLINE(concurrency-mt-unsafe): glibc's is safe
               {{"reason", "notify_socket"}, {"error", std::strerror(errno)}});
   }

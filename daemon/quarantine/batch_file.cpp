@@ -108,8 +108,8 @@ std::optional<BatchProblem> BatchFile::add_finding(std::string_view line) {
 
 std::optional<Refusal> BatchFile::refused(const core::Finding& finding) const noexcept {
   // The run's ids are for the act to see.
-  // A reason that this version does not know: what the file says can't be told, the act judges anew.
-  if (!before_migration_ && finding.reason.empty()) return std::nullopt;
+  // Without a shape the file does not say whether the row may go: the act judges the log again.
+  if (!before_migration_ && !finding.shape) return std::nullopt;
   if (!before_migration_) return refusal(finding, false);
   const bool speaks_of_it = finding.rule == core::Rule::kDuplicateCreated;
   return speaks_of_it ? std::nullopt : std::optional(Refusal::kNotIndexed);

@@ -5,32 +5,18 @@
 namespace dupwatch::quarantine {
 namespace {
 
-using core::Rule;
-using core::Shape;
-
-/// By the rule alone. The allowed ones were replayed with the real engines, with the row and without it.
+/// By the policy of the finding's case alone.
 std::optional<Refusal> rule_refusal(const core::Finding& finding) noexcept {
-  const auto is = [&](Rule rule, Shape shape) {
-    return finding.rule == rule && finding.reason == core::rule_case(rule, shape).reason;
-  };
-  switch (finding.rule) {
-    case Rule::kDuplicateCreated:
-      return finding.after_close ? std::nullopt : std::optional(Refusal::kRule);
-    case Rule::kSecondTerminal:
-      return is(Rule::kSecondTerminal, Shape::kSameType) ? std::nullopt : std::optional(Refusal::kOutcome);
-    case Rule::kLifecycleAfterClose:
-      return is(Rule::kLifecycleAfterClose, Shape::kAfterClose) ? std::nullopt
-                                                                : std::optional(Refusal::kCanonical);
-    case Rule::kDuplicate:
-    case Rule::kDeliveryAfterDisposal:
-    case Rule::kIdScheme:
-    case Rule::kSlotGap:
-    case Rule::kDuplicateRunEvent:
-    case Rule::kHookSelfConflict:
-    case Rule::kRunLost:
-    case Rule::kAfterRunEnd:
-    case Rule::kStuckStep:
-    case Rule::kOrphan:
+  if (!finding.shape) return Refusal::kRule;
+  switch (core::rule_case(finding.rule, *finding.shape).removal) {
+    case core::Removal::kHeals:
+      return std::nullopt;
+    case core::Removal::kFirstOfClass:
+      return Refusal::kCanonical;
+    case core::Removal::kOutcome:
+      return Refusal::kOutcome;
+    case core::Removal::kByHand:
+    case core::Removal::kNever:
       return Refusal::kRule;
   }
   return Refusal::kRule;

@@ -93,6 +93,14 @@ std::vector<std::uint64_t> QuarantineWorker::take_done() {
   return std::exchange(done_, {});
 }
 
+void QuarantineWorker::rest() {
+  {
+    const std::lock_guard lock(mutex_);
+    rest_ = true;
+  }
+  changed_.notify_all();
+}
+
 std::optional<Error> QuarantineWorker::take_farewell() {
   const std::lock_guard lock(mutex_);
   return std::exchange(farewell_, std::nullopt);
@@ -113,6 +121,7 @@ void QuarantineWorker::work() {
       const auto ready = [&] { return stop_ || (task = tasks_.take(process::steady_now())).has_value(); };
       while (!ready()) {
         const auto until = std::min(tasks_.deadline(), next_look_);
+        if (std::exchange(rest_, false)) session_.reset();
         if (until <= process::steady_now()) break;
         changed_.wait_until(lock, until);
       }
@@ -289,7 +298,7 @@ void QuarantineWorker::unavailable(const Error& error) {
     if (stats_.state == QuarantineState::kUnavailable && stats_.reason == error.message) return;
   }
   set_state(QuarantineState::kUnavailable, error.message);
-  log_.error("quarantine can't act; findings are told as before", {{"event", "quarantine_unavailable"},
+  log_.error("quarantine can't act; findings are still reported", {{"event", "quarantine_unavailable"},
                                                                    {"reason", error.reason},
                                                                    {"sqlstate", error.sqlstate},
                                                                    {"error", error.message},

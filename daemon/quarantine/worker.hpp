@@ -39,6 +39,8 @@ class QuarantineWorker {
   void add(const core::Finding& finding);
   /// Findings whose row is out of the log, since the last call.
   [[nodiscard]] std::vector<std::uint64_t> take_done();
+  /// Ends the session when no act is in flight; the next act, or look at the table, makes another.
+  void rest();
   /// What the server said when it ended the session; once.
   [[nodiscard]] std::optional<postgres::Error> take_farewell();
   /// From any thread.
@@ -78,6 +80,7 @@ class QuarantineWorker {
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   bool stop_ = false;                        // guarded by mutex_
+  bool rest_ = false;                        // guarded by mutex_
   quarantine::TaskList tasks_;               // guarded by mutex_
   std::vector<std::uint64_t> done_;          // guarded by mutex_
   core::QuarantineStats stats_;              // guarded by mutex_

@@ -156,7 +156,7 @@ void make_failover_slot(const core::Config& config, Attachment& out, postgres::W
     log.info("the slot is a failover slot now", {{"event", "failover_slot"}, {"slot", config.slot.name}});
     return;
   }
-  log.warn("the slot can't be made a failover slot: after a failover it will be made anew, with a gap",
+  log.warn("the slot can't be made a failover slot: after a failover it will be recreated, with a gap",
            {{"reason", error->reason}, {"error", error->message}, {"remedy", error->remedy}});
 }
 

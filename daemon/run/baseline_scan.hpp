@@ -15,6 +15,7 @@
 #include "daemon/core/replay_rules.hpp"
 #include "daemon/core/stats.hpp"
 #include "daemon/postgres/connection.hpp"
+#include "daemon/process/clock.hpp"
 #include "daemon/process/event_fd.hpp"
 
 namespace dupwatch::run {
@@ -79,7 +80,7 @@ class BaselineScan {
   const core::Config& config_;
   Task task_;
   process::EventFd& wake_;
-  core::TokenCodec codec_;
+  core::TokenCodec codec_{process::random_seed()};
   core::ReplayRules rules_;
   std::vector<core::ReplayRules::Verdict> verdicts_;
 

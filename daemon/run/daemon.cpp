@@ -5,8 +5,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "daemon/findings/file_history.hpp"
-
 namespace dupwatch::run {
 namespace {
 
@@ -17,6 +15,8 @@ using postgres::Fault;
 constexpr std::chrono::seconds kHealthyStream{10};
 // A standby asks so often; it takes over within that and the time of a start.
 constexpr std::chrono::milliseconds kStandbyInterval{500};
+// What the stream's end has not brought to the findings file is given so long.
+constexpr std::chrono::milliseconds kFarewell{500};
 
 std::string read_back_copy_for(const Attachment& attachment, const core::Profile& profile) {
   return postgres::read_back_copy(profile, attachment.commit_time, attachment.table.run_type,
@@ -45,10 +45,10 @@ Daemon::Daemon(core::Config config, process::StopSignals& stop, process::Log& lo
       store_(config_.findings.keep),
       watch_(config_, seed_),
       sql_(config_.connection, seed_ + 1),
-      table_(config_, watch_, sql_, log, seed_ + 5),
+      table_(config_, sql_, log, seed_ + 5),
       webhook_(config_, log, seed_ + 6),
       quarantine_(config_, log, wake_),
-      sink_(config_.findings, log, store_, table_, webhook_, quarantine_),
+      sink_(config_.findings, log, store_, table_, webhook_, quarantine_, wake_),
       read_backs_(config_, watch_, sql_, log, seed_ + 2),
       monitor_(config_, sql_, lag_, log),
       heartbeat_(config_, watch_, sql_, log, seed_ + 4),
@@ -69,21 +69,10 @@ process::ExitCode Daemon::run() {
                {{"reason", "findings_file"}, {"remedy", "correct findings.file"}, {"exit_code", "2", true}});
     return process::ExitCode::kUsage;
   }
-  restore_from_file();
+  restore_past();
   publish(started_);
   if (config_.http.enabled()) {
-    web::HttpServer::Reload reload;
-    if (config_.http.reload) reload = [this] { return reload_for_http(); };
-    auto server = web::HttpServer::start(config_.http, store_, config_.profile, std::move(reload));
-    if (const auto* problem = std::get_if<std::string>(&server)) {
-      log_.error(*problem,
-                 {{"reason", "http_listen"}, {"remedy", "correct http.listen"}, {"exit_code", "2", true}});
-      return process::ExitCode::kUsage;
-    }
-    http_ = std::get<std::unique_ptr<web::HttpServer>>(std::move(server));
-    log_.info("listening", {{"event", "listening"},
-                            {"address", fmt::format("http://{}:{}", config_.http.host, http_->port())},
-                            {"basic_auth", config_.http.basic_auth.enabled() ? "true" : "false", true}});
+    if (const auto failed = start_http()) return *failed;
   }
   for (;;) {
     const auto error = attach_and_stream();
@@ -98,6 +87,7 @@ process::ExitCode Daemon::run() {
     if (recovery.stop) break;
   }
   state_ = core::StreamState::kStopping;
+  sink_.finish(kFarewell);
   service_.stopping("Stopped by a signal, the position is confirmed.");
   const int signal = stop_.take();
   log_.info("stopped", {{"event", "stopped"},
@@ -106,21 +96,21 @@ process::ExitCode Daemon::run() {
   return process::ExitCode::kClean;
 }
 
-void Daemon::restore_from_file() {
-  if (!sink_.past_is_on_disk() || !config_.findings.table_name.empty()) return;
-  auto findings = findings::read_history(config_.findings.file);
-  std::erase_if(findings, [&](core::Finding& finding) { return !watch_.restore(finding); });
-  if (findings.empty()) return;
-  log_.info("findings of before are known again",
-            {{"event", "findings_restored"}, {"count", std::to_string(findings.size()), true}});
-  take_restored(std::move(findings));
-}
-
-void Daemon::take_restored(std::vector<core::Finding> findings) {
-  for (auto& finding : findings) {
+void Daemon::restore_past() {
+  auto known = sink_.take_past();
+  if (!known) return;
+  std::size_t count = 0;
+  for (auto& past : *known) {
+    auto& finding = past.finding;
+    if (!watch_.restore(finding)) continue;
+    ++count;
+    sink_.complete(past);
     if (core::is_table_rule(finding.rule)) restored_.push_back(finding.id);
     if (finding.state == core::FindingState::kOpen) store_.restore(std::move(finding));
   }
+  if (count == 0 && config_.findings.table_name.empty()) return;
+  log_.info("restored the known findings",
+            {{"event", "findings_restored"}, {"count", std::to_string(count), true}});
 }
 
 std::optional<Error> Daemon::attach_and_stream() {
@@ -158,9 +148,20 @@ std::optional<Error> Daemon::attach_and_stream() {
   auto error = stream_->run();
   if (process::steady_now() - stream_->facts().started >= kHealthyStream) backoff_.reset();
   stream_.reset();
-  // A session that stays would keep a server from shutting down that waits for all of them.
-  sql_.renew(connection_.server, process::steady_now());
+  leave_server(error);
   return error;
+}
+
+void Daemon::leave_server(const std::optional<Error>& why) {
+  const auto now = process::steady_now();
+  sql_.renew(connection_.server, now);
+  heartbeat_.rest(now);
+  admission_.rest();
+  quarantine_.rest();
+  const bool going = why && postgres::says_goodbye(*why) && !postgres::ends_session(*why);
+  if (!going || !baseline_ || baseline_->state() != core::BaselineState::kRunning) return;
+  baseline_.reset();
+  scan_is_over(core::BaselineState::kFailed, now);
 }
 
 std::optional<Error> Daemon::start_stream(Attachment& attachment) {
@@ -186,11 +187,13 @@ std::optional<Error> Daemon::start_stream(Attachment& attachment) {
   }
   sql_.renew(attachment.server, process::steady_now());
   farewell_.reset();
+  static_cast<void>(quarantine_.take_farewell());  // of the time without a stream
   if (!recheck_) schedule_recheck(process::steady_now());
   watch_.stream_started(attachment.plugin, attachment.from);
   lag_.reset();
   monitor_.started(attachment.plugin, attachment.table, process::steady_now());
   heartbeat_.started(process::steady_now());
+  admission_.started(connection_, process::steady_now());
   catch_up_target_ = attachment.system.wal_position;
   ever_attached_ = true;
   coverage_.started(process::wall_now());

@@ -21,6 +21,7 @@
 #include "daemon/process/loop_waiter.hpp"
 #include "daemon/process/service_manager.hpp"
 #include "daemon/quarantine/worker.hpp"
+#include "daemon/run/admission_probe.hpp"
 #include "daemon/run/attach.hpp"
 #include "daemon/run/baseline_scan.hpp"
 #include "daemon/run/config_reloader.hpp"
@@ -53,6 +54,8 @@ class Daemon {
   /// One connection's life; nullopt = stop was requested.
   [[nodiscard]] std::optional<postgres::Error> attach_and_stream();
   [[nodiscard]] std::optional<postgres::Error> start_stream(Attachment& attachment);
+  /// Ends the sessions that would keep a server from shutting down that waits for its clients to leave.
+  void leave_server(const std::optional<postgres::Error>& why);
   void start_baseline(const Attachment& attachment);
   /// A poll's scan closes no gap: what happens between two of them stays unseen.
   enum class ScanFor : std::uint8_t { kGaps, kPoll };
@@ -87,9 +90,8 @@ class Daemon {
 
   void turn(core::Instant now);
   [[nodiscard]] core::Instant turn_deadline() const;
-  void restore_from_file();
-  /// Findings of an earlier process, which the watch knows by now.
-  void take_restored(std::vector<core::Finding> findings);
+  /// Makes the findings of an earlier process known, once they have been read.
+  void restore_past();
   void collect_baseline(core::Instant now);
   void tick_recheck(core::Instant now);
   /// From the configuration in force on.
@@ -98,6 +100,8 @@ class Daemon {
   void tick_reload(core::Instant now);
   [[nodiscard]] core::ConfigChange put_in_force(const core::Config& wanted, core::Instant now);
   /// On a thread of the HTTP server.
+  /// nullopt when it listens.
+  [[nodiscard]] std::optional<process::ExitCode> start_http();
   [[nodiscard]] web::Response reload_for_http();
   void publish(core::Instant now);
   [[nodiscard]] core::StatusSnapshot snapshot(core::Instant now) const;
@@ -129,6 +133,7 @@ class Daemon {
   ReadBackFetcher read_backs_;
   SlotMonitor monitor_;
   HeartbeatWriter heartbeat_;
+  AdmissionProbe admission_;
   ConfigReloader reloader_;
   process::LoopWaiter waiter_;
   core::Backoff backoff_;

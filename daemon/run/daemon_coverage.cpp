@@ -31,7 +31,7 @@ void Daemon::start_baseline(const Attachment& attachment) {
     if (reason == core::GapReason::kFirstStart) {
       log_.info("rows from before the first start are judged by a scan", fields);
     } else {
-      log_.warn("the slot was made anew: a scan looks for what was committed meanwhile", fields);
+      log_.warn("the slot was recreated: a scan looks for what was committed meanwhile", fields);
     }
     begin_scan(config_.baseline, attachment.created->snapshot);
     return;
@@ -48,6 +48,7 @@ void Daemon::start_baseline(const Attachment& attachment) {
 
 void Daemon::begin_scan(core::Baseline scope, std::string snapshot, ScanFor purpose) {
   baseline_.reset();
+  admission_.rest();
   baseline_told_ = false;
   scan_again_ = false;
   coverage_.scan_failed();  // what the one before it did not finish

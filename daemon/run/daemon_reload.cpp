@@ -4,31 +4,15 @@
 #include <utility>
 
 #include "daemon/run/daemon.hpp"
-#include "daemon/web/json.hpp"
 
 /// What the daemon does with a configuration that was read while it runs.
 namespace dupwatch::run {
-namespace {
-
-std::string reload_json(const ConfigReloader::Answer& answer) {
-  const auto list = [](const auto& texts) {
-    std::string out = "[";
-    for (const auto& text : texts) {
-      if (out.size() > 1) out += ',';
-      core::append_json_string(out, text);
-    }
-    return out + "]";
-  };
-  if (!answer.errors.empty()) return fmt::format(R"({{"reloaded":false,"errors":{}}})", list(answer.errors));
-  return fmt::format(R"({{"reloaded":true,"applied":{},"needs_restart":{}}})", list(answer.change.applied),
-                     list(answer.change.needs_restart));
-}
-
-}  // namespace
 
 void Daemon::tick_reload(core::Instant now) {
   auto loaded = reloader_.take();
   if (!loaded) return;
+  // Whatever the configuration says by now: a rotation asks in the same way.
+  sink_.check_file();
   ConfigReloader::Answer answer;
   const process::Log::Field by{"by", std::string(loaded->by)};
   if (const auto* wanted = std::get_if<core::Config>(&loaded->result)) {
@@ -68,7 +52,7 @@ void Daemon::tick_reload(core::Instant now) {
 core::ConfigChange Daemon::put_in_force(const core::Config& wanted, core::Instant now) {
   const auto acknowledged = config_.findings.acknowledged;
   const auto recheck_interval = config_.recheck.interval;
-  const auto basic_auth = config_.http.basic_auth;
+  const auto http = config_.http;
   auto change = core::take_over(config_, wanted);
   sink_.set_log_rate_max(config_.findings.log_rate_max);
   watch_.acknowledged_changed(acknowledged);
@@ -77,18 +61,11 @@ core::ConfigChange Daemon::put_in_force(const core::Config& wanted, core::Instan
   next_poll_ = std::min(next_poll_, now + config_.poll.interval);
   if (config_.recheck.interval != recheck_interval) schedule_recheck(now);
   // Clients of /api/events have to show the new password, so it is not set for nothing.
-  if (http_ && config_.http.basic_auth != basic_auth) http_->set_basic_auth(config_.http.basic_auth);
-  return change;
-}
-
-web::Response Daemon::reload_for_http() {
-  const auto answer = reloader_.ask();
-  if (!answer) {
-    return {
-        503, web::kJsonContentType,
-        web::error_json("no answer in time, or too many ask at once; the log tells whether it was reloaded")};
+  if (http_ && config_.http.basic_auth != http.basic_auth) http_->set_basic_auth(config_.http.basic_auth);
+  if (http_ && config_.http.allowed_hosts != http.allowed_hosts) {
+    http_->set_allowed_hosts(config_.http.allowed_hosts);
   }
-  return {answer->errors.empty() ? 200 : 500, web::kJsonContentType, reload_json(*answer)};
+  return change;
 }
 
 }  // namespace dupwatch::run

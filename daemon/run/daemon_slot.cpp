@@ -124,13 +124,26 @@ void Daemon::tick_poll(core::Instant now) {
     begin_scan(core::Baseline::kActive, {}, ScanFor::kPoll);
   }
   if (watch_.has_findings()) sink_.report(watch_.take_findings(), now);
-  (void)sink_.make_durable(now);
+  sink_.sync(now);
 }
 
 bool Daemon::may_be_poison(const Error& error) const {
   return state_ == core::StreamState::kStreaming && error.reason != "slot_wrong_plugin" &&
          core::PoisonWatch::can_be_poison(error.sqlstate);
 }
+
+namespace {
+
+const char* poison_remedy(const Error& error) {
+  // Rows are decoded as the catalogue was when they were written.
+  if (error.sqlstate == "42704") {
+    return "none needed: the publication was missing when these rows were written, and it is back";
+  }
+  return "use pgoutput with a publication whose column list leaves the payload out (dupwatch setup "
+         "--print-sql): then no payload can stop the stream";
+}
+
+}  // namespace
 
 Daemon::Recovery Daemon::step_over_poison(const Error& error) {
   // Before the last time the error is one more disconnect, whatever the error table says of it.
@@ -160,9 +173,7 @@ Daemon::Recovery Daemon::step_over_poison(const Error& error) {
        {"error", error.message},
        {"from", decoder::to_string(from)},
        {"to", decoder::to_string(to)},
-       {"remedy",
-        "use pgoutput with a publication whose column list leaves the payload out (dupwatch setup "
-        "--print-sql): then no payload can stop the stream"}});
+       {"remedy", poison_remedy(error)}});
   return {};
 }
 

@@ -24,18 +24,19 @@ void Daemon::turn(core::Instant now) {
   if (state_ == core::StreamState::kStreaming) {
     monitor_.tick(now);
     heartbeat_.tick(now);
+    const bool scanning = baseline_ && baseline_->state() == core::BaselineState::kRunning;
+    admission_.tick(now, scanning || (recheck_ && recheck_->busy()));
     table_.pump(now);
-    take_restored(table_.take_restored());
   } else if (state_ == core::StreamState::kPolling) {
     // No stream loop moves the connection on.
     table_.pump(now);
     sql_.turn(now);
-    take_restored(table_.take_restored());
   }
+  sink_.turn(now);
+  restore_past();
   tick_poll(now);
   for (const auto finding : quarantine_.take_done()) watch_.quarantined(finding, now);
   lag_.judged(watch_.judged());
-  sink_.tick(now);
   collect_baseline(now);
   tick_coverage(now);
   tick_recheck(now);
@@ -45,8 +46,8 @@ void Daemon::turn(core::Instant now) {
 }
 
 core::Instant Daemon::turn_deadline() const {
-  return std::min({next_publish_, monitor_.deadline(), heartbeat_.deadline(), table_.deadline(),
-                   next_recheck_, service_.deadline()});
+  return std::min({next_publish_, monitor_.deadline(), heartbeat_.deadline(), admission_.deadline(),
+                   table_.deadline(), next_recheck_, service_.deadline(), sink_.deadline()});
 }
 
 void Daemon::note_farewell(const postgres::Error& error) {
@@ -56,10 +57,9 @@ void Daemon::note_farewell(const postgres::Error& error) {
 std::optional<postgres::Error> Daemon::take_farewell() {
   auto said = sql_.take_farewell();
   if (!said) said = heartbeat_.take_farewell();
+  if (!said) said = admission_.take_farewell();
   if (!said) said = quarantine_.take_farewell();
   if (!said) said = std::exchange(farewell_, std::nullopt);
-  // Whatever it was called, the next attempt shows what is true.
-  if (said) said->fault = postgres::Fault::kTransient;
   return said;
 }
 
@@ -73,7 +73,7 @@ std::optional<postgres::Error> Daemon::judge_stream(const StreamFacts& facts, co
 }
 
 void Daemon::collect_baseline(core::Instant now) {
-  if (!baseline_ || table_.loading()) return;
+  if (!baseline_ || sink_.loading()) return;
   for (auto& finding : baseline_->take_findings()) watch_.baseline_finding(std::move(finding));
   const auto state = baseline_->state();
   if (state == core::BaselineState::kRunning) {
@@ -107,7 +107,7 @@ void Daemon::collect_baseline(core::Instant now) {
 }
 
 void Daemon::tick_recheck(core::Instant now) {
-  if (!recheck_ || table_.loading()) return;
+  if (!recheck_ || sink_.loading()) return;
   if (auto answers = recheck_->take()) {
     const auto trouble = answers->error ? answers->error->message : std::string{};
     if (answers->error && trouble != recheck_trouble_) {
@@ -127,6 +127,7 @@ void Daemon::tick_recheck(core::Instant now) {
   // One of the two at a time, so that three connections are the most.
   const bool scanning = baseline_ && baseline_->state() == core::BaselineState::kRunning;
   if (state_ != core::StreamState::kStreaming || recheck_->busy() || scanning) return;
+  admission_.rest();
   recheck_->remember(std::exchange(restored_, {}));
   recheck_->begin(connection_, watch_.next_rechecks(Recheck::kRunsMax, now), read_back_copy_, ulid_engine_,
                   config_.recheck);
@@ -161,10 +162,10 @@ std::string Daemon::not_ready_reason(core::Instant now) const {
     return fmt::format("findings.table can't be {}: {}", table_.reading() ? "read" : "written",
                        table_.trouble()->message);
   }
-  if (table_.loading()) return "reading findings of before";
-  if (const auto& trouble = sink_.file_trouble(); !trouble.empty()) {
+  if (const auto trouble = sink_.file_trouble(now); !trouble.empty()) {
     return "findings.file can't be written: " + trouble;
   }
+  if (sink_.loading()) return "reading the known findings";
   if (!sink_.accepts()) return "findings wait for findings.file or findings.table";
   if (lag_.lag(now) > kLagMax) return fmt::format("behind the server for {:.0f} s", lag_.lag(now).count());
   if (auto trouble = heartbeat_.trouble(now); !trouble.empty()) return trouble;
@@ -184,6 +185,7 @@ core::StatusSnapshot Daemon::snapshot(core::Instant now) const {
   out.counters = watch_.counters();
   out.counters.evictions = watch_.index().evictions();
   out.counters.findings_log_suppressed = sink_.log_suppressed();
+  out.counters.log_lines_lost = log_.dropped();
   out.counters.commit_to_flag = sink_.commit_to_flag();
   out.disconnects = disconnects_;
   out.state = state_;
@@ -225,7 +227,7 @@ core::StatusSnapshot Daemon::snapshot(core::Instant now) const {
   out.slots_lost = slots_lost_;
   out.poison_rows = poison_rows_;
   out.polls = polls_;
-  out.findings_durable = !table_.trouble() && sink_.file_trouble().empty();
+  out.findings_durable = !table_.trouble() && sink_.file_trouble(now).empty();
   out.findings_waiting = table_.added() - table_.recorded();
   out.findings_write_failures = {sink_.file_failures(), table_.failures()};
   out.heartbeat = heartbeat_.status(now);
@@ -237,7 +239,7 @@ core::StatusSnapshot Daemon::snapshot(core::Instant now) const {
   if (guard_) out.guard_suppressed = guard_->suppressed.value_or(0);
   out.webhook = webhook_.stats();
   out.quarantine = quarantine_.stats();
-  if (http_) out.http_unauthorized = http_->unauthorized_total();
+  if (http_) out.http = http_->stats();
   out.config_reload = config_reload_;
   out.table_identity_ok = monitor_.table_trouble().empty();
   return out;

@@ -54,11 +54,14 @@ void HeartbeatWriter::tick(core::Instant now) {
   if (own_) own_->turn(now);
 }
 
+void HeartbeatWriter::rest(core::Instant now) {
+  if (own_) own_->renew({}, now);
+}
+
 std::optional<Error> HeartbeatWriter::take_farewell() {
   auto said = own_ ? own_->take_farewell() : std::nullopt;
-  // The primary of the slot's server may start for long.
-  if (said && !postgres::ends_session(*said) && postgres::says_goodbye(*said)) return std::nullopt;
-  return said;
+  // It may lead to the primary of the slot's server, which starts for long or drops what is idle.
+  return said && postgres::ends_session(*said) ? said : std::nullopt;
 }
 
 core::Instant HeartbeatWriter::deadline() const noexcept {
@@ -113,7 +116,7 @@ std::optional<Error> HeartbeatWriter::lost(core::Instant heard, std::optional<bo
       .sqlstate = {},
       .message = fmt::format("a message through the slot has not come back, and {}", core::to_string(*loss)),
       .remedy =
-          "dupwatch begins the stream anew; if it stays: does heartbeat.dsn name the slot's "
+          "dupwatch restarts the stream; if it stays: does heartbeat.dsn name the slot's "
           "database, and does a proxy stand in between?"};
 }
 

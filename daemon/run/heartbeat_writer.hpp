@@ -24,6 +24,8 @@ class HeartbeatWriter {
   void started(core::Instant now);
   /// Submits the next message when it is due, and moves the connection to heartbeat.dsn on.
   void tick(core::Instant now);
+  /// Ends the session to heartbeat.dsn until the next message.
+  void rest(core::Instant now);
   /// What ended a session to heartbeat.dsn that stood; once. Of the query session its owner knows.
   [[nodiscard]] std::optional<postgres::Error> take_farewell();
   [[nodiscard]] core::Instant deadline() const noexcept;

@@ -225,7 +225,7 @@ core::Finding Recheck::describe(const Sighting& sighting) const {
   finding.rule = sighting.rule;
   finding.engine = config_.rules.engine.value_or(core::Engine::kV4);
   finding.severity = rules_.severity(sighting.rule, core::Shape::kPlain, finding.engine);
-  finding.reason = core::rule_case(sighting.rule, core::Shape::kPlain).reason;
+  finding.shape = core::Shape::kPlain;
   finding.origin = core::Origin::kRecheck;
   finding.table = config_.profile.qualified_name();
   finding.run_id = sighting.run_id;

@@ -18,6 +18,7 @@
 #include "daemon/postgres/catalog.hpp"
 #include "daemon/postgres/entity_queries.hpp"
 #include "daemon/postgres/guard_queries.hpp"
+#include "daemon/process/clock.hpp"
 #include "daemon/process/event_fd.hpp"
 
 namespace dupwatch::run {
@@ -91,7 +92,7 @@ class Recheck {
   process::EventFd& wake_;
   /// Of the round under way.
   core::RecheckConfig settings_;
-  core::TokenCodec codec_;
+  core::TokenCodec codec_{process::random_seed()};
   core::ReplayRules rules_;
   std::string last_open_run_;
   struct Seen {

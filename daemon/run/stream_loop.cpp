@@ -66,6 +66,7 @@ std::optional<Error> StreamLoop::run() {
   facts_.started = process::steady_now();
   facts_.last_received = facts_.started;
   facts_.heard = facts_.started;
+  parts_.sink.stream_started();
   next_probe_ = facts_.started + kProbeInterval;
   for (;;) {
     if (wait(process::steady_now()) == Wake::kStop) {
@@ -86,13 +87,22 @@ std::optional<Error> StreamLoop::run() {
     }
     parts_.sql.turn(now, sql_readable_);
     parts_.turn(now);
+    if (parts_.sink.accepts()) (void)parts_.watch.judge_on(now);
     report(now);
     if (auto error = parts_.judge(facts_, now)) return error;
     if (auto error = stands_in_the_way()) return error;
     parts_.read_backs.pump(now, pace_.backlog());
     parts_.watch.evict(now);
+    // A sync that is over may move the position, but asks for no further one: a storm would have the disk
+    // sync all the time.
+    const bool synced = parts_.sink.take_progress();
     const bool asked = parts_.watch.reply_requests().take();
-    if (asked || now >= next_status_) {
+    const bool due = asked || now >= next_status_;
+    if (due) {
+      report(now);
+      parts_.sink.sync(now);
+    }
+    if (due || synced) {
       const bool probe = now >= next_probe_;
       if (probe) next_probe_ = now + kProbeInterval;
       if (!send_status(now, probe)) return replication_.error(postgres::Stage::kStream);
@@ -109,15 +119,20 @@ bool StreamLoop::may_read() const {
 /// confirmed all that was sent. Where that session can't be had, its end is not seen.
 std::optional<Error> StreamLoop::stands_in_the_way() const {
   if (parts_.watch.reply_requests().insistent()) return server_waits();
-  // What is not read can't show it either.
-  if (parts_.sql.trouble() && !may_read()) return parts_.sql.trouble();
-  return std::nullopt;
+  if (!parts_.sql.trouble() || may_read()) return std::nullopt;
+  // What is not read can't show it either. The error is no word of the stream, so its SQLSTATE says nothing
+  // of what is in the WAL.
+  auto error = *parts_.sql.trouble();
+  error.fault = Fault::kTransient;
+  if (!postgres::says_goodbye(error)) error.sqlstate.clear();
+  return error;
 }
 
 StreamLoop::Wake StreamLoop::wait(core::Instant now) {
   const bool reading = may_read();
   auto deadline = std::min({next_status_, parts_.sql.deadline(), parts_.read_backs.deadline(),
                             parts_.turn_deadline(), parts_.watch.next_expiry()});
+  if (parts_.sink.accepts()) deadline = std::min(deadline, parts_.watch.next_judging(now));
   if (reading && buffered_) deadline = now;
   if (reading) deadline = std::min(deadline, pace_.deadline());
   // Rows of read-backs come in pieces of 8 KiB, and waking for each costs both sides more than they do. The
@@ -182,7 +197,9 @@ void StreamLoop::report(core::Instant now) {
 bool StreamLoop::send_status(core::Instant now, bool reply_requested) {
   // Everything judged up to here is in what was taken; the position moves only if all of it is on disk.
   parts_.sink.report(parts_.watch.take_findings(), now);
-  if (parts_.sink.make_durable(now)) note_durable();
+  if (const auto position = parts_.sink.durable(parts_.watch.taken())) {
+    parts_.watch.findings_durable(*position);
+  }
   next_status_ = now + status_interval_;
   const auto update =
       decoder::encode_status_update(parts_.watch.confirmed(), process::wall_now(), reply_requested);
@@ -190,21 +207,6 @@ bool StreamLoop::send_status(core::Instant now, bool reply_requested) {
   unflushed_ = !replication_.flush();
   ++parts_.watch.counters().status_updates;
   return true;
-}
-
-/// The table takes its time: what was told up to a mark is durable when the table has taken as many.
-void StreamLoop::note_durable() {
-  const auto& table = parts_.sink.table();
-  if (table.recorded() == table.added()) {
-    mark_.reset();
-    parts_.watch.findings_durable();
-    return;
-  }
-  if (mark_ && table.recorded() >= mark_->added) {
-    parts_.watch.findings_durable(mark_->position);
-    mark_.reset();
-  }
-  if (!mark_) mark_ = Mark{.added = table.added(), .position = parts_.watch.taken()};
 }
 
 void StreamLoop::leave_notices(core::Instant now) {
@@ -240,15 +242,18 @@ void StreamLoop::log_notice(const core::Notice& notice) {
   }
 }
 
-/// What the table has not taken by then comes again at the next start.
-void StreamLoop::drain_table(core::Instant deadline) {
-  auto& table = parts_.sink.table();
-  while (table.recorded() != table.added() && !table.trouble() && process::steady_now() < deadline) {
-    table.pump(process::steady_now());
-    parts_.sql.turn(process::steady_now());
-    pollfd fd{.fd = parts_.sql.socket(), .events = parts_.sql.events(), .revents = 0};
+/// What is not durable by then comes again at the next start.
+void StreamLoop::settle(core::Instant deadline) {
+  for (auto now = process::steady_now(); now < deadline && parts_.sink.may_settle(now);
+       now = process::steady_now()) {
+    parts_.sink.sync(now);
+    parts_.sink.table().pump(now);
+    parts_.sql.turn(now);
+    std::array<pollfd, 2> fds{{{.fd = parts_.sql.socket(), .events = parts_.sql.events(), .revents = 0},
+                               {.fd = parts_.wake.fd(), .events = POLLIN, .revents = 0}}};
     const auto until = std::min(deadline, parts_.sql.deadline());
-    (void)poll(&fd, 1, process::poll_timeout(process::steady_now(), until, kSleepMax));
+    (void)poll(fds.data(), fds.size(), process::poll_timeout(now, until, kSleepMax));
+    if (fds[1].revents != 0) parts_.wake.clear();
     parts_.sql.turn(process::steady_now());
   }
 }
@@ -257,7 +262,7 @@ void StreamLoop::finish() {
   pace_.rest();
   const auto deadline = process::steady_now() + kFinishTimeout;
   report(process::steady_now());
-  drain_table(deadline);
+  settle(deadline);
   if (!send_status(process::steady_now(), false) || !replication_.end_copy()) return;
   // The server answers CopyDone with its own once it has read our last position; then nothing was lost on the
   // way.

@@ -66,8 +66,7 @@ class StreamLoop {
   void report(core::Instant now);
   /// False: the connection broke.
   [[nodiscard]] bool send_status(core::Instant now, bool reply_requested);
-  void note_durable();
-  void drain_table(core::Instant deadline);
+  void settle(core::Instant deadline);
   void leave_notices(core::Instant now);
   void log_notice(const core::Notice& notice);
   void finish();
@@ -81,12 +80,6 @@ class StreamLoop {
   StreamFacts facts_;
   core::Instant next_status_{};
   core::Instant next_probe_{};
-  struct Mark {
-    std::uint64_t added;
-    decoder::Lsn position;
-  };
-  /// Of this stream alone: positions of another may lie elsewhere.
-  std::optional<Mark> mark_;
   StreamPace pace_;
   bool sql_readable_ = false;
   bool buffered_ = true;  ///< libpq may hold messages that poll(2) does not know of

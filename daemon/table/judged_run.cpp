@@ -129,17 +129,18 @@ std::vector<std::string> JudgedRun::open_entities(std::string_view kind) const {
   return {open.begin(), open.end()};
 }
 
-std::string_view outcome_text(std::optional<core::Severity> worst) noexcept {
-  if (!worst) return "replays";
+std::string_view outcome_text(std::optional<core::Severity> worst, bool ended) noexcept {
+  // A log without a finding may still hold what no monitor sees.
+  if (!worst) return "nothing known against it";
   switch (*worst) {
     case core::Severity::kFatal:
-      return "FAILS";
+      return ended ? "is not replayed any more" : "FAILS";
     case core::Severity::kConflict:
       return "replays, with a conflict";
     case core::Severity::kHarmless:
-      return "replays";
+      return "nothing known against it";
     case core::Severity::kUnknown:
-      return "can't be told from the log alone";
+      return "can't be decided from the log alone";
   }
   return "?";
 }

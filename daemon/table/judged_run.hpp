@@ -12,6 +12,7 @@
 #include "daemon/core/replay_rules.hpp"
 #include "daemon/core/run_log.hpp"
 #include "daemon/core/slot_gap.hpp"
+#include "daemon/process/clock.hpp"
 
 struct pg_result;
 
@@ -55,7 +56,7 @@ class JudgedRun {
  private:
   const core::Config& config_;
   std::string run_id_;
-  core::TokenCodec codec_;
+  core::TokenCodec codec_{process::random_seed()};
   core::ReplayRules rules_;
   core::RunLog log_;
   core::SlotNumbers slots_;
@@ -65,7 +66,7 @@ class JudgedRun {
   core::Engine engine_ = core::Engine::kV4;
 };
 
-/// What an engine of that generation does with the run, in two words or so.
-[[nodiscard]] std::string_view outcome_text(std::optional<core::Severity> worst) noexcept;
+/// What an engine of that generation does with the run, in a few words. `ended`: otherwise than by a failure.
+[[nodiscard]] std::string_view outcome_text(std::optional<core::Severity> worst, bool ended) noexcept;
 
 }  // namespace dupwatch::table

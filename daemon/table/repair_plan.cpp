@@ -22,24 +22,14 @@ bool is_irreparable(const core::Finding& finding) {
 /// Rows whose removal heals a run with ULIDs, and that carry nothing another row does not (measured: deleting
 /// the row with the larger id lets the run complete).
 bool is_removable(const core::Finding& finding) {
-  if (finding.severity != Severity::kFatal) return false;
-  switch (finding.rule) {
-    case Rule::kDuplicateCreated:
-    case Rule::kDuplicate:
+  if (finding.severity != Severity::kFatal || !finding.shape || is_irreparable(finding)) return false;
+  switch (core::rule_case(finding.rule, *finding.shape).removal) {
+    case core::Removal::kHeals:
+    case core::Removal::kByHand:
+    case core::Removal::kFirstOfClass:
       return true;
-    case Rule::kLifecycleAfterClose:
-      return !is_irreparable(finding);
-    case Rule::kSecondTerminal:
-      return finding.reason == core::rule_case(Rule::kSecondTerminal, core::Shape::kSameType).reason;
-    case Rule::kDeliveryAfterDisposal:
-    case Rule::kIdScheme:
-    case Rule::kSlotGap:
-    case Rule::kDuplicateRunEvent:
-    case Rule::kHookSelfConflict:
-    case Rule::kRunLost:
-    case Rule::kAfterRunEnd:
-    case Rule::kStuckStep:
-    case Rule::kOrphan:
+    case core::Removal::kOutcome:
+    case core::Removal::kNever:
       return false;
   }
   return false;
@@ -98,9 +88,9 @@ void reset_run(RepairPlan& plan, const JudgedRun& story, const core::RunsTable& 
 std::string other_outcomes(const JudgedRun& story) {
   std::string ids;
   for (const auto& finding : story.findings()) {
-    if (finding.rule != Rule::kSecondTerminal || finding.severity != Severity::kFatal ||
-        is_removable(finding))
-      continue;
+    const bool outcome =
+        finding.shape && core::rule_case(finding.rule, *finding.shape).removal == core::Removal::kOutcome;
+    if (!outcome || finding.severity != Severity::kFatal) continue;
     ids +=
         fmt::format("{}{} (first: {})", ids.empty() ? "" : ", ", finding.duplicate.id, finding.canonical.id);
   }
@@ -139,7 +129,7 @@ RepairPlan repair_plan(const JudgedRun& story, const core::Profile& profile) {
   }
   if (!irreparable.empty()) {
     plan.sentences.push_back(fmt::format(
-        "{}: the only wait_created of its wait, behind the wait_completed. Newer engines replay the wait "
+        "{}: the only wait_created of its wait, after the wait_completed. Newer engines replay the wait "
         "neither with it nor without: start the run again.",
         postgres::quoted_list(irreparable, [](const auto& id) { return id; })));
     return plan;

@@ -95,7 +95,7 @@ function showCoverage(status) {
   const open = gaps.filter((gap) => !gap.closed_at).length;
   set("coverage", since ? "complete" : open ? plural(open, "open gap") : "none yet");
   $("coverage").classList.toggle("bad", !since);
-  set("coverage-note", since ? `since ${clock(since)}` : "no finding does not mean no duplicate");
+  set("coverage-note", since ? `since ${clock(since)}` : "there may be duplicates dupwatch has not seen");
   const scan = status.baseline;
   const running = scan.state === "running";
   $("scan").hidden = !running;
@@ -286,9 +286,9 @@ function lost() {
 }
 
 function showLost() {
-  say("blind", "dupwatch does not answer: what is below is old.");
+  say("blind", "dupwatch is not responding; the data below is stale.");
   $("remedy").hidden = false;
-  set("remedy", "What to do: see whether its process runs and what it logged last; this page goes on by itself when it is back.");
+  set("remedy", "What to do: see whether its process runs and what it logged last; this page reconnects automatically.");
   document.title = "(blind) dupwatch";
 }
 

@@ -14,4 +14,12 @@ inline constexpr const char* kMetricsContentType = "text/plain; version=0.0.4; c
 /// that nothing is updated per event and every series is there at 0 from the first scrape on.
 [[nodiscard]] std::string render_metrics(const core::StatusSnapshot& status, const core::Profile& profile);
 
+/// Media type of render_open_metrics().
+inline constexpr const char* kOpenMetricsContentType =
+    "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// The same in the format of OpenMetrics.
+[[nodiscard]] std::string render_open_metrics(const core::StatusSnapshot& status,
+                                              const core::Profile& profile);
+
 }  // namespace dupwatch::web

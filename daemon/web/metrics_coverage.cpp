@@ -30,7 +30,7 @@ constexpr auto kCoverageMetrics = std::to_array<MetricDef>({
     {"dupwatch_coverage_gaps_total", kCounter, "reason", "1", "Gaps in what was seen, opened since the start",
      core::kGapReasons, [](S s, Out out) { collect_gaps(s.status.gaps_opened, out); }},
     {"dupwatch_open_coverage_gaps", kGauge, "reason", "1",
-     "Gaps that no scan of the table has closed: until then no finding does not mean that nothing is wrong",
+     "Gaps that no scan of the table has closed: until then there may be duplicates dupwatch has not seen",
      core::kGapReasons, [](S s, Out out) { collect_gaps(s.status.gaps_open, out); }},
     {"dupwatch_coverage_complete_since_timestamp_seconds", kGauge, "", "unix time",
      "Since when there has been no open gap; 0 while there is one", 1,
@@ -39,7 +39,7 @@ constexpr auto kCoverageMetrics = std::to_array<MetricDef>({
        out.add(since ? static_cast<double>(since->micros) / 1e6 : 0.0);
      }},
     {"dupwatch_table_identity_ok", kGauge, "", "1",
-     "1 while the watched table and publication are what they were when streaming began", 1,
+     "1 while the watched table and publication are unchanged since streaming began", 1,
      [](S s, Out out) { out.add(s.status.table_identity_ok); }},
     {"dupwatch_table_truncates_total", kCounter, "", "1", "Times the watched table was truncated", 1,
      [](S s, Out out) { out.add(s.status.counters.truncates); }},

@@ -62,20 +62,23 @@ constexpr auto kFindingsMetrics = std::to_array<MetricDef>({
      "checks",
      kSeverityPairs * 2, collect_findings},
     {"dupwatch_open_findings", kGauge, "rule,severity", "1",
-     "Findings whose rows are in the log of a run that goes on", kSeverityPairs, collect_open_findings},
+     "Findings whose rows are in the log of a run that has not ended", kSeverityPairs, collect_open_findings},
     {"dupwatch_finding_changes_total", kCounter, "", "1",
      "Findings reported again because their severity, state or rows changed", 1,
      [](S s, Out out) { out.add(s.status.counters.finding_changes); }},
     {"dupwatch_findings_log_suppressed_total", kCounter, "", "1",
      "Findings left out of the log by findings.log_rate_max", 1,
      [](S s, Out out) { out.add(s.status.counters.findings_log_suppressed); }},
+    {"dupwatch_log_lines_lost_total", kCounter, "", "1",
+     "Lines of the log that stderr did not take, because it was full, closed or not read", 1,
+     [](S s, Out out) { out.add(s.status.counters.log_lines_lost); }},
     {"dupwatch_findings_durable", kGauge, "", "1",
      "0 while findings.file or findings.table refuses to take findings, which holds the slot's position", 1,
      [](S s, Out out) { out.add(s.status.findings_durable); }},
-    {"dupwatch_findings_waiting", kGauge, "", "1", "Findings that findings.table has yet to take", 1,
+    {"dupwatch_findings_waiting", kGauge, "", "1", "Findings not yet written to findings.table", 1,
      [](S s, Out out) { out.add(s.status.findings_waiting); }},
     {"dupwatch_findings_write_failures_total", kCounter, "store", "1",
-     "Attempts to read or write findings that failed and are repeated", 2,
+     "Failed attempts to read or write findings, which are retried", 2,
      [](S s, Out out) {
        out.add(s.status.findings_write_failures[0], {{"store", "file"}});
        out.add(s.status.findings_write_failures[1], {{"store", "table"}});
@@ -84,7 +87,7 @@ constexpr auto kFindingsMetrics = std::to_array<MetricDef>({
      "From the commit of a duplicate, by the server's clock, to its finding", kHistogramSeries,
      [](S s, Out out) { out.add(s.status.counters.commit_to_flag); }},
     {"dupwatch_commit_order_inversion_seconds", MetricType::kHistogram, "", "seconds",
-     "Age of an event's id against the newest id of its run that committed before it; ULID runs alone",
+     "Age of an event's id against the newest id of its run that committed before it; ULID runs only",
      kHistogramSeries, [](S s, Out out) { out.add(s.status.counters.commit_order_inversion); }},
 });
 

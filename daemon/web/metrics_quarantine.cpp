@@ -31,14 +31,15 @@ constexpr auto kQuarantineMetrics = std::to_array<MetricDef>({
        one_hot<core::QuarantineState, core::kQuarantineStates>(s.status.quarantine.state, "state", out);
      }},
     {"dupwatch_quarantine_findings_total", kCounter, "outcome", "1",
-     "Fatal findings that quarantine.mode is for; already: another was faster, failed: the server refused, "
+     "Fatal findings that quarantine.mode applies to; already: another was faster, failed: the server "
+     "refused, "
      "dropped: too many waited",
      core::kQuarantineOutcomes, collect_findings_by_outcome},
     {"dupwatch_quarantine_refusals_total", kCounter, "reason", "1", "Rows left in the log, and why",
      core::kQuarantineRefusals, collect_refusals},
     {"dupwatch_quarantine_failed_attempts_total", kCounter, "", "1", "Acts that met an error of the server",
      1, [](S s, Out out) { out.add(s.status.quarantine.failed_attempts); }},
-    {"dupwatch_quarantine_waiting_findings", kGauge, "", "1", "Findings that quarantine has yet to get to", 1,
+    {"dupwatch_quarantine_waiting_findings", kGauge, "", "1", "Findings waiting for quarantine", 1,
      [](S s, Out out) { out.add(s.status.quarantine.waiting); }},
     {"dupwatch_quarantine_commit_to_removal_seconds", MetricType::kHistogram, "", "seconds",
      "From the commit of a row to the commit of its removal", kHistogramSeries,

@@ -32,17 +32,17 @@ constexpr auto kSlotMetrics = std::to_array<MetricDef>({
      collect_wal_status},
     {"dupwatch_slot_time_to_lost_seconds", kGauge, "slot_name", "seconds",
      "Until the slot is given up by the fuse or by the server, at the rate of the last 5 min; absent while "
-     "not on its way there",
+     "it is not approaching that",
      1,
      [](S s, Out out) {
        if (const auto& left = s.status.slot_seconds_to_lost) {
          out.add(*left, {{"slot_name", s.status.slot_name}});
        }
      }},
-    {"dupwatch_slot_lost_total", kCounter, "", "1", "Times the server had given the slot up", 1,
+    {"dupwatch_slot_lost_total", kCounter, "", "1", "Times the server had invalidated the slot", 1,
      [](S s, Out out) { out.add(s.status.slots_lost); }},
     {"dupwatch_slot_fuse_blown_total", kCounter, "", "1",
-     "Times dupwatch gave its slot up because of the WAL it held back", 1,
+     "Times dupwatch dropped its slot because of the WAL it retained", 1,
      [](S s, Out out) { out.add(s.status.fuse_blown); }},
     {"dupwatch_poison_rows_total", kCounter, "", "1",
      "Places in the WAL that the output plugin could not deliver and that were stepped over", 1,

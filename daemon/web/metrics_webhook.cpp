@@ -18,9 +18,9 @@ constexpr auto kWebhookMetrics = std::to_array<MetricDef>({
      "Findings for the webhook; refused: by a status that is final, expired: not taken within "
      "webhook.retry_for, dropped: too many waited",
      core::kWebhookOutcomes, collect_outcomes},
-    {"dupwatch_webhook_failed_attempts_total", kCounter, "", "1", "Requests that the webhook did not take", 1,
-     [](S s, Out out) { out.add(s.status.webhook.failed_attempts); }},
-    {"dupwatch_webhook_waiting_findings", kGauge, "", "1", "Findings that the webhook has yet to take", 1,
+    {"dupwatch_webhook_failed_attempts_total", kCounter, "", "1", "Requests that the webhook did not accept",
+     1, [](S s, Out out) { out.add(s.status.webhook.failed_attempts); }},
+    {"dupwatch_webhook_waiting_findings", kGauge, "", "1", "Findings waiting for the webhook", 1,
      [](S s, Out out) { out.add(s.status.webhook.waiting); }},
 });
 

@@ -48,7 +48,7 @@ void append_item(std::string& out, const core::Finding& finding) {
       open ? severity : "past", severity, to_string(finding.rule));
   append_escaped(out, finding.run_id);
   out += "</bdi></span></summary><div class=\"story\"><p>";
-  append_escaped(out, finding.reason);
+  append_escaped(out, finding.reason());
   out += "</p><code>";
   append_escaped(out, core::explain_command(finding.run_id));
   out += "</code></div></details></li>\n";

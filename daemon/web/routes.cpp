@@ -72,14 +72,24 @@ constexpr std::size_t kLimitDefault = 100;
   return response;
 }
 
-[[nodiscard]] Response plain(int status, std::string_view text) {
+[[nodiscard]] Response metrics(const Request& request, const StatusStore& store,
+                               const core::Profile& profile) {
+  const bool open = request.metrics == MetricsFormat::kOpenMetrics;
+  Response response{
+      200, open ? kOpenMetricsContentType : kMetricsContentType,
+      open ? render_open_metrics(*store.snapshot(), profile) : render_metrics(*store.snapshot(), profile)};
+  response.compressible = true;
+  return response;
+}
+
+}  // namespace
+
+Response plain(int status, std::string_view text) {
   Response response;
   response.status = status;
   response.body = text;
   return response;
 }
-
-}  // namespace
 
 bool is_probe(std::string_view path) noexcept {
   return path == "/healthz" || path == "/readyz" || path == "/startupz";
@@ -93,7 +103,7 @@ Response respond(const Request& request, const StatusStore& store, const core::P
                  StatusStore::Clock::time_point now) {
   if (request.method != "GET" && request.method != "HEAD") return plain(405, "GET or HEAD only\n");
   const auto path = request.path;
-  if (path == "/metrics") return {200, kMetricsContentType, render_metrics(*store.snapshot(), profile)};
+  if (path == "/metrics") return metrics(request, store, profile);
   const bool alive = store.alive(now);
   if (path == "/healthz") return health(alive);
   if (path == "/readyz") return readiness(store, request.known);

@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "daemon/core/profile.hpp"
+#include "daemon/web/request_rules.hpp"
 #include "daemon/web/status_store.hpp"
 
 /// What each path answers, as a function of the store and the time: no sockets, so that tests call it
@@ -18,6 +19,8 @@ struct Request {
   std::string_view query;
   /// Has shown the password, or none is needed.
   bool known = true;
+  /// How /metrics is to be written.
+  MetricsFormat metrics = MetricsFormat::kText;
 };
 
 inline constexpr std::string_view kJsonContentType = "application/json; charset=utf-8";
@@ -28,6 +31,8 @@ struct Response {
   std::string body;
   /// Value of Allow for status 405.
   std::string_view allow = "GET, HEAD";
+  /// It is worth compressing for a client that takes that.
+  bool compressible = false;
 };
 
 [[nodiscard]] Response respond(const Request& request, const StatusStore& store, const core::Profile& profile,
@@ -39,5 +44,8 @@ struct Response {
 
 /// The answer to a stranger everywhere else.
 [[nodiscard]] Response unauthorized();
+
+/// An answer of one sentence.
+[[nodiscard]] Response plain(int status, std::string_view text);
 
 }  // namespace dupwatch::web

@@ -6,6 +6,8 @@
 #include <iterator>
 #include <utility>
 
+#include "daemon/core/shown_text.hpp"
+
 namespace dupwatch::web {
 namespace {
 
@@ -15,8 +17,10 @@ namespace {
   return snapshot;
 }
 
-[[nodiscard]] bool is_pressing(const core::Finding& finding) noexcept {
-  return finding.severity == core::Severity::kFatal && finding.state == core::FindingState::kOpen;
+[[nodiscard]] std::size_t ring_of(const core::Finding& finding) noexcept {
+  if (finding.state != core::FindingState::kOpen) return 2;
+  if (finding.severity == core::Severity::kFatal) return 0;
+  return finding.severity == core::Severity::kConflict ? 1 : 2;
 }
 
 }  // namespace
@@ -37,21 +41,27 @@ void StatusStore::publish(core::StatusSnapshot snapshot, Clock::time_point now) 
 
 void StatusStore::add(core::Finding finding) {
   const bool counts = finding.change == core::FindingChange::kNew;
-  put(std::make_shared<const core::Finding>(std::move(finding)), counts);
+  put(std::make_shared<const core::Finding>(core::shown(std::move(finding))), counts);
+  tell_listener();
 }
 
 void StatusStore::restore(core::Finding finding) {
-  put(std::make_shared<const core::Finding>(std::move(finding)), false);
+  put(std::make_shared<const core::Finding>(core::shown(std::move(finding))), false);
+  tell_listener();
+}
+
+void StatusStore::tell_listener() {
+  const std::lock_guard lock{listener_mutex_};
+  if (listener_) listener_();
 }
 
 StatusStore::Ring& StatusStore::ring_for(const core::Finding& finding) noexcept {
-  return is_pressing(finding) ? pressing_ : others_;
+  return rings_[ring_of(finding)];
 }
 
 void StatusStore::put(std::shared_ptr<const core::Finding> entry, bool counts) {
   std::shared_ptr<const core::Finding> dropped;
   const std::lock_guard lock{mutex_};
-  changed_.notify_all();
   ++last_number_;
   if (counts) ++findings_total_;
   auto& ring = ring_for(*entry);
@@ -62,7 +72,8 @@ void StatusStore::put(std::shared_ptr<const core::Finding> entry, bool counts) {
     return;
   }
   if (by_id_.size() == keep_) {
-    auto& shortened = others_.empty() ? pressing_ : others_;
+    auto& shortened =
+        *std::find_if_not(rings_.rbegin(), rings_.rend(), [](const Ring& r) { return r.empty(); });
     dropped = std::move(shortened.back().finding);
     dropped_number_ = std::max(dropped_number_, shortened.back().number);
     by_id_.erase(dropped->id);
@@ -86,18 +97,22 @@ std::shared_ptr<const core::StatusSnapshot> StatusStore::snapshot() const {
 std::vector<std::shared_ptr<const core::Finding>> StatusStore::findings(std::size_t limit) const {
   std::vector<std::shared_ptr<const core::Finding>> out;
   const std::lock_guard lock{mutex_};
-  const auto pressing_count = std::min(limit, pressing_.size());
-  const auto others_count = std::min(limit - pressing_count, others_.size());
-  const auto pressing_end = std::next(pressing_.begin(), static_cast<std::ptrdiff_t>(pressing_count));
-  const auto others_end = std::next(others_.begin(), static_cast<std::ptrdiff_t>(others_count));
-  out.reserve(pressing_count + others_count);
-  auto pressing = pressing_.begin();
-  auto other = others_.begin();
-  while (pressing != pressing_end || other != others_end) {
-    const bool take_pressing =
-        other == others_end || (pressing != pressing_end && pressing->number > other->number);
-    out.push_back((take_pressing ? pressing : other)->finding);
-    ++(take_pressing ? pressing : other);
+  std::array<Ring::const_iterator, kRings> next;
+  std::array<Ring::const_iterator, kRings> end;
+  for (std::size_t i = 0; i < kRings; ++i) {
+    const auto count = std::min(limit, rings_[i].size());
+    limit -= count;
+    next[i] = rings_[i].begin();
+    end[i] = std::next(next[i], static_cast<std::ptrdiff_t>(count));
+  }
+  for (;;) {
+    auto newest = kRings;
+    for (std::size_t i = 0; i < kRings; ++i) {
+      if (next[i] == end[i]) continue;
+      if (newest == kRings || next[i]->number > next[newest]->number) newest = i;
+    }
+    if (newest == kRings) break;
+    out.push_back((next[newest]++)->finding);
   }
   return out;
 }
@@ -122,14 +137,17 @@ StatusStore::Updates StatusStore::updates_after(std::uint64_t after, std::size_t
   const auto is_later = [after](const Entry& entry) { return entry.number > after; };
   const std::lock_guard lock{mutex_};
   out.complete = after >= dropped_number_;
-  // Each ring from its first later report on, the oldest of both first.
-  auto pressing = std::ranges::find_if_not(pressing_, is_later);
-  auto other = std::ranges::find_if_not(others_, is_later);
-  while (out.findings.size() < limit && (pressing != pressing_.begin() || other != others_.begin())) {
-    const bool take_pressing =
-        other == others_.begin() ||
-        (pressing != pressing_.begin() && std::prev(pressing)->number < std::prev(other)->number);
-    const auto& entry = *--(take_pressing ? pressing : other);
+  // Each ring from its first later report on, the oldest of all first.
+  std::array<Ring::const_iterator, kRings> at;
+  for (std::size_t i = 0; i < kRings; ++i) at[i] = std::ranges::find_if_not(rings_[i], is_later);
+  while (out.findings.size() < limit) {
+    auto oldest = kRings;
+    for (std::size_t i = 0; i < kRings; ++i) {
+      if (at[i] == rings_[i].begin()) continue;
+      if (oldest == kRings || std::prev(at[i])->number < std::prev(at[oldest])->number) oldest = i;
+    }
+    if (oldest == kRings) break;
+    const auto& entry = *--at[oldest];
     out.findings.push_back(entry.finding);
     out.last = entry.number;
   }
@@ -141,15 +159,9 @@ std::uint64_t StatusStore::last_update() const {
   return last_number_;
 }
 
-void StatusStore::wait_for_update(std::uint64_t after, Clock::time_point until) const {
-  std::unique_lock lock{mutex_};
-  changed_.wait_until(lock, until, [&] { return released_ || last_number_ > after; });
-}
-
-void StatusStore::release() {
-  const std::lock_guard lock{mutex_};
-  released_ = true;
-  changed_.notify_all();
+void StatusStore::on_update(std::function<void()> listener) {
+  const std::lock_guard lock{listener_mutex_};
+  listener_ = std::move(listener);
 }
 
 bool StatusStore::alive(Clock::time_point now) const {

@@ -1,10 +1,11 @@
 #pragma once
 
+#include <array>
 #include <chrono>
-#include <condition_variable>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <list>
 #include <memory>
 #include <mutex>
@@ -26,8 +27,9 @@ class StatusStore {
   /// The event loop counts as turning while its last beat is younger than this.
   static constexpr std::chrono::seconds kBeatAgeMax{10};
 
-  /// `keep` findings are held, at least 1. Open fatal ones stay for all others: they are what a person acts
-  /// on, and harmless ones come all the time on an affected engine. Otherwise the newest reported ones stay.
+  /// `keep` findings are held, at least 1. Open fatal ones stay for all others, and after them open
+  /// conflicts: they are what a person acts on, and harmless ones come all the time on an affected engine.
+  /// Otherwise the newest reported ones stay.
   explicit StatusStore(std::size_t keep);
   StatusStore(const StatusStore&) = delete;
   StatusStore& operator=(const StatusStore&) = delete;
@@ -71,10 +73,9 @@ class StatusStore {
   [[nodiscard]] std::uint64_t last_update() const;
   /// Tells boards apart: the numbers of another process' reports mean nothing here.
   [[nodiscard]] const std::string& origin() const noexcept { return origin_; }
-  /// Returns when there is a report after number `after`, at `until`, or at once after release().
-  void wait_for_update(std::uint64_t after, Clock::time_point until) const;
-  /// Nobody waits here any more; for the end of the HTTP server.
-  void release();
+  /// `listener` is called after each report, on the thread of add(), which it must not hold up. One for the
+  /// store; empty: none, and the one before is not called any more when this returns.
+  void on_update(std::function<void()> listener);
 
  private:
   struct Entry {
@@ -83,18 +84,21 @@ class StatusStore {
   };
   /// The newest first.
   using Ring = std::list<Entry>;
+  /// Open fatal ones, open conflicts, all others: the first leave last.
+  static constexpr std::size_t kRings = 3;
 
+  void tell_listener();
   void put(std::shared_ptr<const core::Finding> entry, bool counts);
   [[nodiscard]] Ring& ring_for(const core::Finding& finding) noexcept;
 
   const std::size_t keep_;
   const std::string origin_;
+  std::mutex listener_mutex_;
+  std::function<void()> listener_;  // guarded by listener_mutex_
   mutable std::mutex mutex_;
-  mutable std::condition_variable changed_;
   // All below are guarded by mutex_.
   std::shared_ptr<const core::StatusSnapshot> snapshot_;
-  Ring pressing_;
-  Ring others_;
+  std::array<Ring, kRings> rings_;
   std::unordered_map<std::uint64_t, Ring::iterator> by_id_;
   std::uint64_t findings_total_ = 0;
   std::uint64_t last_number_ = 0;
@@ -102,7 +106,6 @@ class StatusStore {
   std::uint64_t dropped_number_ = 0;
   History history_;
   bool streamed_ = false;
-  bool released_ = false;
   bool beaten_ = false;
   Clock::time_point last_beat_;
 };

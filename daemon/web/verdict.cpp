@@ -21,9 +21,8 @@ namespace {
 /// What a person can do while `status` is not ready.
 [[nodiscard]] std::string_view way_out(const core::StatusSnapshot& status) {
   if (status.state == core::StreamState::kBackingOff) {
-    return "If Postgres is being restarted, nothing: dupwatch tries again by itself, and the slot keeps what "
-           "it "
-           "misses. Otherwise dupwatch check names what must be mended.";
+    return "If Postgres is being restarted, nothing: dupwatch retries automatically, and the slot keeps what "
+           "it misses. Otherwise dupwatch check names what must be fixed.";
   }
   if (status.state == core::StreamState::kStandby) {
     return "Nothing, where two instances are meant to be: the other one has the page to look at. A second "
@@ -31,8 +30,8 @@ namespace {
            "meant to stand by needs another slot.name.";
   }
   if (status.state != core::StreamState::kStreaming) return "Wait a moment: it is about to connect.";
-  if (!status.table_identity_ok) return "Run dupwatch check: it names what must be mended, with the SQL.";
-  return "Nothing for now: it goes on by itself. If this stays, dupwatch check and the log tell why.";
+  if (!status.table_identity_ok) return "Run dupwatch check: it names what must be fixed, with the SQL.";
+  return "Nothing for now: it continues automatically. If this stays, dupwatch check and the log say why.";
 }
 
 }  // namespace
@@ -61,9 +60,10 @@ Verdict judge(const core::StatusSnapshot& status, bool alive) {
   const auto watching = watching_since(status);
   if (counts.fatal > 0) {
     return {Level::kFatal,
-            fmt::format("{} fatal {}: the next replay of {} fails. {}.", counts.fatal,
-                        counts.fatal == 1 ? "finding" : "findings",
-                        counts.fatal == 1 ? "its run" : "their runs", watching),
+            counts.fatal == 1
+                ? fmt::format("1 fatal finding: its run will fail on its next replay. {}.", watching)
+                : fmt::format("{} fatal findings: their runs will fail on their next replay. {}.",
+                              counts.fatal, watching),
             "Open a finding below, and run the command that it shows: it says what can be done."};
   }
   if (counts.all > 0) {

@@ -30,12 +30,12 @@ const slot = {
     stat({
       title: 'Stream', unit: 'short', alert: 'DupwatchNotStreaming', name: true, noValue: 'not scraped', limits: [],
       queries: [[`max by (state) (${select('dupwatch_stream_state')}) == 1`, '{{state}}']],
-      description: 'What dupwatch does with the stream. Good: streaming.',
+      description: 'State of the stream. Good: streaming.',
     }),
     stat({
-      title: 'Table', unit: 'short', alert: 'DupwatchTableChanged', texts: { 0: ['CHANGED', 'red'], 1: ['As it was', 'green'] },
+      title: 'Table', unit: 'short', alert: 'DupwatchTableChanged', texts: { 0: ['CHANGED', 'red'], 1: ['Unchanged', 'green'] },
       queries: [[`min(${select('dupwatch_table_identity_ok')}) or vector(0)`, 'table']],
-      description: 'Whether the watched table and its publication are what they were when streaming began. After a change Postgres may send nothing, without an error.',
+      description: 'Whether the watched table and its publication are unchanged since streaming began. After a change Postgres may send nothing, without an error.',
     }),
     series({
       title: 'Retained and safe WAL', unit: 'bytes', ceilings: true, alert: 'DupwatchSlotWalHigh',
@@ -59,7 +59,7 @@ const stream = {
     series({
       title: 'Transactions and status updates', unit: 'ops', alert: 'DupwatchStreamSilent',
       queries: [[rate('dupwatch_stream_transactions_total'), 'transactions {{instance}}'], [rate('dupwatch_stream_status_updates_total'), 'status updates {{instance}}']],
-      description: 'Status updates tell the server that dupwatch lives and what it may drop. Good: never 0.',
+      description: 'Status updates tell the server that dupwatch is alive and which WAL it may drop. Good: never 0.',
     }),
     series({
       title: 'Since the last message', unit: 's', alert: 'DupwatchStreamSilent', limits: [[120, 'red']],
@@ -69,12 +69,12 @@ const stream = {
     series({
       title: 'Since the last heartbeat', unit: 's', alert: 'DupwatchHeartbeatStale', limits: [[120, 'red']],
       queries: [[`(time() - max by (instance) (${select('dupwatch_heartbeat_last_received_timestamp_seconds')})) * max by (instance) (${select('dupwatch_heartbeat_enabled')})`, '{{instance}}']],
-      description: 'When a message of dupwatch\'s own last came back through the slot. It proves that the pipe is not deaf. 0 where heartbeats are off.',
+      description: 'When a message of dupwatch\'s own last came back through the slot. It proves that changes come through. 0 where heartbeats are off.',
     }),
     series({
       title: 'Heartbeat round trip', unit: 's', alert: 'DupwatchHeartbeatStale',
       queries: [[quantile('0.5', 'dupwatch_heartbeat_roundtrip_seconds'), 'median'], [quantile('0.99', 'dupwatch_heartbeat_roundtrip_seconds'), 'p99']],
-      description: 'From writing such a message to its return; 0 where none returned. Good: some milliseconds; a large transaction delays it.',
+      description: 'Time from writing a heartbeat to its return; 0 where none returned. Good: some milliseconds; a large transaction delays it.',
     }),
     series({
       title: 'Disconnects and errors', unit: 'short', alert: 'DupwatchDecodeErrors', bars: true, stack: true,
@@ -83,15 +83,15 @@ const stream = {
         [moved(`sum by (reason) (increase(${select('dupwatch_decode_errors_total')}[$__rate_interval]))`, 'dupwatch_decode_errors_total', 'reason'), 'decode {{reason}}'],
         [`sum(increase(${select('dupwatch_heartbeat_failures_total')}[$__rate_interval]))`, 'heartbeat not written'],
       ],
-      description: 'A restart of Postgres disconnects once. A message that cannot be decoded holds rows that were not checked: never good. A heartbeat that cannot be written says nothing of the stream.',
+      description: 'A restart of Postgres disconnects once. A message that cannot be decoded holds rows that were not checked: never good. A failed heartbeat write says nothing about the stream.',
     }),
     series({
       title: 'Rows seen again', unit: 'ops', alert: 'DupwatchNotStreaming',
       queries: [[rate('dupwatch_redeliveries_total'), '{{instance}}']],
-      description: 'The same run and id once more, which is no duplicate: after a reconnect, or where a read-back was ahead of the stream.',
+      description: 'The same run and id again, which is not a duplicate: after a reconnect, or where a read-back was ahead of the stream.',
     }),
     series({
-      title: 'Order of commits against ids', unit: 's', alert: 'DupwatchDetectionSlowBurn',
+      title: 'Commit order versus id order', unit: 's', alert: 'DupwatchDetectionSlowBurn',
       queries: [[quantile('0.99', 'dupwatch_commit_order_inversion_seconds'), 'p99']],
       description: 'How much older an event\'s id is than the newest committed before it in its run. Replay reads by id, so what commits late is read early.',
     }),
@@ -104,7 +104,7 @@ const index = {
     series({
       title: 'Memory of the index', unit: 'bytes', ceilings: true, alert: 'DupwatchIndexNearLimit',
       queries: [[gauge('dupwatch_index_memory_bytes'), 'used {{instance}}'], [gauge('dupwatch_index_memory_limit_bytes'), 'limit {{instance}}']],
-      description: 'Below the limit runs stay in memory; at it the coldest leave and are read back when they go on. That costs queries, never a finding.',
+      description: 'Below the limit runs stay in memory; at the limit the least recently used leave and are read back when they continue. That costs queries, never a finding.',
     }),
     series({
       title: 'Runs and rows in the index', unit: 'short', alert: 'DupwatchIndexNearLimit',
@@ -114,7 +114,7 @@ const index = {
     series({
       title: 'Runs that left the index', unit: 'ops', alert: 'DupwatchIndexThrashing',
       queries: [[rate('dupwatch_index_evictions_total', ['reason']), '{{reason}}']],
-      description: 'By reason. Evictions for want of memory mean that index.memory_max is small for this load.',
+      description: 'By reason. Evictions for lack of memory mean that index.memory_max is too small for this load.',
     }),
     series({
       title: 'Read-backs', unit: 'ops', alert: 'DupwatchReadBackFailing',
@@ -122,11 +122,11 @@ const index = {
         [rate('dupwatch_read_backs_total'), 'queries {{instance}}'], [rate('dupwatch_read_back_runs_total'), 'runs {{instance}}'],
         [rate('dupwatch_read_back_rows_total'), 'rows {{instance}}'], [rate('dupwatch_read_back_failures_total'), 'failures {{instance}}'],
       ],
-      description: 'Runs that are not in the index are read from the table when they go on. Failures are repeated; while they last those runs wait.',
+      description: 'Runs that are not in the index are read from the table when they continue. Failures are retried; meanwhile those runs wait.',
     }),
     series({
       title: 'Runs waiting to be read back', unit: 'short', alert: 'DupwatchReadBackFailing', queries: [instances('dupwatch_read_back_pending_runs')],
-      description: 'Good: near 0. After a start over many open runs it rises and falls.',
+      description: 'Good: near 0. After a start with many open runs it rises and falls.',
     }),
     series({
       title: 'Baseline scan', unit: 'short', ceilings: true, alert: 'DupwatchBaselineStalled',
@@ -134,7 +134,7 @@ const index = {
       description: 'Runs that the scan of the table has judged, and the estimate of how many there are (0: not known). The scan closes coverage gaps.',
     }),
     series({
-      title: 'Findings on their way', unit: 'short', width: 8, alert: 'DupwatchFindingsNotDurable',
+      title: 'Pending findings', unit: 'short', width: 8, alert: 'DupwatchFindingsNotDurable',
       queries: [
         [gauge('dupwatch_findings_waiting'), 'for the table {{instance}}'],
         [`sum by (store) (increase(${select('dupwatch_findings_write_failures_total')}[$__rate_interval]))`, 'failed writes, {{store}}'],
@@ -149,7 +149,7 @@ const index = {
         [moved(`sum by (outcome) (increase(${select('dupwatch_quarantine_findings_total')}[$__rate_interval]))`, 'dupwatch_quarantine_findings_total', 'outcome'), '{{outcome}}'],
         [`sum by (instance) (${select('dupwatch_quarantine_waiting_findings')})`, 'waiting {{instance}}'],
       ],
-      description: 'Fatal rows that quarantine.mode is for, and what became of them. Nothing in observe mode, the default. Good: removed, and no failed or dropped.',
+      description: 'Fatal rows that quarantine.mode applies to, by outcome. Nothing in observe mode, the default. Good: removed, and no failed or dropped.',
     }),
     series({
       title: 'Without the stream', unit: 'short', width: 8, alert: 'DupwatchPolling', bars: true, stack: true,
@@ -164,27 +164,27 @@ const index = {
     stat({
       title: 'State of the scan', unit: 'short', width: 5, alert: 'DupwatchBaselineFailed', name: true, noValue: 'not scraped', limits: [],
       queries: [[`max by (state) (${select('dupwatch_baseline_state')}) == 1`, '{{state}}']],
-      description: 'Good: complete, or running after a gap. failed: it is tried again by itself.',
+      description: 'Good: complete, or running after a gap. failed: it is retried automatically.',
     }),
     stat({
       title: 'State of quarantine', unit: 'short', width: 5, alert: 'DupwatchQuarantineTripped', name: true, noValue: 'not scraped', limits: [],
       queries: [[`max by (state) (${select('dupwatch_quarantine_state')}) == 1`, '{{state}}']],
-      description: 'Good: ready, or off where quarantine.mode is observe. tripped: it stopped itself, and a person lets it go on.',
+      description: 'Good: ready, or off where quarantine.mode is observe. tripped: it stopped itself; dupwatch quarantine resume lets it continue.',
     }),
     stat({
-      title: 'Log lines left out', unit: 'short', width: 5, decimals: 0, alert: 'DupwatchFatalBurst', limits: [[1, 'orange']],
+      title: 'Suppressed log lines', unit: 'short', width: 5, decimals: 0, alert: 'DupwatchFatalBurst', limits: [[1, 'orange']],
       queries: [[`sum(increase(${select('dupwatch_findings_log_suppressed_total')}[$__range])) or vector(0)`, 'left out']],
-      description: 'Findings that findings.log_rate_max kept out of the log in the time shown. findings.file and /api/findings have them.',
+      description: 'Findings that findings.log_rate_max kept out of the log in the selected time. findings.file and /api/findings have them.',
     }),
     stat({
       title: 'Findings changed', unit: 'short', width: 5, decimals: 0, alert: 'DupwatchFatalFindings', limits: [],
       queries: [[`sum(increase(${select('dupwatch_finding_changes_total')}[$__range])) or vector(0)`, 'changed']],
-      description: 'Findings told again in the time shown because their severity, state or rows changed.',
+      description: 'Findings reported again in the selected time because their severity, state or rows changed.',
     }),
     stat({
       title: 'Truncated', unit: 'short', decimals: 0, alert: 'DupwatchTableChanged', limits: [[1, 'orange']],
       queries: [[`sum(increase(${select('dupwatch_table_truncates_total')}[$__range])) or vector(0)`, 'truncates']],
-      description: 'How often the watched table was truncated in the time shown. Good: 0.',
+      description: 'How often the watched table was truncated in the selected time. Good: 0.',
     }),
   ],
 };
@@ -199,19 +199,19 @@ const processRow = {
     series({
       title: 'Resident memory', unit: 'bytes', alert: 'DupwatchIndexNearLimit', width: 8,
       queries: [instances('process_resident_memory_bytes')],
-      description: 'The index and little else. Good: below index.memory_max and some tens of MiB.',
+      description: 'Mostly the index. Good: below index.memory_max plus some tens of MiB.',
     }),
     series({
       title: 'File descriptors', unit: 'percentunit', alert: 'DupwatchRestarting', width: 8,
       queries: [[`${gauge('process_open_fds')} / ${gauge('process_max_fds')}`, '{{instance}}']],
-      description: 'Open ones as a share of how many the process may have. At most four go to the database, the others to HTTP clients and files.',
+      description: 'Open descriptors as a share of the limit. At most four are database connections; the others are HTTP clients and files.',
     }),
   ],
 };
 
 export const internals = dashboard({
   uid: 'dupwatch-internals', title: 'dupwatch / Slot and internals',
-  description: 'What dupwatch\'s slot holds back on the primary, and how the stream, the index, the scans and the process do.',
+  description: 'What dupwatch\'s slot retains on the primary, and the state of the stream, the index, the scans and the process.',
   links: [['Overview', 'dupwatch-overview']],
   rows: [slot, stream, index, processRow],
 });

@@ -4,7 +4,7 @@ import { dashboard, gauge, moved, quantile, rate, select, series, stat, table } 
 const open = (severity) => `sum(${select('dupwatch_open_findings', `severity="${severity}"`)}) or vector(0)`;
 
 const verdict = {
-  title: 'Is anything broken, can I trust that, since when',
+  title: 'Status',
   panels: [
     stat({
       title: 'Open fatal findings', unit: 'short', alert: 'DupwatchFatalFindings', queries: [[open('fatal'), 'fatal']], limits: [[1, 'red']],
@@ -13,10 +13,10 @@ const verdict = {
     stat({
       title: 'Runs lost in 24 h', unit: 'short', decimals: 0, alert: 'DupwatchRunsLost', limits: [[0.5, 'red']],
       queries: [[`sum(increase(${select('dupwatch_findings_total', 'rule="run_lost"', 'origin="stream"')}[1d])) or vector(0)`, 'lost']],
-      description: 'Runs that failed behind a fatal row. Good: 0. dupwatch explain RUN_ID prints how one can be revived.',
+      description: 'Runs that failed after a fatal row. Good: 0. dupwatch explain RUN_ID prints how one can be revived.',
     }),
     stat({
-      title: 'Watching?', unit: 'short', alert: 'DupwatchNotReady', limits: [], texts: { 0: ['BLIND', 'red'], 1: ['Watching', 'green'] },
+      title: 'Health', unit: 'short', alert: 'DupwatchNotReady', limits: [], texts: { 0: ['BLIND', 'red'], 1: ['Watching', 'green'] },
       // An instance whose scrape fails has no dupwatch_ready and must count as blind.
       queries: [[`min(${select('dupwatch_ready')} or on (job, instance) (0 * ${select('up')})) or vector(0)`, 'ready']],
       description: 'Watching: every instance streams and has caught up. BLIND: at least one does not, or cannot be scraped, and its zeros mean nothing; /readyz says why.',
@@ -24,7 +24,7 @@ const verdict = {
     stat({
       title: 'Open coverage gaps', unit: 'short', alert: 'DupwatchCoverageGap', limits: [[1, 'red']],
       queries: [[`sum(${select('dupwatch_open_coverage_gaps')}) or vector(0)`, 'gaps']],
-      description: 'Stretches of the log that were not seen and that no scan has closed. Good: 0. A scan begins by itself; while one is open, no finding does not mean that nothing is wrong.',
+      description: 'Parts of the log that were not seen and that no scan has checked yet. Good: 0. A scan starts automatically; while a gap is open, there may be duplicates dupwatch has not seen.',
     }),
     stat({
       title: 'Covered since', unit: 'dateTimeFromNow', alert: 'DupwatchCoverageGap', texts: { 0: ['Not complete', 'red'] },
@@ -34,7 +34,7 @@ const verdict = {
     stat({
       title: 'Running since', unit: 'dateTimeFromNow', alert: 'DupwatchRestarting', texts: { 0: ['Not running', 'red'] },
       queries: [[`1000 * min(${select('process_start_time_seconds')}) or vector(0)`, 'start']],
-      description: 'When the process that has run longest was started. Counters begin at 0 at a start; the blue marks show each.',
+      description: 'When the process that has been running longest was started. Counters begin at 0 at each start; blue marks show the starts.',
     }),
   ],
 };
@@ -50,7 +50,7 @@ const findings = {
     series({
       title: 'Open findings', unit: 'short', alert: 'DupwatchFatalFindings', severities: true,
       queries: [[`sum by (severity) (${select('dupwatch_open_findings')})`, '{{severity}}']],
-      description: 'Findings whose rows are in the log of a run that goes on, by severity. Good: no fatal and no conflict.',
+      description: 'Findings whose rows are in the log of a run that has not ended, by severity. Good: no fatal and no conflict.',
     }),
     table({
       title: 'Open findings by rule', unit: 'short', alert: 'DupwatchConflicts', columns: { rule: 'Rule', severity: 'Severity', Value: 'Open' },
@@ -58,9 +58,9 @@ const findings = {
       description: 'Every rule and severity with its open findings. config/rules has a page for each rule.',
     }),
     table({
-      title: 'Findings in the time shown', unit: 'short', alert: 'DupwatchHarmlessDuplicates', columns: { rule: 'Rule', severity: 'Severity', origin: 'Origin', Value: 'New' },
+      title: 'Findings in the selected time', unit: 'short', alert: 'DupwatchHarmlessDuplicates', columns: { rule: 'Rule', severity: 'Severity', origin: 'Origin', Value: 'New' },
       queries: [[`round(sum by (rule, severity, origin) (increase(${select('dupwatch_findings_total')}[$__range])))`, '']],
-      description: 'New findings by rule, severity and origin. Origin scan: found by reading the table, after the fact. Standing harmless duplicates call for an upgrade of the engine.',
+      description: 'New findings by rule, severity and origin. Origin scan: found by reading the table, after the fact. Steady harmless duplicates call for an upgrade of the engine.',
     }),
   ],
 };
@@ -76,7 +76,7 @@ const detection = {
     series({
       title: 'Events', unit: 'ops', alert: 'DupwatchStreamSilent', stack: true,
       queries: [[moved(rate('dupwatch_events_received_total', ['event_type']), 'dupwatch_events_received_total', 'event_type'), '{{event_type}}']],
-      description: 'Rows of the event log received per second, by the types that came in the time shown. Nothing while workers are busy means that nothing is checked.',
+      description: 'Rows of the event log received per second, by the types that came in the selected time. Nothing while workers are busy means that nothing is checked.',
     }),
     series({
       title: 'Lag', unit: 's', alert: 'DupwatchLagHigh', limits: [[60, 'red']],
@@ -93,7 +93,7 @@ const detection = {
 
 export const overview = dashboard({
   uid: 'dupwatch-overview', title: 'dupwatch / Overview',
-  description: 'Duplicate events in the workflow log: what is broken, whether that can be trusted, and since when.',
+  description: 'Duplicate events in the workflow log: what is broken, whether dupwatch is watching, and since when.',
   links: [['Slot and internals', 'dupwatch-internals']],
   rows: [verdict, findings, detection],
 });

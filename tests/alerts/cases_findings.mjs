@@ -7,18 +7,18 @@ const total = (severity, rule = 'duplicate_created', origin = 'stream') => `dupw
 
 const fatal = (count, rule = 'duplicate_created') => ({
   labels: { ...labels, rule },
-  description: `${count} fatal findings of rule ${rule} at db1, open or new. /api/findings and the log name the runs; dupwatch explain RUN_ID shows one and the SQL that saves it.`,
+  description: `Fatal findings of rule ${rule} at db1, open or new: ${count}. /api/findings and the log name the runs; dupwatch explain RUN_ID shows one and the SQL that saves it.`,
 });
 const lost = (count) => ({
-  labels, description: `About ${count} runs failed behind a fatal finding at db1 within 1h. dupwatch explain RUN_ID prints how one can be revived.`,
+  labels, description: `Runs that failed after a fatal finding at db1 within 1h: about ${count}. dupwatch explain RUN_ID prints how one can be revived.`,
 });
 const conflict = (count) => ({
   labels: { ...labels, rule: 'second_terminal' },
-  description: `${count} conflicts of rule second_terminal at db1, open or new. The runs do not fail by themselves; what they did may be wrong.`,
+  description: `Conflicts of rule second_terminal at db1, open or new: ${count}. The runs do not fail by themselves; what they did may be wrong.`,
 });
 const harmless = (count) => ({
   labels,
-  description: `About ${count} harmless duplicates at db1 within 1d. The cure is @workflow/world-postgres 4.1.2 or later, whose unique index refuses them; run dupwatch audit --before-migration first.`,
+  description: `Harmless duplicates at db1 within 1d: about ${count}. The cure is @workflow/world-postgres 4.1.2 or later, whose unique index refuses them; run dupwatch audit --before-migration first.`,
 });
 
 export const cases = [
@@ -54,7 +54,7 @@ export const cases = [
     name: 'twenty-one of two rules within ten minutes',
     series: { [total('fatal')]: '0 0 11x40', [total('fatal', 'slot_gap')]: '0 0 10x40' },
     checks: ['2m', '11m'].map((time) => [time, [{
-      labels, description: 'About 21 new fatal findings at db1 within 10m. Stop the second worker first, then look at single runs.',
+      labels, description: 'New fatal findings at db1 within 10m: about 21. Stop the second worker first, then look at single runs.',
     }]]).concat([['1m', []], ['12m', []]]),
   },
   {

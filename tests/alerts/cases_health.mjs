@@ -41,7 +41,7 @@ export const cases = [
     name: 'the fourth restart within an hour; of another job never',
     series: { [`process_start_time_seconds{${at}}`]: '1 2 3 4 5x100', 'process_start_time_seconds{job="node",instance="db1"}': '1 2 3 4 5 6 7x100' },
     checks: [['3m', []], ['61m', []], ...['4m', '60m'].map((time) => [time, fires(
-      '4 restarts within 1h at db1. Its last log line and its exit code say why.',
+      'Restarts within 1h at db1: 4. Its last log line and its exit code say why.',
     )])],
   },
   {
@@ -52,7 +52,7 @@ export const cases = [
       [`dupwatch_config_last_reload_successful{${on('db2')}}`]: '0x4 1x20',
     },
     checks: [['5m', []], ['6m', fires(
-      'dupwatch at db1 did not take the configuration file when it was told to reload. Its log names every error; with this file it would not start either.',
+      'dupwatch at db1 rejected the configuration file on reload. Its log names every error; it would not start with this file either.',
     )]],
   },
   {

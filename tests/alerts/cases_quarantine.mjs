@@ -5,7 +5,7 @@ const is = (state) => `dupwatch_quarantine_state{${at},state="${state}"}`;
 const became = (outcome) => `dupwatch_quarantine_findings_total{${at},outcome="${outcome}"}`;
 
 const tripped = 'The circuit is open at db1: more rows than the limits allow, or one that the log does not explain. dupwatch quarantine status says which.';
-const unavailable = 'At db1 a right, a table or the connection is missing; its log and /api/status say which. Findings are told as ever.';
+const unavailable = 'At db1 a right, a table or the connection is missing; its log and /api/status say which. Findings are still reported.';
 
 export const cases = [
   {

@@ -19,7 +19,7 @@ const both = (quiet, times, describe) => [
   ...times.map((time) => [time, [exported, cnpg].map((of) => ({ labels: of, description: describe(of.instance) }))]),
 ];
 const fires = (description, more = {}) => [{ labels: { ...labels, ...more }, description }];
-const soon = (left) => fires(`By the trend of the last 30m slot dupwatch of db1 has no WAL left to be safe in 14400 s (${left}).`);
+const soon = (left) => fires(`By the trend of the last 30m slot dupwatch of db1 runs out of safe WAL within 4 h (${left}).`);
 const DIFF = 'pg_replication_slots_pg_wal_lsn_diff';
 const ACTIVE = 'pg_replication_slots_active';
 const LIMIT = 'pg_settings_max_slot_wal_keep_size_bytes';
@@ -61,14 +61,14 @@ export const cases = [
     name: 'unreserved or lost; extended is not',
     series: { [status('db1', 'unreserved')]: '0 0 1x10', [status('db1', 'extended')]: '1x20', [status('db2', 'lost')]: '0x10' },
     checks: [['1m', []], ['2m', fires(
-      'Slot dupwatch of db1 is unreserved: it needed WAL beyond max_slot_wal_keep_size. What it misses only an audit finds.', { wal_status: 'unreserved' },
+      'Slot dupwatch of db1 is unreserved: it needed WAL beyond max_slot_wal_keep_size. Only an audit finds what it missed.', { wal_status: 'unreserved' },
     )]],
   },
   {
     alert: 'DupwatchSlotLost',
     name: 'lost',
     series: { [status('db1', 'lost')]: '0 1x10' },
-    checks: [['0m', []], ['1m', fires('Slot dupwatch of db1 is lost: it needed WAL beyond max_slot_wal_keep_size. What it misses only an audit finds.', { wal_status: 'lost' })]],
+    checks: [['0m', []], ['1m', fires('Slot dupwatch of db1 is lost: it needed WAL beyond max_slot_wal_keep_size. Only an audit finds what it missed.', { wal_status: 'lost' })]],
   },
   {
     alert: 'DupwatchFuseBlown',
@@ -78,7 +78,7 @@ export const cases = [
       ...['1m', '62m'].map((time) => [time, []]),
       ...['2m', '60m'].map((time) => [time, [{
         labels: { job: 'dupwatch', instance: 'db1' },
-        description: 'About 1 times within 1h at db1: the slot reached slot.max_retained_wal and was dropped to spare the disk of the primary. What holds a slot back is still there.',
+        description: 'The slot of db1 reached slot.max_retained_wal and was dropped to spare the disk of the primary; times within 1h: about 1. Whatever held it back is still there.',
       }]]),
     ],
   },
@@ -101,7 +101,7 @@ export const cases = [
       [series(ACTIVE, exported)]: '1 0x20', [series(`cnpg_${ACTIVE}`, cnpg)]: '1 0x20',
       [series(ACTIVE, exported, other)]: '0x20', [series(`cnpg_${ACTIVE}`, cnpg, other)]: '0x20',
     },
-    checks: both(['0m', '10m'], ['11m'], (instance) => `Slot dupwatch on ${instance} is not active (0): dupwatch is down, cannot connect, or was removed without dupwatch drop.`),
+    checks: both(['0m', '10m'], ['11m'], (instance) => `Slot dupwatch on ${instance} is not active: dupwatch is down, cannot connect, or was removed without dupwatch drop.`),
   },
   {
     alert: 'DupwatchSlotInactive',
@@ -117,7 +117,7 @@ export const cases = [
       [series(DIFF, exported, { instance: 'pg2' })]: `${10 * GiB}x20`, [series(`cnpg_${DIFF}`, cnpg, { instance: 'pod2' })]: `${10 * GiB}x20`,
       [series(DIFF, exported, other)]: `${90 * GiB}x20`,
     },
-    checks: both(['2m'], ['3m'], (instance) => `Slot dupwatch on ${instance} retains 10GiB. The database comes first: drop the slot if nothing catches up.`),
+    checks: both(['2m'], ['3m'], (instance) => `Slot dupwatch on ${instance} retains 10GiB. The database comes first: if it cannot catch up, drop the slot.`),
   },
   {
     alert: 'DupwatchOrphanSlotFillPredicted',
@@ -127,13 +127,13 @@ export const cases = [
       [series(DIFF, exported, { instance: 'pg2' })]: `0+${30 * MiB}x40`, [series(`cnpg_${DIFF}`, cnpg, { instance: 'pod2' })]: `0+${30 * MiB}x40`,
       [series(DIFF, exported, other)]: `0+${90 * MiB}x40`,
     },
-    checks: both(['10m'], ['11m'], (instance) => `By the trend of the last 30m slot dupwatch on ${instance} retains 12.26GiB in 14400 s.`),
+    checks: both(['10m'], ['11m'], (instance) => `By the trend of the last 30m slot dupwatch on ${instance} will retain 12.26GiB in 4 h.`),
   },
   {
     alert: 'DupwatchOrphanSlotFillPredicted',
     name: 'half an hour is looked at: sixteen flat minutes do not end it, forty-five do',
     series: { [series(DIFF, exported)]: `0+${200 * MiB}x30 ${6000 * MiB}x60`, [series(`cnpg_${DIFF}`, cnpg)]: `0+${200 * MiB}x30 ${6000 * MiB}x60` },
-    checks: both(['75m'], ['46m'], (instance) => `By the trend of the last 30m slot dupwatch on ${instance} retains 27.69GiB in 14400 s.`),
+    checks: both(['75m'], ['46m'], (instance) => `By the trend of the last 30m slot dupwatch on ${instance} will retain 27.69GiB in 4 h.`),
   },
   {
     alert: 'DupwatchOrphanSlotUnbounded',
@@ -155,7 +155,7 @@ export const cases = [
       .map(([instance, slot, value]) => [`pg_replication_slots_wal_status{job="postgres",instance="${instance}",slot_name="${slot}",slot_type="logical",wal_status="${value}"}`, '_ 1x10'])),
     checks: [['0m', []], ['1m', [['pg1', 'lost'], ['pg4', 'unreserved']].map(([instance, value]) => ({
       labels: { job: 'postgres', instance, slot_name: 'dupwatch', slot_type: 'logical', wal_status: value },
-      description: `Slot dupwatch on ${instance} is ${value} (value 1). What it misses only an audit finds.`,
+      description: `Slot dupwatch on ${instance} is ${value}. Only an audit finds what it missed.`,
     }))]],
   },
 ];

@@ -22,7 +22,7 @@ export const cases = [
     name: 'five minutes after the last sample',
     series: { [`dupwatch_build_info{${at},version="1"}`]: '1x5 stale', 'up{job="node",instance="db1"}': '1x20' },
     checks: [['5m', []], ['10m', []], ['11m', [{
-      labels: { job: 'dupwatch' }, description: 'Nothing with job dupwatch shows dupwatch_build_info: the log is not watched, or not by a dupwatch that is scraped.',
+      labels: { job: 'dupwatch' }, description: 'No target of job dupwatch exposes dupwatch_build_info: the log is not watched, or dupwatch is not scraped.',
     }]]],
   },
   {
@@ -127,7 +127,7 @@ export const cases = [
     alert: 'DupwatchTableChanged',
     name: 'two minutes',
     series: { [`dupwatch_table_identity_ok{${at}}`]: '1 0x20' },
-    checks: around(['0m', '2m'], ['3m'], 'dupwatch_table_identity_ok is 0 at db1: a rename, a new table of the same name or a changed publication ends the events without an error. The log has found=.'),
+    checks: around(['0m', '2m'], ['3m'], 'dupwatch_table_identity_ok is 0 at db1: after a rename, with a new table of the same name or a changed publication, events stop without an error. The log line with reason=table_changed says what was found.'),
   },
   { alert: 'DupwatchTableChanged', name: 'a rename and back is quiet', series: { [`dupwatch_table_identity_ok{${at}}`]: '1 0 1x20' }, checks: [['2m', []], ['5m', []]] },
   {
@@ -140,7 +140,7 @@ export const cases = [
     alert: 'DupwatchCoverageGap',
     name: 'half an hour without a scan that closes it',
     series: { [`dupwatch_open_coverage_gaps{${at},reason="slot_created"}`]: '0 1x40', [`dupwatch_open_coverage_gaps{${at},reason="first_start"}`]: '0x41' },
-    checks: around(['0m', '30m'], ['31m'], '1 open gap at db1, reason slot_created: until a scan closes it, no finding does not mean that nothing is wrong. /api/status has its positions.', { reason: 'slot_created' }),
+    checks: around(['0m', '30m'], ['31m'], 'A coverage gap is open at db1, reason slot_created: until a scan closes it, there may be duplicates dupwatch has not seen. /api/status has its positions.', { reason: 'slot_created' }),
   },
   { alert: 'DupwatchCoverageGap', name: 'a gap that a scan closes is quiet', series: { [`dupwatch_open_coverage_gaps{${at},reason="slot_created"}`]: '0 1x20 0x40' }, checks: [['20m', []], ['55m', []]] },
   {
@@ -154,7 +154,7 @@ export const cases = [
     alert: 'DupwatchBaselineStalled',
     name: 'half an hour without one more run',
     series: { [`dupwatch_baseline_runs{${at}}`]: '0+10x10 100x60', [state('running')]: '1x80' },
-    checks: around(['39m'], ['40m'], 'No run was judged within 30m at db1 (changes: 0). A query may wait for a lock.'),
+    checks: around(['39m'], ['40m'], 'No run was judged within 30m at db1 (runs judged: 0). A query may wait for a lock.'),
   },
   {
     alert: 'DupwatchBaselineStalled',
@@ -170,7 +170,7 @@ export const cases = [
     alert: 'DupwatchLagHigh',
     name: 'above a minute for five',
     series: { [`dupwatch_stream_lag_seconds{${at}}`]: '0 61x20', [`dupwatch_stream_lag_seconds{${on('db2')}}`]: '60x20' },
-    checks: around(['5m'], ['6m'], 'db1 is 1m 1s behind: findings come that late, and the slot retains WAL.'),
+    checks: around(['5m'], ['6m'], 'db1 is 1m 1s behind: findings are that late, and the slot retains WAL.'),
   },
   {
     alert: 'DupwatchWebhookFailing',

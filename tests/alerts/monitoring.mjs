@@ -143,7 +143,7 @@ const LIMIT_SQL = `SELECT CASE setting WHEN '-1' THEN '-1' ELSE (setting::bigint
 export async function slotExporter(t, cluster) {
   const client = await cluster.client();
   t.after(() => client.end());
-  return serve(t, async (request, response) => {
+  return serve(t, async (_request, response) => {
     const { rows } = await client.query(SLOT_SQL);
     const [limit] = (await client.query(LIMIT_SQL)).rows;
     const lines = [`pg_settings_max_slot_wal_keep_size_bytes ${limit.bytes}`];

@@ -56,7 +56,7 @@ function tell() {
 }
 
 service.on('start', () => { began = performance.now(); });
-service.on('data', (lsn, message) => {
+service.on('data', (_lsn, message) => {
   const row = rowOf(message);
   if (row) take(row);
 });

@@ -52,7 +52,7 @@ test('every query has data, idle and after findings, and every metric and label 
     return Number((await prometheus.query(fill(expr)))[0].value[1]);
   };
   assert.equal(await value('Open fatal findings'), 0);
-  assert.equal(await value('Watching?'), 1);
+  assert.equal(await value('Health'), 1);
   await findSome(all, 4);
   await scrapes(prometheus, 3);
   await assertData(prometheus);
@@ -60,5 +60,5 @@ test('every query has data, idle and after findings, and every metric and label 
   assert.ok(await value('Covered since') > 0);
   // A dupwatch that is gone must not look like one that has nothing to say.
   await all.daemon.stop();
-  await until('the verdict BLIND', async () => await value('Watching?') === 0);
+  await until('the verdict BLIND', async () => await value('Health') === 0);
 });

@@ -15,6 +15,7 @@ import { takePicture } from '../page/picture.mjs';
 import { fill, findSome, scene, scrapes } from './dashboards.mjs';
 
 const folder = fileURLToPath(new URL('render/', import.meta.url));
+const modules = fileURLToPath(new URL('../../node_modules', import.meta.url));
 const pictures = new URL('../../dashboards/pictures/', import.meta.url);
 const SHOWN_MAX = 60; // seconds
 
@@ -23,8 +24,8 @@ function bundle(target) {
   const args = ['panels.jsx', '--bundle', '--format=iife', '--jsx=automatic', '--minify', '--define:process.env.NODE_ENV="production"',
     '--define:global=window', '--main-fields=browser,module,main', ...['svg', 'woff2', 'png', 'ttf'].map((type) => `--loader:.${type}=dataurl`),
     // The CommonJS builds: in the others some default imports of old packages are the whole module.
-    ...['ui', 'data'].map((name) => `--alias:@grafana/${name}=./node_modules/@grafana/${name}/dist/cjs/index.cjs`), `--outfile=${target}/panels.js`];
-  const { status, stderr } = spawnSync(path.join(folder, 'node_modules/.bin/esbuild'), args, { cwd: folder, encoding: 'utf8' });
+    ...['ui', 'data'].map((name) => `--alias:@grafana/${name}=${modules}/@grafana/${name}/dist/cjs/index.cjs`), `--outfile=${target}/panels.js`];
+  const { status, stderr } = spawnSync(`${modules}/.bin/esbuild`, args, { cwd: folder, encoding: 'utf8' });
   assert.equal(status, 0, stderr);
   const read = (name) => fs.readFileSync(path.join(target, name), 'utf8');
   return { script: read('panels.js'), style: read('panels.css') };

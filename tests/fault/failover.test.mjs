@@ -57,8 +57,14 @@ class Scene {
   }
 
   /** Kills the primary and promotes the standby; afterwards the two have changed their places. */
-  async failOver() {
-    await this.primary.kill();
+  async failOver(switchover) {
+    if (switchover) {
+      const begun = performance.now();
+      await this.primary.stop('fast');
+      this.stoppedIn = performance.now() - begun;
+    } else {
+      await this.primary.kill();
+    }
     await this.standby.query('SELECT pg_promote()');
     [this.primary, this.standby] = [this.standby, this.primary];
     this.daemon.cluster = this.primary;
@@ -85,11 +91,12 @@ class Scene {
 
 const ROUNDS = [
   {}, {}, {},
+  { switchover: true, words: 'the old primary shut down' },
   { ahead: true, words: 'dupwatch ahead of the standby' },
   { unsynchronized: true, words: 'the slot not yet on the standby' },
 ];
 
-async function round(scene, number, { ahead = false, unsynchronized = false, words = 'the slot on the standby' }) {
+async function round(scene, number, { switchover = false, ahead = false, unsynchronized = false, words = 'the slot on the standby' }) {
   const { daemon, t } = scene;
   await scene.standbyJoins({ ahead, unsynchronized });
   if (!unsynchronized) await slotSynchronized(scene.standby, scene.primary);
@@ -105,7 +112,8 @@ async function round(scene, number, { ahead = false, unsynchronized = false, wor
   }
   const before = (await gapsOf(daemon)).length;
   const struck = performance.now();
-  await scene.failOver();
+  await scene.failOver(switchover);
+  if (switchover) assert.ok(scene.stoppedIn < 5000, `the primary went down in ${Math.round(scene.stoppedIn)} ms`);
   await daemon.until('the other timeline', async () => (await daemon.status().catch(() => undefined))?.timeline === number + 2, 60_000);
   const streams = (performance.now() - struck) / 1000;
   await load.more(20);
@@ -120,14 +128,14 @@ async function round(scene, number, { ahead = false, unsynchronized = false, wor
   assert.deepEqual(load.failures, []);
   assert.ok(gaps.includes('other_history'), `${gaps}`);
   if (ahead) assert.ok(gone >= 2, 'what was lost with the old primary is gone');
-  const line = `| failover ${number + 1}, pgoutput, Postgres 17 | primary killed, standby promoted, timeline ${number + 2}, ${words}`
+  const line = `| failover ${number + 1}, pgoutput, Postgres 17 | ${switchover ? `primary shut down in ${Math.round(scene.stoppedIn)} ms` : 'primary killed'}, standby promoted, timeline ${number + 2}, ${words}`
     + ` | streams after ${streams.toFixed(1)} s, covered after ${closed.toFixed(1)} s | ${result.expected} / ${result.found} / ${result.false_.length}`
     + `${gone ? `, ${gone} gone with their rows` : ''} | ${gaps.join(', ')} |`;
   t.diagnostic(line);
   if (process.env.DUPWATCH_FAULT_TABLE) fs.appendFileSync(process.env.DUPWATCH_FAULT_TABLE, `${line}\n`);
 }
 
-test('failover to a promoted standby, five times under load, pgoutput', { skip: full ? false : './test --full' }, async (t) => {
+test('failover to a promoted standby, six times under load, pgoutput', { skip: full ? false : './test --full' }, async (t) => {
   const scene = await Scene.open(t);
   const [{ failover }] = await scene.primary.query("SELECT failover FROM pg_replication_slots WHERE slot_name = 'dupwatch'");
   assert.equal(failover, true, 'dupwatch makes a failover slot');

@@ -94,6 +94,23 @@ for (const plugin of ['wal2json', 'pgoutput']) {
         return 'one hour ahead, two hours back and right again, by the wall clock';
       },
     });
+    fault('sessions ended one by one', {
+      config: { recheck: { interval: '1s' }, heartbeat: { interval: '1s' } },
+      async inject({ cluster, daemon, load }) {
+        const ended = { walsender: 0, 'client backend': 0 };
+        for (let round = 0; round < (full ? 200 : 12); round += 1) {
+          const kind = Object.keys(ended)[round % 2];
+          await daemon.until('the stream', async () => (await daemon.status()).state === 'streaming');
+          const [session] = await cluster.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+            WHERE application_name = 'dupwatch' AND backend_type = $1 ORDER BY random() LIMIT 1`, [kind]);
+          ended[kind] += session ? 1 : 0;
+          await sleep(Math.random() * 500);
+          await load.more(1);
+        }
+        assert.ok(ended.walsender > 3 && ended['client backend'] > 3, JSON.stringify(ended));
+        return `pg_terminate_backend of ${ended.walsender} walsenders and ${ended['client backend']} other sessions`;
+      },
+    });
     fault('table locked during read-back', {
       load: { pauseMs: 50 },
       async inject({ daemon, load }) {

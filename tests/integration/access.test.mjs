@@ -81,6 +81,24 @@ for (const plugin of ['wal2json', 'pgoutput']) {
       await daemon.stop();
     });
 
+    test('a publication that is dropped and made again', { skip: plugin === 'pgoutput' ? false : 'has none' }, async (t) => {
+      const daemon = await started(t);
+      await cluster.query('DROP PUBLICATION dupwatch');
+      await pair('wrun_unpublished');
+      await daemon.until('the reason', async () => /publication/.test(await (await daemon.fetch('/readyz')).text()));
+      // The rows in between are decoded by a catalogue without it, for ever.
+      await runSetup(cluster, daemon);
+      await pair('wrun_published');
+      await daemon.line('the step over', (line) => line.gap === 'poison_row');
+      await daemon.ready();
+      await daemon.until('a scan', async () => (await daemon.status()).coverage.complete_since !== null);
+      await pair('wrun_afterwards');
+      await daemon.caughtUp();
+      const known = new Set((await daemon.json('/api/findings?limit=1000')).findings.map((finding) => finding.run_id));
+      assert.ok(known.has('wrun_published') && known.has('wrun_afterwards'), daemon.tail());
+      await daemon.stop();
+    });
+
     test('a database that is dropped by force and made anew', async (t) => {
       const daemon = await started(t);
       await pair('wrun_dropped');

@@ -19,7 +19,7 @@ const ULID_RUNS = {
   'completed twice': [...BODY, 'step_completed@a'],
   'failed after completed, and completed again': [...BODY, 'step_failed@a', 'step_completed@a'],
   'wait completed twice': ['run_created', 'wait_created@w', 'wait_completed@w', 'wait_completed@w', 'wait_created@w'],
-  'wait created only behind its end': ['run_created', 'wait_completed@w', 'wait_created@w', 'wait_created@w'],
+  'wait created only after its end': ['run_created', 'wait_completed@w', 'wait_created@w', 'wait_created@w'],
   'hook disposed of twice': ['run_created', 'hook_created@h', 'hook_disposed@h', 'hook_disposed@h', 'hook_created@h'],
   'delivery after disposal': ['run_created', 'hook_created@h', 'hook_received@h', 'hook_disposed@h', 'hook_received@h'],
   'conflict with itself': ['run_created', 'hook_created@h', 'hook_conflict@h'],

@@ -44,14 +44,16 @@ function merge(base, over) {
 }
 
 /** Runs one command of the binary to its end; resolves {code, signal, stdout, stderr, lines}. onOutput gets the process with its first output. */
-export function runCommand(args, { env = {}, timeoutMs = 60_000, onOutput } = {}) {
+export function runCommand(args, { env = {}, timeoutMs = 60_000, onOutput, stdout: file } = {}) {
   return new Promise((resolve, reject) => {
-    const child = spawn(binary(), args, { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
+    const out = file === undefined ? 'pipe' : fs.openSync(file, 'w');
+    const child = spawn(binary(), args, { env: { ...process.env, ...env }, stdio: ['ignore', out, 'pipe'] });
+    if (file !== undefined) fs.closeSync(out);
     const timer = setTimeout(() => child.kill('SIGKILL'), timeoutMs);
     let stdout = '';
     let stderr = '';
     if (onOutput) child.stdout.once('data', () => onOutput(child));
-    child.stdout.on('data', (data) => { stdout += data; });
+    child.stdout?.on('data', (data) => { stdout += data; });
     child.stderr.on('data', (data) => { stderr += data; });
     child.on('error', reject);
     child.on('close', (code, signal) => {

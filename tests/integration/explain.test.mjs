@@ -48,7 +48,7 @@ async function explain(cluster, args, dsn = {}) {
 }
 
 /** The SQL of the printed text, as a person copies it: the indented block at its end. */
-const printedSql = (stdout) => (stdout.split('\nWhat can be done')[1] ?? '').split('\n').filter((line) => line.startsWith('    '))
+const printedSql = (stdout) => (stdout.split('\nHow to fix it')[1] ?? '').split('\n').filter((line) => line.startsWith('    '))
   .map((line) => line.slice(4)).join('\n');
 
 const findingsOf = async (cluster, run) => (await audit(cluster)).findings.filter(({ run_id: id }) => id === run);
@@ -81,11 +81,11 @@ test('the run of the original report', async (t) => {
       `   5  2026-04-24T03:06:40.452    +414 ms  step_completed   step …KTV4T4    ${ids[4]}`,
       `   6  2026-04-24T03:06:40.457      +5 ms  step_created     step …KTV4T4    ${ids[5]}`,
       '      ✗ fatal duplicate_created: two workers created the same step, wait, hook or attribute; '
-        + '4.x and 5.0 up to beta.41 find nobody to take it; later engines skip it',
+        + '4.x and 5.0 up to beta.41 have no handler waiting for this event, so replay fails; later engines skip it',
       `   7  2026-04-24T03:06:40.463      +6 ms  step_created     step …KTV4T5    ${ids[6]}`,
       `   8  2026-04-24T03:06:52.463      +12 s  step_started     step …KTV4T5    ${ids[7]}`,
       '',
-      'What can be done (dupwatch does none of it):',
+      'How to fix it (dupwatch has not changed anything):',
       '  - Move this row out of the log, as owner of the table. Replay does without it.',
       '',
       '    BEGIN;',
@@ -137,8 +137,8 @@ test('the run of the original report', async (t) => {
       [{ id: ids[5], run_id: RUN, at: '2026-04-24 03:06:40.457' }]);
     const healed = await explain(cluster, [RUN]);
     assert.equal(healed.code, 0);
-    assert.match(healed.stdout, /\n  > v4 +replays\n/);
-    assert.ok(healed.stdout.endsWith('\nNo rule speaks of this run.\n'));
+    assert.match(healed.stdout, /\n  > v4 +nothing known against it\n/);
+    assert.ok(healed.stdout.endsWith('\nNo findings for this run.\n'));
   });
 
   await t.test('an unknown run', async () => {
@@ -167,7 +167,7 @@ test('a run that has failed is revived by its plan', async (t) => {
   const { stdout, code } = await explain(cluster, [failed]);
   assert.equal(code, 1);
   assert.match(stdout, /: 11 events, ULIDs \(4\.x\), ended by run_failed\n/);
-  assert.match(stdout, /✗ fatal run_lost: the run failed behind a fatal finding; the run has failed; it can be revived only by hand\n/);
+  assert.match(stdout, /✗ fatal run_lost: the run failed after a fatal finding; the run has failed; it can be revived only by hand\n/);
   assert.match(stdout, /  - Move these 3 rows out of the log/);
   assert.match(stdout, /  - The failure deleted the rows of 1 open hooks and 1 open waits .*must be put back by hand from a backup/);
   assert.match(stdout, /  - Afterwards restart one worker process/);
@@ -185,7 +185,7 @@ test('plans of every shape: run as printed they leave nothing fatal, and never t
   const { findings } = await audit(cluster);
   // What a person has to decide on: two outcomes, a payload that would be lost, a run that nothing heals.
   const byHand = new Set(['failed after completed, and completed again', 'delivery after disposal', 'conflict before it, and after disposal',
-    'wait created only behind its end']);
+    'wait created only after its end']);
   const mended = [];
   for (const [name, run] of Object.entries(runs)) {
     const { stdout, code } = await explain(cluster, [run]);

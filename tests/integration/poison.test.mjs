@@ -5,7 +5,7 @@ import { installSchema } from '../writers/install_schema.mjs';
 import { EVENTS, assertTruth, daemonFor, eventId, full, insertEvents, serverWithSchema } from './scene.mjs';
 
 /** Writes a duplicate, the poison, another duplicate; then waits until all is judged and compares. */
-async function poisoned(t, cluster, daemon, poison, error, timeoutMs = 60_000) {
+async function poisoned(_t, cluster, daemon, poison, error, timeoutMs = 60_000) {
   await daemon.start();
   await cluster.query(`INSERT INTO workflow.workflow_runs (id, deployment_id, status, name) VALUES ('wrun_1', 'd', 'running', 'w')`);
   const duplicate = (step) => insertEvents(cluster, [0, 1].map(() => ({ run: 'wrun_1', type: 'step_created', correlation: step })));

@@ -296,7 +296,7 @@ test('300 acts killed at random: each row is in the log or kept, and all come ba
     const child = spawn(binary(), ['quarantine', 'apply', run, findings.get(run), '--yes', '--dsn', cluster.dsn({ user: ROLE })], { stdio: 'ignore' });
     const began = performance.now();
     const timer = setTimeout(() => child.kill('SIGKILL'), Math.random() * typical * 1.5);
-    const signal = await new Promise((resolve) => { child.on('close', (code, by) => resolve(by)); });
+    const signal = await new Promise((resolve) => { child.on('close', (_code, by) => resolve(by)); });
     clearTimeout(timer);
     if (signal) killed += 1;
     typical = signal ? typical * 1.02 : performance.now() - began;

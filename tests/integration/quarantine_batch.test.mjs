@@ -101,7 +101,7 @@ test('on a terminal it asks, with the numbers, and shows how far it is', async (
   const yes = onTerminal(['apply', '--from-audit', from, '--rate', '10'], 'y\n');
   assert.equal(yes.status, 1, yes.stdout);
   assert.match(yes.stdout, /\[#+\.+\] +\d+ %  \d of about 9 rows/);
-  assert.match(yes.stdout, /8 removed, 0 removed before, 0 no longer in the log, 1 refused \(1 not_fatal\)\r?\n/);
+  assert.match(yes.stdout, /8 removed, 0 already removed, 0 no longer in the log, 1 refused \(1 not_fatal\)\r?\n/);
   assert.match(yes.stdout, /run wrun_\w+: wevt_\w+ removed; entry \d+\r?\n/);
 
   const owner = (args, input) => spawnSync('script', ['-qec', shell(args).replace(ROLE, 'postgres'), '/dev/null'], { encoding: 'utf8', input });

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { latestFindings } from './ground_truth.mjs';
-import { daemonFor, EVENTS, eventId, full, insertEvents, runSetup, serverWithSchema } from './scene.mjs';
+import { daemonFor, EVENTS, eventId, full, insertEvents, serverWithSchema } from './scene.mjs';
 
 const run = (letter) => `wrun_01KAAAAAAA000000000000000${letter}`;
 const entity = (letter, kind = 'step') => `${kind}_01KAAAAAAB000000000000000${letter}`;

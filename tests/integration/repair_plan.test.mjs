@@ -44,11 +44,11 @@ test('the plan of a failed run, in a file, revives it once and then refuses', as
   const plain = await explain(cluster, [RUN]);
   const ended = await explain(cluster, [RUN, '--repair-plan', file]);
   assert.deepEqual([ended.code, ended.stdout], [1, plain.stdout], ended.stderr);
-  assert.match(ended.stderr, /plan 1\.sql holds the SQL; nobody has run it\n$/);
+  assert.match(ended.stderr, /plan 1\.sql holds the SQL; dupwatch has not run it\n$/);
   assert.deepEqual(await whole(cluster), before, 'dupwatch has run none of it');
   assert.equal(fs.statSync(file).mode & 0o777, 0o600);
   const text = fs.readFileSync(file, 'utf8');
-  assert.match(text, new RegExp(`^-- What would mend run ${RUN},\n-- by the log as it was at 20\\d\\d-`));
+  assert.match(text, new RegExp(`^-- What would repair run ${RUN},\n-- by the log as it was at 20\\d\\d-`));
   assert.match(text, /\n-- The run has failed already: /);
 
   const taken = await explain(cluster, [RUN, '--json', '--repair-plan', file]);
@@ -86,7 +86,7 @@ test('the files of all shapes leave nothing fatal that they speak of; without SQ
     assert.equal(code, findings.length ? 1 : 0, name);
     assert.equal(fs.existsSync(file), repair.sql.length > 0, name);
     if (!repair.sql.length) {
-      assert.match(stderr, /no SQL would mend this run: .* was not written/);
+      assert.match(stderr, /no SQL would repair this run: .* was not written/);
       continue;
     }
     written += 1;

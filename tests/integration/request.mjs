@@ -6,9 +6,9 @@ import https from 'node:https';
 export const basic = (user, password) => `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`;
 
 /** One request over a connection of its own; resolves {status, headers, body}; status 0 when the server hangs up or says nothing for 10 s. */
-export function ask(base, where, { method = 'GET', authorization, ca, headers = {} } = {}) {
+export function ask(base, where, { method = 'GET', authorization, ca, cert, key, headers = {} } = {}) {
   return new Promise((resolve) => {
-    const options = { method, agent: false, ca, timeout: 10_000, headers: { ...headers, ...(authorization === undefined ? {} : { authorization }) } };
+    const options = { method, agent: false, ca, cert, key, timeout: 10_000, headers: { ...headers, ...(authorization === undefined ? {} : { authorization }) } };
     const request = (base.startsWith('https') ? https : http).request(base + where, options, (response) => {
       let body = '';
       response.setEncoding('utf8').on('data', (data) => { body += data; });

@@ -104,7 +104,7 @@ const SQL = `
   UNION ALL
   SELECT run, 'slot_gap', 'fatal', id, coalesce(before, ''), NULL, NULL, '',
          EXISTS (SELECT FROM events e WHERE e.run = holes.run AND e.type IN ('run_completed', 'run_failed', 'run_cancelled'))
-  FROM holes`;
+  FROM holes WHERE NOT EXISTS (SELECT FROM stored WHERE stored.run = holes.run AND stored.id !~ '^evnt_0{10}[0-9]{16}$')`;
 
 /**
  * Every finding that the table's events call for: {run, rule, severity, duplicate, canonical, closing, entity, type, ended}.

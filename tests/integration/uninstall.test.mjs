@@ -2,7 +2,6 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { test } from 'node:test';
-import { audit } from './audit_truth.mjs';
 import { runCommand } from './daemon.mjs';
 import { guard } from './guard_scene.mjs';
 import { daemonFor, EVENTS, eventId, insertEvents, serverWithSchema } from './scene.mjs';

@@ -34,7 +34,7 @@ export async function openPage(browser, url, options = {}) {
   return { page, context, requests, errors };
 }
 
-const axeSource = fs.readFileSync(new URL('node_modules/axe-core/axe.min.js', import.meta.url), 'utf8');
+const axeSource = fs.readFileSync(new URL('../../node_modules/axe-core/axe.min.js', import.meta.url), 'utf8');
 
 /** What axe-core finds wrong; the rules of WCAG 2.2 A and AA and its best practices. */
 export async function accessibilityProblems(page) {

@@ -44,7 +44,7 @@ test('the page shows findings as they commit, is told of trouble, and can be use
     await seen;
     t.diagnostic(`from the commit to the page: ${(performance.now() - committed).toFixed(0)} ms`);
     await page.locator('#verdict.fatal').waitFor();
-    assert.match(await sentence.textContent(), /^1 fatal finding: the next replay of its run fails\. Watching since /);
+    assert.match(await sentence.textContent(), /^1 fatal finding: its run will fail on its next replay\. Watching since /);
     await findings.first().locator('summary').click();
     assert.match(await findings.first().locator('code').textContent(), /^dupwatch explain wrun_first$/);
     assert.equal(await findings.first().locator('.rows > li').count(), 3);

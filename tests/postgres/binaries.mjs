@@ -47,8 +47,8 @@ export function binaries(major, scratch, owner) {
     if (!fs.existsSync(path.join(folder, 'postgres'))) throw new Error(`no Postgres 15 in ${folder}: run ./test or ./quickstart once`);
     return folder;
   }
-  const root = path.join(here, 'node_modules', `postgres-${major}`);
-  if (!fs.existsSync(root)) throw new Error(`no Postgres ${major}: run npm ci --ignore-scripts in tests/postgres`);
+  const root = path.join(here, '../../node_modules', `postgres-${major}`);
+  if (!fs.existsSync(root)) throw new Error(`no Postgres ${major}: run npm ci --ignore-scripts --workspace=dupwatch-postgres-majors`);
   hydrateLinks(root);
   const folder = path.join(root, 'native', 'bin');
   if (spawnSync('test', ['-x', path.join(folder, 'postgres')], owner).status === 0) return folder;

@@ -4,8 +4,6 @@
 
 #include <sstream>
 
-#include "tests/unit/core/event_rows.hpp"
-
 namespace dupwatch::sim {
 namespace {
 
@@ -93,23 +91,38 @@ bool Inspector::is_covered(const oracle::Findings& on_disk, const oracle::Key& k
          (!late || on_disk.contains(oracle::Key{run, "duplicate_created", row}));
 }
 
+core::LastStates Inspector::file_states(bool on_disk) const {
+  core::LastStates states;
+  for (const auto& record : file_.records()) {
+    if (record.on_disk || !on_disk) states.take(record.finding);
+  }
+  return states;
+}
+
+core::LastStates Inspector::table_states() const {
+  core::LastStates states;
+  for (const auto& [id, finding] : table_.rows()) states.take(finding);
+  return states;
+}
+
 void Inspector::confirming(std::uint64_t position) {
   if (position < confirmed_) violated(fmt::format("I3 the position went back to {:X}", position));
   if (position == confirmed_) return;
-  core::LastStates on_disk;
-  for (const auto& record : file_.records()) {
-    if (record.on_disk) on_disk.take(record.finding);
-  }
+  confirming(position, "on disk", file_states(true));
+  if (options_.findings_table) confirming(position, "in the table", table_states());
+  // A position within a transaction would skip it as well.
+  confirmed_ = position;
+}
+
+void Inspector::confirming(std::uint64_t position, const char* where, const core::LastStates& states) {
   for (auto next = required_.upper_bound(confirmed_); next != required_.end() && next->first <= position;
        ++next) {
     for (const auto& [key, verdict] : next->second) {
-      if (is_covered(on_disk.states(), key, verdict)) continue;
+      if (is_covered(states.states(), key, verdict)) continue;
       violated(
-          fmt::format("I3 confirmed {:X} while this is not on disk: {}", position, describe(key, verdict)));
+          fmt::format("I3 confirmed {:X} while this is not {}: {}", position, where, describe(key, verdict)));
     }
   }
-  // A position within a transaction would skip it as well.
-  confirmed_ = position;
 }
 
 void Inspector::evicted(const core::Watch& watch) {
@@ -123,18 +136,21 @@ void Inspector::finished(std::uint64_t slot) {
   if (slot < server_.transactions().back().end_lsn) {
     violated(fmt::format("I1 the slot stays at {:X} although nothing is in its way", slot));
   }
+  finished("file", file_states(false));
+  if (options_.findings_table) finished("table", table_states());
+}
+
+void Inspector::finished(const char* where, const core::LastStates& last) {
   oracle::Findings expected;
   for (const auto& [run, findings] : truth_) expected.insert(findings.begin(), findings.end());
-  core::LastStates last;
-  for (const auto& record : file_.records()) last.take(record.finding);
   const auto states = last.current(expected);
   for (const auto& [key, verdict] : expected) {
     const auto state = states.find(key);
     if (state == states.end()) {
-      violated("I1 missed: " + describe(key, verdict));
+      violated(fmt::format("I1 missed in the {}: {}", where, describe(key, verdict)));
     } else if (!(state->second == verdict)) {
-      violated("I1 the last record is not the truth: " + describe(key, state->second) + "; it is " +
-               describe(key, verdict));
+      violated(fmt::format("I1 the last record in the {} is not the truth: {}; it is {}", where,
+                           describe(key, state->second), describe(key, verdict)));
     }
   }
   for (const auto& [key, verdict] : states) {

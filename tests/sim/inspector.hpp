@@ -10,14 +10,16 @@
 #include "daemon/core/watch.hpp"
 #include "tests/oracle/findings.hpp"
 #include "tests/sim/findings_file.hpp"
+#include "tests/sim/findings_table.hpp"
 #include "tests/sim/options.hpp"
 #include "tests/sim/server.hpp"
+#include "tests/unit/core/event_rows.hpp"
 
 namespace dupwatch::sim {
 
 /// Holds every step of the daemon against the promises of the design:
-///   I1  at the end the last record of every finding is what the oracle says, and at no time is a transaction
-///       confirmed whose findings are not on disk;
+///   I1  at the end the last record of every finding is what the oracle says, in the file and in the table,
+///       and at no time is a transaction confirmed whose findings are not in both, for good;
 ///   I2  nothing is ever reported that was not true of the rows that the daemon had then, or of all that were
 ///       committed, and nothing twice by one process; a later look at a table that lost no row finds nothing
 ///       new;
@@ -25,9 +27,12 @@ namespace dupwatch::sim {
 ///   I5  after each turn memory is within its bound, unless runs are pending.
 class Inspector {
  public:
-  Inspector(const Options& options, const Server& server, const FindingsFile& file)
-      : server_(server),
+  Inspector(const Options& options, const Server& server, const FindingsFile& file,
+            const FindingsTable& table)
+      : options_(options),
+        server_(server),
         file_(file),
+        table_(table),
         log_(oracle::workflow_devkit_log()),
         settings_(oracle_settings(options)) {}
 
@@ -53,11 +58,18 @@ class Inspector {
   void violated(std::string text);
   /// The run's findings by these rows, which are remembered as true once.
   [[nodiscard]] oracle::Findings judged(const Rows& rows, const std::string& run);
+  /// The last states in the file (what is on its disk alone, or all of it) and in the table.
+  [[nodiscard]] core::LastStates file_states(bool on_disk) const;
+  [[nodiscard]] core::LastStates table_states() const;
+  void confirming(std::uint64_t position, const char* where, const core::LastStates& states);
+  void finished(const char* where, const core::LastStates& last);
   [[nodiscard]] bool is_covered(const oracle::Findings& on_disk, const oracle::Key& key,
                                 const oracle::Verdict& required) const;
 
+  const Options& options_;
   const Server& server_;
   const FindingsFile& file_;
+  const FindingsTable& table_;
   const oracle::Log log_;
   const oracle::Settings settings_;
   Rows committed_;

@@ -7,14 +7,15 @@
 #include <utility>
 
 #include "daemon/core/backoff.hpp"
+#include "daemon/core/durability.hpp"
 #include "daemon/core/rule.hpp"
 #include "decoder/decoder.hpp"
 #include "tests/oracle/findings.hpp"
 
 namespace dupwatch::sim {
 
-/// Mistakes that the shell around the core could make. Each must be caught: a simulator that misses one
-/// proves nothing about its absence.
+/// Mistakes that the shipped Durability (see core::DurabilityBug) or the shell around the core could make.
+/// Each must be caught: a simulator that misses one proves nothing about its absence.
 enum class Bug : std::uint8_t {
   kNone,
   kConfirmReceived,    ///< confirms what was received, not what was judged
@@ -23,6 +24,9 @@ enum class Bug : std::uint8_t {
   kConfirmBeforeSync,  ///< takes findings for durable that are written but not synced
   kConfirmFailedSync,  ///< takes a failed sync for a good one
   kRetrySync,          ///< syncs again after a failed sync without writing again
+  kForgetReplacement,  ///< takes what went to a file that was deleted for written
+  kIgnoreTable,        ///< does not wait for the findings table
+  kMarkLate,           ///< gives a mark the position of the time when it is reached
   kSkipReadBack,       ///< says "done" without reading anything back
   kPartialReadBack,    ///< takes a read-back that failed half way for complete
   kStaleReadBack,      ///< reads back through a snapshot from before the request
@@ -30,10 +34,33 @@ enum class Bug : std::uint8_t {
   kDropFindings,       ///< loses a batch of findings now and then
   kDropFindingsOnDisconnect,
   kRestoreUnsynced,   ///< takes what a killed process wrote for durable without a sync
+  kRestoreOneStore,   ///< takes what the table has for written to the file as well
   kDropMessage,       ///< loses a message of the stream now and then
   kIgnoreStarts,      ///< takes step_started for a type of no interest
   kIgnoreRunEnds,     ///< takes the events that end a run for types of no interest
   kResumeAtReceived,  ///< starts the next stream where the last one broke off
+};
+
+/// Where the bug is one of Durability.
+struct PlantedBug {
+  Bug bug = Bug::kNone;
+  [[nodiscard]] constexpr bool has(core::DurabilityBug which) const noexcept {
+    switch (which) {
+      case core::DurabilityBug::kConfirmBeforeSync:
+        return bug == Bug::kConfirmBeforeSync;
+      case core::DurabilityBug::kConfirmFailedSync:
+        return bug == Bug::kConfirmFailedSync;
+      case core::DurabilityBug::kRetrySync:
+        return bug == Bug::kRetrySync;
+      case core::DurabilityBug::kForgetReplacement:
+        return bug == Bug::kForgetReplacement;
+      case core::DurabilityBug::kIgnoreTable:
+        return bug == Bug::kIgnoreTable;
+      case core::DurabilityBug::kMarkLate:
+        return bug == Bug::kMarkLate;
+    }
+    return false;
+  }
 };
 
 inline constexpr std::array kBugs = {
@@ -43,6 +70,9 @@ inline constexpr std::array kBugs = {
     std::pair{Bug::kConfirmBeforeSync, std::string_view("confirm_before_sync")},
     std::pair{Bug::kConfirmFailedSync, std::string_view("confirm_failed_sync")},
     std::pair{Bug::kRetrySync, std::string_view("retry_sync")},
+    std::pair{Bug::kForgetReplacement, std::string_view("forget_replacement")},
+    std::pair{Bug::kIgnoreTable, std::string_view("ignore_table")},
+    std::pair{Bug::kMarkLate, std::string_view("mark_late")},
     std::pair{Bug::kSkipReadBack, std::string_view("skip_read_back")},
     std::pair{Bug::kPartialReadBack, std::string_view("partial_read_back")},
     std::pair{Bug::kStaleReadBack, std::string_view("stale_read_back")},
@@ -50,6 +80,7 @@ inline constexpr std::array kBugs = {
     std::pair{Bug::kDropFindings, std::string_view("drop_findings")},
     std::pair{Bug::kDropFindingsOnDisconnect, std::string_view("drop_findings_on_disconnect")},
     std::pair{Bug::kRestoreUnsynced, std::string_view("restore_unsynced")},
+    std::pair{Bug::kRestoreOneStore, std::string_view("restore_one_store")},
     std::pair{Bug::kDropMessage, std::string_view("drop_message")},
     std::pair{Bug::kIgnoreStarts, std::string_view("ignore_starts")},
     std::pair{Bug::kIgnoreRunEnds, std::string_view("ignore_run_ends")},
@@ -77,8 +108,11 @@ struct Options {
   std::uint64_t machine_crash = 0;
   std::uint64_t server_crash = 0;
   std::uint64_t read_back_failure = 0;
+  bool findings_table = false;
   std::uint64_t sink_stall = 0;
   std::uint64_t sync_failure = 0;
+  std::uint64_t table_failure = 0;
+  std::uint64_t file_replaced = 0;
 };
 
 /// The configuration's part of them, for the oracle.
@@ -110,6 +144,9 @@ inline Options make_options(core::Prng& random) {
   options.read_back_failure = sometimes(40);
   options.sink_stall = sometimes(10);
   options.sync_failure = sometimes(40);
+  options.findings_table = random.below(2) == 0;
+  options.table_failure = sometimes(40);
+  options.file_replaced = sometimes(10);
   // A run that leaves memory is read back when it is met again, so its rows must be visible by then: with
   // eviction, visibility lag breaks an assumption (see Server::snapshot), not the daemon.
   const bool evicts = options.memory_max < (std::uint64_t{1} << 30U) || options.run_grace_ms < 1'000'000;

@@ -26,31 +26,59 @@ Shell::Shell(World world, Bug bug) : world_(world), bug_(bug), now_(core::Instan
 void Shell::start_process() {
   disconnect();
   in_flight_.reset();
-  unwritten_.clear();
-  unsynced_.clear();
+  // What was being written is in the file, or a part of it.
+  if (file_task_) {
+    file_task_->sync = false;
+    (void)world_.file.perform(*file_task_, {.room = world_.random.below(file_task_->bytes.size() + 1)});
+    file_task_.reset();
+  }
+  durability_ = core::BasicDurability<PlantedBug>(PlantedBug{bug_});
+  rows_.clear();
+  rows_under_way_ = 0;
+  rows_recorded_ = 0;
   watch_ = std::make_unique<core::Watch>(config_, ++processes_);
   watch_->set_ulid_engine(world_.options.ulid_engine);
   world_.inspector.process_started();
-  restore();
+  read_past();
+}
+
+void Shell::read_past() {
+  past_.clear();
+  // A sync at the start that fails leaves the file's past unknown.
+  if (bug_ == Bug::kRestoreUnsynced || world_.file.sync(once_in(4))) {
+    std::map<std::uint64_t, core::Finding> last;
+    for (const auto& record : world_.file.present()) {
+      if (!record.given_up) last.insert_or_assign(record.finding.id, record.finding);
+    }
+    for (auto& [id, finding] : last) {
+      if (finding.state != core::FindingState::kGone) past_.push_back(finding);
+    }
+  }
+  table_read_ = !world_.options.findings_table;
+  // Where the first look at the table fails, the stream begins without its past.
+  if (table_read_ || !once_in(4)) restore();
 }
 
 void Shell::restore() {
-  // A sync at the start that fails leaves the past unknown, and its findings are told anew.
-  if (bug_ != Bug::kRestoreUnsynced && !world_.file.sync(once_in(4))) return;
-  std::map<std::uint64_t, core::Finding> last;
-  for (const auto& record : world_.file.records()) {
-    if (!record.given_up) last.insert_or_assign(record.finding.id, record.finding);
+  std::vector<core::Finding> recorded;
+  for (const auto& [id, finding] : world_.table.rows()) {
+    if (finding.state != core::FindingState::kGone) recorded.push_back(finding);
   }
-  for (auto& [id, finding] : last) {
-    if (finding.state == core::FindingState::kGone || !watch_->restore(finding)) continue;
-    world_.inspector.restored(id);
+  if (bug_ == Bug::kRestoreOneStore && !table_read_) past_ = recorded;
+  for (auto& past : core::restored_findings(std::move(past_), std::move(recorded))) {
+    if (!watch_->restore(past.finding)) continue;
+    world_.inspector.restored(past.finding.id);
+    add(past.finding, past.file_lacks, past.table_lacks && world_.options.findings_table);
   }
+  past_.clear();
+  table_read_ = true;
 }
 
 void Shell::connect() {
   const bool resumes = bug_ == Bug::kResumeAtReceived && watch_->received().valid();
   const auto from = world_.server.start_stream(resumes ? watch_->received().value : 0);
   connected_ = true;
+  durability_.stream_started();
   watch_->stream_started(world_.options.plugin, decoder::Lsn{from});
   world_.inspector.stream_started(from);
   keepalive_position_ = from;
@@ -64,15 +92,13 @@ void Shell::disconnect() {
   connected_ = false;
   statuses_.clear();
   world_.server.end_stream();
-  if (bug_ == Bug::kDropFindingsOnDisconnect) {
-    (void)watch_->take_findings();
-    unwritten_.clear();
-  }
+  if (bug_ == Bug::kDropFindingsOnDisconnect) (void)watch_->take_findings();
   world_.trace("disconnect");
 }
 
 void Shell::server_crashed() {
   disconnect();
+  rows_under_way_ = 0;
   fail_read_back();
 }
 
@@ -108,6 +134,7 @@ void Shell::read_heartbeat() {
 }
 
 void Shell::turn_read_back() {
+  (void)watch_->judge_on(now_);
   if (!in_flight_) {
     auto batch = watch_->next_read_back();
     if (!batch) return;
@@ -188,35 +215,57 @@ void Shell::report() {
     world_.trace("finding", "{} {} {} {} {} canonical {}", to_string(finding.rule),
                  to_string(finding.severity), to_string(finding.state), finding.run_id, finding.duplicate.id,
                  finding.canonical.id);
+    finding.flagged_at.micros = ++flagged_;
     world_.inspector.reported(finding);
-    unwritten_.push_back(std::move(finding));
+    add(finding, true, world_.options.findings_table);
   }
-  if (sink_stalled) return;
-  for (auto& finding : unwritten_) {
-    world_.file.write(finding);
-    unsynced_.push_back(std::move(finding));
-  }
-  unwritten_.clear();
 }
 
-bool Shell::make_durable(bool sync_fails) {
-  if (!unwritten_.empty()) return false;
-  if (bug_ == Bug::kConfirmBeforeSync || unsynced_.empty()) return true;
-  if (world_.file.sync(sync_fails)) {
-    unsynced_.clear();
-    return true;
-  }
-  world_.trace("sync failed");
-  if (bug_ == Bug::kConfirmFailedSync) return true;
-  if (bug_ != Bug::kRetrySync) unwritten_ = std::exchange(unsynced_, {});
-  return false;
+void Shell::add(const core::Finding& finding, bool to_file, bool to_table) {
+  if (to_file) durability_.add_line(world_.file.line(finding));
+  if (!to_table) return;
+  durability_.add_row();
+  rows_.push_back(finding);
 }
 
-void Shell::send_status(bool sync_fails) {
+void Shell::turn_file(FindingsFile::Fate fate) {
+  if (!file_task_) {
+    file_task_ = durability_.next_task();
+    return;
+  }
+  if (sink_stalled) fate.room = 0;
+  const auto outcome = world_.file.perform(*std::exchange(file_task_, std::nullopt), fate);
+  world_.trace("file", "{} bytes, sync {}, replaced {}", std::uint64_t{outcome.written},
+               static_cast<std::uint64_t>(outcome.sync), std::uint64_t{outcome.replaced});
+  durability_.finished(outcome);
+}
+
+void Shell::turn_table(TableFate fate) {
+  if (!table_read_) {
+    if (fate == TableFate::kDone) restore();
+    return;
+  }
+  if (rows_under_way_ == 0) {
+    rows_under_way_ = std::min<std::size_t>(rows_.size(), 1 + world_.random.below(3));
+    return;
+  }
+  const auto count = std::exchange(rows_under_way_, 0);
+  if (fate == TableFate::kFailed) return;
+  const auto end = rows_.begin() + static_cast<std::ptrdiff_t>(count);
+  for (auto row = rows_.begin(); row != end; ++row) world_.table.upsert(*row);
+  world_.trace("table", "{} rows", std::uint64_t{count});
+  if (fate == TableFate::kAnswerLost) return;
+  rows_.erase(rows_.begin(), end);
+  rows_recorded_ += count;
+  durability_.rows_recorded(rows_recorded_);
+}
+
+void Shell::send_status() {
   if (!connected_) return;
   // Not always: what was judged since the last report must not pass for written.
   if (once_in(2)) report();
-  if (make_durable(sync_fails)) watch_->findings_durable();
+  if (const auto durable = durability_.durable(watch_->taken())) watch_->findings_durable(*durable);
+  durability_.request_sync();
   auto position = watch_->confirmed().value;
   if (bug_ == Bug::kConfirmReceived) position = watch_->received().value;
   if (bug_ == Bug::kConfirmKeepalive) position = std::max(position, keepalive_position_);
@@ -241,8 +290,8 @@ void Shell::advance(std::chrono::milliseconds time) {
 }
 
 bool Shell::idle() const {
-  return watch_->pending_runs() == 0 && !watch_->has_findings() && unwritten_.empty() && unsynced_.empty() &&
-         statuses_.empty();
+  return watch_->pending_runs() == 0 && watch_->next_judging(now_) == core::Instant::max() &&
+         !watch_->has_findings() && durability_.settled() && table_read_ && statuses_.empty();
 }
 
 }  // namespace dupwatch::sim

@@ -7,8 +7,11 @@
 #include <vector>
 
 #include "daemon/core/config.hpp"
+#include "daemon/core/durability.hpp"
+#include "daemon/core/restored_findings.hpp"
 #include "daemon/core/watch.hpp"
 #include "tests/sim/findings_file.hpp"
+#include "tests/sim/findings_table.hpp"
 #include "tests/sim/inspector.hpp"
 #include "tests/sim/options.hpp"
 #include "tests/sim/server.hpp"
@@ -24,6 +27,7 @@ class Shell {
     const Options& options;
     Server& server;
     FindingsFile& file;
+    FindingsTable& table;
     Inspector& inspector;
     core::Prng& random;
     Trace& trace;
@@ -48,7 +52,13 @@ class Shell {
   /// Looks at runs with open findings in the table again, long after their last news.
   void recheck();
   void report();
-  void send_status(bool sync_fails);
+  /// Gives the file its next task, or ends the one under way.
+  void turn_file(FindingsFile::Fate fate);
+  /// How a statement of the findings table ends.
+  enum class TableFate : std::uint8_t { kDone, kFailed, kAnswerLost };
+  /// Sends the next statement for the findings table, or ends the one under way.
+  void turn_table(TableFate fate);
+  void send_status();
   /// The oldest status on its way arrives; false when there is none.
   bool deliver_status();
   void advance(std::chrono::milliseconds time);
@@ -66,12 +76,13 @@ class Shell {
     std::size_t delivered = 0;
   };
   void receive(const std::string& copy_data);
-  /// What the file holds is known to the new process.
+  /// What file and table hold is known to the new process.
+  void read_past();
   void restore();
   void finish_read_back();
   /// By a planted bug.
   [[nodiscard]] bool is_ignored(const oracle::Event& row) const;
-  [[nodiscard]] bool make_durable(bool sync_fails);
+  void add(const core::Finding& finding, bool to_file, bool to_table);
   [[nodiscard]] bool once_in(std::uint64_t times) { return world_.random.below(times) == 0; }
 
   World world_;
@@ -86,9 +97,16 @@ class Shell {
   std::uint64_t heartbeat_position_ = 0;
   std::deque<std::uint64_t> statuses_;
   std::optional<InFlight> in_flight_;
-  std::vector<core::Finding> unwritten_;
-  /// Written and not known to be on disk: written again after a failed sync.
-  std::vector<core::Finding> unsynced_;
+  core::BasicDurability<PlantedBug> durability_;
+  std::optional<core::FileTask> file_task_;
+  /// Not known to be in the table, and how many of them are on their way to it.
+  std::deque<core::Finding> rows_;
+  std::size_t rows_under_way_ = 0;
+  std::uint64_t rows_recorded_ = 0;
+  /// What the file held at the start, until the table has been read as well.
+  std::vector<core::Finding> past_;
+  bool table_read_ = false;
+  std::int64_t flagged_ = 0;
 };
 
 }  // namespace dupwatch::sim

@@ -23,7 +23,7 @@ class Simulation {
         trace_(print_trace),
         workload_(options_, random_),
         server_(options_, random_),
-        inspector_(options_, server_, file_) {
+        inspector_(options_, server_, file_, table_) {
     if (options_.old_rows != 0) {
       inspector_.committed(server_.commit(workload_.old_rows(), 0));
     }
@@ -31,6 +31,7 @@ class Simulation {
     shell_.emplace(Shell::World{.options = options_,
                                 .server = server_,
                                 .file = file_,
+                                .table = table_,
                                 .inspector = inspector_,
                                 .random = random_,
                                 .trace = trace_},
@@ -64,7 +65,7 @@ class Simulation {
 
   void work() {
     if (!shell_->connected() && percent(30)) shell_->connect();
-    switch (random_.below(10)) {
+    switch (random_.below(12)) {
       case 0:
         commit();
         break;
@@ -79,7 +80,7 @@ class Simulation {
         shell_->turn_read_back();
         break;
       case 3:
-        shell_->send_status(percent(options_.sync_failure));
+        shell_->send_status();
         break;
       case 4:
         (void)shell_->deliver_status();
@@ -91,9 +92,27 @@ class Simulation {
         shell_->advance(std::chrono::milliseconds{random_.below(50)});
         server_.write_other_wal(random_.below(500));
         break;
+      case 7:
+        shell_->turn_file(file_fate());
+        break;
+      case 8:
+        shell_->turn_table(table_fate());
+        break;
       default:
         for (auto n = random_.below(6); n > 0; --n) shell_->read_message();
     }
+  }
+
+  FindingsFile::Fate file_fate() {
+    FindingsFile::Fate fate;
+    if (percent(options_.sink_stall)) fate.room = random_.below(30);
+    fate.sync_fails = percent(options_.sync_failure);
+    fate.deleted_meanwhile = percent(options_.file_replaced);
+    return fate;
+  }
+  Shell::TableFate table_fate() {
+    if (!percent(options_.table_failure)) return Shell::TableFate::kDone;
+    return percent(50) ? Shell::TableFate::kFailed : Shell::TableFate::kAnswerLost;
   }
 
   void fail() {
@@ -101,6 +120,10 @@ class Simulation {
     if (shell_->reading_back() && percent(options_.read_back_failure) && percent(30))
       shell_->fail_read_back();
     if (percent(options_.sink_stall)) shell_->sink_stalled = !shell_->sink_stalled;
+    if (percent(options_.file_replaced) && percent(30)) {
+      trace_("file renamed");
+      file_.replace();
+    }
     if (percent(10)) server_.checkpoint();
     if (percent(options_.server_crash) && percent(50)) {
       trace_("server crash");
@@ -128,7 +151,9 @@ class Simulation {
       if (!shell_->connected()) shell_->connect();
       shell_->read_message();
       shell_->turn_read_back();
-      shell_->send_status(false);
+      shell_->turn_file({});
+      shell_->turn_table(Shell::TableFate::kDone);
+      shell_->send_status();
       while (shell_->deliver_status()) continue;
       shell_->advance(std::chrono::milliseconds{1});
       if (server_.slot() >= last && shell_->idle()) break;
@@ -136,6 +161,12 @@ class Simulation {
     // Nothing was deleted: only what later rows have superseded is gone now.
     shell_->recheck();
     shell_->report();
+    for (std::uint64_t i = 0; i < kDrainStepsMax && !shell_->idle(); ++i) {
+      shell_->turn_file({});
+      shell_->turn_table(Shell::TableFate::kDone);
+      shell_->send_status();
+      while (shell_->deliver_status()) continue;
+    }
     if (!inspector_.violation()) inspector_.finished(server_.slot());
   }
 
@@ -145,6 +176,7 @@ class Simulation {
   Workload workload_;
   Server server_;
   FindingsFile file_;
+  FindingsTable table_;
   Inspector inspector_;
   std::optional<Shell> shell_;
   std::uint64_t committed_ = 0;

@@ -30,7 +30,7 @@ export async function playRun(plan, me, { create, meet, payload }) {
   await meet('done');
 }
 
-async function createStep(plan, step, me, write, payload) {
+async function createStep(_plan, step, me, write, payload) {
   await sleep(step.jitterMs[me]);
   await write('step_created', step.id, { stepName: 'race-step', input: payload() });
   // Without the barrier the executor goes on at once, so a slower process's row may land after the step is over.
@@ -48,7 +48,7 @@ async function executeStep(step, me, write, payload) {
   else await write('step_completed', step.id, { result: payload() });
 }
 
-async function playHookCreation(plan, me, write) {
+async function playHookCreation(plan, _me, write) {
   await write('hook_created', plan.hook.id, { token: `token-${plan.runId}` });
 }
 

@@ -36,7 +36,7 @@ will read it. Each finding says what happened and whether the run is going to di
 table, an HTTP API and Prometheus metrics.
 TEXT
 print ".PP\n", bold('dupwatch run'), " is what the service does; ", bold('dupwatch check'),
-  " says what must be mended before. Every key of the configuration is in\n.BR dupwatch.yaml (5).\n";
+  " says what must be fixed before. Every key of the configuration is in\n.BR dupwatch.yaml (5).\n";
 print ".SH OPTIONS\n";
 entries(@{$top->{options}});
 print ".SH COMMANDS\n";

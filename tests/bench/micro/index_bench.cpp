@@ -48,7 +48,7 @@ class Judge {
     }
     const auto added = index_.add_row(handle, row);
     if (fresh) index_.complete(handle);
-    if (!added.known) rules_.judge_row(index_.log(handle), added.row, verdicts_);
+    if (!added.known) (void)rules_.judge_row(index_.log(handle), added.row, verdicts_);
     if (index_.over_bound()) index_.evict(Instant{});
   }
   void add_all(const std::vector<EventText>& events) {

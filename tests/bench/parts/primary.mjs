@@ -72,7 +72,7 @@ async function polled(cluster, act) {
 }
 
 const SIDES = {
-  nothing: (cluster, act) => act(),
+  nothing: (_cluster, act) => act(),
   'dupwatch, wal2json': (cluster, act) => attached(cluster, 'wal2json', act),
   'dupwatch, pgoutput': (cluster, act) => attached(cluster, 'pgoutput', act),
   trigger: async (cluster, act) => {

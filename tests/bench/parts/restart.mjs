@@ -19,7 +19,7 @@ const RUNS = `INSERT INTO workflow.workflow_runs (id, deployment_id, status, nam
   SELECT run_id, 'bench', 'running', 'bench' FROM workflow.workflow_events WHERE type = 'run_created' AND run_id <> $1`;
 
 /** What a daemon took that is past its last sentinel. */
-async function taken(cluster, daemon, began, { flagged, used }) {
+async function taken(_cluster, daemon, began, { flagged, used }) {
   await daemon.caughtUp();
   const runs = await daemon.metric('dupwatch_read_back_runs_total');
   await daemon.stop();
@@ -87,7 +87,7 @@ class Warm {
 }
 
 const SIDES = {
-  warm: (cluster, plugin, { warm, last }) => warm.drain(cluster, last),
+  warm: (cluster, _plugin, { warm, last }) => warm.drain(cluster, last),
   cold: (cluster, plugin, marks) => cold(cluster, plugin, { baseline: 'none' }, marks),
   [SCANNING]: async (cluster, plugin, marks) => {
     await cluster.sql.query(RUNS, [marks.last.run]);

@@ -120,13 +120,14 @@ TEST(BasicAuthSection, KeysOfTheSectionAreKnownThereAlone) {
   EXPECT_NE(refused("http: {basic_auth.user: x}").find("unknown key"), std::string::npos);
 }
 
-TEST(HttpSection, TlsIsRefusedWithWhatToDoInstead) {
+TEST(HttpSection, TlsIsRefusedWithWhereItBelongs) {
   for (const auto* key : {"tls_cert", "tls_key", "tls", "ssl_certificate", "https_listen"}) {
     const auto all = refused("http: {" + std::string(key) + ": /etc/x.pem}");
     EXPECT_EQ(all.find("d.yaml:1:8: http: found the unknown key \"" + std::string(key) + "\""), 0U) << all;
-    EXPECT_NE(all.find("dupwatch speaks plain HTTP: let a proxy before it"), std::string::npos) << all;
+    EXPECT_NE(all.find("certificates stand in the file that http.web_config_file names"), std::string::npos)
+        << all;
   }
-  EXPECT_EQ(refused("log: {tls_cert: x}").find("plain HTTP"), std::string::npos);
+  EXPECT_EQ(refused("log: {tls_cert: x}").find("web_config_file"), std::string::npos);
 }
 
 TEST(LoadConfigFile, ReadsThePasswordFileAndNoPipe) {

@@ -1,5 +1,4 @@
 #include "daemon/core/finding.hpp"
-#include "daemon/core/finding_record.hpp"
 
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
@@ -110,7 +109,7 @@ Finding full_finding() {
   finding.id = 0xABC;
   finding.rule = Rule::kDuplicateCreated;
   finding.severity = Severity::kFatal;
-  finding.reason = "somebody must say \"why\"";
+  finding.shape = Shape::kAfterClose;
   finding.engine = Engine::kV5BeforeClassSkip;
   finding.state = FindingState::kRunEnded;
   finding.change = FindingChange::kChanged;
@@ -136,7 +135,7 @@ TEST(ToJson, WritesTheRecordOfTheFindingsFile) {
   EXPECT_EQ(
       to_json(full_finding()),
       R"({"event":"finding","change":"changed","finding_id":"0000000000000abc","rule":"duplicate_created",)"
-      R"("severity":"fatal","state":"run_ended","engine":"v5-before-class-skip","origin":"read_back",)"
+      R"("shape":"after_close","severity":"fatal","state":"run_ended","engine":"v5-before-class-skip","origin":"read_back",)"
       R"("after_close":true,"table":"workflow.workflow_events","run_id":"wrun_1",)"
       R"("correlation_id":"step_1","type":"step_created",)"
       R"("canonical":{"id":"wevt_1","xid":null,"commit_lsn":null,"commit_time":null},)"
@@ -146,7 +145,7 @@ TEST(ToJson, WritesTheRecordOfTheFindingsFile) {
       R"("log_order":["wevt_1","wevt_2","wevt_3"],"commit_gap_ms":null,)"
       R"("flagged_at":"2026-11-24T05:21:38.200000Z",)"
       R"("what":"two workers created the same step, wait, hook or attribute",)"
-      R"("why":"somebody must say \"why\"",)"
+      R"("why":"4.x and 5.0 up to beta.41 have no handler waiting for this event, so replay fails; later engines skip it",)"
       R"("versions":"world-postgres before 4.1.2; later where the unique index is missing",)"
       R"("confidence":"measured","look":"dupwatch explain wrun_1"})");
 }
@@ -219,51 +218,6 @@ TEST(FindingIdText, IsSixteenHexadecimalDigits) {
   EXPECT_EQ(finding_id_text(0), "0000000000000000");
   EXPECT_EQ(finding_id_text(0x0F3A), "0000000000000f3a");
   EXPECT_EQ(finding_id_text(UINT64_MAX), "ffffffffffffffff");
-}
-
-TEST(ReadFinding, GivesBackWhatMustBeKnownAgain) {
-  auto finding = full_finding();
-  finding.reason = rule_case(Rule::kDuplicateCreated, Shape::kAfterClose).reason;
-  finding.identity = {"a\"b\n", std::nullopt};
-  const auto read = read_finding(to_json(finding));
-  ASSERT_TRUE(read);
-  EXPECT_EQ(read->id, finding.id);
-  EXPECT_EQ(read->rule, finding.rule);
-  EXPECT_EQ(read->severity, finding.severity);
-  EXPECT_EQ(read->reason, finding.reason);
-  EXPECT_EQ(read->engine, finding.engine);
-  EXPECT_EQ(read->state, finding.state);
-  EXPECT_EQ(read->change, finding.change);
-  EXPECT_EQ(read->origin, finding.origin);
-  EXPECT_EQ(read->after_close, finding.after_close);
-  EXPECT_EQ(read->table, finding.table);
-  EXPECT_EQ(read->run_id, finding.run_id);
-  EXPECT_EQ(read->identity, finding.identity);
-  EXPECT_EQ(read->type, finding.type);
-  EXPECT_EQ(read->canonical.id, finding.canonical.id);
-  EXPECT_EQ(read->duplicate.id, finding.duplicate.id);
-  EXPECT_EQ(read->closing_id(), finding.closing_id());
-}
-
-TEST(ReadFinding, ARecordOfAnotherVersionKeepsNoForeignText) {
-  const auto read = read_finding(to_json(full_finding()));
-  ASSERT_TRUE(read);
-  EXPECT_EQ(read->reason, "");
-}
-
-TEST(ReadFinding, RefusesWhatIsNoWholeRecord) {
-  const auto record = to_json(full_finding());
-  for (std::size_t size = 0; size < record.size(); ++size) {
-    EXPECT_EQ(read_finding(record.substr(0, size)), std::nullopt) << size;
-  }
-  EXPECT_EQ(read_finding("{}"), std::nullopt);
-  EXPECT_EQ(read_finding("[1]"), std::nullopt);
-  for (const auto* part : {R"("event":"finding")", R"("rule":"duplicate_created")", R"("severity":"fatal")",
-                           R"("state":"run_ended")", R"("finding_id":"0000000000000abc")"}) {
-    auto other = record;
-    other.replace(other.find(part) + std::string_view(part).size() - 2, 1, "?");
-    EXPECT_EQ(read_finding(other), std::nullopt) << part;
-  }
 }
 
 }  // namespace

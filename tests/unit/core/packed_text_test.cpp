@@ -132,16 +132,16 @@ RC_GTEST_PROP(TokenCodec, OrderOfPackedTokensIsByteOrder, ()) {
 TEST(HashToken, DependsOnEveryPartAndOnTheSeed) {
   const Token token{.hi = 1, .lo = 2, .kind = Token::kFirstPrefix};
   auto other = token;
-  EXPECT_EQ(hash_token(token, 7), hash_token(other, 7));
-  EXPECT_NE(hash_token(token, 7), hash_token(other, 8));
+  EXPECT_EQ(TokenCodec(7).hash(token, {}), TokenCodec(7).hash(other, {}));
+  EXPECT_NE(TokenCodec(7).hash(token, {}), TokenCodec(8).hash(other, {}));
   other.hi ^= 1U;
-  EXPECT_NE(hash_token(token, 7), hash_token(other, 7));
+  EXPECT_NE(TokenCodec(7).hash(token, {}), TokenCodec(7).hash(other, {}));
   other = token;
   other.lo ^= 1U;
-  EXPECT_NE(hash_token(token, 7), hash_token(other, 7));
+  EXPECT_NE(TokenCodec(7).hash(token, {}), TokenCodec(7).hash(other, {}));
   other = token;
   ++other.kind;
-  EXPECT_NE(hash_token(token, 7), hash_token(other, 7));
+  EXPECT_NE(TokenCodec(7).hash(token, {}), TokenCodec(7).hash(other, {}));
   EXPECT_NE(hash_text("a", 1), hash_text("a", 2));
   EXPECT_NE(hash_text("ab", 1), hash_text("ba", 1));
 }

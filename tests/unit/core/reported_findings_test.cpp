@@ -131,18 +131,124 @@ TEST(ReportedFindings, AnOlderViewAddsWhatIsNotKnownAndChangesNothing) {
   EXPECT_EQ(open(reported), 1U);
 }
 
-TEST(ReportedFindings, AtItsBoundTheOldestIsForgottenAndComesAgainAsNew) {
+std::uint64_t forgotten(const ReportedFindings& reported, Severity severity) {
+  return reported.forgotten()[static_cast<std::size_t>(severity)];
+}
+
+TEST(ReportedFindings, AtItsBoundTheOldestIsForgottenAndNotToldAgainBeforeItsVerdictChanges) {
   ReportedFindings reported(2);
-  for (const std::uint64_t id : {1U, 2U, 3U}) {
-    EXPECT_TRUE(admits(reported, finding(id, "a", id == 1 ? Severity::kFatal : Severity::kHarmless)));
-  }
-  EXPECT_EQ(open(reported, Severity::kFatal), 0U);
+  for (const std::uint64_t id : {1U, 2U, 3U}) EXPECT_TRUE(admits(reported, finding(id)));
   EXPECT_EQ(open(reported), 2U);
+  EXPECT_EQ(forgotten(reported, Severity::kHarmless), 1U);
   EXPECT_EQ(ids(reported.missing("r", {}, at(1s))), (std::vector<std::uint64_t>{2, 3}));
-  EXPECT_FALSE(admits(reported, finding(2, "a")));
-  auto forgotten = finding(1, "a", Severity::kFatal);
-  EXPECT_TRUE(reported.admit(forgotten, at(2s)));
-  EXPECT_EQ(forgotten.change, FindingChange::kNew);
+  EXPECT_FALSE(admits(reported, finding(2)));
+  EXPECT_FALSE(admits(reported, finding(1))) << "seen again, and it was told";
+  auto changed = finding(1, "b", Severity::kFatal);
+  EXPECT_TRUE(reported.admit(changed, at(2s)));
+  EXPECT_EQ(changed.change, FindingChange::kNew);
+}
+
+TEST(ReportedFindings, WhatIsOpenAndFatalIsForgottenLastAndConflictsBeforeIt) {
+  ReportedFindings reported(4);
+  EXPECT_TRUE(admits(reported, finding(1, "b", Severity::kFatal)));
+  EXPECT_TRUE(admits(reported, finding(2, "b", Severity::kConflict)));
+  EXPECT_TRUE(admits(reported, with_state(finding(3, "b", Severity::kFatal), FindingState::kGone)));
+  for (std::uint64_t id = 10; id < 60; ++id) EXPECT_TRUE(admits(reported, finding(id)));
+  EXPECT_EQ(open(reported, Severity::kFatal), 1U);
+  EXPECT_EQ(open(reported, Severity::kConflict), 1U);
+  EXPECT_EQ(open(reported), 2U);
+  EXPECT_TRUE(reported.find(1));
+  EXPECT_TRUE(reported.find(2));
+  EXPECT_FALSE(reported.find(3)) << "it is not open";
+  // One that turns fatal later is as safe.
+  EXPECT_TRUE(admits(reported, finding(59, "b", Severity::kFatal)));
+  for (std::uint64_t id = 60; id < 70; ++id) EXPECT_TRUE(admits(reported, finding(id)));
+  EXPECT_TRUE(reported.find(59));
+  for (std::uint64_t id = 70; id < 80; ++id)
+    EXPECT_TRUE(admits(reported, finding(id, "b", Severity::kFatal)));
+  EXPECT_FALSE(reported.find(2)) << "a conflict goes before any fatal one";
+  EXPECT_FALSE(reported.find(1)) << "of the fatal ones the oldest";
+  EXPECT_TRUE(reported.find(79));
+  EXPECT_EQ(open(reported, Severity::kFatal), 12U) << "an alert does not resolve for want of memory";
+  EXPECT_EQ(open(reported, Severity::kConflict), 1U);
+  EXPECT_EQ(forgotten(reported, Severity::kFatal), 8U);
+  EXPECT_EQ(forgotten(reported, Severity::kConflict), 1U);
+}
+
+TEST(ReportedFindings, TextsAreBoundedByTheirBytes) {
+  ReportedFindings reported;
+  const std::string text(1U << 20U, 'x');
+  for (std::uint64_t id = 0; id < 100; ++id) {
+    auto next = finding(id);
+    next.identity = {text + std::to_string(id)};
+    EXPECT_TRUE(admits(reported, next));
+  }
+  EXPECT_EQ(reported.size(), (ReportedFindings::kBytesMax >> 20U) - 1);
+}
+
+TEST(ReportedFindings, RunsWithoutFindingsAreForgottenWithTheirLastOne) {
+  ReportedFindings reported(3);
+  for (std::uint64_t id = 0; id < 100; ++id) {
+    auto next = finding(id);
+    next.run_id = "run " + std::to_string(id);
+    EXPECT_TRUE(admits(reported, next));
+  }
+  EXPECT_EQ(reported.runs(), 3U);
+}
+
+TEST(ReportedFindings, OfOneOfManyTheCanonicalRowAloneIsNoNews) {
+  ReportedFindings reported;
+  const auto of_many = [](Finding finding) {
+    finding.one_of_many = true;
+    return finding;
+  };
+  EXPECT_TRUE(admits(reported, of_many(closed(finding(1)))));
+  EXPECT_FALSE(admits(reported, of_many(closed(finding(1, "a"), "another closing"))));
+  // Back and forth is told so often, then once in a while.
+  int told = 0;
+  for (int i = 0; i < 100; ++i) {
+    const auto severity = i % 2 == 0 ? Severity::kFatal : Severity::kHarmless;
+    told += admits(reported, of_many(closed(finding(1, "b", severity))), 1s) ? 1 : 0;
+  }
+  EXPECT_EQ(told, ReportedFindings::kChangesMax);
+  const auto fatal = of_many(closed(finding(1, "b", Severity::kFatal)));
+  EXPECT_FALSE(admits(reported, fatal, 2s));
+  EXPECT_TRUE(admits(reported, fatal, 602s));
+  EXPECT_TRUE(admits(reported, with_state(fatal, FindingState::kRunEnded), 602s)) << "a state is told always";
+}
+
+TEST(ReportedFindings, TwoAnomaliesOfOneIdAreBothTold) {
+  ReportedFindings reported;
+  auto first = finding(1);
+  auto second = finding(1, "b", Severity::kFatal);
+  second.run_id = "another run";
+  for (auto* each : {&first, &second}) {
+    reported.resolve(*each);
+    EXPECT_TRUE(reported.admit(*each, at(0s)));
+    EXPECT_EQ(each->change, FindingChange::kNew);
+  }
+  EXPECT_NE(first.id, second.id);
+  EXPECT_EQ(open(reported, Severity::kFatal), 1U);
+  auto again = finding(1, "b", Severity::kFatal);
+  again.run_id = "another run";
+  reported.resolve(again);
+  EXPECT_EQ(again.id, second.id);
+}
+
+TEST(ToldFindings, KeepTheNewestVerdictOfEachUpToTheirBound) {
+  ToldFindings told(7, 3000);
+  for (std::uint64_t id = 0; id < 3000; ++id) {
+    EXPECT_FALSE(told.has(id, 1));
+    told.put(id, 1);
+  }
+  told.put(5, 2);
+  EXPECT_FALSE(told.has(5, 1));
+  EXPECT_TRUE(told.has(5, 2));
+  for (std::uint64_t id = 6; id < 3000; ++id) EXPECT_TRUE(told.has(id, 1)) << id;
+  EXPECT_FALSE(told.has(3000, 1));
+  told.put(3000, 1);
+  EXPECT_TRUE(told.has(3000, 1));
+  EXPECT_EQ(told.size(), 1U);
 }
 
 TEST(ReportedFindings, SettledIsWhatWasToldBeforeThatMoment) {
@@ -177,7 +283,7 @@ TEST(ReportedFindings, AMissingFindingIsGivenBackAsItWasTold) {
   ReportedFindings reported;
   auto told = closed(finding(1, "a", Severity::kFatal));
   told.engine = Engine::kV5BeforeClassSkip;
-  told.reason = "because";
+  told.shape = Shape::kOtherType;
   told.type = "step_created";
   told.identity = {"c", std::nullopt};
   (void)reported.admit(told, at(0s));
@@ -188,7 +294,7 @@ TEST(ReportedFindings, AMissingFindingIsGivenBackAsItWasTold) {
   EXPECT_EQ(back.rule, told.rule);
   EXPECT_EQ(back.severity, Severity::kFatal);
   EXPECT_EQ(back.engine, Engine::kV5BeforeClassSkip);
-  EXPECT_EQ(back.reason, "because");
+  EXPECT_EQ(back.shape, Shape::kOtherType);
   EXPECT_EQ(back.run_id, "r");
   EXPECT_EQ(back.type, "step_created");
   EXPECT_EQ(back.identity, told.identity);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <map>
 #include <optional>
 #include <string>
 #include <utility>
@@ -28,7 +29,8 @@ class RunJudge {
     std::vector<ReplayRules::Verdict> verdicts;
     if (is_tracked(profile_, event)) {
       const auto added = add_event(log_, codec_, profile_, event, commit);
-      if (!added.known) rules_.judge_row(log_, added.row, verdicts);
+      places_.emplace(event.id, added.row);
+      if (!added.known && !rules_.judge_row(log_, added.row, verdicts)) rules_.judge_run(log_, verdicts);
     }
     return report(verdicts);
   }
@@ -42,6 +44,24 @@ class RunJudge {
     return report(verdicts);
   }
   [[nodiscard]] const LastStates& last() const { return last_; }
+  /// What a reader ends up with. Of one of many only the row at fault and the verdict are promised: the
+  /// canonical row and the closing event can only have become earlier ones.
+  [[nodiscard]] oracle::Findings current(const oracle::Findings& truth,
+                                         const oracle::Settings& settings = {}) const {
+    auto out = last_.current(truth, settings);
+    for (auto& [key, verdict] : out) {
+      const auto now = truth.find(key);
+      const auto place = places_.find(verdict.row_id);
+      if (now == truth.end() || place == places_.end()) continue;
+      const bool of_many = log_.entity(log_.row(place->second).entity).large != RunLog::kNone ||
+                           (std::get<1>(key) == "after_run_end" && log_.rows() > ReplayRules::kAtOnceMax);
+      if (!of_many) continue;
+      if (verdict.canonical_id >= now->second.canonical_id) verdict.canonical_id = now->second.canonical_id;
+      if (verdict.closed_by && now->second.closed_by && *verdict.closed_by >= *now->second.closed_by)
+        verdict.closed_by = now->second.closed_by;
+    }
+    return out;
+  }
 
  private:
   std::vector<Finding> report(const std::vector<ReplayRules::Verdict>& verdicts) {
@@ -61,6 +81,7 @@ class RunJudge {
   RunLog log_;
   ReplayRules rules_;
   ReportedFindings reported_;
+  std::map<std::string, std::uint32_t> places_;
   LastStates last_;
 };
 

@@ -30,15 +30,20 @@ TEST(SlotNumbers, ARunBeginsWithSlotOneOrTwoAndHasNoHole) {
   EXPECT_EQ(gap_of({slot_id(9), slot_id(1), slot_id(2), slot_id(4)}), slot_id(2) + " > " + slot_id(4));
 }
 
-TEST(SlotNumbers, OtherIdsAreLeftOut) {
-  EXPECT_EQ(gap_of({ulid("wevt_", 7), "evnt_9", "", slot_id(1), ulid("evnt_", 5)}), "none");
+TEST(SlotNumbers, WithAnIdOfAnotherKindAmongThemNothingIsCounted) {
+  for (const auto& other : {ulid("wevt_", 7), std::string("evnt_9"), std::string(), ulid("evnt_", 5)}) {
+    EXPECT_EQ(gap_of({slot_id(1), slot_id(4), other}), "none") << other;
+  }
 }
 
 TEST(SlotNumbers, ClearBeginsTheNextRun) {
   SlotNumbers slots;
   slots.add(slot_id(7));
+  slots.add("another");
   slots.clear();
   EXPECT_EQ(slots.first_gap(), std::nullopt);
+  slots.add(slot_id(7));
+  EXPECT_NE(slots.first_gap(), std::nullopt);
 }
 
 RC_GTEST_PROP(SlotNumbers, TheFirstHoleIsWhereTheSetHasIt, ()) {

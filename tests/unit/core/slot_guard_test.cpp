@@ -121,9 +121,9 @@ TEST(PoisonWatch, BeginsAnewWithEveryDifference) {
 }
 
 TEST(PoisonWatch, KnowsWhichErrorsCanComeFromARow) {
-  for (const auto* state : {"XX000", "XX001", "54000", "22021"})
+  for (const auto* state : {"42704", "XX000", "XX001", "54000", "22021"})
     EXPECT_TRUE(PoisonWatch::can_be_poison(state));
-  for (const auto* state : {"", "57P01", "42704", "55000", "53200", "08006"}) {
+  for (const auto* state : {"", "57P01", "42501", "55000", "53200", "08006"}) {
     EXPECT_FALSE(PoisonWatch::can_be_poison(state)) << state;
   }
 }

@@ -80,6 +80,7 @@ class WatchTest : public ::testing::TestWithParam<decoder::Plugin> {
     if (!batch) return {};
     deliver(*batch);
     watch.read_back_done();
+    while (watch.judge_on(now)) continue;
     std::sort(batch->run_ids.begin(), batch->run_ids.end());
     return batch->run_ids;
   }

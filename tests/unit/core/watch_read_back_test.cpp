@@ -247,7 +247,7 @@ TEST(TightWatch, WithoutAnyMemoryTheFindingsAreTheSame) {
   for (std::uint64_t n = 0; n < 300; ++n) {
     const Event row{ulid("wrun_", n % 7),
                     ulid("wevt_", n * 7919 % 1000),
-                    {"c"},
+                    {"c" + std::to_string(n / 7 % 3)},
                     n % 5 == 0    ? "step_completed"
                     : n % 11 == 0 ? "step_started"
                                   : "step_created"};

@@ -54,6 +54,24 @@ class RecheckTest : public WatchTest {
 };
 INSTANTIATE_TEST_SUITE_P(Plugins, RecheckTest, ::testing::Values(decoder::Plugin::kPgoutput), plugin_name);
 
+TEST_P(RecheckTest, WhatTheRecordHoldsExactlyIsRestored) {
+  Watch other(config, 7);
+  auto finding = known;
+  EXPECT_TRUE(other.restore(finding));
+  EXPECT_FALSE(other.restore(finding)) << "known already";
+}
+
+TEST_P(RecheckTest, AFindingWhoseRunIdOrTableIsNotTheRecordsIsNotRestored) {
+  Watch other(config, 7);
+  auto mangled = known;
+  mangled.run_id = "wrun_\xEF\xBF\xBD";
+  EXPECT_FALSE(other.restore(mangled)) << "a byte that JSON can't hold was replaced";
+  auto elsewhere = known;
+  elsewhere.table = "public.other";
+  EXPECT_FALSE(other.restore(elsewhere));
+  EXPECT_TRUE(other.reported().missing(mangled.run_id, {}, Instant::max()).empty());
+}
+
 TEST_P(RecheckTest, ARunIsAskedForOnceItsFindingsHaveSettled) {
   EXPECT_EQ(watch.next_rechecks(10, now), std::vector<std::string>{kRun});
   EXPECT_TRUE(watch.next_rechecks(10, now - 2s).empty());

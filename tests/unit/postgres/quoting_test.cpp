@@ -106,6 +106,11 @@ TEST(ForRuns, NamesTheRunsOutsideOfTheCopy) {
             "E'{\"a\",\"it''s\",\"back\\\\\\\\slash\",\"\\\\\"{,\"}', true) IS NULL; COPY x");
 }
 
+TEST(WithoutStatementTimeout, SetsItForTheTransactionOfTheMessage) {
+  EXPECT_EQ(without_statement_timeout("COPY x"),
+            "SELECT pg_catalog.set_config('statement_timeout', '0', true) IS NULL; COPY x");
+}
+
 TEST(WatchedColumns, NamesEachColumnOnce) {
   EXPECT_EQ(watched_columns(orders()), (std::vector<std::string>{"order", "id", "line"}));
 }

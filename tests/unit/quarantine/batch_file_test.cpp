@@ -16,7 +16,7 @@ core::Finding finding_of(core::Rule rule, core::Shape shape, std::uint64_t id) {
   finding.id = id;
   finding.rule = rule;
   finding.severity = rule_case.severity[static_cast<std::size_t>(core::Engine::kV4)];
-  finding.reason = rule_case.reason;
+  finding.shape = rule_case.shape;
   finding.after_close = shape == core::Shape::kAfterClose;
   finding.table = kTable;
   finding.run_id = "wrun_1";
@@ -74,9 +74,9 @@ TEST(BatchFile, OfTheSameFindingTheLastLineCounts) {
                                                   "wrun_1 wevt_4 0000000000000004 open"}));
 }
 
-TEST(BatchFile, AReasonOfAnotherVersionIsLeftToTheAct) {
+TEST(BatchFile, AFindingWithoutAShapeIsLeftToTheAct) {
   auto finding = finding_of(core::Rule::kSecondTerminal, core::Shape::kSameType, 3);
-  finding.reason = "words that no table of ours has";
+  finding.shape.reset();
   BatchFile file(kTable, false);
   EXPECT_FALSE(file.add(core::to_json(finding)));
   EXPECT_EQ(told(file), std::vector<std::string>{"wrun_1 wevt_3 0000000000000003 open"});

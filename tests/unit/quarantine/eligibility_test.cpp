@@ -23,7 +23,7 @@ Finding finding_of(const RuleCase& rule_case) {
   Finding finding;
   finding.rule = rule_case.rule;
   finding.severity = rule_case.severity[static_cast<std::size_t>(Engine::kV4)];
-  finding.reason = rule_case.reason;
+  finding.shape = rule_case.shape;
   finding.after_close = rule_case.shape == Shape::kAfterClose || rule_case.shape == Shape::kFirstAfterClose ||
                         rule_case.shape == Shape::kSameType;
   finding.canonical.id = "wevt_1";
@@ -47,6 +47,25 @@ TEST(Eligibility, OfAllCasesOnlyThoseThatWereMeasuredToHeal) {
                                                   {Rule::kLifecycleAfterClose, Shape::kAfterClose}};
   std::ranges::sort(expected);
   EXPECT_EQ(allowed, expected);
+}
+
+TEST(Eligibility, ASeverityOfTheUsersOpensNoOtherCase) {
+  for (const auto& rule_case : core::rule_cases()) {
+    auto finding = finding_of(rule_case);
+    finding.severity = Severity::kFatal;
+    const bool heals = rule_case.removal == core::Removal::kHeals;
+    EXPECT_EQ(refusal(finding, false) == std::nullopt, heals)
+        << to_string(rule_case.rule) << ' ' << to_string(rule_case.shape);
+  }
+  auto before = finding_of(core::rule_case(Rule::kDuplicateCreated, Shape::kBeforeClose));
+  before.severity = Severity::kFatal;
+  EXPECT_EQ(refusal(before, false), Refusal::kRule);
+}
+
+TEST(Eligibility, NothingWithoutAShape) {
+  auto finding = fatal();
+  finding.shape.reset();
+  EXPECT_EQ(refusal(finding, false), Refusal::kRule);
 }
 
 TEST(Eligibility, NeverInARunWithSlotNumbersWhateverTheFinding) {

@@ -93,7 +93,7 @@ TEST_F(Routes, StatusIsOneObject) {
   store_.publish(status);
   EXPECT_EQ(
       get("/api/status").body,
-      R"({"verdict":"1 fatal finding: the next replay of its run fails. )"
+      R"({"verdict":"1 fatal finding: its run will fail on its next replay. )"
       R"(Watching since 1970-01-01 00:00 UTC, coverage complete.",)"
       R"("remedy":"Open a finding below, and run the command that it shows: it says what can be done.",)"
       R"("level":"fatal","state":"streaming","mode":"streaming","ready":true,"reason":"",)"
@@ -207,7 +207,7 @@ TEST(Verdict, BlindnessComesFirst) {
   EXPECT_EQ(judge(status, true).level, Verdict::Level::kFindings);
   status.open_findings[core::kRules - 1] = {2, 0, 1, 1};
   EXPECT_EQ(judge(status, true).sentence,
-            "2 fatal findings: the next replay of their runs fails. " + watching + ".");
+            "2 fatal findings: their runs will fail on their next replay. " + watching + ".");
   EXPECT_EQ(judge(status, true).level, Verdict::Level::kFatal);
   EXPECT_NE(judge(status, true).remedy, "");
   EXPECT_EQ(judge(status, false).level, Verdict::Level::kBlind);
@@ -216,7 +216,7 @@ TEST(Verdict, BlindnessComesFirst) {
   status.not_ready_reason = "the server does not answer";
   status.state = core::StreamState::kBackingOff;
   EXPECT_EQ(judge(status, true).level, Verdict::Level::kBlind);
-  EXPECT_NE(judge(status, true).remedy.find("tries again by itself"), std::string::npos);
+  EXPECT_NE(judge(status, true).remedy.find("retries automatically"), std::string::npos);
   EXPECT_EQ(judge(status, true).sentence,
             "Not watching: the server does not answer. 5 open findings so far.");
 }

@@ -4,7 +4,7 @@
 
 #include "tests/unit/web/samples.hpp"
 
-namespace dupwatch::web::status_board_test {
+namespace dupwatch::web::status_store_test {
 namespace {
 
 using Time = StatusStore::Clock::time_point;
@@ -69,6 +69,29 @@ TEST(StatusStore, OpenFatalFindingsStayForHarmlessOnes) {
   EXPECT_EQ(order(store), "11 10 1 ");
   store.add(fatal(12));
   EXPECT_EQ(order(store), "12 11 10 ");
+}
+
+TEST(StatusStore, OpenConflictsStayForHarmlessOnesAndLeaveForFatalOnes) {
+  StatusStore store{3};
+  auto conflict = fatal(1);
+  conflict.severity = core::Severity::kConflict;
+  store.add(conflict);
+  for (std::uint64_t id = 10; id < 20; ++id) store.add(finding(id));
+  EXPECT_EQ(order(store), "19 18 1 ");
+  EXPECT_EQ(order(store, 1), "1 ");
+  for (std::uint64_t id = 20; id < 23; ++id) store.add(fatal(id));
+  EXPECT_EQ(order(store), "22 21 20 ");
+  const auto updates = store.updates_after(0, 10);
+  ASSERT_EQ(updates.findings.size(), 3U);
+  EXPECT_EQ(updates.findings[0]->id, 20U);
+}
+
+TEST(StatusStore, LongTextsAreCut) {
+  StatusStore store{3};
+  auto long_key = fatal(1);
+  long_key.run_id = std::string(300'000, 'x');
+  store.add(long_key);
+  EXPECT_LT(store.findings(1)[0]->run_id.size(), 512U);
 }
 
 TEST(StatusStore, AFatalFindingThatIsOverMakesRoomAgain) {
@@ -138,4 +161,4 @@ TEST(StatusStore, ASnapshotInUseOutlivesTheNext) {
 }
 
 }  // namespace
-}  // namespace dupwatch::web::status_board_test
+}  // namespace dupwatch::web::status_store_test

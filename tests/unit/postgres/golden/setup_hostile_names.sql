@@ -36,7 +36,7 @@ GRANT SELECT ("run", "id", "a b", ctid, xmin) ON "Sch""ema"."ta'ble
 -- 3. The publication, for the output plugin pgoutput. Inserts only: publishing updates or deletes would make the
 -- application's own UPDATE and DELETE fail whenever the replica identity is not among the columns.
 -- The price: while a column is listed it can't be dropped or change its type. A migration that does so has to
--- drop the publication before and run this again after; dupwatch tells when it is gone.
+-- drop the publication before and run this again after; dupwatch says when it is gone.
 DO $dupwatch_$
 BEGIN
   IF EXISTS (SELECT FROM pg_catalog.pg_publication WHERE pubname = 'pub"$dupwatch$ it''s') THEN

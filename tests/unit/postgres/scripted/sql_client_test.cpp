@@ -317,6 +317,23 @@ TEST(SqlClient, AnIdleSessionThatTheServerEndsSaysWhy) {
   EXPECT_FALSE(client.take_farewell().has_value());
 }
 
+TEST(SqlClient, AnIdleSessionThatEndsForAnotherReasonIsNoFarewell) {
+  Script script;
+  Log log;
+  SqlClient client{config(), 1};
+  answer_one(script, client, log);
+  read(script);
+  script.then({.function = "PQisBusy",
+               .fatal = failure("57P05", "terminating connection due to idle-session timeout")});
+  script.then({.function = "PQflush"});
+  client.turn(kStart + 1s);
+  read(script, false);
+  script.then({.function = "PQisBusy"});
+  client.turn(kStart + 1s);
+  EXPECT_FALSE(client.take_farewell().has_value());
+  EXPECT_EQ(client.socket(), -1);
+}
+
 TEST(SqlClient, ASessionThatWasNotMadeSaysGoodbyeOnlyWhereTheServerGoesDown) {
   for (const auto* words : {"FATAL:  57P03: the database system is shutting down\n",
                             "FATAL:  28P01: password authentication failed for user \"watcher\"\n"}) {

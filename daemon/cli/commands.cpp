@@ -1,0 +1,66 @@
+#include <array>
+
+#include "daemon/cli/command.hpp"
+
+namespace dupwatch::cli {
+
+std::unique_ptr<Command> make_audit();
+std::unique_ptr<Command> make_check();
+std::unique_ptr<Command> make_drop();
+std::unique_ptr<Command> make_explain();
+std::unique_ptr<Command> make_guard();
+std::unique_ptr<Command> make_health();
+std::unique_ptr<Command> make_metrics();
+std::unique_ptr<Command> make_quarantine();
+std::unique_ptr<Command> make_run();
+std::unique_ptr<Command> make_setup();
+
+namespace {
+
+constexpr auto kCommands = std::to_array<CommandRow>({
+    {"run", "Watch until SIGTERM", Reads::kStream, true,
+     "0 stopped by a signal; 2 usage or configuration; 3 an operator must act; 4 the server could not be "
+     "reached",
+     "dupwatch run --config /etc/dupwatch/dupwatch.yaml", make_run},
+    {"check", "Preflight: what must be fixed before run, with the SQL that fixes it", Reads::kStream, true,
+     "0 ready; 1 a check failed; 2 usage or configuration; 3 an operator must act; 4 temporary failure",
+     "dupwatch check\n  dupwatch check --json | jq '.lines[] | select(.verdict == \"fail\")'", make_check},
+    {"setup", "Print the SQL a DBA runs: role, grants, publication", Reads::kStream, false,
+     "0 printed; 2 usage or configuration",
+     "dupwatch setup --print-sql | psql app\n  dupwatch setup --print-sql --uninstall", make_setup},
+    {"drop", "Drop the replication slot, so that it retains no WAL", Reads::kSlot, false,
+     "0 there is no such slot any more; 2 usage or configuration; 3 it is in use, or a right is missing; 4 "
+     "temporary failure",
+     "dupwatch drop", make_drop},
+    {"audit", "Judge all rows that are in the table, without a slot", Reads::kTable, false,
+     "0 no findings; 1 findings; 2 usage or configuration; 3 an operator must act; 4 temporary failure",
+     "dupwatch audit --severity fatal,conflict\n  dupwatch audit --since 7d --format csv > findings.csv",
+     make_audit},
+    {"explain", "Show one run as replay reads it, and what can be done", Reads::kTable, false,
+     "0 no findings; 1 findings; 2 usage or configuration, or no such run; 3 an operator must act; 4 "
+     "temporary failure",
+     "dupwatch explain wrun_01K7PRA4NNDMEB6TE42H6W9DVQ", make_explain},
+    {"guard", "Keep second creation events out of the table of an old engine", Reads::kTable, false,
+     "0 done, or as it should be; 1 refused, or not as it should be; 2 usage or configuration; 3 an operator "
+     "must act; 4 temporary failure",
+     "dupwatch guard install\n  dupwatch guard status --json", make_guard},
+    {"quarantine", "Take rows out of the log, keep them, put them back", Reads::kTable, false,
+     "0 done; 1 the row stays where it is; 2 usage or configuration; 3 an operator must act; 4 temporary "
+     "failure",
+     "dupwatch quarantine list\n  dupwatch quarantine apply wrun_01K7PRA4NNDMEB6TE42H6W9DVQ "
+     "5f0c4a1be2d37786",
+     make_quarantine},
+    {"health", "Ask the running daemon whether it is alive; for health checks", Reads::kConfiguration, true,
+     "0 healthy; 1 unreachable or unhealthy; 2 usage or configuration", "dupwatch health --ready",
+     make_health},
+    {"metrics", "Say what every metric of /metrics means", Reads::kNothing, false, "0 printed; 2 usage",
+     "dupwatch metrics --describe --format markdown", make_metrics},
+});
+
+}  // namespace
+
+std::span<const CommandRow> commands() noexcept {
+  return kCommands;
+}
+
+}  // namespace dupwatch::cli
