@@ -391,8 +391,12 @@ bool ends_session(const Error& error) noexcept {
   return error.sqlstate == "57P01" || error.sqlstate == "57P02";
 }
 
+bool refuses_sessions(const Error& error) noexcept {
+  return error.sqlstate == "57P03";
+}
+
 bool says_goodbye(const Error& error) noexcept {
-  return ends_session(error) || error.sqlstate == "57P03";
+  return ends_session(error) || refuses_sessions(error);
 }
 
 std::vector<std::string_view> known_reasons() {

@@ -46,7 +46,9 @@ enum class Stage : std::uint8_t { kConnect, kQuery, kCreateSlot, kStartReplicati
 
 /// The server has ended this session (57P01) or all of them (57P02).
 [[nodiscard]] bool ends_session(const Error& error) noexcept;
-/// The same, or the server admits no session because it goes down or comes up (57P03).
+/// The server admits no session because it goes down or comes up (57P03).
+[[nodiscard]] bool refuses_sessions(const Error& error) noexcept;
+/// Either.
 [[nodiscard]] bool says_goodbye(const Error& error) noexcept;
 
 /// Every reason that classify() can give, in no order, each once.

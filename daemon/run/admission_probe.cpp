@@ -16,14 +16,21 @@ void AdmissionProbe::started(core::ConnectionConfig connection, core::Instant no
   connection_ = std::move(connection);
   attempt_.reset();
   farewell_.reset();
+  hurried_ = false;
   next_ = now + kInterval;
+}
+
+void AdmissionProbe::hurry(core::Instant now) noexcept {
+  attempt_.reset();
+  hurried_ = true;
+  next_ = now;
 }
 
 void AdmissionProbe::tick(core::Instant now, bool others) {
   if (now < next_) return;
   next_ = now + kInterval;
   if (!attempt_) {
-    if (others) return;
+    if (others && !hurried_) return;
     begun_ = now;
     attempt_.emplace(connection_, Connection::Kind::kSql);
   }
@@ -44,6 +51,7 @@ void AdmissionProbe::tick(core::Instant now, bool others) {
       break;
   }
   attempt_.reset();
+  hurried_ = false;
 }
 
 }  // namespace dupwatch::run

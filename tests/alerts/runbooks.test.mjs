@@ -10,7 +10,7 @@ import { alerts } from './promtool.mjs';
 const folder = new URL('../../alerts/runbooks/', import.meta.url);
 const pages = new Map(fs.readdirSync(folder).map((name) => [name, fs.readFileSync(new URL(name, folder), 'utf8')]));
 const blocks = (text, language) => [...text.matchAll(/^```(\w+)\n([\s\S]*?)^```$/gm)].filter(([, name]) => name === language).map(([, , body]) => body);
-const optionsOf = (text) => [...text.matchAll(/(?<![\w-])--[a-z][a-z-]+/g)].map(([option]) => option);
+const optionsOf = (text) => [...text.matchAll(/(?<![\w-])--[a-z][a-z-]+(?:\.[a-z]+)*/g)].map(([option]) => option);
 
 /** Every command line of dupwatch in a text: in sh blocks, and in `code`. */
 const commandsIn = (text) => [

@@ -69,7 +69,7 @@ test('the guide, read from the first page to the last, leaves the server as it w
   for (const option of Object.keys(NOT_USED)) assert.ok(unused.some(([, name]) => name === option), `${option} is no longer an exception`);
 });
 
-const optionsOf = (text) => [...text.matchAll(/(?<![\w-])--[a-z][a-z-]+/g)].map(([option]) => option);
+const optionsOf = (text) => [...text.matchAll(/(?<![\w-])--[a-z][a-z-]+(?:\.[a-z]+)*/g)].map(([option]) => option);
 
 /** Runs a block of the README in the source tree; `until(said)`: then Ctrl-C. Resolves what it has said. */
 async function quickstart(t, { at, body }, until) {

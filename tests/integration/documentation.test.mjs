@@ -16,7 +16,7 @@ async function commandsBelow(words) {
 const commands = await commandsBelow([]);
 const actions = [];
 for (const command of commands) for (const action of await commandsBelow([command])) actions.push([command, action]);
-const optionsOf = (text) => [...text.matchAll(/(?<![\w-])--[a-z][a-z-]+/g)].map(([option]) => option);
+const optionsOf = (text) => [...text.matchAll(/(?<![\w-])--[a-z][a-z-]+(?:\.[a-z]+)*/g)].map(([option]) => option);
 
 test('every command and option of --help is in the README or the guide', async () => {
   assert.ok(commands.length > 9 && actions.length > 9, `${commands} ${actions}`);

@@ -1,6 +1,7 @@
 // A private Postgres cluster in a scratch folder, on a loopback port and a socket inside that folder.
 // Nothing of the host's own Postgres is read or touched.
 import { spawn, spawnSync } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import fs from 'node:fs';
 import net from 'node:net';
 import os from 'node:os';
@@ -41,16 +42,20 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
   });
 }
 
-/** A TCP port of the loopback interface that is free at this moment. */
-export function freePort() {
-  return new Promise((resolve, reject) => {
-    const probe = net.createServer();
-    probe.once('error', reject);
-    probe.listen(0, '127.0.0.1', () => {
-      const { port } = probe.address();
-      probe.close(() => resolve(port));
+/**
+ * A TCP port of the loopback interface that is free at this moment, and below those that the kernel gives to outgoing
+ * connections: one of these could take it before the server does.
+ */
+export async function freePort() {
+  for (;;) {
+    const port = randomInt(10_240, 32_768);
+    const free = await new Promise((resolve) => {
+      const probe = net.createServer();
+      probe.once('error', () => resolve(false));
+      probe.listen(port, '127.0.0.1', () => probe.close(() => resolve(true)));
     });
-  });
+    if (free) return port;
+  }
 }
 
 /**
