@@ -66,7 +66,7 @@ process::ExitCode explain_command(const core::Config& config, const std::string&
   story.judge();
   const auto text =
       json ? run_json(story, config.profile) : run_text(story, config.profile, isatty(STDOUT_FILENO) == 1);
-  (void)std::fwrite(text.data(), 1, text.size(), stdout);
+  print(text);
   if (!repair_file.empty() && !write_plan(story, config.profile, repair_file))
     return process::ExitCode::kUsage;
   return story.findings().empty() ? process::ExitCode::kClean : process::ExitCode::kFindings;

@@ -6,6 +6,8 @@
 #include <cstdio>
 #include <iterator>
 
+#include "daemon/cli/report_error.hpp"
+
 namespace dupwatch::cli {
 namespace {
 
@@ -16,10 +18,6 @@ std::string identity_text(const core::Finding& finding) {
     text += value.value_or("NULL");
   }
   return text;
-}
-
-void print(const std::string& text) {
-  (void)std::fwrite(text.data(), 1, text.size(), stdout);
 }
 
 std::string text_lines(const core::Finding& finding, bool colours) {

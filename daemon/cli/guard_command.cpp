@@ -77,12 +77,6 @@ Advice advice(const core::Profile& profile, const GuardFacts& ground) {
   return {"useful", "nothing else keeps a second creation event out of this table"};
 }
 
-std::string json_text(std::string_view text) {
-  std::string out;
-  core::append_json_string(out, text);
-  return out;
-}
-
 std::string_view scope_name(const std::optional<GuardScope>& scope) {
   if (!scope) return "unknown";
   return *scope == GuardScope::kLifecycle ? "lifecycle" : "created";
@@ -95,8 +89,8 @@ std::string count_text(const std::optional<std::uint64_t>& count) {
 std::string state_json(const std::optional<GuardState>& state) {
   if (!state) return "null";
   return fmt::format(R"({{"enabled":{},"scope":{},"suppressed":{},"passed":{}}})", state->enabled,
-                     state->scope ? json_text(scope_name(state->scope)) : "null", count_text(state->suppressed),
-                     count_text(state->passed));
+                     state->scope ? core::json_string(scope_name(state->scope)) : "null",
+                     count_text(state->suppressed), count_text(state->passed));
 }
 
 /// Nothing is written without a person's word.
@@ -144,7 +138,7 @@ process::ExitCode told(const GuardOptions& options, std::string_view result, con
                                                                       : "status";
   if (options.json) {
     fmt::print("{{\"action\":\"{}\",\"result\":\"{}\",\"reason\":\"{}\",\"why\":{},\"guard\":{}}}\n", action,
-               result, advice.reason, json_text(advice.sentence), state_json(state));
+               result, advice.reason, core::json_string(advice.sentence), state_json(state));
   } else {
     fmt::print("{}: {}\n", result, postgres::one_line(advice.sentence));
     if (state) {

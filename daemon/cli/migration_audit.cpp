@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <string_view>
 
+#include "daemon/cli/report_error.hpp"
 #include "daemon/core/finding.hpp"
 #include "daemon/postgres/connection.hpp"
 #include "daemon/quarantine/eligibility.hpp"
@@ -23,18 +24,8 @@ std::int64_t number(std::optional<std::string_view> text) {
   return value;
 }
 
-std::string json_text(std::string_view text) {
-  std::string out;
-  core::append_json_string(out, text);
-  return out;
-}
-
 std::string json_or_null(const std::optional<std::string>& text) {
-  return text ? json_text(*text) : std::string("null");
-}
-
-void print(const std::string& text) {
-  (void)std::fwrite(text.data(), 1, text.size(), stdout);
+  return text ? core::json_string(*text) : std::string("null");
 }
 
 template <class Each>
@@ -130,10 +121,10 @@ void MigrationAudit::write(const MigrationOutcome& outcome) const {
                         R"("canonical_id":{},"kept_id":{},"differs":{},"left_fatal":{},"closing_id":{},)"
                         R"("deleted_ids":[{}]}})"
                         "\n",
-                        json_text(outcome.run_id), json_or_null(outcome.correlation_id), outcome.type,
-                        json_text(outcome.canonical_id), json_text(outcome.kept_id), differs,
+                        core::json_string(outcome.run_id), json_or_null(outcome.correlation_id), outcome.type,
+                        core::json_string(outcome.canonical_id), core::json_string(outcome.kept_id), differs,
                         outcome.left_fatal, json_or_null(outcome.closing_id),
-                        joined(outcome.deleted_ids, ",", json_text)));
+                        joined(outcome.deleted_ids, ",", core::json_string)));
       break;
     case OutputFormat::kCsv:
       print(fmt::format("{},{},{},{},{},{},{},{},{}\n", csv_field(outcome.run_id),
@@ -197,7 +188,7 @@ void MigrationAudit::finish(const postgres::MigrationIndex& index) {
                     R"("advice":{}}})"
                     "\n",
                     identities_, deleted_, other_kept_, left_fatal_, attributes_, index.exists, can_create,
-                    json_text(advice)));
+                    core::json_string(advice)));
     return;
   }
   print(fmt::format(

@@ -13,7 +13,7 @@ namespace {
 using Kind = quarantine::ActOutcome::Kind;
 
 std::string json_or_nothing(const std::string& text) {
-  return text.empty() ? std::string("null") : json_quoted(text);
+  return text.empty() ? std::string("null") : core::json_string(text);
 }
 
 /// To one row of many, "unknown" is "no longer in the log".
@@ -26,8 +26,8 @@ void print_act_json(const quarantine::BatchRow& row, const quarantine::ActOutcom
       R"({{"event":"act","action":"apply","result":"{}","run_id":{},"finding_id":{},"event_id":{},"id":{},)"
       R"("reason":{},"why":{}}})"
       "\n",
-      batch_result(outcome.kind), json_quoted(row.run_id), json_or_nothing(row.finding_id),
-      json_quoted(row.event_id), outcome.entry.empty() ? "null" : outcome.entry,
+      batch_result(outcome.kind), core::json_string(row.run_id), json_or_nothing(row.finding_id),
+      core::json_string(row.event_id), outcome.entry.empty() ? "null" : outcome.entry,
       json_or_nothing(outcome.reason), json_or_nothing(outcome.explanation));
 }
 

@@ -19,14 +19,8 @@ using postgres::Waiter;
 
 /// `name`: the cell as a JSON string, or null.
 std::string field(const char* name, const pg_result& result, int column) {
-  std::string out = fmt::format("\"{}\":", name);
   const auto text = postgres::cell(result, 0, column);
-  if (text) {
-    core::append_json_string(out, *text);
-  } else {
-    out += "null";
-  }
-  return out;
+  return fmt::format("\"{}\":{}", name, text ? core::json_string(*text) : "null");
 }
 
 std::string plain(const pg_result& result, int column) {
@@ -45,13 +39,9 @@ Expected<process::ExitCode> circuit_status(const core::Config& config, const Qua
   if (options.json) {
     fmt::print(
         "{{\"table\":{},\"circuit\":\"{}\",{},{},{},{},\"acts_within_minute\":{},\"acts_within_hour\":{}}}\n",
-        [&] {
-          std::string out;
-          core::append_json_string(out, config.profile.qualified_name());
-          return out;
-        }(),
-        open ? "open" : "closed", field("opened_at", result, 0), field("reason", result, 1),
-        field("detail", result, 2), field("opened_by", result, 3), plain(result, 4), plain(result, 5));
+        core::json_string(config.profile.qualified_name()), open ? "open" : "closed",
+        field("opened_at", result, 0), field("reason", result, 1), field("detail", result, 2),
+        field("opened_by", result, 3), plain(result, 4), plain(result, 5));
   } else {
     fmt::print("{}: rows the daemon took out: {} in the last minute, {} in the last hour\n",
                config.profile.qualified_name(), plain(result, 4), plain(result, 5));

@@ -66,9 +66,9 @@ process::ExitCode print_outcome(const quarantine::ActOutcome& outcome, const Qua
   if (options.json) {
     fmt::print("{{\"action\":\"{}\",\"result\":\"{}\",\"id\":{},\"event_id\":{},\"reason\":{},\"why\":{}}}\n",
                apply ? "apply" : "restore", to_string(outcome.kind),
-               outcome.entry.empty() ? "null" : outcome.entry, json_quoted(outcome.event_id),
-               outcome.reason.empty() ? "null" : json_quoted(outcome.reason),
-               outcome.explanation.empty() ? "null" : json_quoted(outcome.explanation));
+               outcome.entry.empty() ? "null" : outcome.entry, core::json_string(outcome.event_id),
+               outcome.reason.empty() ? "null" : core::json_string(outcome.reason),
+               outcome.explanation.empty() ? "null" : core::json_string(outcome.explanation));
   } else if (outcome.kind == Kind::kRefused) {
     fmt::print("refused ({}): {}: {}\n", outcome.reason, postgres::one_line(outcome.event_id),
                postgres::one_line(outcome.explanation));

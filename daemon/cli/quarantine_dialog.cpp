@@ -65,10 +65,4 @@ process::ExitCode report_quarantine_error(postgres::Error error, Action action) 
   return report_error(error);
 }
 
-std::string json_quoted(std::string_view text) {
-  std::string out;
-  core::append_json_string(out, text);
-  return out;
-}
-
 }  // namespace dupwatch::cli

@@ -18,7 +18,4 @@ namespace dupwatch::cli {
 [[nodiscard]] process::ExitCode report_quarantine_error(postgres::Error error,
                                                         QuarantineOptions::Action action);
 
-/// JSON string.
-[[nodiscard]] std::string json_quoted(std::string_view text);
-
 }  // namespace dupwatch::cli

@@ -75,7 +75,7 @@ process::ExitCode tell(const QuarantineOptions& options, const Aged& aged, std::
         options.dry_run          ? "dry_run"
         : deleted < aged.entries ? "stopped"
                                  : "done",
-        json_quoted(aged.moment), aged.entries, aged.never_restored, deleted);
+        core::json_string(aged.moment), aged.entries, aged.never_restored, deleted);
   } else if (options.dry_run) {
     fmt::print("would delete {} entries made before {}.{}\n", aged.entries, aged.moment, only_copies(aged));
   } else {

@@ -13,4 +13,8 @@ process::ExitCode report_error(const postgres::Error& error) {
                                                     : process::ExitCode::kOperator;
 }
 
+void print(std::string_view text) {
+  (void)std::fwrite(text.data(), 1, text.size(), stdout);
+}
+
 }  // namespace dupwatch::cli

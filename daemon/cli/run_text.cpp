@@ -120,11 +120,6 @@ std::string run_text(const table::JudgedRun& story, const core::Profile& profile
 }
 
 std::string run_json(const table::JudgedRun& story, const core::Profile& profile) {
-  const auto quoted = [](std::string_view text) {
-    std::string out;
-    core::append_json_string(out, text);
-    return out;
-  };
   std::string engines;
   for (const auto engine : {core::Engine::kV4, core::Engine::kV5BeforeClassSkip, core::Engine::kV5}) {
     const auto worst = story.worst(engine);
@@ -133,10 +128,11 @@ std::string run_json(const table::JudgedRun& story, const core::Profile& profile
   }
   std::string events;
   for (const auto& event : story.events()) {
-    events += fmt::format(R"({}{{"id":{},"type":{},"correlation_id":{},"time":{}}})",
-                          events.empty() ? "" : ",", quoted(event.id), quoted(event.type),
-                          event.correlation_id ? quoted(*event.correlation_id) : "null",
-                          event.time.micros != 0 ? quoted(core::to_iso8601(event.time)) : "null");
+    events +=
+        fmt::format(R"({}{{"id":{},"type":{},"correlation_id":{},"time":{}}})", events.empty() ? "" : ",",
+                    core::json_string(event.id), core::json_string(event.type),
+                    event.correlation_id ? core::json_string(*event.correlation_id) : "null",
+                    event.time.micros != 0 ? core::json_string(core::to_iso8601(event.time)) : "null");
   }
   std::string findings;
   for (const auto& finding : story.findings()) {
@@ -144,15 +140,18 @@ std::string run_json(const table::JudgedRun& story, const core::Profile& profile
   }
   const auto plan = table::repair_plan(story, profile);
   std::string sentences;
-  for (const auto& sentence : plan.sentences) sentences += (sentences.empty() ? "" : ",") + quoted(sentence);
+  for (const auto& sentence : plan.sentences)
+    sentences += (sentences.empty() ? "" : ",") + core::json_string(sentence);
   std::string sql;
-  for (const auto& statement : plan.sql) sql += (sql.empty() ? "" : ",") + quoted(table::printed(statement));
+  for (const auto& statement : plan.sql)
+    sql += (sql.empty() ? "" : ",") + core::json_string(table::printed(statement));
   return fmt::format(
       R"({{"run_id":{},"engine":"{}","severities":{{{}}},"ended_by":{},"events":[{}],"findings":[{}],)"
       R"("repair":{{"sentences":[{}],"sql":[{}]}}}})"
       "\n",
-      quoted(story.run_id()), to_string(story.engine()), engines,
-      story.end_type().empty() ? "null" : quoted(story.end_type()), events, findings, sentences, sql);
+      core::json_string(story.run_id()), to_string(story.engine()), engines,
+      story.end_type().empty() ? "null" : core::json_string(story.end_type()), events, findings, sentences,
+      sql);
 }
 
 }  // namespace dupwatch::cli

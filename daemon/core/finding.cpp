@@ -152,6 +152,12 @@ void append_json_string(std::string& out, std::string_view text) {
   out += '"';
 }
 
+std::string json_string(std::string_view text) {
+  std::string out;
+  append_json_string(out, text);
+  return out;
+}
+
 namespace {
 
 void append_optional(std::string& out, const std::optional<std::string>& text) {

@@ -99,5 +99,6 @@ struct Finding {
 /// JSON string literal incl. quotes; control characters escaped, so that a line stays a line. Every byte that
 /// is not part of a UTF-8 character becomes U+FFFD.
 void append_json_string(std::string& out, std::string_view text);
+[[nodiscard]] std::string json_string(std::string_view text);
 
 }  // namespace dupwatch::core
