@@ -65,8 +65,8 @@ std::optional<postgres::Error> Daemon::take_farewell() {
 
 std::optional<postgres::Error> Daemon::judge_stream(const StreamFacts& facts, core::Instant now) {
   // A server that shuts down waits for what its walsender has sent to be confirmed, and answers no query that
-  // this may need: the stream ends first, and the slot keeps its position. A session that ends may be one that
-  // somebody terminated: a new one tells, for a server refuses it before it ends those that it has.
+  // this may need: the stream ends first, and the slot keeps its position. A session that ends may be one
+  // that somebody terminated: a new one tells, for a server refuses it before it ends those that it has.
   if (auto farewell = take_farewell()) {
     if (postgres::refuses_sessions(*farewell)) return farewell;
     admission_.hurry(now);
