@@ -24,12 +24,23 @@ std::string_view to_string(GapReason reason) noexcept {
       return "fuse";
     case GapReason::kPoisonRow:
       return "poison_row";
+    case GapReason::kRowSecurity:
+      return "row_security";
+    case GapReason::kUnknownPast:
+      return "unknown_past";
+    case GapReason::kRestored:
+      return "restored";
+    case GapReason::kDeaf:
+      return "deaf";
+    case GapReason::kBlind:
+      return "blind";
   }
   return "?";
 }
 
 void Coverage::open(GapReason reason, decoder::Lsn from, decoder::Lsn to, decoder::Timestamp now) {
   complete_since_.reset();
+  ++revision_;
   for (auto& entry : entries_) {
     if (entry.gap.closed || entry.gap.reason != reason) continue;
     entry.gap.from = std::min(entry.gap.from, from);
@@ -61,6 +72,7 @@ std::vector<CoverageGap> Coverage::scan_ended(decoder::Timestamp now) {
     if (entry.gap.closed || !entry.scanned) continue;
     entry.gap.closed = now;
     out.push_back(entry.gap);
+    ++revision_;
   }
   if (complete() && !complete_since_) complete_since_ = now;
   return out;
@@ -83,6 +95,14 @@ bool Coverage::complete() const noexcept {
 std::vector<CoverageGap> Coverage::gaps() const {
   std::vector<CoverageGap> out;
   for (const auto& entry : entries_) out.push_back(entry.gap);
+  return out;
+}
+
+std::vector<CoverageGap> Coverage::open_gaps() const {
+  std::vector<CoverageGap> out;
+  for (const auto& entry : entries_) {
+    if (!entry.gap.closed) out.push_back(entry.gap);
+  }
   return out;
 }
 

@@ -22,9 +22,14 @@ enum class GapReason : std::uint8_t {
   kTableChanged,   ///< the watched table was renamed, made anew or taken out of the publication
   kSlotLost,       ///< the server gave the slot up
   kFuse,           ///< dupwatch gave its slot up, because it held back too much WAL
-  kPoisonRow       ///< a row that the output plugin cannot deliver was stepped over
+  kPoisonRow,      ///< a row that the output plugin cannot deliver was stepped over
+  kRowSecurity,    ///< row-level security hides rows from our own queries
+  kUnknownPast,    ///< a start that does not know what was seen before
+  kRestored,       ///< the server was put back to an earlier point
+  kDeaf,           ///< the table has rows that the stream never brought
+  kBlind           ///< the stream brought rows that our own queries do not show
 };
-inline constexpr std::size_t kGapReasons = 9;
+inline constexpr std::size_t kGapReasons = 14;
 [[nodiscard]] std::string_view to_string(GapReason reason) noexcept;
 
 /// An interval of commits for which "no finding" does not mean "nothing wrong". It closes when a scan of the
@@ -61,6 +66,9 @@ class Coverage {
   void started(decoder::Timestamp now) noexcept;
   /// The oldest first.
   [[nodiscard]] std::vector<CoverageGap> gaps() const;
+  [[nodiscard]] std::vector<CoverageGap> open_gaps() const;
+  /// Grows whenever open_gaps() may have changed.
+  [[nodiscard]] std::uint64_t revision() const noexcept { return revision_; }
   [[nodiscard]] const std::array<std::uint64_t, kGapReasons>& opened_total() const noexcept { return total_; }
   [[nodiscard]] std::array<std::uint64_t, kGapReasons> open_now() const noexcept;
   /// The reason of an open gap, to name one.
@@ -74,6 +82,7 @@ class Coverage {
   std::deque<Entry> entries_;
   std::array<std::uint64_t, kGapReasons> total_{};
   std::optional<decoder::Timestamp> complete_since_;
+  std::uint64_t revision_ = 0;
 };
 
 }  // namespace dupwatch::core

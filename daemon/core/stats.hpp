@@ -11,6 +11,7 @@
 #include "daemon/core/latency_histogram.hpp"
 #include "daemon/core/profile.hpp"
 #include "daemon/core/quarantine_stats.hpp"
+#include "daemon/core/witness.hpp"
 #include "decoder/decoder.hpp"
 #include "decoder/lsn.hpp"
 
@@ -187,7 +188,8 @@ struct StatusSnapshot {
   std::uint64_t guard_suppressed = 0;
   HttpStats http;
   ConfigReload config_reload;
-  /// The watched table and publication are still what they were at START_REPLICATION.
+  WitnessStats witness;
+  /// The watched table and publication can be watched as they are.
   bool table_identity_ok = true;
 };
 

@@ -27,6 +27,7 @@ Watch::Watch(const Config& config, std::uint64_t seed)
       index_(config.index.memory_max_bytes, config.index.run_grace, seed),
       rules_(profile_, config.rules, index_.codec()),
       reported_(ReportedFindings::kFindingsMax, seed),
+      witness_(seed),
       heartbeat_(config.heartbeat, seed) {}
 
 std::vector<decoder::WatchedTable> Watch::watched_tables(const Profile& profile) {
@@ -40,6 +41,7 @@ std::vector<decoder::WatchedTable> Watch::watched_tables(const Profile& profile)
 void Watch::stream_started(decoder::Plugin plugin, decoder::Lsn from) {
   decoder_ = decoder::make_decoder(plugin, watched_tables(profile_));
   confirm_.stream_started(from);
+  witness_.stream_started(from);
   received_ = from;
   reply_requests_.stream_started();
 }
@@ -115,6 +117,7 @@ void Watch::on_insert(const decoder::Row& row) {
   event.id = id.text;
   event.identity = identity;
   event.commit = {.xid = transaction_.xid, .lsn = transaction_.commit_lsn, .time = transaction_.commit_time};
+  witness_.streamed(run.text, id.text, transaction_.xid, transaction_.commit_lsn, now_);
   add_streamed(event);
 }
 
@@ -188,6 +191,12 @@ std::optional<ReadBack> Watch::next_read_back() {
   return batch;
 }
 
+void Watch::table_row(std::string_view run_id, std::string_view id, std::string_view type,
+                      std::span<const decoder::Value> identity, decoder::Xid xid, Instant now) {
+  if (run_id.empty() || id.empty() || !classify(type, identity).tracked) return;
+  witness_.seen(run_id, id, xid, now);
+}
+
 void Watch::read_back_row(std::string_view run_id, std::string_view id, std::string_view type,
                           std::span<const decoder::Value> identity, const CommitInfo& commit, Instant now) {
   ++counters_.read_back_rows;
@@ -202,13 +211,23 @@ void Watch::read_back_row(std::string_view run_id, std::string_view id, std::str
   event.id = id;
   event.identity = identity;
   event.commit = commit;
+  witness_.seen(run_id, id, commit.xid, now);
   (void)index_.add_row(handle, event);
   if (event.ends_run) index_.end_run(handle, now);
 }
 
+void Watch::doubt_runs() {
+  index_.clear_complete();
+  recent_commits_.clear();
+  for (auto& run : judging_) run.doubtful = true;
+  if (read_back_sent_) doubtful_read_back_ = first_batch_;
+}
+
 void Watch::read_back_done() {
+  const bool doubtful = doubtful_read_back_ == first_batch_;
   for (const auto run : batches_.front()) {
-    judging_.push_back({.run = run, .origin = Origin::kReadBack, .read_back = first_batch_});
+    judging_.push_back(
+        {.run = run, .origin = Origin::kReadBack, .read_back = first_batch_, .doubtful = doubtful});
   }
   judging_.back().last = true;
   batches_.pop_front();
@@ -254,6 +273,7 @@ void Watch::finish_judging() {
     --pending_runs_;
     if (done.last) confirm_.read_back_done(done.read_back);
   }
+  if (done.doubtful) index_.forget(index_.run_id(done.run));
   if (!judging_.empty()) return;
   next_settling_ = now_ + std::min<Instant::duration>(pause_, kPauseMax);
   pause_ = {};

@@ -19,6 +19,7 @@
 #include "daemon/core/reported_findings.hpp"
 #include "daemon/core/run_index.hpp"
 #include "daemon/core/stats.hpp"
+#include "daemon/core/witness.hpp"
 #include "decoder/decoder.hpp"
 
 namespace dupwatch::core {
@@ -108,6 +109,13 @@ class Watch final : private decoder::ChangeSink {
   /// The batch in flight is offered again; rows it delivered are redeliveries then.
   void read_back_failed() noexcept;
 
+  /// A row that SQL shows beside any read-back, for the witness alone; `xid` 0 = not known.
+  void table_row(std::string_view run_id, std::string_view id, std::string_view type,
+                 std::span<const decoder::Value> identity, decoder::Xid xid, Instant now);
+  /// Compares what came with what SQL shows.
+  [[nodiscard]] Witness& witness() noexcept { return witness_; }
+  [[nodiscard]] const Witness& witness() const noexcept { return witness_; }
+
   /// A finding of the baseline scan, judged from a snapshot.
   void baseline_finding(Finding finding);
   /// Runs with open findings to look at again: rows may have been deleted.
@@ -144,11 +152,10 @@ class Watch final : private decoder::ChangeSink {
   [[nodiscard]] const Heartbeat& heartbeat() const noexcept { return heartbeat_; }
 
   void evict(Instant now) { index_.evict(now); }
-  /// Another server or timeline may lack rows that are in memory.
-  void forget_runs() {
-    index_.clear_complete();
-    recent_commits_.clear();
-  }
+  /// Rows may have been committed that the stream did not bring, or rows in memory may not exist: runs in
+  /// memory are forgotten, and so are those whose read-back is in flight once it has been judged. The next
+  /// event of each has it read back.
+  void doubt_runs();
   [[nodiscard]] Instant next_expiry() const noexcept { return index_.next_expiry(); }
 
   [[nodiscard]] decoder::Lsn received() const noexcept { return received_; }
@@ -207,6 +214,7 @@ class Watch final : private decoder::ChangeSink {
   RunIndex index_;
   ReplayRules rules_;
   ReportedFindings reported_;
+  Witness witness_;
   ConfirmRule confirm_;
   Heartbeat heartbeat_;
   std::unique_ptr<decoder::Decoder> decoder_;
@@ -227,6 +235,7 @@ class Watch final : private decoder::ChangeSink {
   std::deque<std::vector<RunIndex::Handle>> batches_;
   std::size_t pending_runs_ = 0;
   bool read_back_sent_ = false;
+  std::uint64_t doubtful_read_back_ = 0;  ///< number of a batch asked for before doubt_runs(); 0 = none
 
   /// Pending runs whose rows are in, and behind the last one of a batch the batch's number.
   struct Judging {
@@ -234,6 +243,7 @@ class Watch final : private decoder::ChangeSink {
     Origin origin = Origin::kStream;
     std::uint64_t read_back = 0;  ///< 0 = it was not read back
     bool last = false;
+    bool doubtful = false;  ///< doubt_runs() came after its rows
   };
   std::deque<Judging> judging_;
   ReplayRules::Progress progress_;

@@ -12,7 +12,7 @@
 /// of its own: no long transaction, no sort of the table on the server, no temporary file.
 namespace dupwatch::postgres {
 
-/// How the run column is compared; `run_type` is TableIdentity::run_type.
+/// How the run column is compared; `run_type` is TableForm::run_type.
 class RunPieces {
  public:
   RunPieces(const core::Profile& profile, std::string_view run_type);

@@ -8,9 +8,6 @@
 namespace dupwatch::postgres {
 namespace {
 
-// Separates the names in one cell; no sane column name holds it.
-constexpr char kUnitSeparator = '\x1f';
-
 decoder::Plugin plugin_of(core::PluginChoice choice) {
   return choice == core::PluginChoice::kPgoutput ? decoder::Plugin::kPgoutput : decoder::Plugin::kWal2json;
 }
@@ -54,7 +51,7 @@ std::string slot_query() {
          // By way of jsonb, since only Postgres 16 and 17 and later have these columns.
          " coalesce(to_jsonb(s)->>'invalidation_reason', CASE to_jsonb(s)->>'conflicting' WHEN 'true' THEN"
          " 'conflicting' END), pg_size_bytes(current_setting('max_slot_wal_keep_size', true)),"
-         " to_jsonb(s)->>'failover', to_jsonb(s)->>'synced'"
+         " to_jsonb(s)->>'failover', to_jsonb(s)->>'synced', to_jsonb(s)->>'two_phase'"
          " FROM pg_catalog.pg_replication_slots s WHERE s.slot_name = $1";
 }
 
@@ -75,6 +72,7 @@ SlotRow read_slot_row(const pg_result& result, int row) {
   if (const auto keep = cell(result, row, 12)) slot.keep_size_bytes = to_int64(keep);
   slot.failover = cell(result, row, 13) == "true";
   slot.synced = cell(result, row, 14) == "true";
+  slot.two_phase = cell(result, row, 15) == "true";
   return slot;
 }
 
@@ -93,55 +91,6 @@ std::string heartbeat_query() {
 
 decoder::Lsn read_lsn(const pg_result& result, int row) {
   return lsn_cell(result, row, 0).value_or(decoder::Lsn{});
-}
-
-std::string table_query() {
-  // Exact names from the catalogue: no search_path, no folding of case. A partitioned table is published by
-  // its leaves unless publish_via_partition_root is set.
-  return "SELECT c.oid, c.relkind,"
-         " array_to_string(ARRAY(SELECT w.name FROM unnest($3::text[]) WITH ORDINALITY AS w(name, place)"
-         " WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attname = "
-         "w.name"
-         " AND a.attnum > 0 AND NOT a.attisdropped) ORDER BY w.place), E'\\x1f'),"
-         " EXISTS (SELECT FROM pg_catalog.pg_publication_tables p WHERE p.pubname = $4 AND (p.schemaname = "
-         "n.nspname"
-         " AND p.tablename = c.relname OR c.relkind = 'p' AND (SELECT m.oid FROM pg_catalog.pg_class m JOIN"
-         " pg_catalog.pg_namespace s ON s.oid = m.relnamespace WHERE s.nspname = p.schemaname AND m.relname ="
-         " p.tablename) IN (SELECT t.relid FROM pg_catalog.pg_partition_tree(c.oid) t))),"
-         " (SELECT pg_catalog.format_type(a.atttypid, -1) FROM pg_catalog.pg_attribute a WHERE a.attrelid = "
-         "c.oid"
-         " AND a.attname = $5 AND a.attnum > 0 AND NOT a.attisdropped)"
-         " FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
-         " WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind IN ('r', 'p')";
-}
-
-Connection::Params table_query_params(const core::Profile& profile, const std::string& publication) {
-  return {profile.schema, profile.table, array_literal(watched_columns(profile)), publication,
-          profile.run_column};
-}
-
-TableIdentity read_table_identity(const pg_result& result, int row) {
-  TableIdentity table;
-  table.oid = static_cast<std::uint32_t>(to_int64(cell(result, row, 0)));
-  table.partitioned = cell(result, row, 1) == "p";
-  auto missing = cell(result, row, 2).value_or("");
-  while (!missing.empty()) {
-    const auto end = std::min(missing.find(kUnitSeparator), missing.size());
-    table.missing_columns.emplace_back(missing.substr(0, end));
-    missing.remove_prefix(std::min(end + 1, missing.size()));
-  }
-  table.published = cell(result, row, 3) == "t";
-  table.run_type = cell(result, row, 4).value_or("");
-  return table;
-}
-
-Expected<std::optional<TableIdentity>> find_table(Connection& sql, const core::Profile& profile,
-                                                  const std::string& publication, Waiter& waiter) {
-  auto answer = ask(sql, table_query(), table_query_params(profile, publication), waiter);
-  if (auto* error = std::get_if<Error>(&answer)) return std::move(*error);
-  const auto& result = *std::get<Result>(answer);
-  if (row_count(result) == 0) return std::optional<TableIdentity>{};
-  return std::optional{read_table_identity(result, 0)};
 }
 
 Expected<bool> publication_exists(Connection& sql, const std::string& name, Waiter& waiter) {

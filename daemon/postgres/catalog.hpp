@@ -54,6 +54,8 @@ struct SlotRow {
   bool failover = false;
   /// It is a standby's copy of a primary's slot, which nobody can read before the promotion.
   bool synced = false;
+  /// It was made to deliver prepared transactions before they commit, which dupwatch never asks for.
+  bool two_phase = false;
   /// The server will not deliver from this slot any more.
   [[nodiscard]] bool lost() const { return wal_status == "lost" || !invalidation.empty(); }
 };
@@ -70,31 +72,6 @@ struct SlotRow {
 [[nodiscard]] std::string heartbeat_query();
 /// The first column as a position, 0/0 for NULL.
 [[nodiscard]] decoder::Lsn read_lsn(const pg_result& result, int row);
-
-/// The watched table as the catalogue has it now. Any difference between two reads is a change that can
-/// silence a stream (rename under wal2json, drop and re-create under pgoutput).
-struct TableIdentity {
-  std::uint32_t oid = 0;
-  /// Watched columns that the table lacks.
-  std::vector<std::string> missing_columns;
-  /// The table is a member of the configured publication (directly, by schema, or FOR ALL TABLES).
-  bool published = false;
-  /// Parent of partitions: the stream names the leaves under wal2json.
-  bool partitioned = false;
-  /// The run column's type without length, e.g. "character varying", "uuid"; empty when the column is
-  /// missing.
-  std::string run_type;
-  friend bool operator==(const TableIdentity&, const TableIdentity&) = default;
-};
-/// nullopt inside: no such table (or view, or sequence).
-[[nodiscard]] Expected<std::optional<TableIdentity>> find_table(Connection& sql, const core::Profile& profile,
-                                                                const std::string& publication,
-                                                                Waiter& waiter);
-/// The statement behind find_table for the asynchronous check, with its parameters.
-[[nodiscard]] std::string table_query();
-[[nodiscard]] Connection::Params table_query_params(const core::Profile& profile,
-                                                    const std::string& publication);
-[[nodiscard]] TableIdentity read_table_identity(const pg_result& result, int row);
 
 [[nodiscard]] Expected<bool> publication_exists(Connection& sql, const std::string& name, Waiter& waiter);
 /// SELECT on every watched column, and USAGE on the schema; false also when the table is missing.
@@ -180,7 +157,7 @@ enum class SnapshotUse : std::uint8_t { kExport, kNothing };
 
 /// COPY of the tracked rows of the runs that for_runs() names: run, id, type, identity columns..., xmin,
 /// commit time in microseconds since 1970 (NULL without track_commit_timestamp). Values come in the type's
-/// own text form, as in the stream. `run_type` is TableIdentity::run_type: only with the column's own type
+/// own text form, as in the stream. `run_type` is TableForm::run_type: only with the column's own type
 /// can the index on it be used. Without `xmin` (has_select_on_xmin) both xmin and commit time are NULL.
 [[nodiscard]] std::string read_back_copy(const core::Profile& profile, bool commit_time,
                                          std::string_view run_type = "text", bool xmin = true);

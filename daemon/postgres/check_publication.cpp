@@ -5,6 +5,7 @@
 
 #include "daemon/postgres/ask.hpp"
 #include "daemon/postgres/checks.hpp"
+#include "daemon/postgres/form_faults.hpp"
 #include "daemon/postgres/quoting.hpp"
 #include "daemon/postgres/setup.hpp"
 
@@ -77,10 +78,22 @@ std::string set_table(const core::Config& config) {
          published_table(config) + ";";
 }
 
+bool holds_table(const CheckContext& context) {
+  return context.table->publication && context.table->publication->holds_table;
+}
+
+/// A publication before Postgres 18 can't hold it, and no statement would cure that.
+bool has_generated_column(const CheckContext& context) {
+  const auto problems =
+      find_form_faults({.config = context.config, .plugin = decoder::Plugin::kPgoutput}, context.table);
+  return std::ranges::any_of(
+      problems, [](const FormProblem& problem) { return problem.fault == FormFault::kGeneratedColumn; });
+}
+
 void check_membership(CheckContext& context, const Shape& shape) {
   const auto& config = context.config;
   const auto name = quote_identifier(config.slot.publication);
-  if (!context.table->published) {
+  if (!holds_table(context)) {
     context.add("publication", Verdict::kFail, name + " does not hold " + config.profile.qualified_name(),
                 "ALTER PUBLICATION " + name + " ADD TABLE " + published_table(config) + ";");
   } else if (!shape.listed) {
@@ -91,7 +104,7 @@ void check_membership(CheckContext& context, const Shape& shape) {
                                   : " holds the table by its schema or its partitions") +
             ": more is sent than is needed",
         "DROP PUBLICATION " + name + "; " + create_publication_statement(config, context.version >= 150000));
-  } else if (context.table->partitioned && !shape.via_root) {
+  } else if (context.table->partitioned() && !shape.via_root) {
     context.add("publication", Verdict::kFail, name + " publishes the partitions under their own names",
                 "ALTER PUBLICATION " + name + " SET (publish_via_partition_root = true);");
   } else {
@@ -171,30 +184,11 @@ void check_filter(CheckContext& context, const Shape& shape) {
     return;
   }
   const auto& profile = context.config.profile;
-  const auto types = needed_types(profile);
-  if (types.empty() || profile.type_column.empty()) {
-    context.add("publication_filter", Verdict::kFail,
-                "every row is needed, but there is a row filter: " + shape.filter, set_table(context.config));
-    return;
-  }
-  // Let the server say what its own filter keeps out. It holds immutable built-in functions only; should it
-  // ask for other columns too, the statement fails, and the filter can't be judged.
-  auto answer = ask(context.sql,
-                    "SELECT string_agg(" + quote_identifier(profile.type_column) +
-                        ", ', ') FROM unnest($1::text[]) AS t(" + quote_identifier(profile.type_column) +
-                        ") WHERE (" + shape.filter + ") IS NOT TRUE",
-                    {array_literal(types)}, context.waiter);
-  if (const auto* error = std::get_if<Error>(&answer)) {
-    context.stop_if_broken(*error);
-    context.add(
-        "publication_filter", Verdict::kFail,
-        "the row filter is not one on " + quote_identifier(profile.type_column) + " alone: " + shape.filter,
-        set_table(context.config));
-    return;
-  }
-  const auto lost = text_cell(*std::get<Result>(answer), 0, 0);
-  if (!lost.empty()) {
-    context.add("publication_filter", Verdict::kFail, "it keeps out rows that are needed: " + lost,
+  const auto loss =
+      context.take("publication_filter", filter_loss(context.sql, profile, *context.table, context.waiter));
+  if (!loss) return;
+  if (*loss) {
+    context.add("publication_filter", Verdict::kFail, **loss,
                 "ALTER PUBLICATION " + quote_identifier(context.config.slot.publication) + " SET TABLE " +
                     published_table(context.config) + row_filter(context.config) + ";");
     return;
@@ -208,12 +202,13 @@ void check_filter(CheckContext& context, const Shape& shape) {
 
 void check_publication(CheckContext& context) {
   const auto& config = context.config;
-  if (!context.table || !context.table->missing_columns.empty()) return;
+  if (!context.table) return;
   if (context.plugin == decoder::Plugin::kWal2json) {
     context.add("publication", Verdict::kSkip,
                 "wal2json needs none; pgoutput with one sends far less (dupwatch setup)");
     return;
   }
+  if (has_generated_column(context)) return;
   const auto answer = context.query("publication", shape_query(context.version),
                                     {config.slot.publication, std::to_string(context.table->oid)});
   if (!answer) return;
@@ -224,7 +219,7 @@ void check_publication(CheckContext& context) {
   }
   const auto shape = read_shape(*answer);
   check_membership(context, shape);
-  if (!context.table->published) return;
+  if (!holds_table(context)) return;
   check_actions(context, shape);
   check_columns(context, shape);
   check_filter(context, shape);

@@ -3,6 +3,7 @@
 #include "daemon/postgres/ask.hpp"
 #include "daemon/postgres/checks.hpp"
 #include "daemon/postgres/entity_queries.hpp"
+#include "daemon/postgres/form_faults.hpp"
 #include "daemon/postgres/quoting.hpp"
 #include "daemon/postgres/scan_queries.hpp"
 #include "daemon/postgres/setup.hpp"
@@ -60,30 +61,45 @@ void check_table(CheckContext& context) {
   auto found = context.take(
       "table", find_table(context.sql, profile, context.config.slot.publication, context.waiter));
   if (!found) return;
-  context.table = std::move(*found);
-  if (!context.table) {
-    context.add("table", Verdict::kFail, profile.qualified_name() + " does not exist in this database",
-                "Run the engine's migrations, or correct table.name and dbname in connection.dsn.");
-    return;
+  for (const auto& problem : find_form_faults({.config = context.config}, *found)) {
+    if (problem.fault == FormFault::kTableMissing || problem.fault == FormFault::kNotATable) {
+      context.add("table", Verdict::kFail, problem.found, problem.fix);
+      return;
+    }
   }
+  context.table = std::move(*found);
   const auto& table = *context.table;
-  context.add(
-      "table", table.partitioned ? Verdict::kWarn : Verdict::kPass,
-      profile.qualified_name() +
-          (table.partitioned ? " is partitioned: wal2json names the partitions" : " exists"),
-      table.partitioned ? "Use pgoutput with a publication that has publish_via_partition_root = true." : "");
-  if (!table.missing_columns.empty()) {
-    context.add("columns", Verdict::kFail, "missing: " + quoted_list(table.missing_columns, quote_identifier),
+  context.add("table", Verdict::kPass,
+              profile.qualified_name() + (table.partitioned() ? " is partitioned" : " exists"));
+  const auto missing = table.missing_columns();
+  if (!missing.empty()) {
+    context.add("columns", Verdict::kFail, "missing: " + quoted_list(missing, quote_identifier),
                 "Correct table.run_column, id_column, identity_columns and type_column.");
+    context.table.reset();
     return;
   }
   context.add("columns", Verdict::kPass,
               quoted_list(watched_columns(profile), [](const auto& name) { return name; }));
 }
 
+void check_table_form(CheckContext& context) {
+  if (!context.table || !context.plugin) return;
+  const auto before = context.report.lines.size();
+  for (const auto& problem :
+       find_form_faults({.config = context.config, .plugin = *context.plugin}, context.table)) {
+    // check_publication has lines of its own for those.
+    if (is_of_publication(problem.fault)) continue;
+    context.add(std::string(to_string(problem.fault)), problem.refuses ? Verdict::kFail : Verdict::kWarn,
+                problem.found, problem.fix);
+  }
+  if (context.report.lines.size() == before) {
+    context.add("table_form", Verdict::kPass, "its rows are in the stream, and all of them can be read");
+  }
+}
+
 void check_rights(CheckContext& context) {
   const auto& profile = context.config.profile;
-  if (!context.table || !context.table->missing_columns.empty()) return;
+  if (!context.table) return;
   const auto grants = grant_statements(context.config);
   const auto readable = context.take("select_right", has_select(context.sql, profile, context.waiter));
   if (!readable) return;
@@ -106,7 +122,7 @@ void check_rights(CheckContext& context) {
 
 void check_unique_index(CheckContext& context) {
   const auto& profile = context.config.profile;
-  if (!context.table || !context.table->missing_columns.empty()) return;
+  if (!context.table) return;
   const auto answer = context.query(
       "unique_index",
       "SELECT quote_ident(x.relname), i.indisvalid AND i.indisready, pg_get_expr(i.indpred, i.indrelid),"
@@ -144,7 +160,7 @@ void check_unique_index(CheckContext& context) {
 
 void check_primary_key(CheckContext& context) {
   const auto& profile = context.config.profile;
-  if (!context.table || !context.table->missing_columns.empty()) return;
+  if (!context.table) return;
   const auto answer =
       context.query("primary_key",
                     "SELECT string_agg(a.attname, ',' ORDER BY k.place) FROM pg_catalog.pg_index i, "

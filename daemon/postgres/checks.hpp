@@ -7,6 +7,7 @@
 #include "daemon/postgres/catalog.hpp"
 #include "daemon/postgres/preflight.hpp"
 #include "daemon/postgres/provider.hpp"
+#include "daemon/postgres/table_form.hpp"
 
 /// The single checks of `dupwatch check`, in the order they run; each adds one or more lines. Used by
 /// run_checks alone.
@@ -24,8 +25,8 @@ struct CheckContext {
   bool standby = false;
   /// Set once the server took a replication connection.
   std::optional<Connection> replication;
-  /// nullopt: the table is missing.
-  std::optional<TableIdentity> table;
+  /// nullopt: the table is missing, or is no table, or lacks columns.
+  std::optional<TableForm> table;
   std::optional<SlotRow> slot;
   /// nullopt: it could not be resolved.
   std::optional<decoder::Plugin> plugin;
@@ -70,6 +71,8 @@ void check_failover(CheckContext& context);
 
 // check_table.cpp
 void check_table(CheckContext& context);
+/// After the plugin is known.
+void check_table_form(CheckContext& context);
 void check_rights(CheckContext& context);
 void check_unique_index(CheckContext& context);
 void check_primary_key(CheckContext& context);

@@ -40,7 +40,11 @@ Error timed_out(std::chrono::milliseconds timeout) {
 }
 
 std::string server_started_query() {
-  return "SELECT pg_catalog.pg_postmaster_start_time()";
+  // transaction_timeout is of Postgres 17 and can't be asked for at the start of a session: an older server
+  // would refuse that. Scans of the table are one long transaction, whatever limit the cluster sets.
+  return "SELECT pg_catalog.pg_postmaster_start_time(), CASE WHEN"
+         " pg_catalog.current_setting('transaction_timeout', true) IS NOT NULL THEN"
+         " pg_catalog.set_config('transaction_timeout', '0', false) END";
 }
 
 std::variant<std::string, Error> server_started(Connection& connection, Waiter& waiter) {
@@ -199,10 +203,13 @@ std::variant<Connection, Error> Connection::open(const core::ConnectionConfig& c
   for (;;) {
     const auto progress = connection.advance();
     if (progress == Progress::kReady) {
-      if (config.server.started.empty()) return std::variant<Connection, Error>{std::move(connection)};
-      const auto started = server_started(connection, waiter);
-      if (const auto* error = std::get_if<Error>(&started)) return *error;
-      if (std::get<std::string>(started) != config.server.started) return other_server();
+      const bool pinned = !config.server.started.empty();
+      // The query also lifts transaction_timeout.
+      if (pinned || connection.server_version() >= 170000) {
+        const auto started = server_started(connection, waiter);
+        if (const auto* error = std::get_if<Error>(&started)) return *error;
+        if (pinned && std::get<std::string>(started) != config.server.started) return other_server();
+      }
       return std::variant<Connection, Error>{std::move(connection)};
     }
     if (progress == Progress::kFailed) return connection.error(Stage::kConnect);

@@ -57,9 +57,11 @@ class Connection {
   using Params = std::vector<std::optional<std::string>>;
 
   /// Begins to connect (PQconnectStartParams). Sets application_name, TCP keepalives, tcp_user_timeout,
-  /// TimeZone=UTC, DateStyle=ISO, client_encoding=UTF8, search_path=pg_catalog; `kSql` sessions are read only
-  /// by default. Limits (keepalives, lock_timeout, statement_timeout) yield to what the DSN, its service or
-  /// the environment sets. A host name is looked up inside, which blocks as long as the name service does.
+  /// the text forms of values, client_encoding=UTF8, search_path=pg_catalog and the isolation level, whatever
+  /// the cluster, database or role sets; `kSql` sessions are read only by default, and have an error for rows
+  /// that row-level security would hide. Limits (keepalives, lock_timeout, statement_timeout) yield to what
+  /// the DSN, its service or the environment sets. A host name is looked up inside, which blocks as long as
+  /// the name service does.
   Connection(const core::ConnectionConfig& config, Kind kind);
   ~Connection();
   Connection(const Connection&) = delete;
@@ -177,7 +179,7 @@ class Connection {
 };
 
 /// When the server's postmaster started, in the server's words; as it tells servers apart, the standbys of
-/// one primary too, which share everything else.
+/// one primary too, which share everything else. The same statement lifts the session's transaction_timeout.
 [[nodiscard]] std::variant<std::string, Error> server_started(Connection& connection, Waiter& waiter);
 /// The statement behind it.
 [[nodiscard]] std::string server_started_query();

@@ -71,9 +71,13 @@ std::string session_options(const std::string& of_user, Connection::Kind kind) {
   // These come last: text forms must be the same in the stream and in a read-back, and no object of a user's
   // schema may stand in for one of the catalogue.
   options +=
-      " -c TimeZone=UTC -c DateStyle=ISO -c IntervalStyle=postgres -c extra_float_digits=1 -c "
-      "search_path=pg_catalog";
-  if (!replication) options += " -c default_transaction_read_only=on";
+      " -c TimeZone=UTC -c DateStyle=ISO -c IntervalStyle=postgres -c extra_float_digits=1"
+      " -c bytea_output=hex -c standard_conforming_strings=on -c search_path=pg_catalog";
+  // A cluster's default of serializable would end a standby's sessions, and take part in the application's
+  // conflicts on a primary.
+  options += " -c default_transaction_isolation=read\\ committed -c default_transaction_deferrable=off";
+  // Rows that row-level security would hide are an error then, and not as good as gone.
+  if (!replication) options += " -c row_security=off -c default_transaction_read_only=on";
   return options;
 }
 

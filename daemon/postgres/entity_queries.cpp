@@ -13,7 +13,8 @@ constexpr std::string_view kReadable =
     " JOIN pg_catalog.pg_class c ON c.oid = a.attrelid JOIN pg_catalog.pg_namespace n ON n.oid = "
     "c.relnamespace"
     " WHERE n.nspname = $1 AND c.relname = $2 AND a.attname = ANY ($4::text[]) AND NOT a.attisdropped"
-    " AND has_schema_privilege(n.oid, 'USAGE') AND has_column_privilege(c.oid, a.attnum, 'SELECT')";
+    " AND has_schema_privilege(n.oid, 'USAGE') AND has_column_privilege(c.oid, a.attnum, 'SELECT')"
+    " AND NOT pg_catalog.row_security_active(c.oid)";
 
 Expected<bool> readable(Connection& sql, const std::string& schema, const std::string& table,
                         const std::vector<std::string>& columns, Waiter& waiter) {

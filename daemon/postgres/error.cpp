@@ -73,6 +73,13 @@ constexpr std::string_view kSyncedSlot =
     "connect to the primary (target_session_attrs=primary in connection.dsn).";
 constexpr std::string_view kGrantSelect =
     "Grant what dupwatch reads: the statements are in the output of dupwatch setup --print-sql.";
+// A policy is no cure: hidden rows are an error to dupwatch whatever the policies let through.
+constexpr std::string_view kLiftRowSecurity =
+    "Row-level security is on for %1 and dupwatch's role is under it. ALTER ROLE ... BYPASSRLS; for that "
+    "role "
+    "(as a superuser, or on managed services as their administrator), or connect as the table's owner where "
+    "FORCE ROW LEVEL SECURITY is off, or ALTER TABLE ... DISABLE ROW LEVEL SECURITY; a policy for the role "
+    "does not help.";
 constexpr std::string_view kMakePublication = "Create the publication: dupwatch setup --print-sql | psql";
 constexpr std::string_view kNetworkRemedy =
     "dupwatch tries again. If it stays: check route, firewall and load balancer between dupwatch and the "
@@ -116,6 +123,7 @@ constexpr auto kRows = std::to_array<Row>({
     {kAny, "42501", "walsender", kOperator, "no_replication_right", kGiveReplication},
     {kSlot, "42501", "output_plugin_libraries", kOperator, "plugin_not_allowed", kAllowPlugin},
     {kSlot, "42501", "", kOperator, "no_replication_right", kGiveReplication},
+    {kQuery, "42501", "row-level security", kOperator, "row_security", kLiftRowSecurity},
     {kQuery, "42501", "replication", kOperator, "no_replication_right", kGiveReplication},
     {kConnect, "42501", "", kOperator, "no_connect_right", "GRANT CONNECT ON DATABASE <database> TO <role>;"},
     {kQuery, "42501", "", kOperator, "no_select_right", kGrantSelect},

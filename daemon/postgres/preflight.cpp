@@ -31,6 +31,7 @@ constexpr std::array kChecks = {
     check_failover,
     check_senders,
     check_connections,
+    check_table_form,
     check_publication,
     check_unique_index,
     check_primary_key,

@@ -23,6 +23,7 @@ Expected<bool> can_read_runs(Connection& sql, const core::RunsTable& runs, Waite
   return ask_bool(sql,
                   "SELECT has_schema_privilege(n.oid, 'USAGE') AND has_column_privilege(c.oid, $3, 'SELECT')"
                   " AND has_column_privilege(c.oid, $4, 'SELECT')"
+                  " AND NOT pg_catalog.row_security_active(c.oid)"
                   " FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
                   " WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind IN ('r', 'p', 'v')"
                   " AND (SELECT count(*) FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid"

@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "daemon/postgres/form_faults.hpp"
 #include "daemon/postgres/scan_queries.hpp"
 #include "daemon/run/slot_creation.hpp"
 
@@ -32,35 +33,23 @@ T value_or_error(std::variant<T, Error> answer, std::optional<Error>& error) {
   return std::get<T>(std::move(answer));
 }
 
-std::optional<Error> table_problem(const core::Config& config,
-                                   const std::optional<postgres::TableIdentity>& table) {
-  const auto name = config.profile.qualified_name();
-  if (!table) {
-    return operator_error("table_missing", fmt::format("table {} does not exist in this database", name),
-                          "check dbname in connection.dsn and table.name, and run the engine's migrations");
+/// Why the table can't be watched as it is; warnings go to the log.
+std::optional<Error> form_problem(const postgres::FormQuestion& question,
+                                  const std::optional<postgres::TableForm>& table, bool standby,
+                                  process::Log& log) {
+  auto problems = postgres::find_form_faults(question, table);
+  for (const auto& problem : problems) {
+    if (problem.refuses) continue;
+    log.warn(problem.found, {{"reason", std::string(to_string(problem.fault))}, {"remedy", problem.fix}});
   }
-  if (!table->missing_columns.empty()) {
-    return operator_error("column_missing",
-                          fmt::format("table {} has no column {}", name, table->missing_columns.front()),
-                          "correct the table section of the configuration");
+  auto refused = postgres::refusal(std::move(problems));
+  if (!refused) return std::nullopt;
+  auto remedy = std::move(refused->fix);
+  if (postgres::is_of_publication(refused->fault)) {
+    remedy += standby ? " (on the primary; dupwatch setup --print-sql has it too)"
+                      : " (dupwatch setup --print-sql has it too)";
   }
-  return std::nullopt;
-}
-
-std::optional<Error> publication_problem(const core::Config& config, bool exists, const Attachment& out) {
-  const auto* where = postgres::in_recovery(out.replication) ? " on the primary" : "";
-  if (!exists) {
-    return operator_error(
-        "publication_missing", fmt::format("publication {} does not exist", config.slot.publication),
-        fmt::format("run the SQL of `dupwatch setup --print-sql`{}, or set slot.plugin: wal2json", where));
-  }
-  if (!out.table.published) {
-    return operator_error("table_not_published",
-                          fmt::format("publication {} does not hold table {}", config.slot.publication,
-                                      config.profile.qualified_name()),
-                          fmt::format("run the SQL of `dupwatch setup --print-sql`{}", where));
-  }
-  return std::nullopt;
+  return operator_error(std::string(to_string(refused->fault)), std::move(refused->found), std::move(remedy));
 }
 
 std::optional<Error> slot_problem(const core::Config& config, const std::optional<postgres::SlotRow>& slot,
@@ -110,27 +99,27 @@ std::optional<Error> slot_loss(const core::Config& config, const postgres::SlotR
 
 /// Everything that SQL can tell before the slot is touched.
 std::optional<Error> look_over(const core::Config& config, Connection& sql, postgres::Waiter& waiter,
-                               Attachment& out, std::optional<postgres::SlotRow>& slot) {
+                               process::Log& log, Attachment& out, std::optional<postgres::SlotRow>& slot) {
   std::optional<Error> error;
   const auto table =
       value_or_error(postgres::find_table(sql, config.profile, config.slot.publication, waiter), error);
   if (error) return error;
-  if (auto problem = table_problem(config, table)) return problem;
+  slot = value_or_error(postgres::find_slot(sql, config.slot.name, waiter), error);
+  if (error) return error;
+  out.plugin = value_or_error(postgres::resolve_plugin(sql, config.slot, slot, waiter), error);
+  if (error) return error;
+  postgres::FormQuestion question{.config = config, .plugin = out.plugin};
+  if (table && out.plugin == decoder::Plugin::kPgoutput) {
+    question.filter_loss = value_or_error(postgres::filter_loss(sql, config.profile, *table, waiter), error);
+    if (error) return error;
+  }
+  if (auto problem = form_problem(question, table, postgres::in_recovery(out.replication), log))
+    return problem;
   out.table = *table;
   if (!value_or_error(postgres::has_select(sql, config.profile, waiter), error) && !error) {
     return operator_error("no_select_right",
                           fmt::format("no right to SELECT from {}", config.profile.qualified_name()),
                           "run the SQL of `dupwatch setup --print-sql` as its owner");
-  }
-  slot = value_or_error(postgres::find_slot(sql, config.slot.name, waiter), error);
-  if (error) return error;
-  out.plugin = value_or_error(postgres::resolve_plugin(sql, config.slot, slot, waiter), error);
-  if (error) return error;
-  if (out.plugin == decoder::Plugin::kPgoutput) {
-    const bool exists =
-        value_or_error(postgres::publication_exists(sql, config.slot.publication, waiter), error);
-    if (!error) error = publication_problem(config, exists, out);
-    if (error) return error;
   }
   out.wal_sender_timeout =
       std::chrono::milliseconds{value_or_error(postgres::wal_sender_timeout(sql, waiter), error)};
@@ -210,7 +199,8 @@ std::variant<Attachment, Error> attach(const core::Config& config, postgres::Wai
   if (!std::get<bool>(taken)) return standby(config);
 
   std::optional<postgres::SlotRow> slot;
-  if (auto error = look_over(config, std::get<Connection>(sql), waiter, out, slot)) return std::move(*error);
+  if (auto error = look_over(config, std::get<Connection>(sql), waiter, log, out, slot))
+    return std::move(*error);
   if (auto error = slot_problem(config, slot, out.plugin, out.system.database)) return std::move(*error);
   if (slot) {
     out.slot = slot;

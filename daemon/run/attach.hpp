@@ -5,7 +5,7 @@
 #include <variant>
 
 #include "daemon/core/config.hpp"
-#include "daemon/postgres/catalog.hpp"
+#include "daemon/postgres/table_form.hpp"
 #include "daemon/process/log.hpp"
 
 namespace dupwatch::run {
@@ -18,7 +18,7 @@ struct Attachment {
   postgres::SystemIdentity system{};
   std::string server_version{};
   decoder::Plugin plugin = decoder::Plugin::kWal2json;
-  postgres::TableIdentity table{};
+  postgres::TableForm table{};
   /// 0 = the server never gives up on us.
   std::chrono::milliseconds wal_sender_timeout{0};
   /// How existing rows are read.

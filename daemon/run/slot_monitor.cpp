@@ -4,13 +4,15 @@
 
 #include <utility>
 
+#include "daemon/postgres/form_faults.hpp"
+
 namespace dupwatch::run {
 namespace {
 
 // Often enough for a lag that people read, cheap enough to forget (one row of a view).
 constexpr std::chrono::seconds kSlotInterval{2};
-// DDL on the watched table is rare; a silent stream is unnoticed for this long at most.
-constexpr std::chrono::seconds kTableInterval{10};
+// A silent stream is unnoticed for this long at most; the question costs the server about a millisecond.
+constexpr std::chrono::seconds kTableInterval{5};
 
 }  // namespace
 
@@ -18,10 +20,13 @@ SlotMonitor::SlotMonitor(const core::Config& config, postgres::SqlClient& sql, c
                          process::Log& log)
     : config_(config), sql_(sql), lag_(lag), log_(log) {}
 
-void SlotMonitor::started(decoder::Plugin plugin, postgres::TableIdentity table, core::Instant now) {
+void SlotMonitor::started(decoder::Plugin plugin, postgres::TableForm table, core::Instant now) {
   plugin_ = plugin;
   expected_ = std::move(table);
   table_trouble_.clear();
+  // The attach has judged this one.
+  judged_filter_ = expected_.publication ? expected_.publication->filter : std::string{};
+  filter_loss_.reset();
   no_slot();
   next_slot_ = now;
   next_table_ = now + kTableInterval;
@@ -66,44 +71,123 @@ void SlotMonitor::ask_slot(core::Instant now) {
 void SlotMonitor::ask_table(core::Instant now) {
   next_table_ = now + kTableInterval;
   if (table_asked_) return;
-  auto seen = std::make_shared<std::optional<postgres::TableIdentity>>();
+  auto seen = std::make_shared<std::optional<postgres::TableForm>>();
+  table_asked_ = sql_.submit(
+      {.text = postgres::table_query(expected_.server_version),
+       .params = postgres::table_query_params(config_.profile, config_.slot.publication),
+       .on_row = [seen](const pg_result& result, int row) { *seen = postgres::read_table_form(result, row); },
+       .on_done =
+           [this, seen](const std::optional<postgres::Error>& error) {
+             table_asked_ = false;
+             if (!error) table_seen(*seen);
+           }});
+}
+
+void SlotMonitor::table_seen(const std::optional<postgres::TableForm>& seen) {
+  const auto* publication = seen && seen->publication ? &*seen->publication : nullptr;
+  const bool judged = publication == nullptr || plugin_ != decoder::Plugin::kPgoutput ||
+                      publication->filter == judged_filter_;
+  if (!judged) {
+    ask_filter(*seen);
+    return;
+  }
+  judge(seen);
+}
+
+void SlotMonitor::ask_filter(const postgres::TableForm& seen) {
+  const auto filter = seen.publication->filter;
+  if (filter.empty()) {
+    judged_filter_.clear();
+    filter_loss_.reset();
+    judge(seen);
+    return;
+  }
+  const auto not_by_type = postgres::filter_not_by_type(config_.profile, filter);
+  if (config_.profile.type_column.empty() || config_.profile.unlisted_unique) {
+    judged_filter_ = filter;
+    filter_loss_ = not_by_type;
+    judge(seen);
+    return;
+  }
+  auto lost = std::make_shared<std::optional<std::string>>();
   table_asked_ =
-      sql_.submit({.text = postgres::table_query(),
-                   .params = postgres::table_query_params(config_.profile, config_.slot.publication),
-                   .on_row = [seen](const pg_result& result,
-                                    int row) { *seen = postgres::read_table_identity(result, row); },
+      sql_.submit({.text = postgres::filter_query(config_.profile, filter),
+                   .params = postgres::filter_query_params(config_.profile),
+                   .on_row =
+                       [lost](const pg_result& result, int row) {
+                         if (const auto names = postgres::cell(result, row, 0)) *lost = std::string(*names);
+                       },
                    .on_done =
-                       [this, seen](const std::optional<postgres::Error>& error) {
+                       [this, seen, filter, lost, not_by_type](const std::optional<postgres::Error>& error) {
                          table_asked_ = false;
-                         if (!error) table_seen(*seen);
+                         if (error && error->sqlstate.empty()) return;
+                         judged_filter_ = filter;
+                         filter_loss_.reset();
+                         if (error) filter_loss_ = not_by_type;
+                         if (*lost) filter_loss_ = "the row filter keeps out rows that are needed: " + **lost;
+                         judge(seen);
                        }});
 }
 
-void SlotMonitor::table_seen(const std::optional<postgres::TableIdentity>& seen) {
+void SlotMonitor::judge(const std::optional<postgres::TableForm>& seen) {
   const auto table = config_.profile.qualified_name();
-  std::string trouble;
-  if (!seen) {
-    trouble = fmt::format("table {} is gone or renamed", table);
-  } else if (seen->oid != expected_.oid) {
-    trouble = fmt::format("table {} was dropped and created again (oid {}, was {})", table, seen->oid,
-                          expected_.oid);
-  } else if (!seen->missing_columns.empty()) {
-    trouble = fmt::format("table {} lost column {}", table, seen->missing_columns.front());
-  } else if (plugin_ == decoder::Plugin::kPgoutput && !seen->published) {
-    trouble = fmt::format("table {} is not in publication {}", table, config_.slot.publication);
-  }
+  auto refused = postgres::refusal(
+      postgres::find_form_faults({.config = config_, .plugin = plugin_, .filter_loss = filter_loss_}, seen));
+  auto trouble = refused ? refused->found : std::string{};
+  if (trouble.empty()) note_replacement(*seen);
   if (trouble == table_trouble_) return;
   table_trouble_ = std::move(trouble);
   if (table_trouble_.empty()) {
     log_.info("the watched table is back as it was", {{"table", table}});
-  } else {
-    log_.error("the watched table changed: its events may not arrive any more",
-               {{"reason", "table_changed"},
-                {"table", table},
-                {"found", table_trouble_},
-                {"remedy",
-                 "put the table or publication back, or correct `table` in the configuration and restart"}});
+    return;
   }
+  gap_ = refused->fault == postgres::FormFault::kRowSecurity ? core::GapReason::kRowSecurity
+                                                             : core::GapReason::kTableChanged;
+  log_.error("the watched table changed: its events may not arrive any more",
+             {{"reason", "table_changed"},
+              {"table", table},
+              {"form", std::string(to_string(refused->fault))},
+              {"found", table_trouble_},
+              {"remedy", refused->fix}});
+}
+
+/// It can be watched, but it may not be what it was, and rows may have come meanwhile.
+void SlotMonitor::note_replacement(const postgres::TableForm& seen) {
+  if (seen.oid != expected_.oid) {
+    changed(fmt::format("it was dropped and created again (oid {}, was {})", seen.oid, expected_.oid));
+  } else if (plugin_ == decoder::Plugin::kPgoutput && expected_.publication &&
+             seen.publication->oid != expected_.publication->oid) {
+    changed(fmt::format("publication {} was dropped and created again", config_.slot.publication));
+  } else {
+    ask_new_partitions(seen);
+  }
+  expected_ = seen;
+}
+
+void SlotMonitor::ask_new_partitions(const postgres::TableForm& seen) {
+  std::vector<std::string> added;
+  for (const auto oid : seen.leaves) {
+    if (!std::ranges::binary_search(expected_.leaves, oid)) added.push_back(std::to_string(oid));
+  }
+  if (added.empty()) return;
+  // Most partitions are made empty; one that is attached may bring rows that no stream has shown.
+  (void)sql_.submit({.text = postgres::filled_tables_query(),
+                     .params = {postgres::array_literal(added)},
+                     .on_row =
+                         [this](const pg_result& result, int row) {
+                           if (postgres::cell(result, row, 0) != "0")
+                             changed("a partition with rows in it is new");
+                         },
+                     .on_done = [](const std::optional<postgres::Error>&) {}});
+}
+
+void SlotMonitor::changed(std::string_view what) {
+  gap_ = core::GapReason::kTableChanged;
+  log_.warn("the watched table was replaced in whole or in part: it is scanned for what did not come",
+            {{"event", "table_replaced"},
+             {"table", config_.profile.qualified_name()},
+             {"found", std::string(what)},
+             {"remedy", "none needed"}});
 }
 
 }  // namespace dupwatch::run

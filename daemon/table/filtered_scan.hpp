@@ -19,7 +19,7 @@ class FilteredScan {
   struct Plan {
     /// The second reading: SELECT ... FROM ... AS e; the first column is the run.
     std::string select;
-    /// TableIdentity::run_type.
+    /// TableForm::run_type.
     std::string run_type;
     /// See RunFilter.
     bool refuses_ulids = false;

@@ -6,6 +6,7 @@
 #include <optional>
 #include <utility>
 
+#include "daemon/postgres/form_faults.hpp"
 #include "daemon/postgres/scan_queries.hpp"
 
 namespace dupwatch::table {
@@ -40,14 +41,11 @@ postgres::Expected<TableFacts> read_table_facts(const core::Config& config, post
   std::optional<Error> error;
   const auto found = value_of(postgres::find_table(sql, profile, config.slot.publication, waiter), error);
   if (error) return std::move(*error);
-  if (!found) {
-    return refusal("table_missing", fmt::format("table {} does not exist in this database", table),
-                   "check dbname in connection.dsn and table.name");
-  }
-  if (!found->missing_columns.empty()) {
-    return refusal("column_missing",
-                   fmt::format("table {} has no column {}", table, found->missing_columns.front()),
-                   "correct the table section of the configuration");
+  for (auto& problem : postgres::find_form_faults({.config = config}, found)) {
+    // What only a stream lacks is no matter of who reads the table.
+    if (problem.hides_from_queries()) {
+      return refusal(std::string(to_string(problem.fault)), std::move(problem.found), std::move(problem.fix));
+    }
   }
   TableFacts out{.run_type = found->run_type};
   if (!value_of(postgres::has_select(sql, profile, waiter), error) && !error) {

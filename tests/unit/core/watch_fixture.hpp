@@ -92,7 +92,7 @@ class WatchTest : public ::testing::TestWithParam<decoder::Plugin> {
     return watch.confirmed();
   }
   void evict_all() {
-    watch.forget_runs();
+    watch.doubt_runs();
     ASSERT_EQ(watch.index().size(), 0U);
   }
   [[nodiscard]] std::uint64_t open(Rule rule, Severity severity) const {

@@ -76,6 +76,30 @@ TEST_P(ReadBackTest, RowsThatTheStreamDeliversLaterAreRedeliveries) {
   EXPECT_EQ(confirmed(), again);
 }
 
+TEST_P(ReadBackTest, ADuplicateOfARowThatTheStreamNeverBroughtIsFoundOnceRunsAreDoubted) {
+  (void)transaction({event(1, "run_created", std::nullopt)});
+  (void)read_back();
+  table = {event(1, "run_created", std::nullopt), event(2)};  // row 2 was committed in a gap
+  watch.doubt_runs();
+  (void)transaction({event(3)});
+  EXPECT_EQ(read_back(), std::vector<std::string>{ulid("wrun_", 1)});
+  ASSERT_EQ(findings().size(), 1U);
+}
+
+TEST_P(ReadBackTest, AReadBackThatWasAskedForBeforeTheDoubtIsNotTrustedAfterwards) {
+  (void)transaction({event(1, "run_created", std::nullopt)});
+  const auto batch = watch.next_read_back();
+  ASSERT_TRUE(batch);
+  watch.doubt_runs();
+  watch.read_back_done();  // of a snapshot from before row 2
+  table = {event(1, "run_created", std::nullopt), event(2)};
+  (void)transaction({event(3)});
+  EXPECT_EQ(read_back(), std::vector<std::string>{ulid("wrun_", 1)});
+  ASSERT_EQ(findings().size(), 1U);
+  (void)transaction({event(4, "wait_created", "wait_1")});
+  EXPECT_TRUE(read_back().empty()) << "what is read back later is trusted";
+}
+
 TEST_P(ReadBackTest, AFailedReadBackIsOfferedAgainAndHoldsThePosition) {
   table = {event(1), event(2, "step_created", "step_2")};
   const auto end = transaction({event(3)});

@@ -93,6 +93,21 @@ TEST(ConnectParameters, TheUsersOptionsStandBetweenLimitsAndTextForms) {
   EXPECT_NE(options.find("default_transaction_read_only=on"), std::string::npos);
 }
 
+TEST(ConnectParameters, SessionsSetThemselvesWhatTheClusterMaySetOtherwise) {
+  for (const auto kind : {Kind::kSql, Kind::kReplication}) {
+    // The last one counts.
+    const auto options = options_of("host=h options='-c bytea_output=escape -c row_security=on'", kind);
+    for (const auto* setting :
+         {"-c bytea_output=hex", "-c standard_conforming_strings=on", "-c search_path=pg_catalog",
+          "-c default_transaction_isolation=read\\ committed", "-c default_transaction_deferrable=off"}) {
+      EXPECT_NE(options.find(setting), std::string::npos) << setting << " is not in " << options;
+    }
+    EXPECT_GT(options.find("bytea_output=hex"), options.find("bytea_output=escape"));
+    const bool off = options.find("row_security=off") != std::string::npos;
+    EXPECT_EQ(off, kind == Kind::kSql) << options;
+  }
+}
+
 TEST(ConnectParameters, AReadOnlySessionStillFindsThePrimary) {
   const auto role_asked = [](const std::string& dsn) {
     return last_value(connect_parameters(config(dsn), parsed(dsn), Kind::kSql), "target_session_attrs");

@@ -62,6 +62,8 @@ const std::vector<Example>& examples() {
        "no_replication_right", "REPLICATION"},
       {Stage::kConnect, "42501", "permission denied for database \"wf\"", kOperator, "no_connect_right",
        "GRANT CONNECT"},
+      {Stage::kQuery, "42501", "query would be affected by row-level security policy for table \"events\"",
+       kOperator, "row_security", "BYPASSRLS"},
       {Stage::kQuery, "42501", "permission denied for schema workflow", kOperator, "no_select_right",
        "setup"},
       {Stage::kConnect, "53300",
