@@ -54,7 +54,9 @@ Daemon::Daemon(core::Config config, process::StopSignals& stop, process::Log& lo
       heartbeat_(config_, watch_, sql_, log, seed_ + 4),
       reloader_(std::move(load), reload, wake_),
       waiter_(stop.fd(), [this] { turn(process::steady_now()); }),
-      backoff_(config_.connection.backoff_min, config_.connection.backoff_max, seed_ + 3) {}
+      backoff_(config_.connection.backoff_min, config_.connection.backoff_max, seed_ + 3),
+      book_(wake_),
+      witness_(config_, watch_, sql_) {}
 
 // The HTTP server, which goes first, waits for its requests.
 Daemon::~Daemon() {
@@ -69,6 +71,7 @@ process::ExitCode Daemon::run() {
                {{"reason", "findings_file"}, {"remedy", "correct findings.file"}, {"exit_code", "2", true}});
     return process::ExitCode::kUsage;
   }
+  open_book();
   restore_past();
   publish(started_);
   if (config_.http.enabled()) {
@@ -136,6 +139,7 @@ std::optional<Error> Daemon::attach_and_stream() {
                                     .sql = sql_,
                                     .read_backs = read_backs_,
                                     .sink = sink_,
+                                    .book = book_,
                                     .log = log_,
                                     .stop_fd = stop_.fd(),
                                     .wake = wake_,
@@ -179,6 +183,9 @@ std::optional<Error> Daemon::start_stream(Attachment& attachment) {
                                 .message = "the slot's snapshot was not taken over in time",
                                 .remedy = {}});
   }
+  // Before the first position is confirmed, what is known of the gaps is on its way to the disk.
+  book_.begin(origin_, attachment.from, coverage_.open_gaps());
+  noted_revision_ = coverage_.revision();
   const auto tables = core::Watch::watched_tables(config_.profile);
   const auto options = decoder::start_options(attachment.plugin, tables, config_.slot.publication);
   if (auto error = postgres::start_replication(attachment.replication, config_.slot.name, attachment.from,
@@ -192,6 +199,7 @@ std::optional<Error> Daemon::start_stream(Attachment& attachment) {
   watch_.stream_started(attachment.plugin, attachment.from);
   lag_.reset();
   monitor_.started(attachment.plugin, attachment.table, process::steady_now());
+  witness_.started(attachment.table, attachment.xmin, process::steady_now());
   heartbeat_.started(process::steady_now());
   admission_.started(connection_, process::steady_now());
   catch_up_target_ = attachment.system.wal_position;
@@ -228,35 +236,6 @@ void Daemon::prepare_scans(const Attachment& attachment) {
                 .xmin = attachment.xmin,
                 .ulid_engine = attachment.ulid_engine,
                 .read_back_copy = read_back_copy_};
-}
-
-void Daemon::note_server(const Attachment& attachment) {
-  const bool other_history =
-      ever_attached_ && (attachment.system.system_identifier != system_.system_identifier ||
-                         attachment.system.timeline != system_.timeline);
-  const bool slot_moved_on = ever_attached_ && !attachment.created && attachment.from > watch_.confirmed();
-  const bool stepped_over = slot_moved_on && pending_gap_ == core::GapReason::kPoisonRow;
-  // A new slot, or one that was moved, did not deliver what was committed before its position.
-  if (stepped_over || (attachment.created && ever_attached_)) watch_.forget_runs();
-  if (stepped_over && !other_history) {
-    // That gap is open already, with its reason.
-  } else if (other_history || slot_moved_on) {
-    // Rows in memory may not exist in this history; they are read back when an event needs them.
-    watch_.forget_runs();
-    coverage_.open(other_history ? core::GapReason::kOtherHistory : core::GapReason::kPositionAhead,
-                   watch_.confirmed(), attachment.from, process::wall_now());
-    log_.error(other_history
-                   ? "another server or timeline answers: commits around the change may not have been seen"
-                   : "the slot is ahead of what was confirmed: commits in between were not seen",
-               {{"reason", "coverage_gap"},
-                {"confirmed_lsn", decoder::to_string(watch_.confirmed())},
-                {"from", decoder::to_string(attachment.from)},
-                {"timeline", std::to_string(attachment.system.timeline), true},
-                {"remedy", "none needed: a scan of the open runs closes the gap"}});
-  }
-  system_ = attachment.system;
-  plugin_ = to_string(attachment.plugin);
-  server_version_ = attachment.server_version;
 }
 
 process::ExitCode Daemon::judge_error(const Error& error) {

@@ -25,12 +25,14 @@
 #include "daemon/run/attach.hpp"
 #include "daemon/run/baseline_scan.hpp"
 #include "daemon/run/config_reloader.hpp"
+#include "daemon/run/coverage_book.hpp"
 #include "daemon/run/heartbeat_writer.hpp"
 #include "daemon/run/own_slot.hpp"
 #include "daemon/run/read_back_fetcher.hpp"
 #include "daemon/run/recheck.hpp"
 #include "daemon/run/slot_monitor.hpp"
 #include "daemon/run/stream_loop.hpp"
+#include "daemon/run/witness_rounds.hpp"
 #include "daemon/web/http_server.hpp"
 #include "daemon/web/status_store.hpp"
 
@@ -80,7 +82,13 @@ class Daemon {
   [[nodiscard]] bool may_be_poison(const postgres::Error& error) const;
   [[nodiscard]] Recovery step_over_poison(const postgres::Error& error);
   void prepare_scans(const Attachment& attachment);
+  /// Compares what is known of coverage with what was found, and opens gaps for what may have gone unseen.
   void note_server(const Attachment& attachment);
+  void open_book();
+  void open_gap(core::GapReason reason, decoder::Lsn from, decoder::Lsn to);
+  /// Where stream and table disagree.
+  void tick_witness();
+  [[nodiscard]] std::string witness_trouble() const;
   /// kClean = try again after a pause.
   [[nodiscard]] process::ExitCode judge_error(const postgres::Error& error);
   [[nodiscard]] process::ExitCode judge_obstacle(core::Obstacle obstacle, const postgres::Error& error);
@@ -138,6 +146,9 @@ class Daemon {
   process::LoopWaiter waiter_;
   core::Backoff backoff_;
   core::Coverage coverage_;
+  CoverageBook book_;
+  std::uint64_t noted_revision_ = 0;
+  WitnessRounds witness_;
   std::unique_ptr<BaselineScan> baseline_;
   /// How to scan on the present server.
   BaselineScan::Task scan_task_;
@@ -145,7 +156,6 @@ class Daemon {
   core::Instant scan_began_{};
   core::Instant next_scan_{};
   std::uint64_t decode_errors_ = 0;
-  bool table_in_trouble_ = false;
   std::unique_ptr<Recheck> recheck_;
   /// Findings of the table rules that an earlier process told, for the recheck.
   std::vector<std::uint64_t> restored_;
@@ -166,6 +176,7 @@ class Daemon {
   std::string plugin_;
   std::string server_version_;
   postgres::SystemIdentity system_;
+  core::CoverageOrigin origin_;
   decoder::Lsn catch_up_target_;
   bool ever_attached_ = false;
   core::WatchMode mode_ = core::WatchMode::kStreaming;

@@ -16,15 +16,130 @@ constexpr std::chrono::seconds kPauseMin{1};
 constexpr std::chrono::minutes kPauseMax{5};
 constexpr std::chrono::minutes kPauseAfterFailure{1};
 
+std::string_view words(core::GapReason reason) noexcept {
+  if (reason == core::GapReason::kOtherHistory)
+    return "another server or timeline answers: commits around the change may not have been seen";
+  if (reason == core::GapReason::kPositionAhead)
+    return "the slot is ahead of what was confirmed: commits in between were not seen";
+  if (reason == core::GapReason::kRestored)
+    return "the server's WAL ends before what was confirmed: it was put back to an earlier point";
+  if (reason == core::GapReason::kUnknownPast) return "what was seen before this start is not known";
+  if (reason == core::GapReason::kSlotCreated)
+    return "the slot is another than the one that was read before: commits in between may not have been seen";
+  if (reason == core::GapReason::kTableChanged)
+    return "table or publication was replaced while nobody looked: what was committed meanwhile may not have "
+           "been seen";
+  return "commits may not have been seen";
+}
+
 }  // namespace
 
+void Daemon::open_book() {
+  auto path = CoverageBook::path_for(config_);
+  if (path.empty()) {
+    log_.info("coverage is not remembered across restarts: each start is a gap until a scan has closed it",
+              {{"event", "coverage_not_kept"},
+               {"remedy", "set findings.file to a regular file, or run under systemd with StateDirectory"}});
+  }
+  if (const auto problem = book_.open(std::move(path))) {
+    log_.warn(*problem, {{"reason", "coverage_file"},
+                         {"remedy", "none needed: this start is a gap, which a scan closes"}});
+  }
+  if (!book_.known()) return;
+  for (const auto& gap : book_.known()->open_gaps) {
+    coverage_.open(gap.reason, gap.from, gap.to, gap.opened);
+    log_.warn("a gap of before is still open: a scan closes it", {{"event", "coverage_gap"},
+                                                                  {"gap", std::string(to_string(gap.reason))},
+                                                                  {"from", decoder::to_string(gap.from)},
+                                                                  {"to", decoder::to_string(gap.to)}});
+  }
+  noted_revision_ = coverage_.revision();
+}
+
+void Daemon::open_gap(core::GapReason reason, decoder::Lsn from, decoder::Lsn to) {
+  coverage_.open(reason, from, to, process::wall_now());
+  log_.error(std::string(words(reason)), {{"event", "coverage_gap"},
+                                          {"reason", "coverage_gap"},
+                                          {"gap", std::string(to_string(reason))},
+                                          {"confirmed_lsn", decoder::to_string(from)},
+                                          {"from", decoder::to_string(to)},
+                                          {"timeline", std::to_string(system_.timeline), true},
+                                          {"remedy", "none needed: a scan closes the gap"}});
+}
+
+void Daemon::note_server(const Attachment& attachment) {
+  system_ = attachment.system;
+  plugin_ = to_string(attachment.plugin);
+  server_version_ = attachment.server_version;
+  const auto& publication = attachment.table.publication;
+  const bool published = attachment.plugin == decoder::Plugin::kPgoutput && publication;
+  origin_ = {.system_identifier = system_.system_identifier,
+             .timeline = system_.timeline,
+             .slot = config_.slot.name,
+             .plugin = plugin_,
+             .two_phase = attachment.slot && attachment.slot->two_phase,
+             .table = attachment.table.oid,
+             .publication = published ? publication->oid : 0};
+  auto known = book_.known();
+  // What was asked to be confirmed since.
+  if (known && ever_attached_) known->confirmed = std::max(known->confirmed, watch_.confirmed());
+  const auto gaps = compare_coverage(known, {.origin = origin_,
+                                             .from = attachment.from,
+                                             .wal_end = system_.wal_position,
+                                             .slot_created = attachment.created.has_value(),
+                                             .standby = postgres::in_recovery(attachment.replication)});
+  bool other_rows = false;
+  for (const auto& gap : gaps) {
+    // start_baseline() opens the gap of a slot that was made, the poison's is open.
+    if (gap.reason == core::GapReason::kSlotCreated && attachment.created) continue;
+    if (gap.reason == core::GapReason::kPositionAhead && pending_gap_ == core::GapReason::kPoisonRow)
+      continue;
+    other_rows = other_rows || gap.reason == core::GapReason::kOtherHistory ||
+                 gap.reason == core::GapReason::kRestored;
+    open_gap(gap.reason, gap.from, gap.to);
+  }
+  // Rows may have gone unseen, or rows in memory may not exist: also where the slot went back with a server
+  // that crashed, for a server that was restored may look like that.
+  const bool went_back = ever_attached_ && attachment.from < watch_.confirmed();
+  if (!gaps.empty() || went_back) watch_.doubt_runs();
+  if (other_rows || went_back) watch_.witness().reset();
+}
+
+void Daemon::tick_witness() {
+  for (const auto& verdict : witness_.take()) {
+    const bool deaf = verdict.kind == core::Disagreement::kDeaf;
+    coverage_.open(deaf ? core::GapReason::kDeaf : core::GapReason::kBlind, verdict.since, decoder::Lsn{},
+                   process::wall_now());
+    watch_.doubt_runs();
+    log_.error(
+        witness_trouble(),
+        {{"event", "coverage_gap"},
+         {"gap", deaf ? "deaf" : "blind"},
+         {"run_id", verdict.row.run_id},
+         {"event_id", verdict.row.id},
+         {"from", decoder::to_string(verdict.since)},
+         {"remedy", "dupwatch check may name the cause; the runbook of DupwatchDisagreement goes on"}});
+  }
+}
+
+std::string Daemon::witness_trouble() const {
+  const auto& standing = watch_.witness().standing();
+  if (!standing) return {};
+  const auto& table = config_.profile.qualified_name();
+  return *standing == core::Disagreement::kDeaf
+             ? fmt::format(
+                   "deaf: {} has rows, committed since streaming began, that the stream did not bring", table)
+             : fmt::format("blind: the stream brought rows of {} that a query does not show", table);
+}
+
 void Daemon::start_baseline(const Attachment& attachment) {
-  const bool trusted = config_.baseline == core::Baseline::kNone && !ever_attached_ && !pending_gap_;
+  const bool first = !ever_attached_ && !book_.known();
+  const bool trusted = config_.baseline == core::Baseline::kNone && first && !pending_gap_;
   if (attachment.created && !trusted) {
     const auto reason =
-        pending_gap_.value_or(ever_attached_ ? core::GapReason::kSlotCreated : core::GapReason::kFirstStart);
-    coverage_.open(reason, pending_gap_ ? watch_.confirmed() : decoder::Lsn{}, attachment.from,
-                   process::wall_now());
+        pending_gap_.value_or(first ? core::GapReason::kFirstStart : core::GapReason::kSlotCreated);
+    const auto known = book_.known() ? book_.known()->confirmed : decoder::Lsn{};
+    coverage_.open(reason, ever_attached_ ? watch_.confirmed() : known, attachment.from, process::wall_now());
     const process::Log::Fields fields{{"event", "coverage_gap"},
                                       {"gap", std::string(to_string(reason))},
                                       {"to", decoder::to_string(attachment.from)}};
@@ -36,12 +151,13 @@ void Daemon::start_baseline(const Attachment& attachment) {
     begin_scan(config_.baseline, attachment.created->snapshot);
     return;
   }
+  // Open gaps have a scan of their own.
   if (baseline_ || config_.baseline == core::Baseline::kNone) return;
   // Open runs are few and found by their state, so they are judged at every start: that also completes a
   // first scan that was killed. Reading the whole log is for the first start alone.
   if (config_.baseline == core::Baseline::kActive && attachment.runs_table) {
     begin_scan(core::Baseline::kActive, {});
-  } else {
+  } else if (coverage_.complete()) {
     log_.info("rows from before this start are not judged again", {{"baseline", "first start only"}});
   }
 }
@@ -52,7 +168,12 @@ void Daemon::begin_scan(core::Baseline scope, std::string snapshot, ScanFor purp
   baseline_told_ = false;
   scan_again_ = false;
   coverage_.scan_failed();  // what the one before it did not finish
-  if (purpose == ScanFor::kGaps) coverage_.scan_begins();
+  if (purpose == ScanFor::kGaps) {
+    // Of the runs in memory some may lack rows of the gap, which the scan judges and forgets: a later
+    // duplicate of such a row is found only if its run is read back.
+    if (!coverage_.complete()) watch_.doubt_runs();
+    coverage_.scan_begins();
+  }
   auto task = scan_task_;
   // Without a slot there is no server to keep to: the one that is up will do.
   if (purpose == ScanFor::kPoll) task.connection = config_.connection;
@@ -70,10 +191,15 @@ void Daemon::tick_coverage(core::Instant now) {
     coverage_.open(core::GapReason::kDecodeError, watch_.judged(), watch_.received(), process::wall_now());
   }
   const bool trouble = !monitor_.table_trouble().empty();
-  if (trouble && !std::exchange(table_in_trouble_, trouble)) {
-    coverage_.open(core::GapReason::kTableChanged, watch_.judged(), decoder::Lsn{}, process::wall_now());
+  if (const auto reason = monitor_.take_gap()) {
+    coverage_.open(*reason, watch_.judged(), decoder::Lsn{}, process::wall_now());
+    watch_.doubt_runs();
   }
-  table_in_trouble_ = trouble;
+  tick_witness();
+  if (noted_revision_ != coverage_.revision()) {
+    noted_revision_ = coverage_.revision();
+    book_.note_gaps(coverage_.open_gaps());
+  }
   // While the slot is being given up the state still says streaming; only the next slot's own scan covers
   // what is committed from here on.
   if (state_ != core::StreamState::kStreaming || pending_gap_ || trouble || now < next_scan_) return;

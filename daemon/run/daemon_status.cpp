@@ -24,6 +24,7 @@ void Daemon::turn(core::Instant now) {
   if (state_ == core::StreamState::kStreaming) {
     monitor_.tick(now);
     heartbeat_.tick(now);
+    witness_.tick(now);
     const bool scanning = baseline_ && baseline_->state() == core::BaselineState::kRunning;
     admission_.tick(now, scanning || (recheck_ && recheck_->busy()));
     table_.pump(now);
@@ -46,8 +47,9 @@ void Daemon::turn(core::Instant now) {
 }
 
 core::Instant Daemon::turn_deadline() const {
-  return std::min({next_publish_, monitor_.deadline(), heartbeat_.deadline(), admission_.deadline(),
-                   table_.deadline(), next_recheck_, service_.deadline(), sink_.deadline()});
+  return std::min({next_publish_, monitor_.deadline(), witness_.deadline(), heartbeat_.deadline(),
+                   admission_.deadline(), table_.deadline(), next_recheck_, service_.deadline(),
+                   sink_.deadline()});
 }
 
 void Daemon::note_farewell(const postgres::Error& error) {
@@ -173,6 +175,8 @@ std::string Daemon::not_ready_reason(core::Instant now) const {
   if (!sink_.accepts()) return "findings wait for findings.file or findings.table";
   if (lag_.lag(now) > kLagMax) return fmt::format("behind the server for {:.0f} s", lag_.lag(now).count());
   if (auto trouble = heartbeat_.trouble(now); !trouble.empty()) return trouble;
+  if (auto trouble = witness_trouble(); !trouble.empty()) return trouble;
+  if (auto trouble = book_.trouble(); !trouble.empty()) return "coverage can't be remembered: " + trouble;
   if (const auto gap = coverage_.open_reason()) {
     return fmt::format(
         "coverage gap ({}): a scan of the table is {}", to_string(*gap),
@@ -245,6 +249,7 @@ core::StatusSnapshot Daemon::snapshot(core::Instant now) const {
   out.quarantine = quarantine_.stats();
   if (http_) out.http = http_->stats();
   out.config_reload = config_reload_;
+  out.witness = watch_.witness().stats();
   out.table_identity_ok = monitor_.table_trouble().empty();
   return out;
 }

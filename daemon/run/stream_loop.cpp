@@ -94,15 +94,16 @@ std::optional<Error> StreamLoop::run() {
     parts_.read_backs.pump(now, pace_.backlog());
     parts_.watch.evict(now);
     // A sync that is over may move the position, but asks for no further one: a storm would have the disk
-    // sync all the time.
+    // sync all the time. So may a page of the coverage file.
     const bool synced = parts_.sink.take_progress();
+    const bool written = parts_.book.take_written();
     const bool asked = parts_.watch.reply_requests().take();
     const bool due = asked || now >= next_status_;
     if (due) {
       report(now);
       parts_.sink.sync(now);
     }
-    if (due || synced) {
+    if (due || synced || written) {
       const bool probe = now >= next_probe_;
       if (probe) next_probe_ = now + kProbeInterval;
       if (!send_status(now, probe)) return replication_.error(postgres::Stage::kStream);
@@ -194,15 +195,19 @@ void StreamLoop::report(core::Instant now) {
   if (parts_.watch.has_findings()) parts_.sink.report(parts_.watch.take_findings(), now);
 }
 
-bool StreamLoop::send_status(core::Instant now, bool reply_requested) {
-  // Everything judged up to here is in what was taken; the position moves only if all of it is on disk.
+/// Everything judged up to here is in what was taken; the position moves only if all of it is on disk.
+void StreamLoop::note_durable(core::Instant now) {
   parts_.sink.report(parts_.watch.take_findings(), now);
   if (const auto position = parts_.sink.durable(parts_.watch.taken())) {
     parts_.watch.findings_durable(*position);
   }
+}
+
+bool StreamLoop::send_status(core::Instant now, bool reply_requested) {
+  note_durable(now);
   next_status_ = now + status_interval_;
-  const auto update =
-      decoder::encode_status_update(parts_.watch.confirmed(), process::wall_now(), reply_requested);
+  const auto position = parts_.book.confirmable(parts_.watch.confirmed(), now);
+  const auto update = decoder::encode_status_update(position, process::wall_now(), reply_requested);
   if (!replication_.write_copy(update)) return false;
   unflushed_ = !replication_.flush();
   ++parts_.watch.counters().status_updates;
@@ -263,6 +268,8 @@ void StreamLoop::finish() {
   const auto deadline = process::steady_now() + kFinishTimeout;
   report(process::steady_now());
   settle(deadline);
+  note_durable(process::steady_now());
+  parts_.book.settle(parts_.watch.confirmed(), deadline);
   if (!send_status(process::steady_now(), false) || !replication_.end_copy()) return;
   // The server answers CopyDone with its own once it has read our last position; then nothing was lost on the
   // way.

@@ -11,6 +11,7 @@
 #include "daemon/process/event_fd.hpp"
 #include "daemon/process/log.hpp"
 #include "daemon/run/attach.hpp"
+#include "daemon/run/coverage_book.hpp"
 #include "daemon/run/read_back_fetcher.hpp"
 #include "daemon/run/stream_pace.hpp"
 
@@ -35,6 +36,7 @@ class StreamLoop {
     postgres::SqlClient& sql;
     ReadBackFetcher& read_backs;
     findings::FindingOutputs& sink;
+    CoverageBook& book;
     process::Log& log;
     int stop_fd;
     process::EventFd& wake;
@@ -65,6 +67,7 @@ class StreamLoop {
   [[nodiscard]] std::optional<postgres::Error> read_stream(core::Instant now);
   void report(core::Instant now);
   /// False: the connection broke.
+  void note_durable(core::Instant now);
   [[nodiscard]] bool send_status(core::Instant now, bool reply_requested);
   void settle(core::Instant deadline);
   void leave_notices(core::Instant now);

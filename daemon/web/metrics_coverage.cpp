@@ -38,8 +38,22 @@ constexpr auto kCoverageMetrics = std::to_array<MetricDef>({
        const auto& since = s.status.coverage_complete_since;
        out.add(since ? static_cast<double>(since->micros) / 1e6 : 0.0);
      }},
+    {"dupwatch_witness_comparisons_total", kCounter, "", "1",
+     "Times that the table was asked for rows to compare with the stream", 1,
+     [](S s, Out out) { out.add(s.status.witness.comparisons); }},
+    {"dupwatch_witness_rows_total", kCounter, "", "1", "Rows on which stream and table agreed", 1,
+     [](S s, Out out) { out.add(s.status.witness.rows); }},
+    {"dupwatch_witness_disagreements_total", kCounter, "kind", "1",
+     "Rows that the table has and the stream never brought (deaf), or the other way round (blind)",
+     core::kDisagreements,
+     [](S s, Out out) {
+       for (std::size_t i = 0; i < core::kDisagreements; ++i) {
+         out.add(s.status.witness.disagreements[i],
+                 {{"kind", to_string(static_cast<core::Disagreement>(i))}});
+       }
+     }},
     {"dupwatch_table_identity_ok", kGauge, "", "1",
-     "1 while the watched table and publication are unchanged since streaming began", 1,
+     "1 while the watched table and publication are such that their rows come and can be read", 1,
      [](S s, Out out) { out.add(s.status.table_identity_ok); }},
     {"dupwatch_table_truncates_total", kCounter, "", "1", "Times the watched table was truncated", 1,
      [](S s, Out out) { out.add(s.status.counters.truncates); }},

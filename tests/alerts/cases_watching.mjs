@@ -137,6 +137,12 @@ export const cases = [
     checks: around(['1m', '17m'], ['2m', '16m'], 'About 1 messages within 15m at db1, reason truncated. A scan of the open runs makes up for it.', { reason: 'truncated' }),
   },
   {
+    alert: 'DupwatchDisagreement',
+    name: 'one row, for a quarter of an hour',
+    series: { [`dupwatch_witness_disagreements_total{${at},kind="deaf"}`]: '0 0 1x40', [`dupwatch_witness_disagreements_total{${at},kind="blind"}`]: '0x40' },
+    checks: around(['1m', '17m'], ['2m', '16m'], 'About 1 rows within 15m at db1, kind deaf: deaf is a row that the stream never brought, blind one that a query does not show.', { kind: 'deaf' }),
+  },
+  {
     alert: 'DupwatchCoverageGap',
     name: 'half an hour without a scan that closes it',
     series: { [`dupwatch_open_coverage_gaps{${at},reason="slot_created"}`]: '0 1x40', [`dupwatch_open_coverage_gaps{${at},reason="first_start"}`]: '0x41' },

@@ -25,7 +25,7 @@ const FOREIGN = [
 
 // Who is called at night. A change here is a change of somebody's sleep, so the list is written out.
 const PAGES = [
-  'DupwatchAbsent', 'DupwatchDown', 'DupwatchFatalBurst', 'DupwatchFatalFindings', 'DupwatchFuseBlown', 'DupwatchHeartbeatStale', 'DupwatchNotReady', 'DupwatchNotStreaming',
+  'DupwatchAbsent', 'DupwatchDisagreement', 'DupwatchDown', 'DupwatchFatalBurst', 'DupwatchFatalFindings', 'DupwatchFuseBlown', 'DupwatchHeartbeatStale', 'DupwatchNotReady', 'DupwatchNotStreaming',
   'DupwatchOrphanSlotLost', 'DupwatchOrphanSlotRetention', 'DupwatchQuarantineTripped', 'DupwatchRunsLost', 'DupwatchSlotInactive', 'DupwatchSlotLost',
   'DupwatchSlotSafeWalLow', 'DupwatchSlotWalCritical', 'DupwatchStreamSilent', 'DupwatchTableChanged',
 ];
