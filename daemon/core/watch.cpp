@@ -220,6 +220,7 @@ void Watch::doubt_runs() {
   index_.clear_complete();
   recent_commits_.clear();
   for (auto& run : judging_) run.doubtful = true;
+  witness_.excuse();
   if (read_back_sent_) doubtful_read_back_ = first_batch_;
 }
 

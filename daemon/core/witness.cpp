@@ -49,6 +49,18 @@ void Witness::reset() {
   standing_.reset();
 }
 
+void Witness::excuse() noexcept {
+  floors_.clear();
+  suspects_.clear();
+  kept_.clear();
+}
+
+void Witness::explain() noexcept {
+  excuse();
+  verdicts_.clear();
+  standing_.reset();
+}
+
 void Witness::streamed(std::string_view run_id, std::string_view id, decoder::Xid xid,
                        decoder::Lsn commit_lsn, Instant now) {
   const Streamed row{.hash = hash_of(run_id, id), .lsn = commit_lsn};

@@ -59,6 +59,10 @@ class Witness {
   void stream_started(decoder::Lsn from);
   /// Another history: rows of before may not exist.
   void reset();
+  /// A gap is open, and its scan covers what may have been missed: rows of before are not judged again.
+  void excuse() noexcept;
+  /// The same, and the cause is known and reported: there is no disagreement.
+  void explain() noexcept;
   /// A row that dupwatch tracks came through the stream.
   void streamed(std::string_view run_id, std::string_view id, decoder::Xid xid, decoder::Lsn commit_lsn,
                 Instant now);

@@ -195,6 +195,8 @@ void Daemon::tick_coverage(core::Instant now) {
     coverage_.open(*reason, watch_.judged(), decoder::Lsn{}, process::wall_now());
     watch_.doubt_runs();
   }
+  // What the catalogue explains needs no witness.
+  if (trouble) watch_.witness().explain();
   tick_witness();
   if (noted_revision_ != coverage_.revision()) {
     noted_revision_ = coverage_.revision();

@@ -66,8 +66,8 @@ class StreamLoop {
   /// Reads and judges what the socket has, a bounded amount. An error or the end of the stream comes back.
   [[nodiscard]] std::optional<postgres::Error> read_stream(core::Instant now);
   void report(core::Instant now);
-  /// False: the connection broke.
   void note_durable(core::Instant now);
+  /// False: the connection broke.
   [[nodiscard]] bool send_status(core::Instant now, bool reply_requested);
   void settle(core::Instant deadline);
   void leave_notices(core::Instant now);

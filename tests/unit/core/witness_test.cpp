@@ -147,6 +147,22 @@ TEST_F(WitnessTest, AnAgreementAboutALaterRowEndsTheDisagreement) {
   EXPECT_EQ(witness.standing(), std::nullopt);
 }
 
+TEST_F(WitnessTest, ARowOfAGapIsReportedOnce) {
+  see("1", 100);
+  moment(101);
+  ASSERT_EQ(judge_later(101).size(), 1U);
+  witness.excuse();
+  EXPECT_EQ(witness.standing(), Disagreement::kDeaf) << "until a later row agrees";
+  moment(101);
+  see("1", 100);  // it stays in the last pages of the table
+  EXPECT_TRUE(judge_later(101).empty());
+  see("2", 101);
+  moment(102);
+  EXPECT_EQ(judge_later(102).size(), 1U) << "what comes later is judged";
+  witness.explain();
+  EXPECT_EQ(witness.standing(), std::nullopt);
+}
+
 TEST_F(WitnessTest, AStreamedRowThatSqlDoesNotShowIsBlindness) {
   stream("1", 100);
   EXPECT_TRUE(witness.to_ask().empty()) << "its transaction may not have ended for others";
