@@ -16,6 +16,7 @@ export const settings = {
 export const thresholds = {
   // Findings
   hold: { value: '5m', why: 'a fatal run is dead after half a second (measured median), so a gauge alone would miss it between two scrapes; and a restart, which judges open runs again, must not resolve the alert. The alert ends this much late' },
+  pendingGrace: { value: '2m', why: 'a run with nothing open may return before it meets its fatal row: of 61 such runs 15 did. Whether it does shows within seconds; one that fails pages as a lost run' },
   newWindow: { value: '1h', why: 'a run that is lost, or an outcome that was dropped, is news that somebody should still find when they look up from other work' },
   burst: { value: 20, why: 'two a minute. Measured races gave 4 fatal rows in 60 runs where no process was stopped, and 195 in 120 runs where processes were stopped again and again' },
   burstWindow: { value: '10m', why: 'longer than two rollouts of a worker overlap' },

@@ -8,12 +8,16 @@ const open = (severity, t) => byRule(`max_over_time(dupwatch_open_findings{sever
 export const rules = [
   {
     name: 'DupwatchFatalFindings',
-    uses: ['hold'],
+    uses: ['hold', 'pendingGrace'],
     severity: 'critical',
     concern: 'findings',
-    expr: (t) => `${open('fatal', t)} > 0
+    // A run with nothing open may return before it meets the row: it pages when it is still there after the grace, and
+    // when it fails by DupwatchRunsLost.
+    expr: (t) => `${byRule(`max_over_time(dupwatch_open_findings{severity="fatal",pending!="may_return"}[${t.hold}])`)} > 0
 or
-${byRule(`increase(dupwatch_findings_total{severity="fatal",origin="stream",rule!="run_lost"}[${t.hold}])`)} > 0`,
+${byRule(`min_over_time(dupwatch_open_findings{severity="fatal",pending="may_return"}[${t.pendingGrace}])`)} > 0
+or
+${byRule(`increase(dupwatch_findings_total{severity="fatal",origin="stream",rule!="run_lost",pending!="may_return"}[${t.hold}])`)} > 0`,
     summary: 'Runs have rows on which the next replay fails.',
     description: 'Fatal findings of rule {{ $labels.rule }} at {{ $labels.instance }}, open or new: {{ $value | printf "%.0f" }}. /api/findings and the log name the runs; dupwatch explain RUN_ID shows one and the SQL that saves it.',
   },

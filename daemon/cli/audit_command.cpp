@@ -39,7 +39,7 @@ class Auditor {
   }
 
   /// Whether a run of ULIDs has a finding for that alone.
-  [[nodiscard]] bool refuses_ulids() const { return rules_.engine_of({}) == core::Engine::kV5; }
+  [[nodiscard]] bool refuses_ulids() const { return core::refuses_ulids(rules_.engine_of({})); }
 
   void row(const table::TableRow& row) {
     row.add_to(log_, config_.profile, codec_);

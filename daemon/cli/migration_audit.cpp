@@ -15,8 +15,8 @@
 namespace dupwatch::cli {
 namespace {
 
-using quarantine::kAttributeType;
-using quarantine::kDeduplicatedTypes;
+using core::kAttributeType;
+using core::kDeduplicatedTypes;
 
 std::int64_t number(std::optional<std::string_view> text) {
   std::int64_t value = 0;

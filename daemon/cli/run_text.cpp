@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "daemon/cli/finding_writer.hpp"
 #include "daemon/table/repair_plan.hpp"
@@ -67,10 +68,12 @@ std::string heading(const table::JudgedRun& story, const core::Profile& profile,
                          story.end_type().empty() ? "not ended" : "ended by " + story.end_type());
   if (!profile.slot_ids) return out;  // no workflow engine's log
   const bool ended = !story.end_type().empty() && story.end_type() != "run_failed";
-  for (const auto engine : {core::Engine::kV4, core::Engine::kV5BeforeClassSkip, core::Engine::kV5}) {
+  std::vector engines = {core::Engine::kV4, core::Engine::kV5BeforeClassSkip, core::Engine::kV5};
+  if (std::ranges::count(engines, story.engine()) == 0) engines.push_back(story.engine());
+  for (const auto engine : engines) {
     const auto worst = story.worst(engine);
     out += fmt::format("  {} {:<21} ", engine == story.engine() ? ">" : " ", to_string(engine));
-    if (engine == core::Engine::kV5 && !story.slot_numbered()) {
+    if (core::refuses_ulids(engine) && !story.slot_numbered()) {
       out += "refuses every run with ULIDs\n";
       continue;
     }

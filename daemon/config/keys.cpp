@@ -23,8 +23,14 @@ constexpr std::array<std::string_view, 3> kLostPolicies = {"recreate_and_scan", 
 constexpr std::array<std::string_view, 2> kLogFormats = {"logfmt", "json"};
 constexpr std::array<std::string_view, 4> kLogLevels = {"debug", "info", "warn", "error"};
 
-// auto, then Engine.
-constexpr std::array<std::string_view, 4> kEngines = {"auto", "v4", "v5-before-class-skip", "v5"};
+/// auto, then the generations.
+[[nodiscard]] std::vector<std::string_view> engine_names() {
+  std::vector<std::string_view> names{"auto"};
+  for (std::size_t i = 0; i < core::kGenerations; ++i) {
+    names.push_back(core::to_string(static_cast<core::Engine>(i)));
+  }
+  return names;
+}
 // default and off, then Severity.
 constexpr std::array<std::string_view, 6> kRuleSettings = {"default",  "off",      "fatal",
                                                            "conflict", "harmless", "unknown"};
@@ -74,7 +80,8 @@ void read_basic_auth(std::optional<Placed<std::string>>& target, std::optional<s
 
 void read_engine(R r, Draft& d) {
   std::size_t index = 0;
-  r.choice(index, kEngines);
+  const auto names = engine_names();
+  r.choice(index, names);
   if (index > 0) d.config.rules.engine = static_cast<core::Engine>(index - 1);
 }
 

@@ -48,6 +48,18 @@ std::string_view to_string(FindingState state) noexcept {
   return "?";
 }
 
+std::string_view to_string(Pending pending) noexcept {
+  switch (pending) {
+    case Pending::kNone:
+      return "none";
+    case Pending::kCertain:
+      return "certain";
+    case Pending::kMayReturn:
+      return "may_return";
+  }
+  return "?";
+}
+
 std::optional<std::int64_t> Finding::commit_gap_micros() const noexcept {
   if (!canonical.commit_time || !duplicate.commit_time) return std::nullopt;
   return duplicate.commit_time->micros - canonical.commit_time->micros;
@@ -217,6 +229,7 @@ std::string to_json(const Finding& finding) {
                   to_string(finding.change), finding_id_text(finding.id), to_string(finding.rule));
   out += finding.shape ? fmt::format(R"("shape":"{}",)", to_string(*finding.shape)) : R"("shape":null,)";
   out += fmt::format(R"("severity":"{}",)", to_string(finding.severity));
+  out += fmt::format(R"("pending":"{}",)", to_string(finding.pending));
   out += fmt::format(R"("state":"{}","engine":"{}","origin":"{}","after_close":{})", to_string(finding.state),
                      to_string(finding.engine), to_string(finding.origin), finding.after_close);
   append_text(out, "table", finding.table);

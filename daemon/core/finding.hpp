@@ -32,6 +32,15 @@ enum class FindingState : std::uint8_t {
 inline constexpr std::size_t kFindingStates = 5;
 [[nodiscard]] std::string_view to_string(FindingState state) noexcept;
 
+/// Whether a replay will meet the row of a fatal finding. Closed: a metric label.
+enum class Pending : std::uint8_t {
+  kNone,      ///< the finding is not fatal, or the run has ended
+  kCertain,   ///< a step, wait or hook of the run is open: the next replay reads on and meets the row
+  kMayReturn  ///< nothing is open: the workflow may return before it meets the row
+};
+inline constexpr std::size_t kPendings = 3;
+[[nodiscard]] std::string_view to_string(Pending pending) noexcept;
+
 /// One of the two rows. What is unknown is empty: a row read back from the table has no commit LSN, and its
 /// commit time only where the server has track_commit_timestamp on.
 struct RowEvidence {
@@ -52,6 +61,7 @@ struct Finding {
   /// The generation that the severity is for.
   Engine engine = Engine::kV4;
   FindingState state = FindingState::kOpen;
+  Pending pending = Pending::kNone;
   FindingChange change = FindingChange::kNew;
   Origin origin = Origin::kStream;
   /// The closing event of the same entity has a smaller id than the row at fault, whatever that means to the
@@ -74,6 +84,10 @@ struct Finding {
   /// Why this severity, for people; empty without a shape.
   [[nodiscard]] std::string_view reason() const noexcept {
     return shape ? reason_text(rule, *shape) : std::string_view{};
+  }
+  /// The run had ended when the finding was first seen: no replay reads the row, and nobody need be called.
+  [[nodiscard]] bool came_too_late() const noexcept {
+    return change == FindingChange::kNew && state == FindingState::kRunEnded && rule != Rule::kRunLost;
   }
   [[nodiscard]] std::optional<std::string> closing_id() const {
     return closing ? std::optional(closing->id) : std::nullopt;

@@ -111,6 +111,10 @@ std::optional<Finding> read_finding(std::string_view json) {
   finding.rule = *rule;
   finding.severity = *severity;
   finding.shape = *shape;
+  // 0.1.0 did not say it: whoever reads its record may count on nothing less.
+  const auto fatal = *severity == Severity::kFatal && *state == FindingState::kOpen;
+  finding.pending = labelled<Pending>(text_of(object, "pending"), kPendings)
+                        .value_or(fatal ? Pending::kCertain : Pending::kNone);
   finding.state = *state;
   finding.engine = *engine;
   finding.origin = *origin;

@@ -257,6 +257,9 @@ std::optional<PackedView> peek(std::span<const std::byte> packed, const Token& r
       const bool own = kind.group == row.kind.group && key.kind == row.key.kind && key.hi == row.key.hi &&
                        key.lo == row.key.lo;
       if (own) view.entity = end.entity;
+      // Correlation ids of two times are a matter of the whole run.
+      const auto seed = ulid_millis(row.key);
+      if (seed != 0 && ulid_millis(key) != 0 && ulid_millis(key) != seed) return std::nullopt;
     } else if (belongs == kOtherEntity) {
       end.entity = end.entities - static_cast<std::uint32_t>(reader.varint());
     }

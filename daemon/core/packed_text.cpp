@@ -52,6 +52,12 @@ struct Digits {
 
 }  // namespace
 
+TokenCodec::TokenCodec(std::uint64_t seed) : seed_(seed) {
+  Prefix slots{.bytes = {}, .size = kSlotPrefix.size()};
+  std::memcpy(slots.bytes.data(), kSlotPrefix.data(), kSlotPrefix.size());
+  prefixes_.push_back(slots);
+}
+
 Token TokenCodec::pack(std::string_view text) {
   const Token spilled{.kind = Token::kSpilled};
   if (text.size() < kBodyChars || text.size() > kBodyChars + kPrefixBytesMax) return spilled;
@@ -68,7 +74,7 @@ Token TokenCodec::pack(std::string_view text) {
   std::size_t i = 0;
   while (i < prefixes_.size() && !(prefixes_[i] == prefix)) ++i;
   if (i == prefixes_.size()) {
-    if (prefixes_.size() == kPrefixesMax) return spilled;
+    if (prefixes_.size() == kPrefixesMax + 1) return spilled;
     prefixes_.push_back(prefix);
   }
   token.kind = static_cast<std::uint8_t>(Token::kFirstPrefix + i);

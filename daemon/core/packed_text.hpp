@@ -23,6 +23,8 @@ struct Token {
   /// As kSpilled; the text is an encoded tuple (several identity columns, or an unlisted type).
   static constexpr std::uint8_t kSpilledTuple = 2;
   static constexpr std::uint8_t kFirstPrefix = 3;
+  /// Of TokenCodec::kSlotPrefix, whatever codec it was.
+  static constexpr std::uint8_t kSlotKind = kFirstPrefix;
 
   std::uint64_t hi = 0;
   std::uint64_t lo = 0;
@@ -34,14 +36,16 @@ struct Token {
 
 class TokenCodec {
  public:
-  /// More prefixes than this are spilled: a handful exist in practice, and hostile ids must not slow the
-  /// lookup.
+  /// More prefixes than this, apart from kSlotPrefix, are spilled: a handful exist in practice, and hostile
+  /// ids must not slow the lookup.
   static constexpr std::size_t kPrefixesMax = 32;
   static constexpr std::size_t kPrefixBytesMax = 16;
   static constexpr std::size_t kBodyChars = 26;
+  /// Of the engine's slot-numbered ids; known to every codec from the start.
+  static constexpr std::string_view kSlotPrefix = "evnt_";
 
   /// `seed` is for hash(); a process that reads what others write must draw it at random.
-  explicit TokenCodec(std::uint64_t seed = 0) noexcept : seed_(seed) {}
+  explicit TokenCodec(std::uint64_t seed = 0);
 
   /// Keyed hash of a token; `text` is that of a spilled one.
   [[nodiscard]] std::uint64_t hash(const Token& token, std::string_view text) const noexcept {

@@ -80,7 +80,7 @@ Engine ReplayRules::engine_of(const RunLog& log) const noexcept {
 
 Severity ReplayRules::severity(Rule rule, Shape shape, Engine engine) const noexcept {
   const auto& setting = config_.rules[static_cast<std::size_t>(rule)];
-  return setting.severity.value_or(rule_case(rule, shape).severity[static_cast<std::size_t>(engine)]);
+  return setting.severity.value_or(severity_of(rule_case(rule, shape), engine));
 }
 
 const EventType& ReplayRules::type_of(const RunLog::Row& row) const noexcept {
@@ -97,7 +97,8 @@ bool ReplayRules::judge_row(const RunLog& log, std::uint32_t row, std::vector<Ve
   const auto& type = type_of(arrived);
   const auto& entity = log.entity(arrived.entity);
   if (entity.greatest == row && log.run_end() == kNone && row != log.first_slot() &&
-      row != log.first_other()) {
+      row != log.first_other() && row != log.other_seed() &&
+      (row != log.seed() || log.other_seed() == kNone)) {
     const auto own = type_bit(arrived.type);
     if (is_quiet(arrived.type, (entity.seen & ~own) | (entity.repeated & own), entity.repeated)) return true;
   }
@@ -118,7 +119,8 @@ bool ReplayRules::judge_row(const RunLog& log, std::uint32_t row, std::vector<Ve
         judge_in_place(log, row, out);
       }
     }
-    if (row == log.first_slot() || row == log.first_other()) judge_scheme(log, out);
+    const bool seeds = row == log.other_seed() || (row == log.seed() && log.other_seed() != kNone);
+    if (row == log.first_slot() || row == log.first_other() || seeds) judge_scheme(log, out);
     // Who caused the failure is a matter of the whole run.
     whole = whole || (failed != kNone && moves_cause(log, row, first, failed, out));
   } else if (log.rows() > kAtOnceMax) {
@@ -288,8 +290,18 @@ void ReplayRules::judge_conflict(const RunLog& log, std::uint32_t row, std::vect
 void ReplayRules::judge_scheme(const RunLog& log, std::vector<Verdict>& out) const {
   if (!profile_.slot_ids || log.first_other() == kNone) return;
   const bool mixed = log.first_slot() != kNone;
+  const auto engine = engine_of(log);
+  if (!mixed && engine == Engine::kV4 && log.other_seed() != kNone) {
+    add({.rule = Rule::kIdScheme,
+         .shape = Shape::kTwoSeeds,
+         .duplicate = log.other_seed(),
+         .canonical = log.seed(),
+         .closing = kNone},
+        out);
+    return;
+  }
   // Without a slot number the run is an old one, which matters to a new engine alone.
-  if (!mixed && engine_of(log) != Engine::kV5) return;
+  if (!mixed && !refuses_ulids(engine)) return;
   add({.rule = Rule::kIdScheme,
        .shape = mixed ? Shape::kPlain : Shape::kNoSlot,
        .duplicate = log.first_other(),
@@ -312,6 +324,12 @@ void ReplayRules::add(const Verdict& verdict, std::vector<Verdict>& out) const {
   if (config_.rules[static_cast<std::size_t>(verdict.rule)].enabled) out.push_back(verdict);
 }
 
+Pending ReplayRules::pending_of(const RunLog& log, Rule rule, Shape shape) noexcept {
+  // These are seen before the first event is replayed.
+  if (rule == Rule::kIdScheme && shape != Shape::kTwoSeeds) return Pending::kCertain;
+  return log.open_entities() == 0 ? Pending::kMayReturn : Pending::kCertain;
+}
+
 Finding ReplayRules::describe(const RunLog& log, const Verdict& verdict, std::string_view run_id,
                               Origin origin, std::optional<Engine> engine) const {
   const auto& row = log.row(verdict.duplicate);
@@ -321,6 +339,9 @@ Finding ReplayRules::describe(const RunLog& log, const Verdict& verdict, std::st
   finding.severity = severity(verdict.rule, verdict.shape, finding.engine);
   finding.shape = verdict.shape;
   finding.state = log.run_end() == kNone ? FindingState::kOpen : FindingState::kRunEnded;
+  if (finding.severity == Severity::kFatal && finding.state == FindingState::kOpen) {
+    finding.pending = pending_of(log, verdict.rule, verdict.shape);
+  }
   finding.origin = origin;
   finding.table = profile_.qualified_name();
   finding.run_id = run_id;
@@ -353,12 +374,13 @@ std::optional<Finding> ReplayRules::describe_gap(const SlotNumbers::Gap& gap, st
   finding.severity = severity(Rule::kSlotGap, Shape::kPlain, finding.engine);
   finding.shape = Shape::kPlain;
   finding.state = run_ended ? FindingState::kRunEnded : FindingState::kOpen;
+  if (finding.severity == Severity::kFatal && !run_ended) finding.pending = Pending::kCertain;
   finding.origin = origin;
   finding.table = profile_.qualified_name();
   finding.run_id = run_id;
   finding.identity = {std::nullopt};
   finding.canonical.id = gap.before;
-  finding.duplicate.id = gap.behind;
+  finding.duplicate.id = gap.after;
   finding.id = finding_id(finding.table, finding.rule, finding.run_id, finding.duplicate.id);
   return finding;
 }

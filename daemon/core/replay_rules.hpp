@@ -104,6 +104,8 @@ class ReplayRules {
                                  std::uint32_t failed, const std::vector<Verdict>& out) const;
   [[nodiscard]] std::uint32_t first_failure(const RunLog& log) const;
   [[nodiscard]] bool is_fatal(const RunLog& log, const Verdict& verdict) const noexcept;
+  /// Of a fatal finding of a run that goes on.
+  [[nodiscard]] static Pending pending_of(const RunLog& log, Rule rule, Shape shape) noexcept;
   void add(const Verdict& verdict, std::vector<Verdict>& out) const;
   [[nodiscard]] bool before(const RunLog& log, std::uint32_t a, std::uint32_t b) const {
     return log.less(log.row(a).id, log.row(b).id, codec_);

@@ -18,6 +18,7 @@ void ReportedFindings::say(State& state, const Finding& finding) {
   state.severity = finding.severity;
   state.engine = finding.engine;
   state.state = finding.state;
+  state.pending = finding.pending;
   state.after_close = finding.after_close;
   state.shape = finding.shape;
   state.canonical_id = finding.canonical.id;
@@ -74,7 +75,11 @@ bool ReportedFindings::admit(Finding& finding, Instant now) {
     return added == Added::kNew;
   }
   auto& state = states_.find(finding.id)->second;
-  if (is_left_over(state, finding, now) || !is_news(state, finding, now)) return false;
+  if (is_left_over(state, finding, now)) return false;
+  if (!is_news(state, finding, now)) {
+    note_pending(state, finding.pending);
+    return false;
+  }
   finding.change = FindingChange::kChanged;
   if (finding.one_of_many && state.changes < kChangesMax) ++state.changes;
   count(state, -1);
@@ -117,6 +122,13 @@ void ReportedFindings::place(State& state) {
   auto& order = order_[rank];
   order.splice(order.end(), order_[state.rank], state.in_order);
   state.rank = rank;
+}
+
+void ReportedFindings::note_pending(State& state, Pending pending) noexcept {
+  if (pending != Pending::kCertain) return;
+  count(state, -1);
+  state.pending = pending;
+  count(state, 1);
 }
 
 bool ReportedFindings::is_left_over(const State& state, const Finding& finding, Instant now) noexcept {
@@ -179,6 +191,7 @@ Finding ReportedFindings::rebuild(std::uint64_t id, const State& state) {
   finding.shape = state.shape;
   finding.engine = state.engine;
   finding.state = state.state;
+  finding.pending = state.pending;
   finding.after_close = state.after_close;
   finding.run_id = *state.run_id;
   finding.identity = state.identity;
@@ -195,6 +208,9 @@ void ReportedFindings::count(const State& state, int difference) noexcept {
   if (state.state != FindingState::kOpen) return;
   open_[static_cast<std::size_t>(state.rule)][static_cast<std::size_t>(state.severity)] +=
       static_cast<std::uint64_t>(difference);
+  if (state.pending == Pending::kMayReturn) {
+    open_may_return_[static_cast<std::size_t>(state.rule)] += static_cast<std::uint64_t>(difference);
+  }
 }
 
 void ReportedFindings::forget_one() {

@@ -73,6 +73,10 @@ class ReportedFindings {
   [[nodiscard]] std::size_t size() const noexcept { return states_.size(); }
   /// Runs with findings.
   [[nodiscard]] std::size_t runs() const noexcept { return by_run_.size(); }
+  /// Of those the fatal ones by rule whose run may return before it meets the row.
+  [[nodiscard]] const std::array<std::uint64_t, kRules>& open_may_return() const noexcept {
+    return open_may_return_;
+  }
 
  private:
   using Ids = std::list<std::uint64_t>;
@@ -83,6 +87,7 @@ class ReportedFindings {
     Severity severity = Severity::kUnknown;
     Engine engine = Engine::kV4;
     FindingState state = FindingState::kOpen;
+    Pending pending = Pending::kNone;
     bool after_close = false;
     std::optional<Shape> shape;
     std::uint8_t rank = 0;                ///< of order_
@@ -105,6 +110,8 @@ class ReportedFindings {
   /// written by another transaction.
   [[nodiscard]] static bool is_left_over(const State& state, const Finding& finding, Instant now) noexcept;
   static void say(State& state, const Finding& finding);
+  /// A run that reads on again is counted as such, without another report.
+  void note_pending(State& state, Pending pending) noexcept;
   void count(const State& state, int difference) noexcept;
   [[nodiscard]] static Finding rebuild(std::uint64_t id, const State& state);
   [[nodiscard]] static bool is_news(const State& state, const Finding& finding, Instant now) noexcept;
@@ -127,6 +134,7 @@ class ReportedFindings {
   /// Runs that next_open_runs has yet to look at in this round.
   std::vector<std::string> round_;
   OpenCounts open_{};
+  std::array<std::uint64_t, kRules> open_may_return_{};
 };
 
 }  // namespace dupwatch::core

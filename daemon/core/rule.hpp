@@ -7,6 +7,8 @@
 #include <span>
 #include <string_view>
 
+#include "daemon/core/engine.hpp"
+
 /// The rules as data: what each says, and whether replay fails on it, per generation of the engine. Measured
 /// with the real engines (tests/engines) where `Confidence` says so.
 namespace dupwatch::core {
@@ -41,15 +43,6 @@ enum class Severity : std::uint8_t {
 inline constexpr std::size_t kSeverities = 4;
 [[nodiscard]] std::string_view to_string(Severity severity) noexcept;
 
-/// Generations that treat the same log differently.
-enum class Engine : std::uint8_t {
-  kV4,                 ///< @workflow/core 4.x, up to 4.8.9 at least
-  kV5BeforeClassSkip,  ///< 5.0.0 up to beta.41
-  kV5                  ///< 5.0.0-beta.42 and later: repeated events of a class are skipped
-};
-inline constexpr std::size_t kEngines = 3;
-[[nodiscard]] std::string_view to_string(Engine engine) noexcept;
-
 /// How a row meets its rule; with the rule it decides the severity.
 enum class Shape : std::uint8_t {
   kPlain,
@@ -59,11 +52,12 @@ enum class Shape : std::uint8_t {
   kFirstAfterClose,  ///< none does: no consumer ever took one of the class
   kSameType,
   kOtherType,
-  kReseeds,  ///< run_started, whose time seeds the correlation ids of a 4.x run
-  kNoSlot,   ///< no id of the run is a slot number
-  kIndexed   ///< the engine's unique index admits one such row; of a person's act before its migration alone
+  kReseeds,   ///< run_started, whose time seeds the correlation ids of a 4.x run
+  kNoSlot,    ///< no id of the run is a slot number
+  kTwoSeeds,  ///< the correlation ids have two times: run_started was written again between two replays
+  kIndexed    ///< the engine's unique index admits one such row; of a person's act before its migration alone
 };
-inline constexpr std::size_t kShapes = 10;
+inline constexpr std::size_t kShapes = 11;
 [[nodiscard]] std::string_view to_string(Shape shape) noexcept;
 
 /// Whether a fatal row of a case may be taken out of a log of ULIDs. One policy for the daemon, for a
@@ -107,13 +101,15 @@ struct RuleInfo {
 struct RuleCase {
   Rule rule;
   Shape shape;
-  /// By Engine.
-  std::array<Severity, kEngines> severity;
+  /// By Engine, but for kUnknown.
+  std::array<Severity, kGenerations> severity;
   Removal removal;
 };
 [[nodiscard]] std::span<const RuleCase> rule_cases() noexcept;
 /// The row of rule_cases() for this pair; every pair that the rules make is there.
 [[nodiscard]] const RuleCase& rule_case(Rule rule, Shape shape) noexcept;
+/// For kUnknown what all generations agree on, else kUnknown.
+[[nodiscard]] Severity severity_of(const RuleCase& entry, Engine engine) noexcept;
 /// Why a case has its severities, or of kUnknown what decides. For people alone: no code may depend on it.
 [[nodiscard]] std::string_view reason_text(Rule rule, Shape shape) noexcept;
 /// By Rule: whether rows of some case may be taken out without being asked.

@@ -199,6 +199,11 @@ void RunFilter::look_at_run(Live& run, const Row& row, const EventType* type, co
   (is_slot_number(id) ? run.has_slot : run.has_other) = true;
   bool found = run.ids_kind != id.kind;
   found = found || (profile_.slot_ids && run.has_other && (run.has_slot || refuses_ulids_));
+  if (profile_.slot_ids && row.identity.size() == 1 && row.identity[0].kind == decoder::Value::Kind::kText) {
+    const auto seed = ulid_millis(codec_.pack(row.identity[0].text));
+    if (run.seed == 0) run.seed = seed;
+    found = found || (seed != 0 && seed != run.seed);
+  }
   if (type != nullptr && type->opens) run.last_opening = std::max(run.last_opening, place);
   if (type != nullptr && type->ends_run) run.first_end = std::min(run.first_end, place);
   if (found || run.last_opening >= run.first_end) suspect(run, row.run_id);
@@ -228,7 +233,7 @@ void RunFilter::look_at_entity(Live& run, const Row& row, const EventType* type,
 /// As SlotNumbers: slot 1 may be missing. Several writers fill several pages at a time, so the slots of a run
 /// come a little out of order.
 void RunFilter::look_at_slot(Live& run, const Row& row) {
-  const auto slot = SlotNumbers::slot_of(row.id);
+  const auto slot = slot_of(row.id);
   if (!slot || *slot <= run.dense) return;
   const auto beyond = *slot - run.dense - 1;
   if (beyond == 0) {

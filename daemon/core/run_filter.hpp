@@ -82,6 +82,8 @@ class RunFilter {
     bool has_slot = false;
     bool has_other = false;
     std::uint32_t rows = 0;
+    /// The time in the first correlation id that is a ULID; 0 = none yet.
+    std::uint64_t seed = 0;
     /// Slots 2 to this one were there, and those behind the next one whose bit is set.
     std::uint64_t dense = 1;
     std::uint64_t ahead = 0;

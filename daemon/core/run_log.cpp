@@ -57,14 +57,6 @@ EventRow make_event_row(const Profile& profile, std::optional<std::uint8_t> type
   return row;
 }
 
-bool is_slot_number(const Token& id) noexcept {
-  return id.packed() && id.hi >> 16U == 0;
-}
-
-std::uint64_t ulid_millis(const Token& id) noexcept {
-  return id.packed() ? id.hi >> 16U : 0;
-}
-
 std::uint64_t& rows_looked_at() noexcept {
   thread_local std::uint64_t count = 0;
   return count;
@@ -126,6 +118,10 @@ void RunLog::put_row(const Row& row, const TokenCodec& codec) {
   auto& entity = entities_[row.entity];
   (entity.last == kNone ? entity.first : rows_[entity.last].next) = index;
   entity.last = index;
+  // Of the run as a whole nothing closes anything.
+  const bool closable = entity.group != 0 && !entity.null_identity;
+  if (closable && entity.first == index) ++open_entities_;
+  if (closable && row.closes && entity.closing == kNone) --open_entities_;
   const auto bit = type_bit(row.type);
   entity.repeated |= entity.seen & bit;
   entity.seen |= bit;
@@ -264,6 +260,21 @@ void RunLog::note_extremes(std::uint32_t index, const TokenCodec& codec) {
   if (added.closes) keep_least(entity.closing);
   if (added.ends_run) keep_least(run_end_);
   keep_least(is_slot_number(id) ? first_slot_ : first_other_);
+  if (ulid_millis(entity.key) != 0) note_seed(index, codec);
+}
+
+void RunLog::note_seed(std::uint32_t index, const TokenCodec& codec) {
+  const auto& id = rows_[index].id;
+  if (seed_ == kNone) {
+    seed_ = index;
+  } else if (less(id, rows_[seed_].id, codec)) {
+    // The first of all was also the first of those with another time than this one.
+    if (seed_of(index) != seed_of(seed_)) other_seed_ = seed_;
+    seed_ = index;
+  } else if (seed_of(index) != seed_of(seed_) &&
+             (other_seed_ == kNone || less(id, rows_[other_seed_].id, codec))) {
+    other_seed_ = index;
+  }
 }
 
 void RunLog::clear() {
@@ -275,7 +286,8 @@ void RunLog::clear() {
   placed_rows_ = 0;
   large_bytes_ = 0;
   spill_.clear();
-  run_end_ = first_slot_ = first_other_ = greatest_ = kNone;
+  run_end_ = first_slot_ = first_other_ = greatest_ = seed_ = other_seed_ = kNone;
+  open_entities_ = 0;
 }
 
 std::uint32_t RunLog::find_or_add_entity(const EventRow& event, TokenCodec& codec) {

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "daemon/core/engine.hpp"
 #include "daemon/core/packed_text.hpp"
 #include "daemon/core/profile.hpp"
 #include "decoder/change.hpp"
@@ -107,6 +108,11 @@ class RunLog {
   /// The first row with a slot number for an id, and the first with any other id.
   [[nodiscard]] std::uint32_t first_slot() const noexcept { return first_slot_; }
   [[nodiscard]] std::uint32_t first_other() const noexcept { return first_other_; }
+  /// Of rows whose correlation id is a ULID: the first by id, and the first whose id has another time.
+  [[nodiscard]] std::uint32_t seed() const noexcept { return seed_; }
+  [[nodiscard]] std::uint32_t other_seed() const noexcept { return other_seed_; }
+  /// Steps, waits and hooks that no row closes.
+  [[nodiscard]] std::size_t open_entities() const noexcept { return open_entities_; }
   [[nodiscard]] std::string_view spill() const noexcept { return spill_; }
   /// The row with the largest id.
   [[nodiscard]] std::uint32_t greatest() const noexcept { return greatest_; }
@@ -159,6 +165,10 @@ class RunLog {
   void place_row(std::uint32_t index, const TokenCodec& codec);
   [[nodiscard]] std::uint64_t row_hash(const Token& id, std::string_view text, std::uint32_t entity,
                                        const TokenCodec& codec) const noexcept;
+  void note_seed(std::uint32_t index, const TokenCodec& codec);
+  [[nodiscard]] std::uint64_t seed_of(std::uint32_t row) const noexcept {
+    return ulid_millis(entities_[rows_[row].entity].key);
+  }
 
   /// Of the rows of one type in a large entity.
   struct Series {
@@ -188,6 +198,9 @@ class RunLog {
   std::uint32_t first_slot_ = kNone;
   std::uint32_t first_other_ = kNone;
   std::uint32_t greatest_ = kNone;
+  std::uint32_t seed_ = kNone;
+  std::uint32_t other_seed_ = kNone;
+  std::size_t open_entities_ = 0;
 };
 
 /// Rows that this thread has looked at beyond those that arrived, in all logs: what a test holds against the
@@ -198,11 +211,6 @@ class RunLog {
 [[nodiscard]] constexpr std::uint64_t type_bit(std::uint8_t type) noexcept {
   return type < Profile::kTypesMax ? std::uint64_t{1} << type : 0;
 }
-/// "evnt_" and the zero-padded number of a slot: no ULID begins with ten zeros.
-[[nodiscard]] bool is_slot_number(const Token& id) noexcept;
-/// Milliseconds since the Unix epoch in a ULID; 0 for what isn't one.
-[[nodiscard]] std::uint64_t ulid_millis(const Token& id) noexcept;
-
 /// Encodes several nullable values as one string, injectively: 'n' or 't' + 8 hex digits of length + bytes.
 void append_tuple_value(std::string& out, const decoder::Value& value);
 

@@ -3,27 +3,17 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
+
+#include "daemon/core/engine.hpp"
 
 namespace dupwatch::core {
 namespace {
 
-constexpr std::string_view kPrefix = "evnt_0000000000";
-constexpr std::size_t kDigits = 16;
-
 std::string slot_id(std::uint64_t slot) {
-  return fmt::format("{}{:016}", kPrefix, slot);
+  return fmt::format("{}{:026}", TokenCodec::kSlotPrefix, slot);
 }
 
 }  // namespace
-
-std::optional<std::uint64_t> SlotNumbers::slot_of(std::string_view id) noexcept {
-  if (id.size() != kPrefix.size() + kDigits || !id.starts_with(kPrefix)) return std::nullopt;
-  std::uint64_t slot = 0;
-  const auto* end = id.data() + id.size();
-  const auto [stopped, error] = std::from_chars(id.data() + kPrefix.size(), end, slot);
-  return error == std::errc{} && stopped == end ? std::optional(slot) : std::nullopt;
-}
 
 void SlotNumbers::add(std::string_view id) {
   if (const auto slot = slot_of(id)) {
@@ -40,7 +30,7 @@ std::optional<SlotNumbers::Gap> SlotNumbers::first_gap() {
   for (const auto slot : slots_) {
     const bool first = before == 0;
     if (slot > before + 1 && !(first && slot == 2)) {
-      return Gap{.before = first ? std::string{} : slot_id(before), .behind = slot_id(slot)};
+      return Gap{.before = first ? std::string{} : slot_id(before), .after = slot_id(slot)};
     }
     before = slot;
   }

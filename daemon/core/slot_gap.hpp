@@ -12,8 +12,6 @@ namespace dupwatch::core {
 /// and may be missing.
 class SlotNumbers {
  public:
-  /// The number in an id of this form; nullopt: it has another.
-  [[nodiscard]] static std::optional<std::uint64_t> slot_of(std::string_view id) noexcept;
   void add(std::string_view id);
   void clear() noexcept {
     slots_.clear();
@@ -21,12 +19,12 @@ class SlotNumbers {
   }
 
   struct Gap {
-    /// The id before the first hole, empty when the run begins with it, and the one behind it.
+    /// The id before the first hole, empty when the run begins with it, and the one after it.
     std::string before;
-    std::string behind;
+    std::string after;
   };
-  /// nullopt too where some id is no slot number: 5.0.0-beta.41 does not count the slots of such a log, and
-  /// newer engines refuse it for that id.
+  /// nullopt too where some id is no slot number: no engine counts the slots of such a log, and the newer
+  /// ones refuse it for that id.
   [[nodiscard]] std::optional<Gap> first_gap();
 
  private:

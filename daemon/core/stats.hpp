@@ -34,6 +34,10 @@ struct Counters {
   std::array<std::uint64_t, decoder::kDecodeErrorKinds> decode_errors{};
   /// New findings by rule, severity when first told, and origin.
   std::array<std::array<std::array<std::uint64_t, kOrigins>, kSeverities>, kRules> findings{};
+  /// Of the fatal ones those whose run may return before it meets the row, by rule and origin.
+  std::array<std::array<std::uint64_t, kOrigins>, kRules> findings_may_return{};
+  /// Not among `findings`: fatal ones of the stream whose run had ended when they were first seen.
+  std::array<std::uint64_t, kRules> findings_after_end{};
   std::uint64_t finding_changes = 0;
   std::uint64_t findings_log_suppressed = 0;
   std::uint64_t log_lines_lost = 0;
@@ -152,6 +156,8 @@ struct StatusSnapshot {
   std::uint64_t read_back_pending_runs = 0;
   /// Findings in state open, by rule and severity.
   std::array<std::array<std::uint64_t, kSeverities>, kRules> open_findings{};
+  /// Of the fatal ones those whose run may return before it meets the row, by rule.
+  std::array<std::uint64_t, kRules> open_may_return{};
   BaselineState baseline = BaselineState::kNotNeeded;
   std::uint64_t baseline_rows = 0;
   std::uint64_t baseline_runs = 0;

@@ -348,11 +348,17 @@ void Watch::acknowledged_changed(const std::vector<std::uint64_t>& before) {
 }
 
 void Watch::tell(Finding finding) {
-  if (finding.change == FindingChange::kNew) {
-    ++counters_.findings[static_cast<std::size_t>(finding.rule)][static_cast<std::size_t>(finding.severity)]
-                        [static_cast<std::size_t>(finding.origin)];
-  } else {
+  const auto rule = static_cast<std::size_t>(finding.rule);
+  const auto severity = static_cast<std::size_t>(finding.severity);
+  const auto origin = static_cast<std::size_t>(finding.origin);
+  const bool streamed = finding.origin == Origin::kStream || finding.origin == Origin::kReadBack;
+  if (finding.change != FindingChange::kNew) {
     ++counters_.finding_changes;
+  } else if (finding.severity == Severity::kFatal && streamed && finding.came_too_late()) {
+    ++counters_.findings_after_end[rule];
+  } else {
+    ++counters_.findings[rule][severity][origin];
+    if (finding.pending == Pending::kMayReturn) ++counters_.findings_may_return[rule][origin];
   }
   findings_.push_back(std::move(finding));
 }
@@ -401,6 +407,7 @@ void Watch::rechecked(RunView view, Instant asked) {
   for (auto& finding : missing) {
     finding.table = profile_.qualified_name();
     finding.state = FindingState::kGone;
+    finding.pending = Pending::kNone;
     finding.origin = Origin::kRecheck;
   }
   apply(std::move(missing));
@@ -414,6 +421,7 @@ void Watch::quarantined(std::uint64_t finding_id, Instant now) {
   if (!finding) return;
   finding->table = profile_.qualified_name();
   finding->state = FindingState::kQuarantined;
+  finding->pending = Pending::kNone;
   finding->origin = Origin::kRecheck;
   // The row in memory is gone from the table: the next event of the run reads it anew.
   index_.forget(finding->run_id);

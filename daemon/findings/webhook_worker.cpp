@@ -42,6 +42,7 @@ WebhookWorker::~WebhookWorker() {
 
 void WebhookWorker::add(const core::Finding& finding) {
   if (config_.url.empty() || !config_.severities[static_cast<std::size_t>(finding.severity)]) return;
+  if (finding.severity == core::Severity::kFatal && finding.came_too_late()) return;
   auto record = core::to_json(finding);
   {
     const std::lock_guard lock(mutex_);

@@ -4,6 +4,7 @@
 
 #include "daemon/postgres/ask.hpp"
 #include "daemon/postgres/quoting.hpp"
+#include "daemon/postgres/slot_number.hpp"
 
 namespace dupwatch::postgres {
 namespace {
@@ -112,21 +113,22 @@ std::string stuck_steps_query(const core::Profile& profile) {
 std::string slot_gaps_query(const core::Profile& profile) {
   const auto& runs = *profile.runs;
   const auto id = column("e", profile.id_column);
-  constexpr std::string_view kSlotNumber = "'^evnt_0{10}[0-9]{16}$'";
-  // Where an id of another kind is among them no engine counts. A slot is 26 digits, its number far below
-  // 2^63. Slot 1 is run_created's and may be missing.
+  const auto run = column("e", profile.run_column);
+  const auto table = qualified(profile.schema, profile.table);
+  // A slot is 26 digits, its number far below 2^63. Slot 1 is run_created's and may be missing. Where another
+  // id is among them no engine counts.
   return fmt::format(
       "SELECT run, id, coalesce(before, '') FROM (SELECT {0} AS run, {1} AS id, right({1}, 18)::bigint AS "
       "slot,"
       " lag({1}) OVER runs AS before, lag(right({1}, 18)::bigint) OVER runs AS slot_before FROM {2} e JOIN "
       "{3} r"
-      " ON {4} = {0} WHERE {5} AND {1} ~ {7}"
+      " ON {4} = {0} WHERE {5} AND {6}"
       " WINDOW runs AS (PARTITION BY {0} ORDER BY {1} COLLATE \"C\")) slots"
       " WHERE slot <> coalesce(slot_before, least(slot - 1, 1)) + 1"
-      " AND NOT EXISTS (SELECT FROM {2} o WHERE {8} = slots.run AND {9} !~ {7}) LIMIT {6}",
-      column("e", profile.run_column), id, qualified(profile.schema, profile.table),
-      qualified(runs.schema, runs.name), column("r", runs.id_column), of_the_runs(runs), kEntityRowsMax,
-      kSlotNumber, column("o", profile.run_column), column("o", profile.id_column));
+      " AND NOT EXISTS (SELECT FROM {2} o WHERE {7} = run AND NOT {8}) LIMIT {9}",
+      run, id, table, qualified(runs.schema, runs.name), column("r", runs.id_column), of_the_runs(runs),
+      is_slot_number(id), column("o", profile.run_column), is_slot_number(column("o", profile.id_column)),
+      kEntityRowsMax);
 }
 
 }  // namespace dupwatch::postgres

@@ -6,6 +6,7 @@
 
 #include "daemon/postgres/ask.hpp"
 #include "daemon/postgres/quoting.hpp"
+#include "daemon/postgres/slot_number.hpp"
 
 namespace dupwatch::postgres {
 namespace {
@@ -126,9 +127,8 @@ std::string trigger(const core::Profile& profile, GuardScope scope) {
       types.insert(types.end(), more.begin(), more.end());
   }
   // Rows of a slot-numbered run pass: their writer takes a dropped row for a number that is taken.
-  const auto ulid = profile.slot_ids ? fmt::format(" AND left({}, 15) <> 'evnt_0000000000'",
-                                                   text_of("NEW", profile.id_column))
-                                     : std::string();
+  const auto ulid =
+      profile.slot_ids ? " AND NOT " + is_slot_number(text_of("NEW", profile.id_column)) : std::string();
   return fmt::format(
       "CREATE OR REPLACE TRIGGER {} BEFORE INSERT ON {} FOR EACH ROW\n  WHEN ({} IN ({}){})\n  EXECUTE "
       "FUNCTION {}()",

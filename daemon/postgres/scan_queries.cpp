@@ -32,6 +32,14 @@ Expected<bool> can_read_runs(Connection& sql, const core::RunsTable& runs, Waite
 }
 
 Expected<core::Engine> schema_generation(Connection& sql, const core::RunsTable& runs, Waiter& waiter) {
+  // Migration 0019: its worlds go with engines that take slot numbers alone.
+  auto slots = ask_bool(sql,
+                        "SELECT EXISTS (SELECT FROM pg_catalog.pg_class c"
+                        " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
+                        " WHERE n.nspname = $1 AND c.relname = 'workflow_event_slots')",
+                        {runs.schema}, waiter);
+  if (auto* error = std::get_if<Error>(&slots)) return std::move(*error);
+  if (std::get<bool>(slots)) return core::Engine::kV5;
   auto answer = ask_bool(sql,
                          "SELECT EXISTS (SELECT FROM pg_catalog.pg_attribute a"
                          " JOIN pg_catalog.pg_class c ON c.oid = a.attrelid"

@@ -93,6 +93,7 @@ Log::Fields finding_fields(const core::Finding& finding) {
                      {"state", std::string(core::to_string(finding.state))},
                      {"engine", std::string(core::to_string(finding.engine))},
                      {"origin", std::string(core::to_string(finding.origin))},
+                     {"pending", std::string(core::to_string(finding.pending))},
                      {"after_close", finding.after_close ? "true" : "false", true},
                      {"table", finding.table},
                      {"run_id", finding.run_id}};

@@ -302,9 +302,8 @@ Expected<ActOutcome> quarantine_for_migration(const core::Config& config, const 
     return end(sql, waiter, false, refused(*why, event_id));
   }
   if (dry_run) return end(sql, waiter, false, {.kind = Kind::kWouldBeDone, .event_id = event_id});
-  std::vector<std::string_view> types(quarantine::kDeduplicatedTypes.begin(),
-                                      quarantine::kDeduplicatedTypes.end());
-  types.push_back(quarantine::kAttributeType);
+  std::vector<std::string_view> types(core::kDeduplicatedTypes.begin(), core::kDeduplicatedTypes.end());
+  types.push_back(core::kAttributeType);
   const auto finding = migration_finding(config, ground.story, event_id);
   request.finding_id = core::finding_id_text(finding.id);
   return keep_row(config, table, ground, finding, request, sql, waiter, types);

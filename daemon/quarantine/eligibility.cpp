@@ -24,8 +24,8 @@ std::optional<Refusal> rule_refusal(const core::Finding& finding) noexcept {
 
 /// A row without correlation id is distinct from all others to an index, but not to the DELETE before it.
 bool is_indexed(const LogRow& row) noexcept {
-  return std::ranges::find(kDeduplicatedTypes, row.type) != kDeduplicatedTypes.end() ||
-         (row.type == kAttributeType && row.correlation_id);
+  return std::ranges::find(core::kDeduplicatedTypes, row.type) != core::kDeduplicatedTypes.end() ||
+         (row.type == core::kAttributeType && row.correlation_id);
 }
 
 }  // namespace
@@ -80,7 +80,7 @@ std::optional<Refusal> refusal(const core::Finding& finding, bool slot_numbered)
 std::optional<Refusal> noop_refusal(const core::Finding& finding, bool slot_numbered,
                                     std::optional<core::Engine> engine) noexcept {
   if (!slot_numbered) return Refusal::kNotSlotNumbered;
-  if (engine != core::Engine::kV5) return Refusal::kEngine;
+  if (!engine || !core::reads_noop(*engine)) return Refusal::kEngine;
   if (finding.duplicate.id <= finding.canonical.id) return Refusal::kCanonical;
   if (const auto refused = rule_refusal(finding)) return refused;
   if (finding.state == core::FindingState::kRunEnded) return Refusal::kRunEnded;

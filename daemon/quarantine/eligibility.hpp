@@ -1,10 +1,10 @@
 #pragma once
 
-#include <array>
 #include <optional>
 #include <span>
 #include <string_view>
 
+#include "daemon/core/engine.hpp"
 #include "daemon/core/finding.hpp"
 #include "daemon/core/quarantine_stats.hpp"
 
@@ -22,12 +22,6 @@ using Refusal = core::QuarantineRefusal;
 /// the schema does not tell an engine that reads noop (5.0.0-beta.47) from one that fails on it (beta.41).
 [[nodiscard]] std::optional<Refusal> noop_refusal(const core::Finding& finding, bool slot_numbered,
                                                   std::optional<core::Engine> engine) noexcept;
-
-/// Migration 0010 deletes all but one row of an identity of these types, then makes its unique index.
-inline constexpr std::array<std::string_view, 3> kDeduplicatedTypes = {"step_created", "hook_created",
-                                                                       "wait_created"};
-/// Migration 0014 adds this type to the index and deletes nothing: it fails on duplicates.
-inline constexpr std::string_view kAttributeType = "attr_set";
 
 /// An event as those migrations look at it.
 struct LogRow {

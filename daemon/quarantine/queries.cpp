@@ -8,6 +8,7 @@
 #include "daemon/postgres/quoting.hpp"
 #include "daemon/postgres/setup.hpp"
 #include "daemon/postgres/setup_blocks.hpp"
+#include "daemon/postgres/slot_number.hpp"
 #include "daemon/quarantine/limits.hpp"
 
 namespace dupwatch::quarantine {
@@ -142,8 +143,8 @@ std::string may_go(const core::Profile& profile, const std::string& type, Write 
                        postgres::quoted_list(ends, postgres::quote_literal));
   }
   if (profile.slot_ids && write != Write::kNoop) {
-    out += fmt::format(" AND NOT EXISTS (SELECT FROM {} s WHERE {} = $1::{} AND {}::text ~ '^evnt_0{{10}}')",
-                       table, col("s", run), type, col("s", id));
+    out += fmt::format(" AND NOT EXISTS (SELECT FROM {} s WHERE {} = $1::{} AND {})", table, col("s", run),
+                       type, postgres::is_slot_number(col("s", id) + "::text"));
   }
   return out;
 }

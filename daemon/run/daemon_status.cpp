@@ -218,6 +218,7 @@ core::StatusSnapshot Daemon::snapshot(core::Instant now) const {
   out.index_bytes_max = watch_.index().bytes_max();
   out.read_back_pending_runs = watch_.pending_runs();
   out.open_findings = watch_.reported().open();
+  out.open_may_return = watch_.reported().open_may_return();
   if (baseline_) {
     out.baseline = baseline_->state();
     out.baseline_rows = baseline_->rows();

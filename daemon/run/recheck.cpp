@@ -218,13 +218,14 @@ bool Recheck::lasts(const Sighting& sighting, core::Instant now) {
 core::Finding Recheck::describe(const Sighting& sighting) const {
   if (sighting.rule == core::Rule::kSlotGap) {
     // The rule is on: its query was sent.
-    return *rules_.describe_gap({.before = sighting.detail, .behind = sighting.entity}, sighting.run_id,
-                                false, core::Origin::kRecheck);
+    return *rules_.describe_gap({.before = sighting.detail, .after = sighting.entity}, sighting.run_id, false,
+                                core::Origin::kRecheck);
   }
   core::Finding finding;
   finding.rule = sighting.rule;
   finding.engine = config_.rules.engine.value_or(core::Engine::kV4);
   finding.severity = rules_.severity(sighting.rule, core::Shape::kPlain, finding.engine);
+  if (finding.severity == core::Severity::kFatal) finding.pending = core::Pending::kCertain;
   finding.shape = core::Shape::kPlain;
   finding.origin = core::Origin::kRecheck;
   finding.table = config_.profile.qualified_name();

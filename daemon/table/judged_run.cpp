@@ -11,8 +11,9 @@
 namespace dupwatch::table {
 namespace {
 
-constexpr std::array<core::Engine, core::kEngines> kAllEngines = {
-    core::Engine::kV4, core::Engine::kV5BeforeClassSkip, core::Engine::kV5};
+constexpr std::array kAllEngines = {core::Engine::kV4, core::Engine::kV5BeforeClassSkip,
+                                    core::Engine::kV5BeforeAttributeSkip, core::Engine::kV5,
+                                    core::Engine::kV5SingleOrchestrator};
 
 /// From the worst to the best.
 int rank(core::Severity severity) noexcept {
@@ -90,7 +91,9 @@ void JudgedRun::judge() {
   for (auto& finding : findings_) finding.flagged_at = process::wall_now();
   // The newest engines refuse a run with ULIDs whatever is in it.
   if (config_.profile.slot_ids && !slot_numbered() && !events_.empty()) {
-    worst_[static_cast<std::size_t>(core::Engine::kV5)] = core::Severity::kFatal;
+    for (const auto engine : kAllEngines) {
+      if (core::refuses_ulids(engine)) worst_[static_cast<std::size_t>(engine)] = core::Severity::kFatal;
+    }
   }
 }
 

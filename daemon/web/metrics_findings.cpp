@@ -9,8 +9,9 @@ namespace {
 using core::kRules;
 using core::kSeverities;
 
-// 26 pairs in the table of cases; the configuration can add one for each rule.
-constexpr std::size_t kSeverityPairs = 26 + kRules;
+// 26 pairs in the table of cases; the configuration can add one for each rule. Of a fatal pair, one for each
+// rule at most, there are two series.
+constexpr std::size_t kSeverityPairs = 26 + 2 * kRules;
 
 /// A severity that the rule can have by its table of cases; any other only by the configuration, and then its
 /// series begins with the first finding.
@@ -32,19 +33,40 @@ void each_severity(const Count& count, const Add& add) {
   }
 }
 
+/// The two series of a fatal pair, the one of any other.
+template <class Add>
+void each_pending(std::size_t severity, std::uint64_t count, std::uint64_t may_return, const Add& add) {
+  if (static_cast<core::Severity>(severity) != core::Severity::kFatal) {
+    add(count, to_string(core::Pending::kNone));
+    return;
+  }
+  add(count - may_return, to_string(core::Pending::kCertain));
+  add(may_return, to_string(core::Pending::kMayReturn));
+}
+
 void collect_findings(S s, Out out) {
   const auto& findings = s.status.counters.findings;
-  const auto total = [&](std::size_t rule, std::size_t severity) {
-    std::uint64_t sum = 0;
-    for (const auto count : findings[rule][severity]) sum += count;
-    return sum;
+  const auto& may_return = s.status.counters.findings_may_return;
+  const auto sum = [](const auto& by_origin) {
+    std::uint64_t total = 0;
+    for (const auto count : by_origin) total += count;
+    return total;
   };
+  const auto streamed = [](const auto& by_origin) {
+    return by_origin[static_cast<std::size_t>(core::Origin::kStream)] +
+           by_origin[static_cast<std::size_t>(core::Origin::kReadBack)];
+  };
+  const auto total = [&](std::size_t rule, std::size_t severity) { return sum(findings[rule][severity]); };
   each_severity(total, [&](std::size_t rule, std::size_t severity, std::string_view r, std::string_view sev) {
-    const auto& by_origin = findings[rule][severity];
-    const auto streamed = by_origin[static_cast<std::size_t>(core::Origin::kStream)] +
-                          by_origin[static_cast<std::size_t>(core::Origin::kReadBack)];
-    out.add(streamed, {{"rule", r}, {"severity", sev}, {"origin", "stream"}});
-    out.add(total(rule, severity) - streamed, {{"rule", r}, {"severity", sev}, {"origin", "scan"}});
+    const auto& all = findings[rule][severity];
+    const auto& some = may_return[rule];
+    each_pending(severity, streamed(all), streamed(some), [&](std::uint64_t count, std::string_view pending) {
+      out.add(count, {{"rule", r}, {"severity", sev}, {"origin", "stream"}, {"pending", pending}});
+    });
+    each_pending(severity, sum(all) - streamed(all), sum(some) - streamed(some),
+                 [&](std::uint64_t count, std::string_view pending) {
+                   out.add(count, {{"rule", r}, {"severity", sev}, {"origin", "scan"}, {"pending", pending}});
+                 });
   });
 }
 
@@ -52,17 +74,29 @@ void collect_open_findings(S s, Out out) {
   const auto& open = s.status.open_findings;
   each_severity([&](std::size_t rule, std::size_t severity) { return open[rule][severity]; },
                 [&](std::size_t rule, std::size_t severity, std::string_view r, std::string_view sev) {
-                  out.add(open[rule][severity], {{"rule", r}, {"severity", sev}});
+                  each_pending(severity, open[rule][severity], s.status.open_may_return[rule],
+                               [&](std::uint64_t count, std::string_view pending) {
+                                 out.add(count, {{"rule", r}, {"severity", sev}, {"pending", pending}});
+                               });
                 });
 }
 
 constexpr auto kFindingsMetrics = std::to_array<MetricDef>({
-    {"dupwatch_findings_total", kCounter, "rule,severity,origin", "1",
+    {"dupwatch_findings_total", kCounter, "rule,severity,origin,pending", "1",
      "New findings since the start; origin stream: events as they commit, scan: the baseline and periodic "
-     "checks",
+     "checks; pending: whether the next replay meets a fatal row (certain) or the run may return first",
      kSeverityPairs * 2, collect_findings},
-    {"dupwatch_open_findings", kGauge, "rule,severity", "1",
+    {"dupwatch_open_findings", kGauge, "rule,severity,pending", "1",
      "Findings whose rows are in the log of a run that has not ended", kSeverityPairs, collect_open_findings},
+    {"dupwatch_findings_after_end_total", kCounter, "rule", "1",
+     "Fatal rows that came when their run had ended: no replay reads them, and no other metric counts them",
+     kRules,
+     [](S s, Out out) {
+       for (std::size_t rule = 0; rule < kRules; ++rule) {
+         out.add(s.status.counters.findings_after_end[rule],
+                 {{"rule", to_string(static_cast<core::Rule>(rule))}});
+       }
+     }},
     {"dupwatch_finding_changes_total", kCounter, "", "1",
      "Findings reported again because their severity, state or rows changed", 1,
      [](S s, Out out) { out.add(s.status.counters.finding_changes); }},

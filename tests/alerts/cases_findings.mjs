@@ -4,6 +4,7 @@ const at = 'job="dupwatch",instance="db1"';
 const labels = { job: 'dupwatch', instance: 'db1' };
 const open = (severity, rule = 'duplicate_created') => `dupwatch_open_findings{${at},rule="${rule}",severity="${severity}"}`;
 const total = (severity, rule = 'duplicate_created', origin = 'stream') => `dupwatch_findings_total{${at},rule="${rule}",severity="${severity}",origin="${origin}"}`;
+const mayReturn = `${open('fatal').slice(0, -1)},pending="may_return"}`;
 
 const fatal = (count, rule = 'duplicate_created') => ({
   labels: { ...labels, rule },
@@ -48,6 +49,18 @@ export const cases = [
       [total('fatal', 'duplicate_created', 'scan')]: '0 0 9x20', [total('fatal', 'run_lost')]: '0 0 9x20', [total('harmless')]: '0 0 9x20',
     },
     checks: [['2m', []], ['4m', []]],
+  },
+  {
+    alert: 'DupwatchFatalFindings',
+    name: 'a run that may return pages when it is still there after the grace',
+    series: { [mayReturn]: '0 0 1 1 1 1 0x10' },
+    checks: [['2m', []], ['3m', []], ['4m', [fatal(1)]], ['5m', [fatal(1)]], ['6m', []]],
+  },
+  {
+    alert: 'DupwatchFatalFindings',
+    name: 'one that returns within the grace does not',
+    series: { [mayReturn]: '0 0 1 1 0x10', [`${total('fatal').slice(0, -1)},pending="may_return"}`]: '0 0 1x20' },
+    checks: [['2m', []], ['3m', []], ['4m', []], ['5m', []]],
   },
   {
     alert: 'DupwatchFatalBurst',

@@ -38,7 +38,7 @@ test('a storm of fatal findings pages once, and so does the circuit that it open
   const named = (name) => pages().filter(({ alerts }) => alerts.some(({ labels }) => labels.alertname === name));
   const first = await until('the page', () => named('DupwatchFatalFindings')[0]);
   const circuit = await until('the page of the circuit', () => named('DupwatchQuarantineTripped')[0]);
-  await until('all findings', async () => (await daemon.metric('dupwatch_findings_total{rule="duplicate_created",severity="fatal",origin="stream"}')) === RUNS);
+  await until('all findings', async () => (await daemon.metric('dupwatch_findings_total{rule="duplicate_created",severity="fatal",origin="stream"')) === RUNS);
   await sleep(QUIET * 1000);
 
   const told = pages().map(({ status, alerts }) => `${status}: ${alerts.map(({ labels }) => labels.alertname).join(', ')}`);

@@ -88,7 +88,7 @@ test('remove: the fatal row goes and nothing else; what a person puts back stays
   assert.deepEqual([entry.event_id, entry.run_id, entry.action, entry.requested_by, entry.removed_by, entry.table_name],
     [fatal, hit.run, 'removed', 'daemon', ROLE, TABLE]);
   await until('the finding\'s state', () => stateOf(daemon, fatal) === 'quarantined');
-  assert.equal(await daemon.metric('dupwatch_open_findings{rule="duplicate_created",severity="fatal"}'), 0);
+  assert.equal(await daemon.metric('dupwatch_open_findings{rule="duplicate_created",severity="fatal"'), 0);
   await assertTruth(daemon, { atLeast: 1 });
 
   // The run goes on, and is read anew: no false alarm, and a second strike is seen and taken out as well.

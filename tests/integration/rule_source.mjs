@@ -7,6 +7,9 @@ const texts = read('rule_text.cpp');
 const snake = (name) => name.replace(/[A-Z]/g, (letter, at) => (at ? '_' : '') + letter.toLowerCase());
 const SEVERITY = { kF: 'fatal', kC: 'conflict', kH: 'harmless', kU: 'unknown' };
 
+/** v4, v5-before-class-skip and v5 have a column on a page; the two others differ in what its text says. */
+const PAGE_COLUMNS = [0, 1, 3];
+
 /** How the pages name a Shape. */
 export const LABELS = {
   Plain: 'always',
@@ -18,6 +21,7 @@ export const LABELS = {
   OtherType: 'of another type',
   Reseeds: 'run_started',
   NoSlot: 'no id of the run is a slot number',
+  TwoSeeds: 'correlation ids of two times',
 };
 
 /** A part of a file without comments, adjacent string literals joined. */
@@ -32,7 +36,7 @@ export function ruleCases() {
     .map(([, rule, shape, reason]) => [`${rule} ${shape}`, reason]));
   return [...part(table, 'kCases =', '});').matchAll(/\{Rule::k(\w+),\s*Shape::k(\w+),\s*\{([^}]*)\},\s*Removal::k\w+\}/g)]
     .filter(([, , shape]) => shape !== 'Indexed')
-    .map(([, rule, shape, severities]) => ({ rule: snake(rule), shape, severities: severities.split(/,\s*/).map((name) => SEVERITY[name]), reason: reasons.get(`${rule} ${shape}`) }));
+    .map(([, rule, shape, severities]) => ({ rule: snake(rule), shape, severities: severities.split(/,\s*/).filter((_, column) => PAGE_COLUMNS.includes(column)).map((name) => SEVERITY[name]), reason: reasons.get(`${rule} ${shape}`) }));
 }
 
 /** {rule: {confidence, sentence, versions}} */

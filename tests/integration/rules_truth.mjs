@@ -28,12 +28,12 @@ const SEVERITIES = [
   ['duplicate_created', 'open', 'harmless', 'harmless', 'harmless'],
   ['duplicate_created', 'late', 'fatal', 'fatal', 'harmless'],
   ['duplicate_created', 'first late', 'fatal', 'fatal', 'fatal'],
-  ['duplicate_created', 'attribute', 'unknown', 'unknown', 'harmless'],
+  ['duplicate_created', 'attribute', 'unknown', 'fatal', 'harmless'],
   ['second_terminal', 'same type', 'fatal', 'fatal', 'harmless'],
   ['second_terminal', 'other type', 'fatal', 'fatal', 'conflict'],
   ['lifecycle_after_close', 'late', 'fatal', 'fatal', 'harmless'],
   ['lifecycle_after_close', 'first late', 'fatal', 'fatal', 'fatal'],
-  ['delivery_after_disposal', '', 'fatal', 'unknown', 'unknown'],
+  ['delivery_after_disposal', '', 'fatal', 'fatal', 'fatal'],
   ['id_scheme', '', 'unknown', 'unknown', 'fatal'],
   ['id_scheme', 'no slot', 'harmless', 'harmless', 'fatal'],
   ['slot_gap', '', 'unknown', 'fatal', 'fatal'],
@@ -55,7 +55,7 @@ const SQL = `
     FROM workflow.workflow_events
   ), events AS (
     SELECT stored.*, kind, class, CASE WHEN type <> 'attr_set' OR entity IS NOT NULL THEN again END AS again, late,
-           id ~ '^evnt_0{10}[0-9A-Z]{16}$' AS slot
+           id ~ '^evnt_0{10}[0-9]{16}$' AS slot
     FROM stored JOIN types USING (type)
   ), seen AS MATERIALIZED (
     SELECT *,

@@ -109,13 +109,10 @@ inline std::ostream& operator<<(std::ostream& out, const Verdict& verdict) {
 
 using Findings = std::map<Key, Verdict>;
 
-/// prefix_ and 26 digits, the first ten of them zeros: a number, where a ULID would say that it is 1970.
+/// evnt_ and 26 decimal digits, the first ten of them zeros.
 inline bool is_slot_number(std::string_view id) {
-  const auto prefix = id.find('_');
-  if (prefix == std::string_view::npos) return false;
-  const auto body = id.substr(prefix + 1);
-  return body.size() == 26 && body.starts_with("0000000000") &&
-         body.find_first_not_of("0123456789ABCDEFGHJKMNPQRSTVWXYZ") == std::string_view::npos;
+  return id.size() == 31 && id.starts_with("evnt_0000000000") &&
+         id.substr(5).find_first_not_of("0123456789") == std::string_view::npos;
 }
 
 /// One run, read from its first row to its last.
@@ -210,7 +207,7 @@ class Replay {
       const bool delivery = conflicts || kind.deliveries.contains(row.type);
       // A late event of a class that was taken before is passed over by the newest engines.
       tell(delivery ? "delivery_after_disposal" : "lifecycle_after_close", row.id, *consumer.closed_by,
-           delivery                                  ? "FUU"
+           delivery                                  ? "FFF"
            : consumer.consumed.contains(event_class) ? "FFH"
                                                      : "FFF",
            consumer.closed_by);
@@ -252,7 +249,7 @@ class Replay {
     if (fresh) return;
     if (!of_the_run) {
       tell(log_.engine ? "duplicate_created" : "duplicate", row.id, first->second.id,
-           log_.engine ? "UUH" : "UUU");
+           log_.engine ? "UFH" : "UUU");
     } else {
       // 4.x draws correlation ids from the time of run_started.
       const auto* severities = row.type == "run_started" ? "UHH" : "HHH";

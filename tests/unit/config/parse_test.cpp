@@ -152,11 +152,13 @@ TEST(ParseConfig, QuarantineIsOffByDefaultAndItsRulesCanOnlyBeFewer) {
 
 TEST(ParseConfig, EveryEngineMapsToItsEnumValue) {
   EXPECT_EQ(accepted("engine: auto").rules.engine, std::nullopt);
-  for (std::size_t i = 0; i < core::kEngines; ++i) {
+  for (std::size_t i = 0; i < core::kGenerations; ++i) {
     const auto engine = static_cast<core::Engine>(i);
     EXPECT_EQ(accepted("engine: " + std::string(to_string(engine))).rules.engine, engine);
   }
-  EXPECT_NE(refused("engine: v6").find("expected one of auto, v4, v5-before-class-skip, v5"),
+  EXPECT_NE(refused("engine: v6")
+                .find("expected one of auto, v4, v5-before-class-skip, v5-before-attribute-skip, v5, "
+                      "v5-single-orchestrator"),
             std::string::npos);
 }
 

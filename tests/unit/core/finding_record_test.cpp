@@ -20,6 +20,7 @@ Finding full_finding() {
   finding.shape = Shape::kAfterClose;
   finding.engine = Engine::kV5BeforeClassSkip;
   finding.state = FindingState::kRunEnded;
+  finding.pending = Pending::kMayReturn;
   finding.change = FindingChange::kChanged;
   finding.origin = Origin::kReadBack;
   finding.after_close = true;
@@ -48,6 +49,7 @@ TEST(ReadFinding, GivesBackWhatMustBeKnownAgain) {
   EXPECT_EQ(read->rule, finding.rule);
   EXPECT_EQ(read->severity, finding.severity);
   EXPECT_EQ(read->shape, finding.shape);
+  EXPECT_EQ(read->pending, finding.pending);
   EXPECT_EQ(read->engine, finding.engine);
   EXPECT_EQ(read->state, finding.state);
   EXPECT_EQ(read->change, finding.change);
@@ -115,6 +117,7 @@ TEST(ReadFinding, OfARecordOf010TheSentenceGivesTheShape) {
     ASSERT_TRUE(read) << rule;
     EXPECT_EQ(read->shape, shape) << rule << ": " << why;
     EXPECT_EQ(read->duplicate.xid, 777U);
+    EXPECT_EQ(read->pending, Pending::kCertain) << "0.1.0 did not say it";
   }
 }
 

@@ -252,6 +252,43 @@ TEST_F(WorkflowRun, AttrSetIsUniqueOnlyWithACorrelationId) {
   EXPECT_EQ(finding.severity, Severity::kUnknown);
 }
 
+/// A step whose correlation id was drawn with this seed time.
+std::string seeded(char time, char ordinal) {
+  return std::string("step_01JZ00000") + time + "000000000000000" + ordinal;
+}
+
+TEST_F(WorkflowRun, CorrelationIdsOfTwoTimesAreFatalOn4x) {
+  silent(row(1, "step_created", seeded('1', '1')));
+  silent(row(2, "step_completed", seeded('1', '1')));
+  silent(row(3, "step_created", seeded('1', '2')));
+  const auto finding = told(row(4, "step_created", seeded('2', '1')));
+  EXPECT_EQ(finding.rule, Rule::kIdScheme);
+  EXPECT_EQ(finding.shape, Shape::kTwoSeeds);
+  EXPECT_EQ(finding.severity, Severity::kFatal);
+  EXPECT_EQ(finding.pending, Pending::kCertain);
+  EXPECT_EQ(finding.canonical.id, ulid("wevt_", 1));
+  EXPECT_EQ(finding.duplicate.id, ulid("wevt_", 4));
+  silent(row(5, "step_created", seeded('2', '2')));
+}
+
+TEST_F(WorkflowRun, CorrelationIdsOfTwoTimesAreNothingToAnEngineThatTakesTheTimeOfTheRun) {
+  RunJudge other(workflow_devkit_profile(), {}, Engine::kV5BeforeClassSkip);
+  (void)other.arrive(row(1, "step_created", seeded('1', '1')));
+  EXPECT_TRUE(other.arrive(row(2, "step_created", seeded('2', '1'))).empty());
+}
+
+TEST_F(WorkflowRun, AFatalRowIsMetForCertainWhileSomethingIsOpen) {
+  silent(row(1, "step_created", "a"));
+  silent(row(2, "step_completed", "a"));
+  auto finding = told(row(3, "step_created", "a"));
+  EXPECT_EQ(finding.severity, Severity::kFatal);
+  EXPECT_EQ(finding.pending, Pending::kMayReturn) << "the workflow may have all it needs";
+  silent(row(4, "step_created", "b"));
+  finding = told(row(5, "step_completed", "a"));
+  EXPECT_EQ(finding.pending, Pending::kCertain);
+  EXPECT_EQ(told(row(6, "step_created", "b")).pending, Pending::kNone) << "not fatal";
+}
+
 TEST_F(WorkflowRun, IdsOfTwoSchemesAreOneFindingThatNamesTheFirstOfEach) {
   silent(Event{"r", slot_id(9), {"c"}, "step_created"});
   const auto first = told(row(7, "wait_created"));

@@ -68,6 +68,22 @@ TEST(ReportedFindings, AFindingIsNewOnceAndThenSilent) {
   EXPECT_EQ(open(reported), 1U);
 }
 
+TEST(ReportedFindings, ARunThatReadsOnAgainIsCountedAsSuchWithoutAReport) {
+  ReportedFindings reported;
+  constexpr auto kRule = static_cast<std::size_t>(Rule::kDuplicateCreated);
+  auto told = finding(1);
+  told.severity = Severity::kFatal;
+  told.pending = Pending::kMayReturn;
+  EXPECT_TRUE(admits(reported, told));
+  EXPECT_EQ(reported.open_may_return().at(kRule), 1U);
+  told.pending = Pending::kCertain;
+  EXPECT_FALSE(admits(reported, told));
+  EXPECT_EQ(reported.open_may_return().at(kRule), 0U);
+  told.pending = Pending::kMayReturn;
+  EXPECT_FALSE(admits(reported, told));
+  EXPECT_EQ(reported.find(1)->pending, Pending::kCertain);
+}
+
 TEST(ReportedFindings, ADifferentSeverityStateOrRowIsAChangeEitherWay) {
   const auto base = closed(finding(1));
   auto engine = base;

@@ -144,20 +144,39 @@ TEST_F(RunLogTest, KnowsTheFirstIdOfEitherScheme) {
   EXPECT_EQ(log.first_other(), text.row);
 }
 
-TEST(SlotNumber, IsAnIdWithTenZerosInFront) {
-  TokenCodec codec;
-  EXPECT_TRUE(is_slot_number(codec.pack(slot_id(1))));
-  EXPECT_TRUE(is_slot_number(codec.pack("evnt_00000000009999999999999999")));
-  EXPECT_FALSE(is_slot_number(codec.pack("evnt_00000000010000000000000000")));
-  EXPECT_FALSE(is_slot_number(codec.pack(ulid("evnt_", 1))));
-  EXPECT_FALSE(is_slot_number(codec.pack("evnt_1")));
+TEST_F(RunLogTest, EntitiesThatNothingClosesAreOpenInWhateverOrderTheirRowsCome) {
+  EXPECT_EQ(log.open_entities(), 0U);
+  (void)add(ulid("wevt_", 1), "a", "step_created");
+  (void)add(ulid("wevt_", 2), "a", "step_started");
+  EXPECT_EQ(log.open_entities(), 1U);
+  (void)add(ulid("wevt_", 9), "b", "wait_completed");
+  (void)add(ulid("wevt_", 4), "b", "wait_created");
+  EXPECT_EQ(log.open_entities(), 1U);
+  (void)add(ulid("wevt_", 5), "a", "step_completed");
+  (void)add(ulid("wevt_", 6), "a", "step_failed");
+  EXPECT_EQ(log.open_entities(), 0U);
+  (void)add(ulid("wevt_", 7), "c", "hook_received");
+  EXPECT_EQ(log.open_entities(), 1U);
+  log.clear();
+  EXPECT_EQ(log.open_entities(), 0U);
 }
 
-TEST(UlidMillis, IsTheTimeInAnId) {
-  TokenCodec codec;
-  EXPECT_EQ(ulid_millis(codec.pack("wevt_01K9ZC3F4E5G6H7J8K9MNPQRST")), 1'763'063'217'294ULL);
-  EXPECT_EQ(ulid_millis(codec.pack(slot_id(5))), 0U);
-  EXPECT_EQ(ulid_millis(codec.pack("no ulid")), 0U);
+TEST_F(RunLogTest, TheFirstRowsOfTwoSeedsAreKnownInWhateverOrderTheyCome) {
+  const std::string one = "step_01JZ0000000000000000000001";
+  const std::string other = "step_01JZ0000010000000000000002";
+  std::vector<std::pair<std::uint64_t, std::string>> rows = {
+      {3, one}, {5, other}, {7, one}, {9, other}, {2, "no ulid"}};
+  std::ranges::sort(rows);
+  do {
+    RunLog of;
+    TokenCodec own;
+    for (const auto& [n, entity] : rows) {
+      (void)add_event(of, own, workflow_devkit_profile(), {"r", ulid("wevt_", n), {entity}, "step_started"});
+    }
+    ASSERT_NE(of.other_seed(), RunLog::kNone);
+    EXPECT_EQ(of.text(of.row(of.seed()).id, own), ulid("wevt_", 3));
+    EXPECT_EQ(of.text(of.row(of.other_seed()).id, own), ulid("wevt_", 5));
+  } while (std::ranges::next_permutation(rows).found);
 }
 
 TEST_F(RunLogTest, AnEmptyLogIsOffTheHeap) {

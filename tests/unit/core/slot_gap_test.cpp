@@ -12,12 +12,12 @@
 namespace dupwatch::core::slot_gap_test {
 namespace {
 
-/// "before > behind" of the first gap, or "none".
+/// "before > after" of the first gap, or "none".
 std::string gap_of(const std::vector<std::string>& ids) {
   SlotNumbers slots;
   for (const auto& id : ids) slots.add(id);
   const auto gap = slots.first_gap();
-  return gap ? gap->before + " > " + gap->behind : "none";
+  return gap ? gap->before + " > " + gap->after : "none";
 }
 
 TEST(SlotNumbers, ARunBeginsWithSlotOneOrTwoAndHasNoHole) {
@@ -66,7 +66,7 @@ TEST(SlotGap, IsDescribedAsAFindingOfTheRun) {
   const auto profile = workflow_devkit_profile();
   RuleConfig config;
   const TokenCodec codec;
-  const SlotNumbers::Gap gap{.before = slot_id(2), .behind = slot_id(4)};
+  const SlotNumbers::Gap gap{.before = slot_id(2), .after = slot_id(4)};
   const ReplayRules rules(profile, config, codec);
   const auto finding = rules.describe_gap(gap, "r", false, Origin::kRecheck);
   ASSERT_TRUE(finding);
@@ -74,6 +74,7 @@ TEST(SlotGap, IsDescribedAsAFindingOfTheRun) {
   EXPECT_EQ(finding->severity, Severity::kFatal);
   EXPECT_EQ(finding->engine, Engine::kV5);
   EXPECT_EQ(finding->state, FindingState::kOpen);
+  EXPECT_EQ(finding->pending, Pending::kCertain);
   EXPECT_EQ(finding->canonical.id, slot_id(2));
   EXPECT_EQ(finding->duplicate.id, slot_id(4));
   EXPECT_EQ(rules.describe_gap(gap, "r", true, Origin::kRecheck)->state, FindingState::kRunEnded);

@@ -29,7 +29,9 @@ TEST(Labels, EachValueHasItsOwn) {
             (std::set<std::string_view>{"stream", "read_back", "baseline", "recheck"}));
   EXPECT_EQ(labels<Severity>(kSeverities),
             (std::set<std::string_view>{"fatal", "conflict", "harmless", "unknown"}));
-  EXPECT_EQ(labels<Engine>(kEngines), (std::set<std::string_view>{"v4", "v5-before-class-skip", "v5"}));
+  EXPECT_EQ(labels<Engine>(kEngines),
+            (std::set<std::string_view>{"v4", "v5-before-class-skip", "v5-before-attribute-skip", "v5",
+                                        "v5-single-orchestrator", "unknown"}));
   EXPECT_EQ(labels<FindingState>(kFindingStates).size(), kFindingStates);
   EXPECT_EQ(labels<Confidence>(3), (std::set<std::string_view>{"measured", "read", "hint"}));
 }

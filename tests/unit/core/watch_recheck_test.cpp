@@ -54,6 +54,22 @@ class RecheckTest : public WatchTest {
 };
 INSTANTIATE_TEST_SUITE_P(Plugins, RecheckTest, ::testing::Values(decoder::Plugin::kPgoutput), plugin_name);
 
+TEST_P(RecheckTest, ARowThatComesAfterTheEndOfItsRunIsNotCountedAsFatal) {
+  constexpr auto kRule = Rule::kLifecycleAfterClose;
+  (void)transaction({event(7, "run_completed", std::nullopt)});
+  (void)findings();
+  (void)transaction({event(9, "step_started")});
+  const auto found = findings();
+  ASSERT_EQ(found.size(), 1U);
+  EXPECT_EQ(found[0].rule, kRule);
+  EXPECT_EQ(found[0].severity, Severity::kFatal);
+  EXPECT_EQ(found[0].state, FindingState::kRunEnded);
+  EXPECT_EQ(found[0].pending, Pending::kNone);
+  EXPECT_TRUE(found[0].came_too_late());
+  EXPECT_EQ(told(kRule, Severity::kFatal, Origin::kStream), 0U);
+  EXPECT_EQ(watch.counters().findings_after_end.at(static_cast<std::size_t>(kRule)), 1U);
+}
+
 TEST_P(RecheckTest, WhatTheRecordHoldsExactlyIsRestored) {
   Watch other(config, 7);
   auto finding = known;

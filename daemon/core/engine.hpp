@@ -1,0 +1,53 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+#include "daemon/core/packed_text.hpp"
+
+/// All that is known of the watched engine apart from its rules (rule.hpp) and its table (profile.hpp).
+namespace dupwatch::core {
+
+/// Generations that treat the same log differently. A run has one; one database may hold runs of several.
+enum class Engine : std::uint8_t {
+  kV4,                     ///< @workflow/core 4.x, up to 4.8.9 at least
+  kV5BeforeClassSkip,      ///< 5.0.0 up to beta.41
+  kV5BeforeAttributeSkip,  ///< beta.42 to beta.46: repeated events of a class are skipped, but for attr_set
+  kV5,                     ///< beta.47 to 5.2 (spec versions up to 8): those of attr_set too
+  kV5SingleOrchestrator,   ///< spec version 9: what follows an entity's terminal event is inert. Read, not
+                           ///< replayed
+  kUnknown                 ///< newer than all that were read
+};
+inline constexpr std::size_t kEngines = 6;
+/// Those with severities of their own; for kUnknown only what all of them agree on is certain.
+inline constexpr std::size_t kGenerations = 5;
+[[nodiscard]] std::string_view to_string(Engine engine) noexcept;
+/// It takes slot numbers alone and refuses a run with ULIDs (core 5.0.0-beta.42 and later).
+[[nodiscard]] constexpr bool refuses_ulids(Engine engine) noexcept {
+  return engine == Engine::kV5BeforeAttributeSkip || engine == Engine::kV5;
+}
+/// It reads a noop in the place of any event (core 5.0.0-beta.47 and later).
+[[nodiscard]] constexpr bool reads_noop(Engine engine) noexcept {
+  return engine == Engine::kV5 || engine == Engine::kV5SingleOrchestrator;
+}
+
+/// The number in an id of the form "evnt_" + ten zeros + sixteen decimal digits; nullopt: it has another
+/// form. postgres::is_slot_number says the same in SQL.
+[[nodiscard]] std::optional<std::uint64_t> slot_of(std::string_view id) noexcept;
+/// The same of a packed id.
+[[nodiscard]] bool is_slot_number(const Token& id) noexcept;
+[[nodiscard]] std::uint64_t slot_of(const Token& slot_number) noexcept;
+
+/// Milliseconds since the Unix epoch in a ULID; 0 for what is none, as a slot number.
+[[nodiscard]] std::uint64_t ulid_millis(const Token& id) noexcept;
+
+/// Migration 0010 deletes all but one row of an identity of these types, then makes its unique index.
+inline constexpr std::array<std::string_view, 3> kDeduplicatedTypes = {"step_created", "hook_created",
+                                                                       "wait_created"};
+/// Migration 0014 adds this type to the index and deletes nothing: it fails on duplicates.
+inline constexpr std::string_view kAttributeType = "attr_set";
+
+}  // namespace dupwatch::core

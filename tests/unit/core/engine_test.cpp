@@ -1,0 +1,68 @@
+#include "daemon/core/engine.hpp"
+
+#include <gtest/gtest.h>
+#include <rapidcheck/gtest.h>
+
+#include <set>
+#include <string>
+
+#include "tests/unit/core/event_rows.hpp"
+
+namespace dupwatch::core::engine_test {
+namespace {
+
+/// Both forms of the predicate, which must agree.
+bool is_slot(const std::string& id) {
+  TokenCodec codec;
+  const auto token = codec.pack(id);
+  const auto slot = slot_of(id);
+  EXPECT_EQ(is_slot_number(token), slot.has_value()) << id;
+  if (slot && is_slot_number(token)) EXPECT_EQ(slot_of(token), *slot) << id;
+  return slot.has_value();
+}
+
+TEST(SlotNumber, IsEvntAndTwentySixDecimalDigitsTenZerosFirst) {
+  EXPECT_TRUE(is_slot(slot_id(1)));
+  EXPECT_TRUE(is_slot(slot_id(0)));
+  EXPECT_TRUE(is_slot("evnt_00000000009999999999999999"));
+  EXPECT_EQ(slot_of("evnt_00000000009999999999999999"), 9'999'999'999'999'999U);
+  for (const auto* other : {"evnt_00000000010000000000000000", "wevt_00000000000000000000000007",
+                            "evnt_0000000000000000000000000A", "evnt_000000000000000000000000Z1",
+                            "evnt_0000000000A000000000000001", "evnt_1", "", "evnt_",
+                            "Evnt_00000000000000000000000001", "evnt_000000000000000000000000001",
+                            "evnt_0000000000000000000000001", "evnt_00000000000000000000000001 ",
+                            " evnt_00000000000000000000000001", "00000000000000000000000001"}) {
+    EXPECT_FALSE(is_slot(other)) << other;
+  }
+  EXPECT_FALSE(is_slot(ulid("evnt_", 1)));
+}
+
+RC_GTEST_PROP(SlotNumber, OfTextAndOfTokenAreOne, ()) {
+  const auto prefix = *rc::gen::element<std::string>("evnt_", "wevt_", "evnt", "");
+  const auto body = *rc::gen::container<std::string>(
+      26, rc::gen::weightedElement<char>({{20, '0'}, {4, '7'}, {3, '9'}, {1, 'A'}, {1, 'Z'}, {1, 'x'}}));
+  (void)is_slot(prefix + body);
+  (void)is_slot(prefix + "0000000000" + body.substr(10));
+}
+
+TEST(UlidMillis, IsTheTimeInAnId) {
+  TokenCodec codec;
+  EXPECT_EQ(ulid_millis(codec.pack("wevt_01K9ZC3F4E5G6H7J8K9MNPQRST")), 1'763'063'217'294ULL);
+  EXPECT_EQ(ulid_millis(codec.pack(slot_id(5))), 0U);
+  EXPECT_EQ(ulid_millis(codec.pack("no ulid")), 0U);
+}
+
+TEST(Generations, DifferInTheIdsThatTheyTakeAndInNoop) {
+  std::set<Engine> refusing;
+  std::set<Engine> reading;
+  for (std::size_t i = 0; i < kEngines; ++i) {
+    const auto engine = static_cast<Engine>(i);
+    if (refuses_ulids(engine)) refusing.insert(engine);
+    if (reads_noop(engine)) reading.insert(engine);
+  }
+  EXPECT_EQ(refusing, (std::set<Engine>{Engine::kV5BeforeAttributeSkip, Engine::kV5}));
+  EXPECT_EQ(reading, (std::set<Engine>{Engine::kV5, Engine::kV5SingleOrchestrator}));
+}
+
+}  // namespace
+}  // namespace dupwatch::core::engine_test
