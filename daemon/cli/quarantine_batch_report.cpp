@@ -6,6 +6,7 @@
 
 #include "daemon/cli/finding_writer.hpp"
 #include "daemon/cli/quarantine_dialog.hpp"
+#include "daemon/core/finding.hpp"
 
 namespace dupwatch::cli {
 namespace {

@@ -12,6 +12,7 @@
 #include "daemon/cli/quarantine_dialog.hpp"
 #include "daemon/cli/quarantine_purge.hpp"
 #include "daemon/cli/report_error.hpp"
+#include "daemon/core/finding.hpp"
 #include "daemon/process/loop_waiter.hpp"
 #include "daemon/quarantine/act.hpp"
 #include "daemon/quarantine/queries.hpp"

@@ -14,6 +14,7 @@
 
 #include "daemon/cli/progress_bar.hpp"
 #include "daemon/cli/quarantine_dialog.hpp"
+#include "daemon/core/finding.hpp"
 #include "daemon/process/event_fd.hpp"
 #include "daemon/process/loop_waiter.hpp"
 #include "daemon/quarantine/batch_queries.hpp"

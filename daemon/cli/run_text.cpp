@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "daemon/cli/finding_writer.hpp"
+#include "daemon/core/finding.hpp"
 #include "daemon/table/repair_plan.hpp"
 
 namespace dupwatch::cli {

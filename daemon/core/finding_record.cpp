@@ -113,7 +113,7 @@ std::optional<Finding> read_finding(std::string_view json) {
   finding.shape = *shape;
   // 0.1.0 did not say it: whoever reads its record may count on nothing less.
   const auto fatal = *severity == Severity::kFatal && *state == FindingState::kOpen;
-  finding.pending = labelled<Pending>(text_of(object, "pending"), kPendings)
+  finding.pending = labelled<Pending>(string_at(object, "pending"), kPendings)
                         .value_or(fatal ? Pending::kCertain : Pending::kNone);
   finding.state = *state;
   finding.engine = *engine;
