@@ -41,6 +41,8 @@ struct WatchedTable {
   std::string schema;
   std::string name;
   std::vector<std::string> columns;
+  /// Those of type bytea: wal2json leaves out the \x that SQL writes in front of them.
+  std::vector<std::string> bytea_columns = {};
 };
 
 /// Turns the payload of one XLogData message into calls on a sink. Pure: no clock, no I/O, no throw but

@@ -5,6 +5,7 @@
 #include <array>
 #include <charconv>
 #include <cstring>
+#include <deque>
 
 #include "decoder/json_extent.hpp"
 #include "decoder/json_reader.hpp"
@@ -69,7 +70,7 @@ class Wal2jsonDecoder final : public Decoder {
   };
   DecodeResult read_column(const Fields& fields);
   DecodeResult read_name(const Fields& fields, Column& column);
-  DecodeResult read_value(const Column& column);
+  DecodeResult read_value(const Fields& fields, const Column& column);
   DecodeResult skip_rest();
   DecodeResult read_text(string_view& text);
   DecodeResult read_text_or_null(string_view& text);
@@ -88,8 +89,12 @@ class Wal2jsonDecoder final : public Decoder {
   /// An error about the payload as a whole.
   [[nodiscard]] DecodeResult rejected(DecodeErrorKind kind, string_view what) const;
 
+  Value as_sql_writes_bytea(std::size_t column, string_view text);
+
   Watched watched_;
   JsonReader json_;
+  /// Of the row under construction, by column; a deque, since values point into it.
+  std::deque<std::string> bytea_texts_;
   string_view payload_;
   bool in_transaction_ = false;
 };
@@ -204,7 +209,7 @@ DecodeResult Wal2jsonDecoder::read_column(const Fields& fields) {
     if (auto error = read_name(fields, column)) return error;
     if (!column.index) return skip_rest();
     if (json_.take(",\"value\":")) {
-      if (auto error = read_value(column)) return error;
+      if (auto error = read_value(fields, column)) return error;
       if (json_.take("}")) return {};
     }
   } else if (!json_.enter_object()) {
@@ -219,7 +224,7 @@ DecodeResult Wal2jsonDecoder::read_column(const Fields& fields) {
       if (auto error = read_name(fields, column)) return error;
       if (!column.index) return skip_rest();
     } else if (is(key, "value")) {
-      if (auto error = read_value(column)) return error;
+      if (auto error = read_value(fields, column)) return error;
     } else if (!json_.skip_value()) {
       return bad_json("a column's field has no value");
     }
@@ -235,11 +240,23 @@ DecodeResult Wal2jsonDecoder::read_name(const Fields& fields, Column& column) {
   return {};
 }
 
-DecodeResult Wal2jsonDecoder::read_value(const Column& column) {
+DecodeResult Wal2jsonDecoder::read_value(const Fields& fields, const Column& column) {
   if (!column.named) return bad_json("a column's value before its name");
   Value value;
   if (auto error = read_scalar(value)) return error;
+  if (value.kind == Value::Kind::kText && watched_.is_bytea(*fields.watched_table, *column.index)) {
+    value = as_sql_writes_bytea(*column.index, value.text);
+  }
   return watched_.set(*column.index, value) ? DecodeResult{} : bad_json("a column is given twice");
+}
+
+/// wal2json leaves out the first two characters of a value of type bytea itself, not of a domain or an array
+/// of it (wal2json.c, print_quoted by type oid). bytea_output is hex in every session of ours.
+Value Wal2jsonDecoder::as_sql_writes_bytea(std::size_t column, string_view text) {
+  if (text.starts_with('\\') || text.starts_with('{')) return Value::of(text);
+  if (bytea_texts_.size() <= column) bytea_texts_.resize(column + 1);
+  bytea_texts_[column].assign("\\x").append(text);
+  return Value::of(bytea_texts_[column]);
 }
 
 /// The payload columns end here.

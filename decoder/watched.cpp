@@ -32,6 +32,12 @@ std::optional<std::size_t> Watched::find_column(std::size_t table, std::string_v
   return std::nullopt;
 }
 
+bool Watched::is_bytea(std::size_t table, std::size_t column) const noexcept {
+  const auto& known = tables_[table];
+  return !known.bytea_columns.empty() &&
+         std::ranges::find(known.bytea_columns, known.columns[column]) != known.bytea_columns.end();
+}
+
 void Watched::start_row(std::size_t table) noexcept {
   row_table_ = table;
   std::fill(values_.begin(), values_.end(), Value::absent());

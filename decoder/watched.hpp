@@ -28,6 +28,9 @@ class Watched {
 
   [[nodiscard]] const WatchedTable& table(std::size_t index) const noexcept { return tables_[index]; }
 
+  /// The column that find_column() gave is of type bytea.
+  [[nodiscard]] bool is_bytea(std::size_t table, std::size_t column) const noexcept;
+
   /// Starts a row of `table` with every column absent.
   void start_row(std::size_t table) noexcept;
 

@@ -38,8 +38,11 @@ std::vector<decoder::WatchedTable> Watch::watched_tables(const Profile& profile)
   return {std::move(table)};
 }
 
-void Watch::stream_started(decoder::Plugin plugin, decoder::Lsn from) {
-  decoder_ = decoder::make_decoder(plugin, watched_tables(profile_));
+void Watch::stream_started(decoder::Plugin plugin, decoder::Lsn from,
+                           std::vector<std::string> bytea_columns) {
+  auto tables = watched_tables(profile_);
+  tables.front().bytea_columns = std::move(bytea_columns);
+  decoder_ = decoder::make_decoder(plugin, std::move(tables));
   confirm_.stream_started(from);
   witness_.stream_started(from);
   received_ = from;

@@ -81,7 +81,8 @@ class Watch final : private decoder::ChangeSink {
   /// The tables and columns a decoder must deliver: run, id, type (if any), identity columns.
   [[nodiscard]] static std::vector<decoder::WatchedTable> watched_tables(const Profile& profile);
 
-  void stream_started(decoder::Plugin plugin, decoder::Lsn from);
+  /// `bytea_columns`: those of the watched columns that are of type bytea.
+  void stream_started(decoder::Plugin plugin, decoder::Lsn from, std::vector<std::string> bytea_columns = {});
   /// One CopyData message. Never fails: what can't be decoded is counted and noticed.
   void receive(std::span<const std::byte> copy_data, Instant now);
   /// False while pending work is at its bound: stop reading the socket, go on sending status.

@@ -175,13 +175,6 @@ void Judge::columns() const {
                                     "watch the columns that it is made of"
                                   : "watch the columns that it is made of");
     }
-    if (column.type == "bytea" && !pgoutput()) {
-      add(FormFault::kByteaText,
-          fmt::format("column {} is of type bytea, which wal2json writes in another form than SQL does: rows "
-                      "that were read could not be compared with rows that were streamed",
-                      quoted),
-          "use pgoutput: dupwatch setup --print-sql | psql, then slot.plugin: pgoutput and dupwatch drop");
-    }
     // Ids are compared only with themselves.
     const bool loose =
         column.loose_collation || std::ranges::find(kLooseTypes, column.type) != kLooseTypes.end();
@@ -215,7 +208,6 @@ std::string_view to_string(FormFault fault) noexcept {
                                                                 "row_filter",
                                                                 "column_list",
                                                                 "generated_column",
-                                                                "bytea_text",
                                                                 "equality_not_of_bytes"};
   return kNames.at(static_cast<std::size_t>(fault));
 }

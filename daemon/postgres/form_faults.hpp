@@ -28,10 +28,9 @@ enum class FormFault : std::uint8_t {
   kRowFilter,          ///< needed rows are kept out
   kColumnList,         ///< needed columns are kept out
   kGeneratedColumn,    ///< the plugin can't carry it
-  kByteaText,          ///< wal2json and SQL write its values in different forms
   kEqualityNotOfBytes  ///< values that are equal in SQL differ in their text: a warning
 };
-inline constexpr std::size_t kFormFaults = 16;
+inline constexpr std::size_t kFormFaults = 15;
 [[nodiscard]] std::string_view to_string(FormFault fault) noexcept;
 /// It is cured at the publication.
 [[nodiscard]] bool is_of_publication(FormFault fault) noexcept;

@@ -98,6 +98,14 @@ std::vector<std::string> TableForm::missing_columns() const {
   return names;
 }
 
+std::vector<std::string> TableForm::columns_of_type(std::string_view type) const {
+  std::vector<std::string> names;
+  for (const auto& column : columns) {
+    if (column.type == type) names.push_back(column.name);
+  }
+  return names;
+}
+
 std::string table_query(int server_version) {
   // Exact names from the catalogue: no search_path, no folding of case. A hypertable without chunks has no
   // children yet: its trigger gives it away.

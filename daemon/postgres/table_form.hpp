@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "daemon/postgres/catalog.hpp"
@@ -64,6 +65,7 @@ struct TableForm {
 
   [[nodiscard]] bool partitioned() const noexcept { return kind == 'p'; }
   [[nodiscard]] std::vector<std::string> missing_columns() const;
+  [[nodiscard]] std::vector<std::string> columns_of_type(std::string_view type) const;
 };
 
 /// nullopt inside: no such table (nor view, nor foreign table).

@@ -196,7 +196,7 @@ std::optional<Error> Daemon::start_stream(Attachment& attachment) {
   farewell_.reset();
   static_cast<void>(quarantine_.take_farewell());  // of the time without a stream
   if (!recheck_) schedule_recheck(process::steady_now());
-  watch_.stream_started(attachment.plugin, attachment.from);
+  watch_.stream_started(attachment.plugin, attachment.from, attachment.table.columns_of_type("bytea"));
   lag_.reset();
   monitor_.started(attachment.plugin, attachment.table, process::steady_now());
   witness_.started(attachment.table, attachment.xmin, process::steady_now());

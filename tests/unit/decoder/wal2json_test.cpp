@@ -52,6 +52,25 @@ TEST_F(Wal2json, ColumnsMayBeAddedAndInAnyOrder) {
             "insert 0 \"r\" \"e\" null \"x\"\n");
 }
 
+// wal2json.c takes two characters off a value of type bytea, but not off one of a domain or an array of it.
+TEST(Wal2jsonBytea, IsWrittenAsSqlWritesIt) {
+  auto tables = workflow_tables();
+  tables.front().bytea_columns = {"id", "correlation_id"};
+  Driver d{Plugin::kWal2json, std::move(tables)};
+  ASSERT_EQ(d.feed(kBegin), kBeginLine);
+  const auto row = [](const std::string& id, const std::string& correlation_id) {
+    return change("I", R"(,"columns":[)" + column("run_id", R"("0a01")") + "," + column("id", id) + "," +
+                           column("correlation_id", correlation_id) + "," + column("type", R"("x")") + "]");
+  };
+  EXPECT_EQ(d.feed(row(R"("0a01")", R"("")")), R"(insert 0 "0a01" "\\x0a01" "\\x" "x")"
+                                               "\n");
+  EXPECT_EQ(d.feed(row(R"("\\x0a01")", R"("{\"\\\\x00\"}")")),
+            R"(insert 0 "0a01" "\\x0a01" "{\"\\\\x00\"}" "x")"
+            "\n");
+  EXPECT_EQ(d.feed(row(R"("00")", "null")), R"(insert 0 "0a01" "\\x00" null "x")"
+                                            "\n");
+}
+
 TEST_F(Wal2json, FurtherFieldsOfAColumnAreSkipped) {
   EXPECT_EQ(d.feed(change(
                 "I", R"(,"columns":[{"name":"run_id","type":"character varying","typeoid":1043,"value":"r",)"
