@@ -45,7 +45,21 @@ std::string role_section(const std::string& role) {
              "EXCEPTION WHEN insufficient_privilege THEN\n"
              "  RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege', MESSAGE = SQLERRM, HINT = {3};\n",
              quote_literal(role), quote_identifier(role), quote_literal(kSetupMark),
-             quote_literal(kRoleHint)));
+             quote_literal(kRoleHint))) +
+         "-- Row-level security that hides a row from this role would hide a duplicate. Who replicates reads "
+         "every row\n"
+         "-- anyway, so nothing is given away.\n" +
+         do_block(fmt::format(
+             "  IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = {0} AND (rolbypassrls OR "
+             "rolsuper))"
+             " THEN\n"
+             "    ALTER ROLE {1} BYPASSRLS;\n"
+             "  END IF;\n"
+             "EXCEPTION WHEN insufficient_privilege THEN\n"
+             "  RAISE NOTICE 'BYPASSRLS was not given: dupwatch refuses a table whose row-level security "
+             "applies to "
+             "its role';\n",
+             quote_literal(role), quote_identifier(role)));
 }
 
 std::string event_columns(const core::Profile& profile) {
