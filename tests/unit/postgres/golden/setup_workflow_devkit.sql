@@ -21,6 +21,17 @@ EXCEPTION WHEN insufficient_privilege THEN
   RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege', MESSAGE = SQLERRM, HINT = 'Making roles takes CREATEROLE. REPLICATION is given by a superuser alone before Postgres 16, and from 16 on also by a role that has REPLICATION itself. Managed services have ways of their own: config/providers in dupwatch''s documentation. A role that exists and may replicate is taken as it is.';
 END
 $dupwatch$;
+-- Row-level security that hides a row from this role would hide a duplicate. Who replicates reads every row
+-- anyway, so nothing is given away.
+DO $dupwatch$
+BEGIN
+  IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = 'dupwatch' AND (rolbypassrls OR rolsuper)) THEN
+    ALTER ROLE "dupwatch" BYPASSRLS;
+  END IF;
+EXCEPTION WHEN insufficient_privilege THEN
+  RAISE NOTICE 'BYPASSRLS was not given: dupwatch refuses a table whose row-level security applies to its role';
+END
+$dupwatch$;
 
 -- 2. Reading. After a restart dupwatch reads the keys of events back, never a payload; xmin, the transaction
 -- that wrote a row, and ctid, its place, are named because a grant on columns leaves system columns out.

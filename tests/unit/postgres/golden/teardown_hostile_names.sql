@@ -61,7 +61,7 @@ $dupwatch_$;
 --   REVOKE ALL ON "Sch""ema"."ta'ble; -- DROP TABLE x" FROM "we""ird $dupwatch$";
 --   REVOKE ALL ON "dupwatch"."quarantine" FROM "we""ird $dupwatch$";
 --   REVOKE ALL ON "dupwatch"."quarantine_circuit" FROM "we""ird $dupwatch$";
---   ALTER ROLE "we""ird $dupwatch$" NOREPLICATION;
+--   ALTER ROLE "we""ird $dupwatch$" NOREPLICATION NOBYPASSRLS;
 DO $dupwatch$
 BEGIN
   IF EXISTS (SELECT FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE t.tgname = 'dupwatch_guard' AND n.nspname = 'Sch"ema' AND c.relname = E'ta''ble\x0a-- DROP TABLE x') THEN

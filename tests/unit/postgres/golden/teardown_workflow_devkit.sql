@@ -75,7 +75,7 @@ $dupwatch$;
 --   REVOKE ALL ON "workflow"."workflow_waits" FROM "dupwatch";
 --   REVOKE ALL ON "dupwatch"."quarantine" FROM "dupwatch";
 --   REVOKE ALL ON "dupwatch"."quarantine_circuit" FROM "dupwatch";
---   ALTER ROLE "dupwatch" NOREPLICATION;
+--   ALTER ROLE "dupwatch" NOREPLICATION NOBYPASSRLS;
 DO $dupwatch$
 BEGIN
   IF EXISTS (SELECT FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE t.tgname = 'dupwatch_guard' AND n.nspname = 'workflow' AND c.relname = 'workflow_events') THEN
