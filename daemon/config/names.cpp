@@ -112,6 +112,9 @@ Parsed<std::string> parse_type_name(std::string_view text) {
 Parsed<std::string> parse_dsn(std::string_view text) {
   // libpq takes any white space between settings, so that a folded YAML block works.
   const auto refused = [](char c) { return is_control(c) && c != '\n' && c != '\t' && c != '\r'; };
+  // A Secret or an environment file often ends with a newline, which would be a part of the last value.
+  const auto begin = std::min(text.find_first_not_of(" \t\n\r"), text.size());
+  text = text.substr(begin, text.find_last_not_of(" \t\n\r") + 1 - begin);
   if (text.size() <= kTextBytesMax && std::ranges::none_of(text, refused)) return std::string{text};
   return Refusal{"a libpq connection string or URI of at most 8192 bytes without control characters", ""};
 }

@@ -7,6 +7,7 @@
 #include <array>
 
 #include "daemon/postgres/connection_state.hpp"
+#include "daemon/postgres/dsn_form.hpp"
 #include "daemon/postgres/quoting.hpp"
 
 namespace dupwatch::postgres {
@@ -68,6 +69,7 @@ Connection::Connection(const core::ConnectionConfig& config, Kind kind) : state_
   const auto& dsn = std::get<Dsn>(parsed);
   state_->parameters = connect_parameters(config, dsn, kind);
   state_->endpoints = dsn.endpoints();
+  state_->secrets = dsn.secrets();
   pin_server(state_->parameters, state_->endpoints, config.server);
   state_->host_timeout = postgres::host_timeout(config, dsn);
   state_->start();
@@ -153,7 +155,7 @@ Error Connection::error(Stage stage) const {
     return {Fault::kTransient, "out_of_memory", "", "libpq could not allocate a connection", ""};
   if (broken()) state.drain(stage);
   if (state.last_words) return *state.last_words;
-  const std::string text = PQerrorMessage(state.conn.get());
+  const auto text = without_secrets(PQerrorMessage(state.conn.get()), state.secrets);
   auto error = classify(stage, find_sqlstate(text), one_line(text));
   const auto fill = [&](std::string_view mark, const char* name) {
     if (name == nullptr) return;

@@ -38,6 +38,8 @@ struct Connection::State {
   std::unique_ptr<PGconn, FinishConnection> conn;
   ConnectParameters parameters;
   std::vector<Endpoint> endpoints;
+  /// Passwords that no message may show.
+  std::vector<std::string> secrets;
   std::chrono::milliseconds host_timeout{0};
   std::unique_ptr<char, FreeMemory> copy_buffer;
   std::optional<std::string> notice;

@@ -9,6 +9,8 @@
 #include <charconv>
 #include <memory>
 
+#include "daemon/postgres/dsn_form.hpp"
+
 namespace dupwatch::postgres {
 namespace {
 
@@ -30,9 +32,9 @@ bool plain_word(std::string_view text) {
 
 /// libpq quotes the piece it stumbled over, which may be a part of a password. Only the name of an unknown
 /// option is kept.
-std::string redact(std::string_view message) {
-  const bool names_option = message.find("option \"") != std::string_view::npos ||
-                            message.find("parameter: \"") != std::string_view::npos;
+std::string redact(std::string_view message, bool names_are_safe) {
+  const bool names_option = names_are_safe && (message.find("option \"") != std::string_view::npos ||
+                                               message.find("parameter: \"") != std::string_view::npos);
   std::string safe;
   while (!message.empty()) {
     const auto open = message.find('"');
@@ -84,6 +86,10 @@ std::string session_options(const std::string& of_user, Connection::Kind kind) {
 }  // namespace
 
 std::variant<Dsn, Error> Dsn::parse(const std::string& dsn) {
+  if (auto mistake = find_dsn_mistake(dsn)) {
+    return Error{Fault::kNeedsOperator, "invalid_dsn", "", std::move(mistake->found),
+                 std::move(mistake->fix)};
+  }
   constexpr std::array<const char*, 4> kKeywords = {"dbname", "passfile", "sslmode", nullptr};
   // A password file that does not exist: it is read, and its permissions are complained of, when connecting.
   const std::array<const char*, 4> values = {dsn.c_str(), "/nonexistent", kResolveOnly, nullptr};
@@ -93,10 +99,13 @@ std::variant<Dsn, Error> Dsn::parse(const std::string& dsn) {
     return Error{Fault::kTransient, "out_of_memory", "", "libpq could not allocate a connection", ""};
   const std::string message = PQerrorMessage(conn.get());
   if (message.find(kResolveOnly) == std::string::npos) {
-    auto error = classify(Stage::kConnect, "", redact(message));
+    // In words, an option that is not known may be the second half of a password with a blank in it.
+    const bool names_are_safe =
+        dsn.find("://") != std::string::npos || dsn.find("password") == std::string::npos;
+    auto error = classify(Stage::kConnect, "", redact(message, names_are_safe));
     error.fault = Fault::kNeedsOperator;
     error.reason = "invalid_dsn";
-    error.remedy = "Mend connection.dsn; its words are those of libpq (host, port, dbname, user, ...).";
+    error.remedy = "Correct connection.dsn; its keywords are those of libpq (host, port, dbname, user, ...).";
     return error;
   }
   Dsn resolved;
@@ -114,6 +123,14 @@ std::string Dsn::value(std::string_view keyword) const {
   const auto found =
       std::find_if(values_.begin(), values_.end(), [&](const auto& item) { return item.first == keyword; });
   return found == values_.end() ? std::string{} : found->second;
+}
+
+std::vector<std::string> Dsn::secrets() const {
+  std::vector<std::string> secrets;
+  for (const auto* keyword : {"password", "sslpassword"}) {
+    if (auto secret = value(keyword); !secret.empty()) secrets.push_back(std::move(secret));
+  }
+  return secrets;
 }
 
 std::vector<Endpoint> Dsn::endpoints() const {
@@ -145,7 +162,11 @@ ConnectParameters connect_parameters(const core::ConnectionConfig& config, const
   // names.
   parameters.emplace_back("client_encoding", "UTF8");
   parameters.emplace_back("options", session_options(dsn.value("options"), kind));
-  if (kind == Connection::Kind::kReplication) parameters.emplace_back("replication", "database");
+  if (kind == Connection::Kind::kReplication) {
+    parameters.emplace_back("replication", "database");
+  } else if (!dsn.value("replication").empty()) {
+    parameters.emplace_back("replication", "false");  // an empty value would not take the place of the DSN's
+  }
   // libpq takes the sessions' own default_transaction_read_only for the server's word, so that no primary
   // would ever be "read-write". What is meant is the server's role.
   const auto role = dsn.value("target_session_attrs");

@@ -89,7 +89,7 @@ constexpr std::string_view kFreeSlots =
     "max_replication_slots by ALTER SYSTEM and restart the server (managed services have a setting of their "
     "own, which dupwatch check names).";
 constexpr std::string_view kFixDsn =
-    "Mend connection.dsn; its words are those of libpq (host, port, dbname, user, ...).";
+    "Correct connection.dsn; its keywords are those of libpq (host, port, dbname, user, ...).";
 
 // The first row that fits counts, so the narrow ones stand before the wide ones. Where a SQLSTATE is
 // unambiguous the text is left out: servers translate their messages.

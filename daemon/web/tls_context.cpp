@@ -154,7 +154,9 @@ class TlsContext::Builder {
         (void)openssl_reason();
         problem(key_key, "holds no private key in PEM that has no passphrase");
         complete = false;
-      } else if (complete && SSL_CTX_use_PrivateKey(native_, key.get()) != 1) {
+      } else if (complete && (SSL_CTX_use_PrivateKey(native_, key.get()) != 1 ||
+                              // OpenSSL takes a key of another kind for that of a second certificate.
+                              SSL_CTX_check_private_key(native_) != 1)) {
         problem(key_key, "is not the key of the certificate: " + openssl_reason());
       }
     }
