@@ -143,6 +143,10 @@ enum class SnapshotUse : std::uint8_t { kExport, kNothing };
     Connection& replication, const std::string& slot, decoder::Lsn from,
     std::span<const std::pair<std::string, std::string>> options, Waiter& waiter);
 
+/// Ends the stream of `replication` and drops its slot there, which takes no other session.
+[[nodiscard]] std::optional<Error> drop_streamed_slot(Connection& replication, const std::string& slot,
+                                                      Waiter& waiter);
+
 /// As sent by start_replication.
 [[nodiscard]] std::string start_replication_command(
     std::string_view slot, decoder::Lsn from, std::span<const std::pair<std::string, std::string>> options);

@@ -1,8 +1,11 @@
+#include <poll.h>
+
 #include <algorithm>
 #include <charconv>
 
 #include "daemon/postgres/ask.hpp"
 #include "daemon/postgres/catalog.hpp"
+#include "daemon/postgres/connection_state.hpp"
 #include "daemon/postgres/quoting.hpp"
 
 namespace dupwatch::postgres {
@@ -159,6 +162,47 @@ std::optional<Error> start_replication(Connection& replication, const std::strin
                                        Waiter& waiter) {
   auto answer = replication.execute(start_replication_command(slot, from, options), {}, waiter,
                                     kAnswerTimeout, Stage::kStartReplication);
+  if (auto* error = std::get_if<Error>(&answer)) return std::move(*error);
+  return std::nullopt;
+}
+
+namespace {
+
+/// Reads to the end of the stream, after end_copy(), and of what the server says of it.
+std::optional<Error> read_to_end(Connection& replication, Waiter& waiter) {
+  const auto deadline = std::chrono::steady_clock::now() + kAnswerTimeout;
+  bool copying = true;
+  for (;;) {
+    if (copying) {
+      const auto read = replication.read_copy();
+      if (const auto* error = std::get_if<Error>(&read)) return *error;
+      copying = !std::holds_alternative<Connection::EndOfCopy>(read);
+      if (!std::holds_alternative<Connection::WouldBlock>(read)) continue;
+    } else if (!replication.busy()) {
+      if (!replication.next_result()) return std::nullopt;
+      continue;
+    }
+    if (replication.broken()) return replication.error(Stage::kStream);
+    const auto events = static_cast<short>(replication.flush() ? POLLIN : POLLIN | POLLOUT);
+    switch (waiter.wait(replication.socket(), events, deadline)) {
+      case Waiter::Outcome::kReady:
+        break;
+      case Waiter::Outcome::kInterrupted:
+        return interrupted();
+      case Waiter::Outcome::kTimeout:
+        return timed_out(kAnswerTimeout);
+    }
+    (void)replication.consume_input();
+  }
+}
+
+}  // namespace
+
+std::optional<Error> drop_streamed_slot(Connection& replication, const std::string& slot, Waiter& waiter) {
+  if (!replication.end_copy()) return replication.error(Stage::kStream);
+  if (auto error = read_to_end(replication, waiter)) return error;
+  auto answer =
+      replication.execute("DROP_REPLICATION_SLOT " + quote_identifier(slot), {}, waiter, kAnswerTimeout);
   if (auto* error = std::get_if<Error>(&answer)) return std::move(*error);
   return std::nullopt;
 }

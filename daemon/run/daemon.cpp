@@ -152,6 +152,7 @@ std::optional<Error> Daemon::attach_and_stream() {
   auto error = stream_->run();
   if (process::steady_now() - stream_->facts().started >= kHealthyStream) backoff_.reset();
   stream_.reset();
+  if (error && error->reason == "fuse" && sql_.trouble()) drop_by_stream(attachment.replication);
   leave_server(error);
   return error;
 }

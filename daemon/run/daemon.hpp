@@ -73,6 +73,7 @@ class Daemon {
   };
   /// After a failed attempt or stream: waits, polls, or mends the slot; then the next attempt may begin.
   [[nodiscard]] Recovery recover(const postgres::Error& error);
+  void drop_by_stream(postgres::Connection& replication);
   [[nodiscard]] Recovery slot_given_up(const postgres::Error& error);
   [[nodiscard]] std::optional<postgres::Error> blown_fuse(const std::optional<postgres::SlotRow>& slot) const;
   [[nodiscard]] OwnSlot own_slot() const;
@@ -188,6 +189,7 @@ class Daemon {
   core::Instant next_poll_{};
   std::uint64_t polls_ = 0;
   std::uint64_t fuse_blown_ = 0;
+  bool dropped_by_stream_ = false;
   std::uint64_t slots_lost_ = 0;
   std::uint64_t poison_rows_ = 0;
   core::ConfigReload config_reload_;

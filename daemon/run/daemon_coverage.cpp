@@ -58,13 +58,19 @@ void Daemon::open_book() {
 
 void Daemon::open_gap(core::GapReason reason, decoder::Lsn from, decoder::Lsn to) {
   coverage_.open(reason, from, to, process::wall_now());
-  log_.error(std::string(words(reason)), {{"event", "coverage_gap"},
-                                          {"reason", "coverage_gap"},
-                                          {"gap", std::string(to_string(reason))},
-                                          {"confirmed_lsn", decoder::to_string(from)},
-                                          {"from", decoder::to_string(to)},
-                                          {"timeline", std::to_string(system_.timeline), true},
-                                          {"remedy", "none needed: a scan closes the gap"}});
+  const process::Log::Fields fields{{"event", "coverage_gap"},
+                                    {"reason", "coverage_gap"},
+                                    {"gap", std::string(to_string(reason))},
+                                    {"confirmed_lsn", decoder::to_string(from)},
+                                    {"from", decoder::to_string(to)},
+                                    {"timeline", std::to_string(system_.timeline), true},
+                                    {"remedy", "none needed: a scan closes the gap"}};
+  // A first start of this version, or one whose findings go nowhere: nothing has happened.
+  if (reason == core::GapReason::kUnknownPast) {
+    log_.warn(std::string(words(reason)), fields);
+  } else {
+    log_.error(std::string(words(reason)), fields);
+  }
 }
 
 void Daemon::note_server(const Attachment& attachment) {

@@ -37,6 +37,18 @@ std::optional<Error> Daemon::blown_fuse(const std::optional<postgres::SlotRow>& 
           "room on the primary's disk raise slot.max_retained_wal"};
 }
 
+/// No session for queries can be had, and the slot must not wait for one.
+void Daemon::drop_by_stream(postgres::Connection& replication) {
+  if (const auto failed = postgres::drop_streamed_slot(replication, config_.slot.name, waiter_)) {
+    log_.error("the slot could not be dropped by its own stream",
+               {{"reason", failed->reason}, {"sqlstate", failed->sqlstate}, {"error", failed->message}});
+    return;
+  }
+  dropped_by_stream_ = true;
+  log_.warn("dropped its own replication slot",
+            {{"event", "slot_dropped"}, {"slot", config_.slot.name}, {"why", "fuse"}, {"by", "stream"}});
+}
+
 Daemon::Recovery Daemon::slot_given_up(const Error& error) {
   const bool fuse = error.reason == "fuse";
   const auto reason = fuse ? core::GapReason::kFuse : core::GapReason::kSlotLost;
@@ -54,7 +66,7 @@ Daemon::Recovery Daemon::slot_given_up(const Error& error) {
   if (policy == core::LostPolicy::kStop) {
     return {.code = judge_obstacle(core::Obstacle::kSlotGivenUp, error)};
   }
-  if (policy == core::LostPolicy::kRecreateAndScan) {
+  if (policy == core::LostPolicy::kRecreateAndScan && !std::exchange(dropped_by_stream_, false)) {
     const auto dropped =
         drop_own_slot(connection_, own_slot(), fuse ? DropWhen::kAnyway : DropWhen::kLost, waiter_);
     if (const auto* failed = std::get_if<Error>(&dropped)) {

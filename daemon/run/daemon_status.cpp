@@ -73,6 +73,11 @@ std::optional<postgres::Error> Daemon::judge_stream(const StreamFacts& facts, co
     if (postgres::refuses_sessions(*farewell)) return farewell;
     admission_.hurry(now);
   }
+  if (sql_.trouble()) {
+    const auto held =
+        static_cast<std::int64_t>(decoder::bytes_between(watch_.confirmed(), watch_.received()));
+    monitor_.note_held_back(held);
+  }
   const auto& slot = monitor_.slot();
   if (auto fuse = blown_fuse(slot)) return fuse;
   return heartbeat_.lost(facts.heard, slot ? std::optional(slot->active) : std::nullopt, now);

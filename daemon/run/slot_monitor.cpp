@@ -37,6 +37,12 @@ void SlotMonitor::no_slot() {
   trend_.reset();
 }
 
+void SlotMonitor::note_held_back(std::int64_t bytes) {
+  if (!slot_ || slot_->retained_bytes >= bytes) return;
+  slot_->retained_bytes = bytes;
+  trend_.sample(bytes, process::steady_now());
+}
+
 std::optional<double> SlotMonitor::seconds_to_lost() const {
   if (!slot_) return std::nullopt;
   auto limit = core::fuse_bytes(config_.slot.max_retained_wal, slot_->keep_size_bytes);

@@ -29,6 +29,8 @@ class SlotMonitor {
   /// The stream has (re)started with this table.
   void started(decoder::Plugin plugin, postgres::TableForm table, core::Instant now);
   void tick(core::Instant now);
+  /// What the stream alone tells, while no query is answered: the slot holds back at least so much.
+  void note_held_back(std::int64_t bytes);
   /// There is no slot: what was known of the last one is forgotten.
   void no_slot();
   /// Until the fuse or the server takes the slot, at the rate of the last minutes; nullopt: not on its way.
