@@ -27,6 +27,11 @@ std::string words(const std::string& what, const std::string& path) {
   return what + " " + path + ": " + std::strerror(errno);
 }
 
+/// A descriptor that is kept for when no other can be had.
+int open_spare() {
+  return ::open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
 /// Everything, or false with errno.
 bool write_all(int fd, const std::string& text) {
   for (std::size_t done = 0; done < text.size();) {
@@ -65,6 +70,7 @@ CoverageBook::~CoverageBook() {
   }
   changed_.notify_all();
   thread_.join();
+  if (spare_ >= 0) close(spare_);
 }
 
 std::string CoverageBook::path_for(const core::Config& config) {
@@ -87,6 +93,7 @@ std::optional<std::string> CoverageBook::open(std::string path) {
   } else if (errno != ENOENT) {
     problem = words("cannot read", path_);
   }
+  spare_ = open_spare();
   thread_ = std::thread([this] { work(); });
   return problem;
 }
@@ -194,14 +201,24 @@ void CoverageBook::work() {
   }
 }
 
-std::string CoverageBook::write(const std::string& text) const {
+int CoverageBook::open_fresh(const std::string& path) {
+  constexpr int kFlags = O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC;
+  const int fd = ::open(path.c_str(), kFlags, 0640);
+  if (fd >= 0 || errno != EMFILE || spare_ < 0) return fd;
+  // Clients of HTTP may have the others.
+  close(std::exchange(spare_, -1));
+  return ::open(path.c_str(), kFlags, 0640);
+}
+
+std::string CoverageBook::write(const std::string& text) {
   // A file that is renamed over the old one is never half written.
   const auto fresh = path_ + ".new";
-  const int fd = ::open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
+  const int fd = open_fresh(fresh);
   if (fd < 0) return words("cannot create", fresh);
   std::string problem;
   if (!write_all(fd, text) || fsync(fd) != 0) problem = words("cannot write", fresh);
   if (close(fd) != 0 && problem.empty()) problem = words("cannot write", fresh);
+  if (spare_ < 0) spare_ = open_spare();
   // Should the rename not outlive a crash of the machine, the older page is there: a gap too many.
   if (problem.empty() && rename(fresh.c_str(), path_.c_str()) != 0) problem = words("cannot rename", fresh);
   return problem;

@@ -60,11 +60,13 @@ class CoverageBook {
   };
   void submit();
   void work();
-  [[nodiscard]] std::string write(const std::string& text) const;
+  [[nodiscard]] int open_fresh(const std::string& path);
+  [[nodiscard]] std::string write(const std::string& text);
 
   process::EventFd& wake_;
   std::string path_;
   std::optional<core::CoverageRecord> record_;
+  int spare_ = -1;  ///< of the thread
   std::uint64_t number_ = 0;
   core::Instant next_submit_{};
   /// Since when nothing was written although something waits.

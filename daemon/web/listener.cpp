@@ -14,7 +14,10 @@ using boost::asio::ip::tcp;
 using boost::system::error_code;
 
 // How long it takes until a file may have been closed somewhere.
-constexpr std::chrono::milliseconds kRetry{50};
+constexpr std::chrono::milliseconds kRetry{10};
+// A client that has just connected is given so long to ask: a crowd that connects again and again would have
+// it sent away before its request is read.
+constexpr std::chrono::milliseconds kGrace{20};
 constexpr int kBacklog = 1024;
 
 [[nodiscard]] std::size_t descriptors_max() noexcept {
@@ -80,7 +83,7 @@ void Listener::on_accepted(const error_code& error, tcp::socket socket) {
   if (!acceptor_.is_open()) return;
   if (is_exhausted(error)) {
     callbacks_.no_descriptors();
-    if (!make_room_for(0)) {
+    if (!make_room_for(0, kGrace)) {
       // The client stays in the kernel's queue. Trying again at once would only burn the processor.
       retry_.expires_after(kRetry);
       retry_.async_wait([this](const error_code& cancelled) {
@@ -100,7 +103,7 @@ void Listener::admit(tcp::socket socket) {
   close_at_exec(socket.native_handle());
   socket.set_option(tcp::no_delay(true), error);
   const auto peer = peer_of(remote.address());
-  if (is_full_for(peer, connections_.size(), peers_, limits_) && !make_room_for(peer)) return;
+  if (is_full_for(peer, connections_.size(), peers_, limits_) && !make_room_for(peer, {})) return;
   const auto connection =
       std::make_shared<Connection>(std::move(socket), peer, callbacks_.tls(), of_connections_);
   connections_.emplace(connection.get(), connection);
@@ -109,7 +112,7 @@ void Listener::admit(tcp::socket socket) {
   connection->start();
 }
 
-bool Listener::make_room_for(Peer peer) {
+bool Listener::make_room_for(Peer peer, std::chrono::milliseconds age_min) {
   std::vector<const Held*> held;
   std::vector<Connection*> owners;
   held.reserve(connections_.size());
@@ -120,6 +123,8 @@ bool Listener::make_room_for(Peer peer) {
   }
   const auto victim = victim_for(peer, held, peers_, limits_);
   if (!victim) return false;
+  const auto age = std::chrono::steady_clock::now() - held[*victim]->since;
+  if (held[*victim]->phase == Phase::kReading && age < age_min) return false;
   ++evicted_;
   owners[*victim]->close();
   return true;

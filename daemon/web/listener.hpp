@@ -56,7 +56,7 @@ class Listener {
   void accept();
   void on_accepted(const boost::system::error_code& error, boost::asio::ip::tcp::socket socket);
   void admit(boost::asio::ip::tcp::socket socket);
-  [[nodiscard]] bool make_room_for(Peer peer);
+  [[nodiscard]] bool make_room_for(Peer peer, std::chrono::milliseconds age_min);
   void remove(Connection& connection);
   void for_each_stream(void (Connection::*what)());
 
