@@ -103,8 +103,12 @@ std::vector<std::string> names_of(const CLI::App& app) {
   for (const auto* command : app.get_subcommands([](const auto*) { return true; })) {
     names.push_back(command->get_name());
   }
-  for (const auto* option : app.get_options()) {
-    for (const auto& name : option->get_lnames()) names.push_back("--" + name);
+  // An action takes the options of its command too.
+  for (const auto* level = &app; level != nullptr; level = level->get_parent()) {
+    if (level != &app && !level->get_fallthrough()) break;
+    for (const auto* option : level->get_options()) {
+      for (const auto& name : option->get_lnames()) names.push_back("--" + name);
+    }
   }
   return names;
 }
