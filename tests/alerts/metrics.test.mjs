@@ -36,7 +36,7 @@ async function scrape(daemon) {
   const { code, output } = await run('promtool', ['check', 'metrics'], text);
   assert.equal(code, 0, `promtool check metrics: ${output}`);
   const series = parse(text);
-  assert.ok(series.length < 350, `${series.length} series`);
+  assert.ok(series.length < 450, `${series.length} series`);
   for (const { alert, name, matchers } of selectors) {
     assert.ok(series.some((entry) => entry.name === name && matchers.every((matcher) => holds(matcher, entry.labels))),
       `${alert}: no series for ${name} ${JSON.stringify(matchers)}`);

@@ -100,8 +100,16 @@ for (const plugin of ['wal2json', 'pgoutput']) {
     // In good order: no second without a stream but that of the change.
     assert.deepEqual(await active.stop(), { code: 0, signal: null });
     await other.ready();
-    assert.equal((await other.status()).coverage.gaps.filter(({ reason }) => reason !== 'first_start').length, 0);
+    assert.deepEqual(await lasting(other), []);
   });
+}
+
+/**
+ * Gaps but those of a start. Each of the two has findings of its own and remembers its own coverage: what the other has
+ * seen meanwhile it can't know, and a scan looks for.
+ */
+async function lasting(daemon) {
+  return (await daemon.status()).coverage.gaps.filter(({ reason, closed_at: at }) => at === null || !['first_start', 'unknown_past', 'position_ahead'].includes(reason));
 }
 
 test('a rolling upgrade: the new instance is started beside the old one, the old one is stopped', async (t) => {
@@ -126,7 +134,7 @@ test('a rolling upgrade: the new instance is started beside the old one, the old
     blind.push(performance.now() - stopped);
     assert.deepEqual(await exit, { code: 0, signal: null });
     await next.ready();
-    assert.deepEqual((await next.status()).coverage.gaps, [], 'no gap');
+    assert.deepEqual(await lasting(next), [], 'no gap');
     [active, next] = [next, active];
   }
   await writers.stop();

@@ -134,7 +134,7 @@ test('the page shows findings as they commit, is told of trouble, and can be use
     await cluster.start();
     await page.locator('#verdict.fatal').waitFor();
     await daemon.stop();
-    await page.locator('#verdict.blind', { hasText: 'dupwatch does not answer' }).waitFor();
+    await page.locator('#verdict.blind', { hasText: 'dupwatch is not responding' }).waitFor();
   });
 
   await t.test('nothing is asked of another origin, and nothing goes wrong in the script', () => {
