@@ -13,8 +13,8 @@ struct DsnMistake {
   std::string fix;
 };
 
-/// What libpq would read otherwise than it is meant: it would take a piece of a password for a host, a port or
-/// an option, and say so in its messages. nullopt: nothing of that kind. Pure.
+/// What libpq would read otherwise than it is meant: it would take a piece of a password for a host, a port
+/// or an option, and say so in its messages. nullopt: nothing of that kind. Pure.
 [[nodiscard]] std::optional<DsnMistake> find_dsn_mistake(std::string_view dsn);
 
 /// `text` with each of `secrets` that is long enough to be one replaced. Pure.

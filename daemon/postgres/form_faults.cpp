@@ -194,21 +194,11 @@ void Judge::columns() const {
 }  // namespace
 
 std::string_view to_string(FormFault fault) noexcept {
-  constexpr std::array<std::string_view, kFormFaults> kNames = {"table_missing",
-                                                                "not_a_table",
-                                                                "column_missing",
-                                                                "row_security",
-                                                                "not_in_wal",
-                                                                "inheritance",
-                                                                "partitions_by_name",
-                                                                "published_as_root",
-                                                                "publication_missing",
-                                                                "table_not_published",
-                                                                "inserts_not_published",
-                                                                "row_filter",
-                                                                "column_list",
-                                                                "generated_column",
-                                                                "equality_not_of_bytes"};
+  constexpr std::array<std::string_view, kFormFaults> kNames = {
+      "table_missing",       "not_a_table",         "column_missing",        "row_security",
+      "not_in_wal",          "inheritance",         "partitions_by_name",    "published_as_root",
+      "publication_missing", "table_not_published", "inserts_not_published", "row_filter",
+      "column_list",         "generated_column",    "equality_not_of_bytes"};
   return kNames.at(static_cast<std::size_t>(fault));
 }
 

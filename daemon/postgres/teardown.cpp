@@ -146,7 +146,8 @@ std::string by_hand(const core::Config& config) {
   for (const auto& table : granted_tables(config)) {
     sql += fmt::format("--   {}\n", one_line(fmt::format("REVOKE ALL ON {} FROM {};", table.quoted(), who)));
   }
-  return sql + fmt::format("--   {}\n", one_line(fmt::format("ALTER ROLE {} NOREPLICATION NOBYPASSRLS;", who)));
+  return sql +
+         fmt::format("--   {}\n", one_line(fmt::format("ALTER ROLE {} NOREPLICATION NOBYPASSRLS;", who)));
 }
 
 std::string guard_notice(const core::Profile& profile) {

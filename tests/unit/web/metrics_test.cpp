@@ -117,9 +117,14 @@ TEST(Metrics, EverySeriesIsThereAtZeroBeforeAnythingHappened) {
   EXPECT_EQ(all.count("dupwatch_events_received_total{event_type=\"step_created\"}"), 1U);
   EXPECT_EQ(all.count("dupwatch_events_received_total{event_type=\"other\"}"), 1U);
   EXPECT_EQ(
-      all.count(R"(dupwatch_findings_total{rule="duplicate_created",severity="fatal",origin="stream",pending="certain"})"), 1U);
-  EXPECT_EQ(all.count(R"(dupwatch_findings_total{rule="orphan",severity="unknown",origin="scan",pending="none"})"), 1U);
-  EXPECT_EQ(all.count(R"(dupwatch_open_findings{rule="second_terminal",severity="conflict",pending="none"})"), 1U);
+      all.count(
+          R"(dupwatch_findings_total{rule="duplicate_created",severity="fatal",origin="stream",pending="certain"})"),
+      1U);
+  EXPECT_EQ(
+      all.count(R"(dupwatch_findings_total{rule="orphan",severity="unknown",origin="scan",pending="none"})"),
+      1U);
+  EXPECT_EQ(all.count(R"(dupwatch_open_findings{rule="second_terminal",severity="conflict",pending="none"})"),
+            1U);
   EXPECT_EQ(all.count(R"(dupwatch_open_findings{rule="run_lost",severity="harmless",pending="none"})"), 0U)
       << "no case gives it";
   EXPECT_EQ(all.count("dupwatch_decode_errors_total{reason=\"truncated\"}"), 1U);
@@ -181,10 +186,15 @@ TEST(Metrics, ValuesComeFromTheSnapshot) {
   EXPECT_EQ(all.at("dupwatch_events_received_total{event_type=\"step_created\"}"), 3);
   EXPECT_EQ(all.at("dupwatch_events_received_total{event_type=\"other\"}"), 4);
   EXPECT_EQ(
-      all.at(R"(dupwatch_findings_total{rule="duplicate_created",severity="harmless",origin="stream",pending="none"})"), 11);
-  EXPECT_EQ(all.at(R"(dupwatch_findings_total{rule="duplicate_created",severity="harmless",origin="scan",pending="none"})"),
-            15);
-  EXPECT_EQ(all.at(R"(dupwatch_open_findings{rule="duplicate_created",severity="harmless",pending="none"})"), 9);
+      all.at(
+          R"(dupwatch_findings_total{rule="duplicate_created",severity="harmless",origin="stream",pending="none"})"),
+      11);
+  EXPECT_EQ(
+      all.at(
+          R"(dupwatch_findings_total{rule="duplicate_created",severity="harmless",origin="scan",pending="none"})"),
+      15);
+  EXPECT_EQ(all.at(R"(dupwatch_open_findings{rule="duplicate_created",severity="harmless",pending="none"})"),
+            9);
   EXPECT_EQ(all.at(R"(dupwatch_open_findings{rule="run_lost",severity="harmless",pending="none"})"), 10);
   EXPECT_EQ(all.at("dupwatch_commit_to_flag_seconds_bucket{le=\"0.001\"}"), 0);
   EXPECT_EQ(all.at("dupwatch_commit_to_flag_seconds_bucket{le=\"0.0025\"}"), 1);
