@@ -169,6 +169,9 @@ Expected<ActOutcome> keep_row(const core::Config& config, const table::TableFact
     }
     return end(sql, waiter, false, std::move(outcome));
   }
+  if (postgres::cell(result, 0, 1) != "t") {
+    return end(sql, waiter, false, refused(core::QuarantineRefusal::kChanged, finding.duplicate.id));
+  }
   return end(sql, waiter, true,
              {.kind = Kind::kDone,
               .entry = std::string(postgres::cell(result, 0, 0).value_or("")),

@@ -35,6 +35,46 @@ std::string byte_order(std::string_view alias, const std::string& name) {
   return col(alias, name) + "::text COLLATE \"C\"";
 }
 
+/// Whoever may write entries could otherwise write one of a row that never was, and have `restore` put it
+/// into the log. The key's columns find the row by its index; the texts are those of row_texts().
+constexpr std::string_view kCheckSql =
+    R"(-- An entry is made of a row that is in the log at that moment, word for word: nothing else can be brought back.
+CREATE OR REPLACE FUNCTION dupwatch.quarantine_check() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog AS $dupwatch$
+DECLARE
+  log regclass := (SELECT c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE n.nspname || '.' || c.relname = NEW.table_name AND c.relkind IN ('r', 'p') LIMIT 1);
+  key text;
+  texts text;
+  there boolean := false;
+BEGIN
+  SELECT string_agg(format('e.%I = ($1 ->> %L)::%s', a.attname, a.attname, format_type(a.atttypid, a.atttypmod)), ' AND ')
+    INTO key FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey)
+    WHERE i.indrelid = log AND i.indisprimary;
+  SELECT format('jsonb_object(ARRAY[%s]::text[], ARRAY[%s]::text[])', string_agg(quote_literal(a.attname), ', ' ORDER BY a.attnum),
+      string_agg(format('CASE num_nulls(e.%1$I) WHEN 0 THEN format(''%%s'', e.%1$I) END', a.attname), ', ' ORDER BY a.attnum))
+    INTO texts FROM pg_attribute a WHERE a.attrelid = log AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = '';
+  IF log IS NOT NULL THEN
+    EXECUTE format('SELECT EXISTS (SELECT FROM %s e WHERE %s AND %s = $1)', log, coalesce(key, 'true'), texts)
+      INTO there USING NEW.kept;
+  END IF;
+  -- Gone meanwhile, perhaps by the hand of another act: nothing is kept.
+  IF NOT there THEN
+    RETURN NULL;
+  END IF;
+  IF NEW.restored_at IS NOT NULL OR NEW.restored_by IS NOT NULL
+    OR NOT EXISTS (SELECT FROM jsonb_each_text(NEW.kept) k WHERE rtrim(k.value) = rtrim(NEW.run_id))
+    OR NOT EXISTS (SELECT FROM jsonb_each_text(NEW.kept) k WHERE rtrim(k.value) = rtrim(NEW.event_id)) THEN
+    RAISE EXCEPTION 'an entry of dupwatch.quarantine must be a row that is in %', NEW.table_name USING ERRCODE = 'check_violation';
+  END IF;
+  NEW.removed_at := clock_timestamp();
+  NEW.removed_by := session_user;
+  RETURN NEW;
+END
+$dupwatch$;
+CREATE OR REPLACE TRIGGER quarantine_check BEFORE INSERT ON dupwatch.quarantine FOR EACH ROW
+  EXECUTE FUNCTION dupwatch.quarantine_check();
+)";
+
 constexpr std::string_view kEntryJson =
     "'id', q.id, 'finding_id', q.finding_id, 'rule', q.rule, 'table', q.table_name, 'run_id', q.run_id,"
     " 'event_id', q.event_id, 'action', q.action, 'requested_by', q.requested_by, 'removed_at', "
@@ -82,12 +122,12 @@ std::string setup_sql(const core::Config& config) {
       "  WHERE restored_at IS NULL;\n"
       "CREATE INDEX IF NOT EXISTS quarantine_recent ON dupwatch.quarantine (table_name, removed_at)\n"
       "  WHERE requested_by = 'daemon';\n"
-      "{2}"
+      "{4}{2}"
       "GRANT USAGE ON SCHEMA dupwatch TO {0};\n"
       "GRANT SELECT, INSERT ON dupwatch.quarantine TO {0};\n"
       "GRANT SELECT, DELETE ON {1} TO {0};\n",
       who, postgres::qualified(profile.schema, profile.table), circuit_setup_sql(who),
-      postgres::schema_block("dupwatch"));
+      postgres::schema_block("dupwatch"), kCheckSql);
 }
 
 std::string stored_columns_query() {
@@ -166,24 +206,29 @@ std::string_view action_of(Write write) noexcept {
 std::string act_query(const core::Profile& profile, std::string_view run_type,
                       std::span<const StoredColumn> columns, Write write,
                       std::span<const std::string_view> only_types) {
-  const bool move = write == Write::kMove;
   const auto type = key_type(run_type);
-  std::string noop;
-  if (write == Write::kNoop) {
-    noop = fmt::format(", changed AS (UPDATE {0} u SET {1} = 'noop' FROM kept WHERE {2} = {3} AND {4} = {5})",
-                       quoted_table(profile), postgres::quote_identifier(profile.type_column),
-                       col("u", profile.run_column), col("kept", profile.run_column),
-                       col("u", profile.id_column), col("kept", profile.id_column));
+  const auto table = quoted_table(profile);
+  const auto texts = row_texts("e", columns);
+  const auto the_row = fmt::format("{} = $1::{} AND {}::text = $2", col("e", profile.run_column), type,
+                                   col("e", profile.id_column));
+  auto query = fmt::format(
+      "WITH entry AS (INSERT INTO dupwatch.quarantine (action, requested_by, finding_id, rule, finding,"
+      " table_name, run_id, event_id, kept) SELECT '{}', $7, $3, $4, $5::jsonb, $6, {}::text, {}::text, {}"
+      " FROM {} e WHERE {} AND {} ON CONFLICT DO NOTHING RETURNING id, kept)",
+      action_of(write), col("e", profile.run_column), col("e", profile.id_column), texts, table, the_row,
+      may_go(profile, type, write, only_types));
+  if (write == Write::kCopy) return query + " SELECT id, true FROM entry";
+  // It reads from `entry`, so the row is there while the entry is checked, and what goes is what was kept.
+  if (write == Write::kMove) {
+    query += fmt::format(", taken AS (DELETE FROM {} e USING entry q", table);
+  } else {
+    query += fmt::format(", taken AS (UPDATE {} e SET {} = 'noop' FROM entry q", table,
+                         postgres::quote_identifier(profile.type_column));
   }
-  return fmt::format(
-      "WITH kept AS ({0} FROM {1} e WHERE {2} = $1::{3} AND {4}::text = $2 AND {5}{6}){12}"
-      " INSERT INTO dupwatch.quarantine (action, requested_by, finding_id, rule, finding, table_name, run_id,"
-      " event_id, kept) SELECT '{7}', $7, $3, $4, $5::jsonb, $6, {8}::text, {9}::text, {10} FROM kept"
-      "{11} RETURNING id",
-      move ? "DELETE" : "SELECT e.*", quoted_table(profile), col("e", profile.run_column), type,
-      col("e", profile.id_column), may_go(profile, type, write, only_types), move ? " RETURNING e.*" : "",
-      action_of(write), col("kept", profile.run_column), col("kept", profile.id_column),
-      row_texts("kept", columns), move ? "" : " ON CONFLICT DO NOTHING", noop);
+  return query +
+         fmt::format(
+             " WHERE {} AND {} = q.kept RETURNING 1) SELECT id, EXISTS (SELECT FROM taken) FROM entry",
+             the_row, texts);
 }
 
 std::string entry_query() {

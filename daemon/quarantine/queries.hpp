@@ -37,17 +37,19 @@ struct StoredColumn {
 [[nodiscard]] std::string key_type(std::string_view run_type);
 
 enum class Write : std::uint8_t {
-  kMove,  ///< out of the log, in one statement: what is kept is what was deleted
+  kMove,  ///< out of the log
   kCopy,  ///< the row stays in the log
   kNoop   ///< the row stays in its place in the log, with the type noop
 };
 /// What dupwatch.quarantine calls it: removed, recorded, neutralised.
 [[nodiscard]] std::string_view action_of(Write write) noexcept;
 
-/// Keeps the row of run $1 with id $2. Nothing happens (no row) when the row is gone, when no row of its
-/// identity sorts before it any more, when the run has ended, or when it is kept already. $3 = finding id,
-/// $4 = rule, $5 = the finding as JSON, $6 = table, $7 = who asked ("operator", "daemon"). Returns the
-/// quarantine id. With `only_types` only a row of those is kept, and also one of a run that has ended.
+/// Keeps the row of run $1 with id $2, and takes it out or makes it a noop. Nothing happens (no row) when the
+/// row is gone, when no row of its identity sorts before it any more, when the run has ended, or when it is
+/// kept already. $3 = finding id, $4 = rule, $5 = the finding as JSON, $6 = table, $7 = who asked
+/// ("operator", "daemon"). Returns the quarantine id, and whether the row was still what is kept: otherwise
+/// the act is to be rolled back. With `only_types` only a row of those is kept, and also one of a run that
+/// has ended.
 [[nodiscard]] std::string act_query(const core::Profile& profile, std::string_view run_type,
                                     std::span<const StoredColumn> columns, Write write,
                                     std::span<const std::string_view> only_types = {});

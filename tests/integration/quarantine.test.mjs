@@ -313,6 +313,47 @@ test('300 acts killed at random: each row is in the log or kept, and all come ba
   assert.deepEqual(await wholeLog(cluster), untouched);
 });
 
+test('what may write entries can bring nothing into the log that was not there', async (t) => {
+  const cluster = await scene(t);
+  const fatal = await fatalRun(cluster, 1);
+  const columns = (await cluster.query(`SELECT quote_ident(attname) AS name FROM pg_attribute WHERE attrelid = '${EVENTS}'::regclass AND attnum > 0 AND NOT attisdropped AND attgenerated = ''`)).map(({ name }) => name);
+  const [real] = await cluster.query(`SELECT jsonb_object(ARRAY[${columns.map((name) => `'${name}'`)}], ARRAY[${columns.map((name) => `${name}::text`)}])::text AS kept FROM ${EVENTS} WHERE id = $1`, [fatal.ids[0]]);
+  const before = await wholeLog(cluster);
+  const client = await cluster.client({ user: ROLE });
+  const entry = (changes) => {
+    const row = { finding_id: 'f', rule: 'duplicate_created', table_name: EVENTS, run_id: fatal.run, event_id: fatal.ids[0], action: 'removed', requested_by: 'operator', finding: '{}', kept: real.kept, ...changes };
+    const names = Object.keys(row);
+    return client.query(`INSERT INTO dupwatch.quarantine (${names.join(', ')}) VALUES (${names.map((_, i) => `$${i + 1}`).join(', ')}) RETURNING id`, Object.values(row))
+      .then(({ rowCount }) => rowCount, ({ code }) => code);
+  };
+  const other = (changes) => ({ kept: JSON.stringify({ ...JSON.parse(real.kept), ...changes }) });
+  try {
+    for (const [what, changes] of Object.entries({
+      'a row that never was': { event_id: 'wevt_forged', ...other({ id: 'wevt_forged', type: 'run_failed' }) },
+      'another type': other({ type: 'run_failed' }),
+      'another payload': other({ payload_cbor: '\\x00' }),
+      'a column too few': { kept: JSON.stringify({ id: fatal.ids[0], run_id: fatal.run }) },
+      'no row at all': { kept: '{}' },
+      'another table': { table_name: 'workflow.workflow_runs' },
+      'no table': { table_name: 'nowhere' },
+    })) assert.ok([0, '42501'].includes(await entry(changes)), what);
+    assert.equal(await entry({ event_id: fatal.ids[1] }), '23514', 'the id of another row');
+    assert.equal(await entry({ restored_at: '2026-01-01', restored_by: 'postgres' }), '23514', 'restored already');
+    for (const sql of ['UPDATE dupwatch.quarantine SET restored_at = NULL', 'DELETE FROM dupwatch.quarantine', 'ALTER TABLE dupwatch.quarantine DISABLE TRIGGER ALL',
+      'DROP TRIGGER quarantine_check ON dupwatch.quarantine', 'TRUNCATE dupwatch.quarantine', "SET session_replication_role = 'replica'"]) {
+      assert.match(await client.query(sql).then(() => 'done', ({ code }) => code), /^(42501|42809)$/, sql);
+    }
+    // A row that is there may be named, by the name of who does it; putting it back finds it in its place.
+    assert.equal(await entry({ removed_by: 'postgres', removed_at: '2020-01-01' }), 1);
+  } finally {
+    await client.end();
+  }
+  const [{ id, removed_by: by, fresh }] = await cluster.query("SELECT id, removed_by, removed_at > now() - interval '1 minute' AS fresh FROM dupwatch.quarantine");
+  assert.deepEqual([by, fresh], [ROLE, true]);
+  assert.notEqual((await quarantine(cluster, ['restore', String(id), '--yes'], 'postgres')).code, 0);
+  assert.deepEqual(await wholeLog(cluster), before);
+});
+
 test('config/quarantine.sql is what setup prints, and gives the role no more than it needs', async (t) => {
   const bare = (sql) => sql.replaceAll(/^--.*\n/gm, '').trim();
   const shipped = bare(fs.readFileSync(new URL('../../config/quarantine.sql', import.meta.url), 'utf8'));

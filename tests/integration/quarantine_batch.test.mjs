@@ -275,6 +275,8 @@ test('purge deletes old entries for good, and says which were the only copy', as
   const nothing = await quarantine(cluster, ['purge', '--older-than', '30d'], 'postgres');
   assert.deepEqual([nothing.code, nothing.answer.deleted], [0, 0], 'nothing to do asks nothing');
 
+  // Entries of rows that never were, and old: only who may switch the check off makes such.
+  await cluster.query('ALTER TABLE dupwatch.quarantine DISABLE TRIGGER quarantine_check');
   await cluster.query(`INSERT INTO dupwatch.quarantine (finding_id, rule, table_name, run_id, event_id, finding, kept, removed_at, action, requested_by)
     SELECT 'f', 'r', '${EVENTS}', 'run', i::text, '{}', '{}', now() - interval '13 hours', 'removed', 'operator' FROM generate_series(1, 2500) i`);
   const many = await quarantine(cluster, ['purge', '--older-than', '12h', '--yes'], 'postgres');
