@@ -136,6 +136,16 @@ enum class SnapshotUse : std::uint8_t { kExport, kNothing };
 /// One dupwatch at a time has a slot: the one whose replication connection holds the slot's advisory lock,
 /// which the server gives up with that connection. False: another has it. `sql` does not take it.
 [[nodiscard]] Expected<bool> slot_lock_is_free(Connection& sql, const std::string& slot, Waiter& waiter);
+struct LockHolder {
+  int pid = 0;
+  std::string role;
+};
+/// Anybody who may connect can take an advisory lock. nullopt inside: nobody holds it, or somebody who has
+/// the slot or our own role. Otherwise a session that is no dupwatch: the slot itself still admits one reader
+/// alone.
+[[nodiscard]] Expected<std::optional<LockHolder>> foreign_lock_holder(Connection& sql,
+                                                                      const std::string& slot,
+                                                                      Waiter& waiter);
 /// False: another was faster.
 [[nodiscard]] Expected<bool> take_slot_lock(Connection& replication, const std::string& slot, Waiter& waiter);
 

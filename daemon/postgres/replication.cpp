@@ -145,6 +145,31 @@ Expected<bool> take_slot_lock(Connection& replication, const std::string& slot, 
                   waiter);
 }
 
+Expected<std::optional<LockHolder>> foreign_lock_holder(Connection& sql, const std::string& slot,
+                                                        Waiter& waiter) {
+  // pg_stat_activity names the role of every session to everybody.
+  auto answer = ask(
+      sql,
+      "SELECT l.pid, coalesce(a.usename::text, ''), a.usesysid = (SELECT oid FROM pg_catalog.pg_roles WHERE"
+      " rolname = current_user) OR l.pid = (SELECT active_pid FROM pg_catalog.pg_replication_slots WHERE"
+      " slot_name = $1) FROM (SELECT " +
+          slot_lock_key(slot) +
+          " AS key) k JOIN pg_catalog.pg_locks l ON l.classid = (k.key >> 32 & 4294967295)::oid AND"
+          " l.objid = (k.key & 4294967295)::oid LEFT JOIN pg_catalog.pg_stat_activity a USING (pid)"
+          " WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1 AND l.database ="
+          " (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())",
+      {slot}, waiter);
+  if (auto* error = std::get_if<Error>(&answer)) return std::move(*error);
+  const auto& result = *std::get<Result>(answer);
+  std::optional<LockHolder> foreign;
+  for (int row = 0; row < row_count(result); ++row) {
+    if (cell(result, row, 2) == "t") return std::optional<LockHolder>{};
+    foreign = LockHolder{.pid = static_cast<int>(to_int64(cell(result, row, 0))),
+                         .role = std::string(cell(result, row, 1).value_or(""))};
+  }
+  return foreign;
+}
+
 std::string start_replication_command(std::string_view slot, decoder::Lsn from,
                                       std::span<const std::pair<std::string, std::string>> options) {
   auto command = "START_REPLICATION SLOT " + quote_identifier(slot) + " LOGICAL " + decoder::to_string(from);

@@ -159,6 +159,25 @@ Error standby(const core::Config& config) {
       .remedy = "none needed; a second instance that is not meant to stand by needs another slot.name"};
 }
 
+/// The slot's lock is taken. nullopt: by a stranger, which is told and ignored. An error of reason standby:
+/// by another dupwatch.
+std::optional<Error> judge_lock_holder(const core::Config& config, Connection& sql, postgres::Waiter& waiter,
+                                       process::Log& log) {
+  auto holder = postgres::foreign_lock_holder(sql, config.slot.name, waiter);
+  if (auto* error = std::get_if<Error>(&holder)) return std::move(*error);
+  const auto& foreign = std::get<std::optional<postgres::LockHolder>>(holder);
+  if (!foreign) return standby(config);
+  log.warn("the slot's advisory lock is held by a session that is no dupwatch: it is ignored",
+           {{"event", "foreign_lock"},
+            {"slot", config.slot.name},
+            {"pid", std::to_string(foreign->pid), true},
+            {"role", foreign->role},
+            {"remedy", fmt::format("find out what that session is for, and end it: SELECT "
+                                   "pg_terminate_backend({});",
+                                   foreign->pid)}});
+  return std::nullopt;
+}
+
 /// The replication connection, to the server that `sql` leads to. Where the DSN leads to several, a read-back
 /// from another one could lack rows whose commits the stream has left behind.
 std::variant<Attachment, Error> open_stream(const core::Config& config, Connection& sql,
@@ -186,7 +205,11 @@ std::variant<Attachment, Error> attach(const core::Config& config, postgres::Wai
   // Before a walsender is asked for: those are few.
   const auto free = postgres::slot_lock_is_free(std::get<Connection>(sql), config.slot.name, waiter);
   if (const auto* error = std::get_if<Error>(&free)) return *error;
-  if (!std::get<bool>(free)) return standby(config);
+  bool ignores_lock = !std::get<bool>(free);
+  if (ignores_lock) {
+    if (auto error = judge_lock_holder(config, std::get<Connection>(sql), waiter, log))
+      return std::move(*error);
+  }
   auto opened = open_stream(config, std::get<Connection>(sql), waiter);
   if (auto* error = std::get_if<Error>(&opened)) return std::move(*error);
   auto out = std::get<Attachment>(std::move(opened));
@@ -196,12 +219,16 @@ std::variant<Attachment, Error> attach(const core::Config& config, postgres::Wai
 
   const auto taken = postgres::take_slot_lock(out.replication, config.slot.name, waiter);
   if (const auto* error = std::get_if<Error>(&taken)) return *error;
-  if (!std::get<bool>(taken)) return standby(config);
+  if (!std::get<bool>(taken) && !std::exchange(ignores_lock, true)) {
+    if (auto error = judge_lock_holder(config, std::get<Connection>(sql), waiter, log))
+      return std::move(*error);
+  }
 
   std::optional<postgres::SlotRow> slot;
   if (auto error = look_over(config, std::get<Connection>(sql), waiter, log, out, slot))
     return std::move(*error);
   if (auto error = slot_problem(config, slot, out.plugin, out.system.database)) return std::move(*error);
+  if (slot && slot->active && ignores_lock) return standby(config);
   if (slot) {
     out.slot = slot;
     out.lost = slot_loss(config, *slot, postgres::in_recovery(out.replication));
