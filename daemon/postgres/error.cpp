@@ -88,6 +88,10 @@ constexpr std::string_view kFreeSlots =
     "Drop a slot that is not in use (SELECT slot_name FROM pg_replication_slots WHERE NOT active;), or raise "
     "max_replication_slots by ALTER SYSTEM and restart the server (managed services have a setting of their "
     "own, which dupwatch check names).";
+constexpr std::string_view kLargePayload =
+    "A row is larger than the memory that dupwatch may take. Use pgoutput with a publication whose column "
+    "list "
+    "leaves the payload out (dupwatch setup --print-sql), or raise the limit.";
 constexpr std::string_view kFixDsn =
     "Correct connection.dsn; its keywords are those of libpq (host, port, dbname, user, ...).";
 
@@ -273,6 +277,9 @@ constexpr auto kRows = std::to_array<Row>({
     {kConnect, "", "Connection timed out", kTransient, "connection_timeout", kNetworkRemedy},
     {kConnect, "", "No route to host", kTransient, "network", kNetworkRemedy},
     {kConnect, "", "unreachable", kTransient, "network", kNetworkRemedy},
+    // libpq finds no buffer for one payload.
+    {kStream, "", "out of memory", kTransient, "payload_too_large", kLargePayload},
+    {kStream, "", "cannot allocate memory", kTransient, "payload_too_large", kLargePayload},
     {kAny, "", "server closed the connection unexpectedly", kTransient, "server_closed",
      "The server or something in between closed the connection; the server's log may say why."},
     {kAny, "", "SSL connection has been closed", kTransient, "server_closed",

@@ -55,6 +55,25 @@ std::string open_runs_query(const core::RunsTable& runs) {
   return "SELECT " + quote_identifier(runs.id_column) + open_runs_from(runs);
 }
 
+Expected<bool> can_read_places(Connection& sql, const core::Profile& profile, Waiter& waiter) {
+  return ask_bool(sql,
+                  "SELECT EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid ="
+                  " c.relnamespace WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind = 'r' AND"
+                  " has_column_privilege(c.oid, 'ctid', 'SELECT'))",
+                  {profile.schema, profile.table}, waiter);
+}
+
+std::string unlisted_runs_query(const core::Profile& profile) {
+  const auto& runs = *profile.runs;
+  const auto table = qualified(profile.schema, profile.table);
+  const auto run = "e." + quote_identifier(profile.run_column);
+  return "SELECT DISTINCT " + run + " FROM " + table +
+         " e WHERE e.ctid >= ('(' || greatest(0, pg_relation_size(" + quote_literal(table) +
+         "::regclass) / current_setting('block_size')::bigint - " + std::to_string(kUnlistedPages) +
+         ") || ',0)')::tid AND NOT EXISTS (SELECT FROM " + qualified(runs.schema, runs.name) + " r WHERE r." +
+         quote_identifier(runs.id_column) + " = " + run + ")";
+}
+
 std::string open_runs_count_query(const core::RunsTable& runs) {
   return "SELECT count(*)" + open_runs_from(runs);
 }

@@ -17,6 +17,11 @@ namespace dupwatch::postgres {
                                                        Waiter& waiter);
 /// Ids of runs in an open state.
 [[nodiscard]] std::string open_runs_query(const core::RunsTable& runs);
+/// The table has places of rows (no partitions), and they may be read.
+[[nodiscard]] Expected<bool> can_read_places(Connection& sql, const core::Profile& profile, Waiter& waiter);
+/// Runs of the log's last kUnlistedPages pages that the table of runs does not have.
+inline constexpr int kUnlistedPages = 1024;
+[[nodiscard]] std::string unlisted_runs_query(const core::Profile& profile);
 [[nodiscard]] std::string open_runs_count_query(const core::RunsTable& runs);
 
 /// The tracked rows of the whole table, ordered by run; with `open_only` of the runs without a run-end event.

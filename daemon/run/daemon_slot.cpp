@@ -141,7 +141,7 @@ void Daemon::tick_poll(core::Instant now) {
 
 bool Daemon::may_be_poison(const Error& error) const {
   return state_ == core::StreamState::kStreaming && error.reason != "slot_wrong_plugin" &&
-         core::PoisonWatch::can_be_poison(error.sqlstate);
+         (core::PoisonWatch::can_be_poison(error.sqlstate) || error.reason == "payload_too_large");
 }
 
 namespace {
