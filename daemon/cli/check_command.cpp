@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <string>
 
+#include "daemon/cli/check_surroundings.hpp"
 #include "daemon/cli/command.hpp"
 #include "daemon/config/web_config_file.hpp"
 #include "daemon/core/finding.hpp"
@@ -69,10 +70,12 @@ process::ExitCode check_web_config(const core::Config& wanted) {
   return problems.empty() ? process::ExitCode::kClean : process::ExitCode::kUsage;
 }
 
-process::ExitCode check_command(const core::Config& config, bool json) {
+process::ExitCode check_command(const core::Config& config, bool json, bool offline) {
   const process::StopSignals stop;
   process::LoopWaiter waiter(stop.fd(), [] {});
-  const auto report = postgres::run_checks(config, waiter);
+  auto report = offline ? postgres::CheckReport{} : postgres::run_checks(config, waiter);
+  check_host(config, report);
+  if (!offline && !report.stopped_by) check_other_sessions(config, waiter, report);
   if (json) {
     print_json(report);
   } else {
@@ -87,14 +90,18 @@ process::ExitCode check_command(const core::Config& config, bool json) {
 
 class CheckCommand final : public Command {
  public:
-  void add_options(CLI::App& app) override { app.add_flag("--json", json_, "One JSON document on stdout"); }
+  void add_options(CLI::App& app) override {
+    app.add_flag("--json", json_, "One JSON document on stdout");
+    app.add_flag("--offline", offline_, "The configuration and this host alone; no server is asked");
+  }
   [[nodiscard]] process::ExitCode run(const Invocation& invocation) override {
     const auto code = check_web_config(invocation.config);
-    return code == process::ExitCode::kClean ? check_command(invocation.config, json_) : code;
+    return code == process::ExitCode::kClean ? check_command(invocation.config, json_, offline_) : code;
   }
 
  private:
   bool json_ = false;
+  bool offline_ = false;
 };
 
 }  // namespace

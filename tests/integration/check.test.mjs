@@ -53,7 +53,7 @@ describe('rights', () => {
     const report = await check(cluster, { user: 'locked', password: 's3cret' });
     assert.equal(report.code, OPERATOR);
     expectLine(report, 'reachable', 'fail');
-    assert.deepEqual(report.names, ['reachable']);
+    assert.deepEqual(report.names, ['reachable', 'findings_file', 'http_listen']);
   });
 
   test('nobody listens: exit code 4', async () => {
