@@ -1,6 +1,5 @@
 // From the commit of a duplicate to a message: the real writers, Postgres, dupwatch, Prometheus, Alertmanager and a webhook.
 import assert from 'node:assert/strict';
-import fs from 'node:fs';
 import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { build, groupsYaml, rulesOf } from '../../alerts/generate.mjs';
@@ -9,7 +8,6 @@ import { daemonFor, EVENTS, full, insertEvents, race, serverWithSchema } from '.
 import { freePort } from '../postgres/cluster.mjs';
 import { exampleFor, Prometheus, receiver, slotExporter, startAlertmanager, until } from './monitoring.mjs';
 
-const shipped = (name) => fs.readFileSync(new URL(`../../alerts/${name}`, import.meta.url), 'utf8');
 
 /** A rule file with some thresholds changed. */
 function changedRules(file, changes) {

@@ -145,10 +145,18 @@ class Cluster {
     const deadline = Date.now() + timeoutMs;
     while (!this.ready()) {
       if (child.exitCode !== null || child.signalCode !== null || Date.now() > deadline) {
+        // Another test's server was faster. Nobody knows this one's port before its first start.
+        if (!this.started && /Address already in use/.test(this.log())) {
+          fs.rmSync(this.logFile);
+          this.port = await freePort();
+          this.configure({});
+          return this.start(timeoutMs);
+        }
         throw new Error(`Postgres ${this.major} did not start:\n${this.log().slice(-4000)}`);
       }
       await sleep(20);
     }
+    this.started = true;
   }
 
   // The eighth line of postmaster.pid is the server's own word on its state.
