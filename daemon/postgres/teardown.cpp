@@ -83,6 +83,8 @@ std::string drop_tables(const core::Config& config) {
       schemas.push_back(table.schema);
     }
   }
+  // Of the quarantine's trigger, which went with its table.
+  sql += "DROP FUNCTION IF EXISTS dupwatch.quarantine_check();\n";
   for (const auto schema : schemas) {
     sql += do_block(fmt::format(
         "  IF EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = {} AND"

@@ -36,6 +36,8 @@ class BaselineScan {
     std::string snapshot;
     /// The runs table can be read, so open runs are found without reading the log.
     bool runs_table = false;
+    /// Rows went unseen: new ones of runs that the runs table does not list are judged too.
+    bool unlisted = false;
     bool commit_time = false;
     bool xmin = false;
     core::Engine ulid_engine = core::Engine::kV4;

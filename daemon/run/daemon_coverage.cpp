@@ -185,6 +185,9 @@ void Daemon::begin_scan(core::Baseline scope, std::string snapshot, ScanFor purp
   if (purpose == ScanFor::kPoll) task.connection = config_.connection;
   // The rows of ended runs are not replayed: after the first start only open runs matter.
   task.scope = scope == core::Baseline::kNone ? core::Baseline::kActive : scope;
+  task.unlisted = std::ranges::any_of(coverage_.open_gaps(), [](const core::CoverageGap& gap) {
+    return gap.reason != core::GapReason::kFirstStart && gap.reason != core::GapReason::kUnknownPast;
+  });
   task.snapshot = std::move(snapshot);
   scan_began_ = process::steady_now();
   baseline_ = std::make_unique<BaselineScan>(config_, std::move(task), wake_);

@@ -29,6 +29,7 @@ const isNotRun = ({ mark }) => mark.startsWith('not-run: ');
 const marked = (block) => isNotRun(block) || block.mark in ELSEWHERE;
 // Options that inline code names and no block uses, each with the reason.
 const NOT_USED = {
+  '--offline': 'the guide has a server; tests/integration/check_surroundings.test.mjs',
   '--web.config.file': 'the same file as http.web_config_file; tests/integration/web_tls.test.mjs',
   '--neutralise': 'the engine of the scene is 4.1.1; tests/integration/quarantine_noop.test.mjs',
 };
