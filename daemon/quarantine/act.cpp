@@ -147,6 +147,14 @@ Expected<ActOutcome> without_finding(const core::Config& config, const table::Ta
   return end(sql, waiter, false, std::move(outcome));
 }
 
+std::vector<quarantine::LogRow> rows_of(const table::JudgedRun& story) {
+  std::vector<quarantine::LogRow> rows;
+  for (const auto& event : story.events()) {
+    rows.push_back({.id = event.id, .type = event.type, .correlation_id = event.correlation_id});
+  }
+  return rows;
+}
+
 /// The commit is a round trip of its own: as long as it is not sent, an act whose client dies is undone.
 Expected<ActOutcome> keep_row(const core::Config& config, const table::TableFacts& table,
                               const Ground& ground, const core::Finding& finding, const ActRequest& request,
@@ -268,6 +276,9 @@ Expected<ActOutcome> quarantine_row(const core::Config& config, const table::Tab
   if (why) {
     return end(sql, waiter, false, refused(*why, event_id));
   }
+  if (quarantine::canonical_is_misplaced(*finding, rows_of(ground.story), config.profile)) {
+    return end(sql, waiter, false, refused(core::QuarantineRefusal::kRule, event_id));
+  }
   if (request.automatic) {
     if (auto limit = over_limit(config.quarantine, ground.limits, event_id)) {
       return end(sql, waiter, false, std::move(*limit));
@@ -294,10 +305,7 @@ Expected<ActOutcome> quarantine_for_migration(const core::Config& config, const 
   Ground ground{.story = table::JudgedRun(config, run_id, table.ulid_engine), .columns = {}};
   ActRequest request{.run_id = run_id, .finding_id = {}, .event_id = event_id, .dry_run = dry_run};
   if (auto error = begin_act(ground, config, table, request, sql, waiter)) return std::move(*error);
-  std::vector<quarantine::LogRow> rows;
-  for (const auto& event : ground.story.events()) {
-    rows.push_back({.id = event.id, .type = event.type, .correlation_id = event.correlation_id});
-  }
+  const auto rows = rows_of(ground.story);
   if (std::ranges::find(rows, event_id, &quarantine::LogRow::id) == rows.end()) {
     return end(sql, waiter, false, {.kind = Kind::kUnknown, .event_id = event_id});
   }

@@ -87,6 +87,23 @@ std::optional<Refusal> noop_refusal(const core::Finding& finding, bool slot_numb
   return std::nullopt;
 }
 
+bool canonical_is_misplaced(const core::Finding& finding, std::span<const LogRow> run,
+                            const core::Profile& profile) noexcept {
+  const auto opens = [&](std::string_view type) {
+    const auto known = std::ranges::find(profile.types, type, &core::EventType::name);
+    return known != profile.types.end() && known->opens;
+  };
+  const auto canonical = std::ranges::find(run, finding.canonical.id, &LogRow::id);
+  if (canonical == run.end() || !canonical->correlation_id || opens(canonical->type)) return false;
+  bool begins_later = false;
+  for (const auto& row : run) {
+    if (row.correlation_id != canonical->correlation_id || !opens(row.type)) continue;
+    if (row.id < canonical->id) return false;
+    begins_later = true;
+  }
+  return begins_later;
+}
+
 std::optional<Refusal> migration_refusal(std::span<const LogRow> run, std::string_view id,
                                          bool slot_numbered) noexcept {
   if (slot_numbered) return Refusal::kSlotNumbered;

@@ -6,6 +6,7 @@
 
 #include "daemon/core/engine.hpp"
 #include "daemon/core/finding.hpp"
+#include "daemon/core/profile.hpp"
 #include "daemon/core/quarantine_stats.hpp"
 
 /// Which row may be taken out of the log. Pure; the act checks the table once more, under its lock.
@@ -29,6 +30,10 @@ struct LogRow {
   std::string_view type;
   std::optional<std::string_view> correlation_id;
 };
+/// The row that would stay, the finding's canonical one, sorts before the row that begins its entity (a clock
+/// that was wrong): replay fails on it, whatever else is taken out. `run` holds all rows of the run.
+[[nodiscard]] bool canonical_is_misplaced(const core::Finding& finding, std::span<const LogRow> run,
+                                          const core::Profile& profile) noexcept;
 /// Whether a person may clear row `id` out of the way of the migrations, be it fatal or not and whether or
 /// not the run goes on: nullopt when they would delete a row of its identity or fail on it, and a row of that
 /// identity sorts before this one. `run` holds all rows of the run, `id` among them.

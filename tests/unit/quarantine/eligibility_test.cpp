@@ -49,6 +49,29 @@ TEST(Eligibility, OfAllCasesOnlyThoseThatWereMeasuredToHeal) {
   EXPECT_EQ(allowed, expected);
 }
 
+// Measured with two equal outcomes of which the first sorts before the step's own rows: without the second
+// the run dies of the first.
+TEST(Eligibility, NotWhileTheRowThatWouldStaySortsBeforeItsBeginning) {
+  const auto profile = core::workflow_devkit_profile();
+  auto finding = finding_of(core::rule_case(Rule::kSecondTerminal, Shape::kSameType));
+  finding.canonical.id = "wevt_2";
+  finding.duplicate.id = "wevt_5";
+  const auto judged = [&](std::string_view first_created,
+                          std::optional<std::string_view> of_step = "step_a") {
+    const std::vector<LogRow> run = {{first_created, "step_created", of_step},
+                                     {"wevt_2", "step_completed", "step_a"},
+                                     {"wevt_4", "step_started", "step_a"},
+                                     {"wevt_5", "step_completed", "step_a"}};
+    return canonical_is_misplaced(finding, run, profile);
+  };
+  EXPECT_TRUE(judged("wevt_3"));
+  EXPECT_FALSE(judged("wevt_1"));
+  EXPECT_FALSE(judged("wevt_3", "step_b")) << "of another step";
+  EXPECT_FALSE(judged("wevt_3", std::nullopt)) << "a lost row says nothing";
+  finding.canonical.id = "wevt_9";
+  EXPECT_FALSE(judged("wevt_3")) << "not in the log";
+}
+
 TEST(Eligibility, ASeverityOfTheUsersOpensNoOtherCase) {
   for (const auto& rule_case : core::rule_cases()) {
     auto finding = finding_of(rule_case);
