@@ -210,6 +210,7 @@ void Daemon::tick_coverage(core::Instant now) {
   if (noted_revision_ != coverage_.revision()) {
     noted_revision_ = coverage_.revision();
     book_.note_gaps(coverage_.open_gaps());
+    next_publish_ = now;  // readiness and status speak of it at once
   }
   // While the slot is being given up the state still says streaming; only the next slot's own scan covers
   // what is committed from here on.

@@ -46,10 +46,13 @@ for (const plugin of ['wal2json', 'pgoutput']) {
       load: { reconnect: true },
       async inject({ daemon, gate, load }) {
         // The position is on the server's disk since the checkpoint; what is confirmed after it dies with the server.
-        // The server also writes it when the slot's oldest transaction moves on, so this may take several.
+        // The server also writes it with the first confirmation after a checkpoint, for the slot's oldest transaction has moved
+        // on, and now and then by itself: this may take several.
         let [was, is] = [0, 0];
         for (let tries = 0; tries < 5 && is >= was; tries += 1) {
           await cluster.query('CHECKPOINT');
+          await load.more(5);
+          await daemon.caughtUp();
           await load.more(15);
           await daemon.caughtUp();
           was = await confirmed(cluster);
