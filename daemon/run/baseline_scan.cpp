@@ -119,7 +119,8 @@ std::optional<Error> BaselineScan::scan_open_runs(Connection& sql, postgres::Wai
   // A row of a run that the engine does not list is rare, and then mostly new.
   const auto places = postgres::can_read_places(sql, config_.profile, waiter);
   if (const auto* error = std::get_if<Error>(&places)) return *error;
-  if (task_.unlisted && std::get<bool>(places)) query += " UNION " + postgres::unlisted_runs_query(config_.profile);
+  if (task_.unlisted && std::get<bool>(places))
+    query += " UNION " + postgres::unlisted_runs_query(config_.profile);
   // 100 runs of the engine's 25,000 events at most, some 100 bytes a row in a log: a batch stays below 250 MB
   // in the worst case, and in the usual one (a few dozen events a run) below 1 MB.
   constexpr int kRunsPerQuery = 100;
