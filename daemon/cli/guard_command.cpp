@@ -43,9 +43,10 @@ using postgres::kAnswerTimeout;
 using Action = GuardOptions::Action;
 
 struct Advice {
-  /// "useful", or the slug of why not.
+  /// "useful", or the slug of why not: for the answer in JSON.
   std::string_view reason;
   std::string sentence;
+  bool useful = false;
 };
 
 /// Whether the guard may stand on this table. What is dangerous comes before what is merely unnecessary.
@@ -74,7 +75,9 @@ Advice advice(const core::Profile& profile, const GuardFacts& ground) {
                                      ground.isolation)};
   }
   if (ground.on_other_table) return {"other_table", "the guard of this schema stands on another table"};
-  return {"useful", "nothing else keeps a second creation event out of this table"};
+  return {.reason = "useful",
+          .sentence = "nothing else keeps a second creation event out of this table",
+          .useful = true};
 }
 
 std::string_view scope_name(const std::optional<GuardScope>& scope) {
@@ -154,7 +157,7 @@ process::ExitCode install(const core::Config& config, const GuardOptions& option
                           const std::optional<GuardState>& before, Connection& sql,
                           postgres::Waiter& waiter) {
   const auto scope = options.lifecycle ? GuardScope::kLifecycle : GuardScope::kCreated;
-  if (found.reason != "useful") return told(options, "refused", found, before, false);
+  if (!found.useful) return told(options, "refused", found, before, false);
   if (before && before->enabled && before->scope == scope) {
     return told(options, "already_done", found, before, true);
   }
@@ -170,9 +173,8 @@ process::ExitCode install(const core::Config& config, const GuardOptions& option
 
 process::ExitCode status(const GuardOptions& options, const Advice& found,
                          const std::optional<GuardState>& state) {
-  const bool useful = found.reason == "useful";
   if (!state) return told(options, "absent", found, state, true);
-  if (!useful) {
+  if (!found.useful) {
     const Advice remove{found.reason, found.sentence + "; remove it: dupwatch guard remove"};
     return told(options, "present", remove, state, false);
   }

@@ -146,7 +146,9 @@ bool Daemon::may_be_poison(const Error& error) const {
 
 namespace {
 
-const char* poison_remedy(const Error& error) {
+std::string poison_remedy(const Error& error) {
+  // Of the error table, for the row that no memory can be had for.
+  if (error.sqlstate.empty()) return error.remedy;
   // Rows are decoded as the catalogue was when they were written.
   if (error.sqlstate == "42704") {
     return "none needed: the publication was missing when these rows were written, and it is back";
@@ -177,8 +179,8 @@ Daemon::Recovery Daemon::step_over_poison(const Error& error) {
   pending_gap_ = core::GapReason::kPoisonRow;
   coverage_.open(core::GapReason::kPoisonRow, from, to, process::wall_now());
   log_.error(
-      "the output plugin fails at one place of the WAL again and again: it was stepped over, and a scan "
-      "looks for what was there",
+      "one place of the WAL can't be delivered, time after time: it was stepped over, and a scan looks for "
+      "what was there",
       {{"event", "coverage_gap"},
        {"gap", "poison_row"},
        {"sqlstate", error.sqlstate},
