@@ -20,6 +20,8 @@ constexpr std::size_t kScrapesWaitingMax = 256;
 constexpr std::chrono::milliseconds kScrapeAgeMax{50};
 constexpr std::size_t kPagesWaitingMax = 128;
 constexpr std::size_t kPasswordsWaitingMax = 16;
+// A client gives up after ten seconds or so: whoever waited for long is asked to come again instead.
+constexpr std::chrono::seconds kPasswordWaitMax{2};
 constexpr std::size_t kReloadsWaitingMax = 4;
 
 [[nodiscard]] Response busy() {
@@ -109,7 +111,11 @@ void Dispatcher::handle(const std::shared_ptr<Connection>& connection, RequestHe
     admit(job);
     return;
   }
-  const bool taken = passwords_.submit([this, job] {
+  const bool taken = passwords_.submit([this, job, until = StatusStore::Clock::now() + kPasswordWaitMax] {
+    if (StatusStore::Clock::now() > until) {
+      boost::asio::post(io_, [this, job] { answer(*job, busy()); });
+      return;
+    }
     const bool right = job->access->gate->check(job->head.authorization);
     boost::asio::post(io_, [this, job, right] {
       job->known = right;
