@@ -67,8 +67,9 @@ void check_table(CheckContext& context) {
       return;
     }
   }
-  context.table = std::move(*found);
-  const auto& table = *context.table;
+  // No table is one of the faults above.
+  if (!*found) return;
+  const auto& table = context.table.emplace(std::move(**found));
   context.add("table", Verdict::kPass,
               profile.qualified_name() + (table.partitioned() ? " is partitioned" : " exists"));
   const auto missing = table.missing_columns();

@@ -47,21 +47,10 @@ std::string message_of(const pg_result& result, Stage stage) {
 }  // namespace
 
 std::optional<Error> result_error(const pg_result& result, Stage stage) {
-  switch (PQresultStatus(&result)) {
-    case PGRES_EMPTY_QUERY:
-    case PGRES_COMMAND_OK:
-    case PGRES_TUPLES_OK:
-    case PGRES_SINGLE_TUPLE:
-    case PGRES_COPY_OUT:
-    case PGRES_COPY_IN:
-    case PGRES_COPY_BOTH:
-    case PGRES_PIPELINE_SYNC:
-    case PGRES_NONFATAL_ERROR:
-      return std::nullopt;
-    case PGRES_BAD_RESPONSE:
-    case PGRES_FATAL_ERROR:
-    case PGRES_PIPELINE_ABORTED:
-      break;
+  const auto status = PQresultStatus(&result);
+  // Not a switch: each libpq has kinds of success that the one before does not have (17: PGRES_TUPLES_CHUNK).
+  if (status != PGRES_BAD_RESPONSE && status != PGRES_FATAL_ERROR && status != PGRES_PIPELINE_ABORTED) {
+    return std::nullopt;
   }
   return classify(stage, field(result, PG_DIAG_SQLSTATE), message_of(result, stage));
 }
