@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
 import { binary } from '../integration/daemon.mjs';
+import { systemBinaries, systemMajor } from '../postgres/binaries.mjs';
 
 const first = (program, args) => execFileSync(program, args, { encoding: 'utf8' }).split('\n')[0].trim();
 
@@ -15,8 +16,8 @@ export function machine() {
     memory_gib: Math.round(os.totalmem() / 2 ** 30),
     system: release.PRETTY_NAME?.replaceAll('"', ''),
     kernel: os.release(),
-    postgres: first('/usr/lib/postgresql/15/bin/postgres', ['--version']),
-    wal2json: packageVersion('postgresql-15-wal2json'),
+    postgres: first(`${systemBinaries}/postgres`, ['--version']),
+    wal2json: packageVersion(`postgresql-${systemMajor}-wal2json`),
     node: process.version,
     dupwatch: first(binary(), ['--version']),
     load: fs.readFileSync('/proc/loadavg', 'utf8').split(' ')[0],

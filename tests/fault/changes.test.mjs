@@ -9,14 +9,15 @@ import { createCluster } from '../postgres/cluster.mjs';
 import { installSchema } from '../writers/install_schema.mjs';
 import { compare, describe as words, latestFindings } from '../integration/ground_truth.mjs';
 import { daemonFor, EVENTS, eventId, full, insertEvents, runSetup } from '../integration/scene.mjs';
+import { majors, systemMajor } from '../postgres/binaries.mjs';
 import { CHANGES, draws } from './changes.mjs';
 
 const SEED = Number(process.env.DUPWATCH_SEED ?? 1);
 // The short suite runs beside others on a small machine.
 const TOLD_MS = full ? 12_000 : 30_000;
 const RECOVERED_MS = 90_000;
-const MAJORS = full ? [15, 16, 17, 18] : [15];
-const COMBINATIONS = MAJORS.flatMap((major) => (major === 15 ? ['wal2json', 'pgoutput'] : ['pgoutput']).map((plugin) => ({ major, plugin })))
+const MAJORS = full ? majors : [systemMajor];
+const COMBINATIONS = MAJORS.flatMap((major) => (major === systemMajor ? ['wal2json', 'pgoutput'] : ['pgoutput']).map((plugin) => ({ major, plugin })))
   .filter(({ major, plugin }) => (process.env.DUPWATCH_MAJOR ?? String(major)) === String(major) && (process.env.DUPWATCH_PLUGIN ?? plugin) === plugin);
 const COUNT = Number(process.env.DUPWATCH_CHANGES ?? (full ? 100 : 15));
 

@@ -76,7 +76,7 @@ test('the secrets show up nowhere, and the roles are enough', async (t) => {
   for (const plugin of full ? ['pgoutput', 'wal2json'] : ['pgoutput']) {
     const dsn = `postgresql://dupwatch:\${DUPWATCH_PASSWORD}@127.0.0.1:${cluster.port}/${cluster.database}`;
     const env = { DUPWATCH_PASSWORD: SECRET };
-    const daemon = await daemonFor(t, { ...bare(cluster), major: plugin === 'pgoutput' ? 16 : 15 }, { slot: { plugin: 'wal2json', name: `dupwatch_${plugin}` }, connection: { dsn } });
+    const daemon = await daemonFor(t, bare(cluster), { slot: { plugin: 'wal2json', name: `dupwatch_${plugin}` }, connection: { dsn } });
     daemon.cluster = cluster;
     daemon.configure({ ...daemon.config, slot: { ...daemon.config.slot, plugin } });
     const setup = await runCommand(['setup', '--print-sql', '--config', daemon.configFile], { env });

@@ -4,6 +4,7 @@ import { spawn } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { systemBinaries, systemMajor } from '../postgres/binaries.mjs';
 import { createCluster, freePort } from '../postgres/cluster.mjs';
 import { installSchema } from '../writers/install_schema.mjs';
 import { Daemon } from './daemon.mjs';
@@ -104,7 +105,7 @@ cases('table and slot', {}, [
     async prepare(cluster, t) {
       // By a stranger: a second dupwatch would stand by.
       await cluster.query("SELECT pg_create_logical_replication_slot('dupwatch', 'wal2json')");
-      const other = spawn('/usr/lib/postgresql/15/bin/pg_recvlogical', ['-d', cluster.dsn(), '-S', 'dupwatch', '--start', '-f', '-'], { stdio: 'ignore' });
+      const other = spawn(`${systemBinaries}/pg_recvlogical`, ['-d', cluster.dsn(), '-S', 'dupwatch', '--start', '-f', '-'], { stdio: 'ignore' });
       t.after(async () => {
         other.kill();
         for (let tries = 0; tries < 100 && (await slots(cluster)).some((slot) => slot.active); tries += 1) await new Promise((r) => { setTimeout(r, 50); });
@@ -172,7 +173,7 @@ describe('pooler', () => {
 
 describe('configuration', () => {
   const refuse = async (t, text, words, env = {}) => {
-    const fake = { dsn: () => 'host=127.0.0.1', major: 15 };
+    const fake = { dsn: () => 'host=127.0.0.1', major: systemMajor };
     const daemon = new Daemon(fake);
     t.after(() => daemon.destroy());
     fs.writeFileSync(daemon.configFile, text);

@@ -5,6 +5,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { systemMajor } from '../postgres/binaries.mjs';
 import { lsn } from '../postgres/client.mjs';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
@@ -81,7 +82,7 @@ export class Daemon {
     this.configFile = path.join(this.dir, 'dupwatch.yaml');
     this.configure(merge({
       connection: { dsn: cluster.dsn(), backoff_max: '1s' },
-      slot: { name: 'dupwatch', plugin: cluster.major === 15 ? 'wal2json' : 'pgoutput' },
+      slot: { name: 'dupwatch', plugin: cluster.major === systemMajor ? 'wal2json' : 'pgoutput' },
       findings: { file: this.findingsFile, log_rate_max: 0 },
       http: { listen: '127.0.0.1:0' },
       log: { format: 'logfmt', level: 'debug' },

@@ -6,6 +6,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { systemMajor } from '../postgres/binaries.mjs';
 import { identifier, literal } from '../postgres/client.mjs';
 import { createCluster } from '../postgres/cluster.mjs';
 import { SETUP, TABLES, bigRows, smallWorkload } from '../differential/workload.mjs';
@@ -64,7 +65,7 @@ async function run(statements) {
 }
 
 before(async () => {
-  cluster = await createCluster({ major: 15 });
+  cluster = await createCluster();
   client = await cluster.client();
   await run(SETUP);
   const names = TABLES.map(([schema, name]) => `${identifier(schema)}.${identifier(name)}`).join(', ');
@@ -83,7 +84,7 @@ async function record(name, told, over = {}) {
   if (!process.env.UPDATE_GOLDEN) return;
   const file = (ending) => path.join(root, 'tests', 'golden', ending);
   const [{ version }] = (await client.query("SELECT current_setting('server_version') AS version")).rows;
-  const wal2json = spawnSync('dpkg-query', ['-W', '-f', '${Version}', 'postgresql-15-wal2json'], { encoding: 'utf8' }).stdout;
+  const wal2json = spawnSync('dpkg-query', ['-W', '-f', '${Version}', `postgresql-${systemMajor}-wal2json`], { encoding: 'utf8' }).stdout;
   for (const plugin of PLUGINS) {
     const header = `# Recorded by tests/integration/differential.test.mjs with UPDATE_GOLDEN=1.\n# Server ${version}, ${plugin} ${{ wal2json, pgoutput: version }[plugin]}\n`;
     fs.writeFileSync(file(`${name}.${plugin}.stream`), header + (await peek(plugin, over[plugin])));

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { systemBinaries } from '../postgres/binaries.mjs';
 import { assertTruth, daemonFor, insertEvents, serverWithSchema, slots } from './scene.mjs';
 import { writeWal } from './wal.mjs';
 
@@ -93,7 +94,7 @@ test('a slot of somebody else is never dropped', async (t) => {
     await holder.query('BEGIN');
     await holder.query(`SELECT pg_logical_emit_message(true, 'held', 'x')`);
     // Its reader is a stranger; behind another dupwatch this one would stand by.
-    other = spawn('/usr/lib/postgresql/15/bin/pg_recvlogical', ['-d', cluster.dsn(), '-S', 'dupwatch', '--start', '-f', '-'], { stdio: 'ignore' });
+    other = spawn(`${systemBinaries}/pg_recvlogical`, ['-d', cluster.dsn(), '-S', 'dupwatch', '--start', '-f', '-'], { stdio: 'ignore' });
     await daemon.until('a reader of the slot', async () => (await slots(cluster))[0].active);
     rounds = 0;
     await writeWal(cluster, { until: async () => { rounds += 1; return rounds === 4; } });

@@ -1,13 +1,11 @@
 // A compact tour on every server major and plugin: rows from before, the stream, a stop, rows from meanwhile, drop.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { majors, systemMajor } from '../postgres/binaries.mjs';
 import { runCommand } from './daemon.mjs';
 import { assertTruth, daemonFor, full, race, serverWithSchema, slots } from './scene.mjs';
 
-const TOUR = [
-  { major: 15, plugin: 'wal2json' }, { major: 15, plugin: 'pgoutput' },
-  { major: 16, plugin: 'pgoutput' }, { major: 17, plugin: 'pgoutput' }, { major: 18, plugin: 'pgoutput' },
-];
+const TOUR = [{ major: systemMajor, plugin: 'wal2json' }, ...majors.map((major) => ({ major, plugin: 'pgoutput' }))];
 const RUNS = full ? 30 : 12;
 const AT_LEAST = full ? 20 : 8;
 

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
+import { systemMajor } from '../postgres/binaries.mjs';
 import { ask, basic } from './request.mjs';
 import { daemonFor, serverWithSchema } from './scene.mjs';
 
@@ -67,7 +68,7 @@ test('every path but the probes asks for the user and the password', { timeout: 
 });
 
 test('a configuration with half a login or with TLS does not start', { timeout: 60_000 }, async (t) => {
-  const cluster = { dsn: () => 'host=127.0.0.1', major: 15 };
+  const cluster = { dsn: () => 'host=127.0.0.1', major: systemMajor };
   for (const [extra, words] of [
     [{ basic_auth: { user: USER } }, /http\.basic_auth: found a user without a password/],
     [{ basic_auth: { user: USER, password_file: '/nonexistent' } }, /password_file: found "\/nonexistent" \(No such file or directory\)/],

@@ -6,7 +6,19 @@ import { fileURLToPath } from 'node:url';
 
 const here = path.dirname(fileURLToPath(import.meta.url));
 
-/** The majors that tests can start. Only 15 has wal2json: it comes from Debian, the others from npm. */
+/** The major that the system's own packages bring, the only one with wal2json. */
+export const systemMajor = (() => {
+  const table = (text, separator) => text.split('\n').filter((line) => line && !line.startsWith('#')).map((line) => line.split(separator));
+  const system = Object.fromEntries(table(fs.readFileSync('/etc/os-release', 'utf8'), '=').map(([key, value]) => [key, value.replaceAll('"', '')]));
+  const row = table(fs.readFileSync(path.join(here, '../releases'), 'utf8'), ' ').find(([id, version]) => id === system.ID && version === system.VERSION_ID);
+  if (!row) throw new Error(`${system.PRETTY_NAME} is none of the systems that tests/releases names`);
+  return Number(row[2]);
+})();
+
+/** The folder of the system's own server programs and clients. */
+export const systemBinaries = `/usr/lib/postgresql/${systemMajor}/bin`;
+
+/** The majors that tests can start; all but the system's own come from npm. */
 export const majors = [15, 16, 17, 18];
 
 /**
@@ -42,10 +54,9 @@ function hydrateLinks(root) {
  * the checkout (a checkout below /root, say).
  */
 export function binaries(major, scratch, owner) {
-  if (major === 15) {
-    const folder = '/usr/lib/postgresql/15/bin';
-    if (!fs.existsSync(path.join(folder, 'postgres'))) throw new Error(`no Postgres 15 in ${folder}: run ./test or ./quickstart once`);
-    return folder;
+  if (major === systemMajor) {
+    if (!fs.existsSync(path.join(systemBinaries, 'postgres'))) throw new Error(`no Postgres ${major} in ${systemBinaries}: run ./test or ./quickstart once`);
+    return systemBinaries;
   }
   const root = path.join(here, '../../node_modules', `postgres-${major}`);
   if (!fs.existsSync(root)) throw new Error(`no Postgres ${major}: run npm ci --ignore-scripts --workspace=dupwatch-postgres-majors`);

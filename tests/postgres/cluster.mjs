@@ -7,7 +7,7 @@ import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { account, binaries } from './binaries.mjs';
+import { account, binaries, systemMajor } from './binaries.mjs';
 import { connect, identifier } from './client.mjs';
 
 const SIGNAL_OF_MODE = { smart: 'SIGTERM', fast: 'SIGINT', immediate: 'SIGQUIT' };
@@ -60,7 +60,7 @@ export async function freePort() {
 
 /**
  * Creates a cluster and starts it.
- * Options: major (15), settings (postgresql.conf, over the defaults), hba (pg_hba.conf lines, in place of the
+ * Options: major (the system's own), settings (postgresql.conf, over the defaults), hba (pg_hba.conf lines, in place of the
  * defaults), files ({name: content}, written into the data folder before the start: certificates, keys),
  * database ("app"), start (true).
  */
@@ -84,7 +84,7 @@ function alive(pid) {
 }
 
 class Cluster {
-  constructor({ major = 15, settings = {}, hba = DEFAULT_HBA, files = {}, database = 'app' }) {
+  constructor({ major = systemMajor, settings = {}, hba = DEFAULT_HBA, files = {}, database = 'app' }) {
     Object.assign(this, { major, settings, hba, files, database });
     this.owner = account();
     this.dir = fs.mkdtempSync(path.join(os.tmpdir(), 'dupwatch-pg-'));

@@ -71,9 +71,9 @@ async function conclude(cluster, daemon) {
 async function demonstrate() {
   const resources = [];
   try {
-    const cluster = await createCluster({ major: 15 });
+    const cluster = await createCluster();
     resources.unshift(() => cluster.destroy());
-    say(`Postgres 15 (private) on ${cluster.dsn()}`);
+    say(`Postgres ${cluster.major} (private) on ${cluster.dsn()}`);
     await installSchema(WORLD, cluster.uri());
     say(`schema of @workflow/world-postgres ${WORLD} installed`);
     const daemon = await prepareDaemon(cluster);
