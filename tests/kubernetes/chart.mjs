@@ -1,33 +1,31 @@
-// Renders the chart with render/main.go: Helm itself can't be had here.
-import { spawnSync } from 'node:child_process';
+// Renders the chart with helm.
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { kubernetes } from './objects.mjs';
+import { kubernetes, parseAll } from './objects.mjs';
+import { output } from './tools.mjs';
 
 export const folder = path.join(kubernetes, 'helm/dupwatch');
-let program;
+const withNotes = new Map();
 
-function build() {
-  const scratch = fs.mkdtempSync(path.join(os.tmpdir(), 'dupwatch-render-'));
-  process.on('exit', () => fs.rmSync(scratch, { recursive: true, force: true }));
-  const made = spawnSync('go', ['build', '-o', path.join(scratch, 'render'), '.'], {
-    cwd: fileURLToPath(new URL('render/', import.meta.url)), encoding: 'utf8',
-    // Debian's packages and nothing else: no module is asked for.
-    env: { ...process.env, GO111MODULE: 'off', GOPATH: '/usr/share/gocode', GOFLAGS: '', GOCACHE: path.join(scratch, 'cache') },
-  });
-  if (made.status !== 0) throw new Error(`render/main.go does not build: ${made.error ?? made.stderr}`);
-  return path.join(scratch, 'render');
+/** A copy whose notes are a document of their own: `helm template` renders them and does not show them. */
+function copyOf(chart) {
+  if (withNotes.has(chart)) return withNotes.get(chart);
+  const copy = fs.mkdtempSync(path.join(os.tmpdir(), 'dupwatch-chart-'));
+  process.on('exit', () => fs.rmSync(copy, { recursive: true, force: true }));
+  fs.cpSync(chart, copy, { recursive: true });
+  fs.renameSync(path.join(copy, 'templates/NOTES.txt'), path.join(copy, 'notes'));
+  fs.writeFileSync(path.join(copy, 'templates/notes.yaml'), 'notes: {{ tpl (.Files.Get "notes") . | toJson }}\n');
+  withNotes.set(chart, copy);
+  return copy;
 }
 
-/** {objects, notes, templates: file -> objects}; throws with the chart's words where it refuses. */
+/** {objects, notes}; throws with the words of helm or of the chart where they refuse. */
 export function render(values = {}, { release = 'dupwatch', namespace = 'dupwatch', chart = folder } = {}) {
-  program ??= build();
-  const ended = spawnSync(program, [chart], { encoding: 'utf8', input: JSON.stringify({ release, namespace, values }) });
-  if (ended.status !== 0) throw new Error(ended.stderr);
-  const { documents, notes } = JSON.parse(ended.stdout);
-  return { objects: documents.map(({ object }) => object), notes, templates: [...new Set(documents.map(({ template }) => template))] };
+  const text = output('helm', ['template', release, copyOf(chart), '--namespace', namespace, '--values', '-'], { input: JSON.stringify(values) });
+  const documents = parseAll(text);
+  const [{ notes }] = documents.filter((document) => 'notes' in document);
+  return { objects: documents.filter((document) => !('notes' in document)), notes };
 }
 
 export const DSN = 'host=postgres dbname=app user=dupwatch';

@@ -1,25 +1,19 @@
 // The chart: what it renders by default is the plain manifests, every other way of it is made of valid objects, its values are
-// those of its schema and README, and a mistake is refused. Rendered by render/main.go; Helm itself was not run.
-import Ajv from 'ajv';
+// those of its schema and README, and a mistake is refused. All of it by helm itself, without a cluster.
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
+import os from 'node:os';
 import path from 'node:path';
 import test from 'node:test';
 import { settings } from '../../alerts/thresholds.mjs';
 import { DSN, folder, ofKind, render, withDsn } from './chart.mjs';
 import { faults, objectsOf, parse, root, selects, softSpots } from './objects.mjs';
+import { output, run } from './tools.mjs';
 
 const read = (name) => fs.readFileSync(path.join(folder, name), 'utf8');
 const values = parse(read('values.yaml'));
 const schema = JSON.parse(read('values.schema.json'));
-const takes = new Ajv({ allErrors: true, allowUnionTypes: true, strict: false }).compile(schema);
-
-/** As helm does before it renders: the schema first. */
-function install(given, options) {
-  if (!takes(given)) throw new Error(JSON.stringify(takes.errors));
-  return render(given, options);
-}
-
 const MONITORED = { podMonitor: { enabled: true }, prometheusRule: { enabled: true }, dashboards: { enabled: true } };
 const peer = [{ podSelector: { matchLabels: { 'cnpg.io/cluster': 'app' } } }];
 const VARIANTS = {
@@ -46,7 +40,7 @@ const VARIANTS = {
 };
 
 test('every way of it renders objects that the servers take', () => {
-  const objects = Object.entries(VARIANTS).flatMap(([name, given]) => install(given).objects.map((object) => ({ name, object })));
+  const objects = Object.entries(VARIANTS).flatMap(([name, given]) => render(given).objects.map((object) => ({ name, object })));
   assert.ok(objects.length > 60, `${objects.length} objects`);
   assert.deepEqual(faults(objects.map(({ object }) => object)), []);
 });
@@ -62,18 +56,18 @@ test('with the monitoring switched on it renders the plain manifests and the rul
     delete copy.spec?.template?.metadata.annotations;
     return copy;
   };
-  const rendered = new Map(install(withDsn(MONITORED)).objects.filter(({ kind }) => kind !== 'Pod').map((object) => [key(object), stripped(object)]));
+  const rendered = new Map(render(withDsn(MONITORED)).objects.filter(({ kind }) => kind !== 'Pod').map((object) => [key(object), stripped(object)]));
   assert.deepEqual([...rendered.keys()].sort(), [...known, ...rules].map(key).sort());
   for (const object of [...known, ...rules]) assert.deepEqual(rendered.get(key(object)), stripped(object), key(object));
 });
 
 test('by default neither the Prometheus operator nor Grafana is needed', () => {
-  assert.deepEqual(install(withDsn()).objects.map(({ kind }) => kind).sort(), ['ConfigMap', 'Deployment', 'NetworkPolicy', 'Pod', 'ServiceAccount']);
+  assert.deepEqual(render(withDsn()).objects.map(({ kind }) => kind).sort(), ['ConfigMap', 'Deployment', 'NetworkPolicy', 'Pod', 'ServiceAccount']);
 });
 
 test('selectors fit the Pods of the Deployment, and not that of helm test', () => {
   for (const [name, given] of Object.entries(VARIANTS)) {
-    const { objects } = install(given, { release: 'prod' });
+    const { objects } = render(given, { release: 'prod' });
     const { metadata: { labels }, spec } = ofKind(objects, 'Deployment').spec.template;
     const test = ofKind(objects, 'Pod');
     for (const object of objects) {
@@ -97,7 +91,7 @@ test('selectors fit the Pods of the Deployment, and not that of helm test', () =
 });
 
 test('the port is one in the configuration, the container, the probes and the network policy', () => {
-  const { objects, notes } = install(VARIANTS.everything);
+  const { objects, notes } = render(VARIANTS.everything);
   const [container] = ofKind(objects, 'Deployment').spec.template.spec.containers;
   assert.equal(container.ports[0].containerPort, 9999);
   assert.equal(parse(ofKind(objects, 'ConfigMap').data['dupwatch.yaml']).http.listen, ':9999');
@@ -110,7 +104,7 @@ test('the port is one in the configuration, the container, the probes and the ne
 });
 
 test('of several replicas none waits for another: readiness is life, no startup probe, a new one before an old one goes', () => {
-  const { objects, notes } = install(VARIANTS.several);
+  const { objects, notes } = render(VARIANTS.several);
   const { strategy, replicas, template: { spec } } = ofKind(objects, 'Deployment').spec;
   const [container] = spec.containers;
   assert.equal(replicas, 2);
@@ -120,25 +114,25 @@ test('of several replicas none waits for another: readiness is life, no startup 
   assert.ok(spec.affinity.podAntiAffinity);
   assert.equal(ofKind(objects, 'PodDisruptionBudget').spec.maxUnavailable, 1);
   assert.doesNotMatch(notes, /WARNING/);
-  assert.match(install(VARIANTS.open).notes, /WARNING: config\.findings\.table/);
-  assert.equal(ofKind(install(withDsn()).objects, 'PodDisruptionBudget'), undefined);
+  assert.match(render(VARIANTS.open).notes, /WARNING: config\.findings\.table/);
+  assert.equal(ofKind(render(withDsn()).objects, 'PodDisruptionBudget'), undefined);
 });
 
 test('a changed configuration makes new Pods, an unchanged one does not', () => {
-  const checksum = (given) => ofKind(install(given).objects, 'Deployment').spec.template.metadata.annotations['checksum/config'];
+  const checksum = (given) => ofKind(render(given).objects, 'Deployment').spec.template.metadata.annotations['checksum/config'];
   assert.equal(checksum(withDsn()), checksum(withDsn({ podMonitor: { enabled: true } })));
   assert.notEqual(checksum(withDsn()), checksum(withDsn({ config: { engine: 'v4' } })));
 });
 
 test('the metrics are closed when nobody may ask for them, and open when the policy is off', () => {
-  const closed = ofKind(install(VARIANTS.closed).objects, 'NetworkPolicy').spec;
+  const closed = ofKind(render(VARIANTS.closed).objects, 'NetworkPolicy').spec;
   assert.equal(closed.ingress, undefined);
   assert.deepEqual(closed.policyTypes, ['Ingress', 'Egress']);
-  assert.equal(ofKind(install(VARIANTS.open).objects, 'NetworkPolicy'), undefined);
+  assert.equal(ofKind(render(VARIANTS.open).objects, 'NetworkPolicy'), undefined);
 });
 
 test('a login is asked for by dupwatch and given by Prometheus, from one Secret', () => {
-  const { objects } = install(VARIANTS.login);
+  const { objects } = render(VARIANTS.login);
   const { basic_auth: auth } = parse(ofKind(objects, 'ConfigMap').data['dupwatch.yaml']).http;
   const { spec } = ofKind(objects, 'Deployment').spec.template;
   assert.equal(auth.user, '${DUPWATCH_HTTP_USER}');
@@ -150,12 +144,41 @@ test('a login is asked for by dupwatch and given by Prometheus, from one Secret'
 });
 
 test('a mistake in the values is refused', () => {
-  assert.throws(() => install({}), /config\.connection\.dsn is empty/);
+  assert.throws(() => render({}), /config\.connection\.dsn is empty/);
   for (const given of [
     withDsn({ replica: 2 }), withDsn({ replicas: '2' }), withDsn({ replicas: 0 }), withDsn({ port: 80 }), withDsn({ image: { digest: 'sha256:1' } }),
     withDsn({ config: { http: { listen: ':1' } } }), withDsn({ config: { conection: {} } }), withDsn({ podMonitor: { interval: '15' } }),
     withDsn({ networkPolicy: { metricsFrom: 'monitoring' } }), withDsn({ database: { secret: 'x' } }), withDsn({ image: { pullPolicy: 'Sometimes' } }),
-  ]) assert.throws(() => install(given), (error) => error.message.startsWith('[{'), JSON.stringify(given));
+  ]) assert.throws(() => render(given), /values don't meet the specifications of the schema/, JSON.stringify(given));
+});
+
+test('helm lint has nothing to say', () => {
+  for (const [name, given] of Object.entries(VARIANTS)) {
+    const said = output('helm', ['lint', '--strict', '--with-subcharts', folder, '--values', '-'], { input: JSON.stringify(given) });
+    assert.deepEqual(said.split('\n').filter((line) => /^\[/.test(line)), ['[INFO] Chart.yaml: icon is recommended'], name);
+  }
+  assert.notEqual(run('helm', ['lint', '--strict', folder, '--set', 'replicas=0']).status, 0);
+});
+
+test('the archive of helm package has what the chart has, and renders the same', (t) => {
+  const made = fs.mkdtempSync(path.join(os.tmpdir(), 'dupwatch-chart-'));
+  t.after(() => fs.rmSync(made, { recursive: true }));
+  output('helm', ['package', folder, '--destination', made]);
+  const { version } = parse(read('Chart.yaml'));
+  assert.deepEqual(fs.readdirSync(made), [`dupwatch-${version}.tgz`]);
+  const archive = path.join(made, `dupwatch-${version}.tgz`);
+  const list = spawnSync('tar', ['-tzf', archive], { encoding: 'utf8' }).stdout.split('\n').filter(Boolean);
+  const here = fs.readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile())
+    .map((entry) => path.join('dupwatch', path.relative(folder, entry.parentPath ?? entry.path), entry.name));
+  assert.deepEqual(list.sort(), here.sort());
+  const rendered = (chart) => output('helm', ['template', 'dupwatch', chart, '--values', '-'], { input: JSON.stringify(VARIANTS.everything) });
+  assert.equal(rendered(archive), rendered(folder));
+});
+
+test('an older Kubernetes than the chart is for is refused', () => {
+  const on = (version) => run('helm', ['template', 'dupwatch', folder, '--kube-version', version, '--set', `config.connection.dsn=${DSN}`]);
+  assert.match(on('1.24.0').stderr, /requires kubeVersion: >=1\.25/);
+  for (const version of ['1.25.0', '1.31.0', '1.34.2-gke.100']) assert.equal(on(version).status, 0, version);
 });
 
 test('a template that breaks is refused, not half rendered', (t) => {
@@ -177,7 +200,6 @@ const leaves = (object, at = []) => Object.entries(object).flatMap(([key, value]
   ? leaves(value, [...at, key]) : [[...at, key].join('.')]));
 
 test('values.yaml, its schema and the README name the same values', () => {
-  assert.ok(takes(values), JSON.stringify(takes.errors));
   const inSchema = (properties) => Object.fromEntries(Object.entries(properties).map(([key, { properties: below, additionalProperties }]) => [key, below && additionalProperties === false ? inSchema(below) : 1]));
   const { global, config, ...rest } = inSchema(schema.properties);
   const { config: ownConfig, ...own } = values;
@@ -196,6 +218,6 @@ test('chart, program and image have one version', () => {
   const [, version] = /project\(dupwatch VERSION ([\d.]+)/.exec(fs.readFileSync(path.join(root, 'CMakeLists.txt'), 'utf8'));
   assert.equal(chart.appVersion, version);
   assert.equal(chart.version, version);
-  assert.equal(ofKind(install(withDsn()).objects, 'Deployment').spec.template.spec.containers[0].image, `registry.example/dupwatch:${version}`);
+  assert.equal(ofKind(render(withDsn()).objects, 'Deployment').spec.template.spec.containers[0].image, `registry.example/dupwatch:${version}`);
   assert.ok(DSN);
 });

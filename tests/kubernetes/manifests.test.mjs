@@ -1,11 +1,13 @@
 // The plain manifests, the sidecar and the CloudNativePG example: each object by its schema, all of them fitting together and
-// to the alerts, and what is made of other files in step with those. No cluster was at hand; kubectl was not run.
+// to the alerts, and what is made of other files in step with those. kubectl merges what it merges without a cluster.
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
+import os from 'node:os';
 import path from 'node:path';
 import test from 'node:test';
 import { settings } from '../../alerts/thresholds.mjs';
-import { faults, kubernetes, objectsOf, parse, root, selects, softSpots } from './objects.mjs';
+import { faults, kubernetes, objectsOf, parse, parseAll, root, selects, softSpots } from './objects.mjs';
+import { output } from './tools.mjs';
 
 const plain = fs.readdirSync(path.join(kubernetes, 'plain')).map((name) => `plain/${name}`);
 const all = Object.fromEntries([...plain, 'secret.example.yaml', 'sidecar-podmonitor.yaml', 'cloudnativepg.yaml'].map((file) => [file, objectsOf(file)]));
@@ -14,21 +16,13 @@ const find = (kind, file = 'plain/dupwatch.yaml') => all[file].find((object) => 
 const deployment = find('Deployment');
 const pod = deployment.spec.template;
 
-/** The patch over a Deployment as the API server merges it: maps key by key, lists of named things by name. */
-function merge(base, patch) {
-  if (Array.isArray(base) && Array.isArray(patch) && patch.every((item) => item?.name)) {
-    const names = new Set(patch.map(({ name }) => name));
-    return [...base.filter(({ name }) => !names.has(name)), ...patch.map((item) => merge(base.find(({ name }) => name === item.name) ?? {}, item))];
-  }
-  if (!base || !patch || typeof base !== 'object' || typeof patch !== 'object' || Array.isArray(patch)) return patch;
-  return Object.fromEntries([...new Set([...Object.keys(base), ...Object.keys(patch)])].map((key) => [key, key in patch ? merge(base[key], patch[key]) : base[key]]));
-}
-
 const WORKERS = {
   apiVersion: 'apps/v1', kind: 'Deployment', metadata: { name: 'workers' },
   spec: { replicas: 3, selector: { matchLabels: { app: 'workers' } }, template: { metadata: { labels: { app: 'workers' } }, spec: { initContainers: [{ name: 'migrate', image: 'app' }], containers: [{ name: 'app', image: 'app' }] } } },
 };
-const patched = merge(WORKERS, objectsOf('sidecar-patch.yaml')[0]);
+// As the API server merges it: with the same library.
+const patched = JSON.parse(output('kubectl', ['patch', '--local', '--filename', '-', '--patch-file', path.join(kubernetes, 'sidecar-patch.yaml'), '--output', 'json'],
+  { input: JSON.stringify(WORKERS) }));
 const sidecar = patched.spec.template.spec.initContainers.find(({ name }) => name === 'dupwatch');
 
 test('every object is one that Kubernetes, the Prometheus operator or CloudNativePG takes', () => {
@@ -70,6 +64,27 @@ test('the dashboards are those of dashboards/, and small enough for kubectl appl
     // kubectl apply keeps the object as JSON in an annotation; all annotations together may have 256 KiB.
     assert.ok(JSON.stringify(map).length < 200_000, `${JSON.stringify(map).length} bytes`);
   }
+});
+
+test('kustomize makes of them what they are, and the overlay of the README changes what it says', (t) => {
+  const key = ({ kind, metadata }) => `${kind} ${metadata.name}`;
+  const made = parseAll(output('kubectl', ['kustomize', kubernetes]));
+  const known = new Map(plain.flatMap((file) => all[file]).map((object) => [key(object), object]));
+  assert.deepEqual(made.map(key).sort(), [...known.keys()].sort());
+  for (const object of made) assert.deepEqual(object, known.get(key(object)), key(object));
+
+  const scratch = fs.mkdtempSync(path.join(os.tmpdir(), 'dupwatch-kustomize-'));
+  t.after(() => fs.rmSync(scratch, { recursive: true }));
+  fs.cpSync(kubernetes, path.join(scratch, 'dupwatch/config/kubernetes'), { recursive: true });
+  fs.mkdirSync(path.join(scratch, 'overlay'));
+  const [, overlay] = /```yaml\n(apiVersion: kustomize[^]*?)```/.exec(fs.readFileSync(path.join(kubernetes, 'README.md'), 'utf8').replace(/^ {3}/gm, ''));
+  fs.writeFileSync(path.join(scratch, 'overlay/kustomization.yaml'), overlay);
+  const changed = parseAll(output('kubectl', ['kustomize', path.join(scratch, 'overlay')]));
+  assert.deepEqual(faults(changed), []);
+  assert.ok(changed.every(({ metadata }) => metadata.namespace === 'workflows'));
+  const one = (kind) => changed.find((object) => object.kind === kind);
+  assert.equal(one('Deployment').spec.template.spec.containers[0].image, 'registry.internal/dupwatch:0.1.0-1');
+  assert.equal(parse(one('ConfigMap').data['dupwatch.yaml']).connection.dsn, 'host=app-rw.databases dbname=app user=dupwatch sslmode=verify-full sslrootcert=system');
 });
 
 test('selectors fit the labels of the Pod, and only of it', () => {
@@ -116,7 +131,8 @@ test('one Pod, replaced and never doubled; a sidecar that Kubernetes keeps and t
   assert.deepEqual(deployment.spec.strategy, { type: 'Recreate' });
   assert.equal(sidecar.restartPolicy, 'Always');
   assert.equal(sidecar.readinessProbe, undefined);
-  assert.deepEqual(patched.spec.template.spec.initContainers.map(({ name }) => name), ['migrate', 'dupwatch']);
+  // Before those that are there: what they write is seen too.
+  assert.deepEqual(patched.spec.template.spec.initContainers.map(({ name }) => name), ['dupwatch', 'migrate']);
 });
 
 test('no root, no capability, nothing writable, no token, memory above that of the index', () => {

@@ -71,6 +71,9 @@ export const objectsOf = (file) => yaml.loadAll(fs.readFileSync(path.join(kubern
 
 export const parse = (text) => yaml.load(text);
 
+/** The documents of a YAML text; a key that stands twice is refused. */
+export const parseAll = (text) => yaml.loadAll(text).filter(Boolean);
+
 /** Whether a selector's matchLabels fit. */
 export const selects = ({ matchLabels }, labels = {}) => Object.keys(matchLabels).length > 0 && Object.entries(matchLabels).every(([key, value]) => labels[key] === value);
 

@@ -117,7 +117,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 - name: database
   secret:
     secretName: {{ .Values.database.existingSecret }}
-    defaultMode: 0440
+    defaultMode: 288 # 0440; with this number YAML 1.2 and 1.1 agree
     items:
       - key: {{ .Values.database.serviceFileKey }}
         path: pg_service.conf
@@ -126,7 +126,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 - name: ca
   secret:
     secretName: {{ . }}
-    defaultMode: 0440
+    defaultMode: 288 # 0440; with this number YAML 1.2 and 1.1 agree
     items:
       - key: {{ $.Values.database.caKey }}
         path: ca.crt
@@ -135,7 +135,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 - name: http-auth
   secret:
     secretName: {{ . }}
-    defaultMode: 0440
+    defaultMode: 288 # 0440; with this number YAML 1.2 and 1.1 agree
     items:
       - key: password
         path: password
