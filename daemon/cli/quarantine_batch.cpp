@@ -180,14 +180,15 @@ class Actor {
 
   Expected<quarantine::ActOutcome> attempt_once(const BatchRow& row) {
     if (auto error = connect()) return std::move(*error);
-    auto outcome =
-        options_.before_migration
-            ? quarantine::quarantine_for_migration(config_, *table_, row.run_id, row.event_id,
-                                                   options_.dry_run, *sql_, patient_)
-            : quarantine::quarantine_row(
-                  config_, *table_,
-                  {.run_id = row.run_id, .finding_id = row.finding_id, .dry_run = options_.dry_run}, *sql_,
-                  patient_);
+    auto outcome = options_.before_migration
+                       ? quarantine::quarantine_for_migration(config_, *table_, row.run_id, row.event_id,
+                                                              options_.dry_run, *sql_, patient_)
+                       : quarantine::quarantine_row(config_, *table_,
+                                                    {.run_id = row.run_id,
+                                                     .finding_id = row.finding_id,
+                                                     .dry_run = options_.dry_run,
+                                                     .partial = options_.partial},
+                                                    *sql_, patient_);
     const auto* done = std::get_if<quarantine::ActOutcome>(&outcome);
     return done != nullptr && done->kind == quarantine::ActOutcome::Kind::kUnknown ? whereabouts(row)
                                                                                    : std::move(outcome);

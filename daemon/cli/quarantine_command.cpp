@@ -92,7 +92,8 @@ process::ExitCode apply(const core::Config& config, const QuarantineOptions& opt
       .run_id = options.run_id,
       .finding_id = options.finding_id,
       .dry_run = options.dry_run,
-      .write = options.neutralise.empty() ? quarantine::Write::kMove : quarantine::Write::kNoop};
+      .write = options.neutralise.empty() ? quarantine::Write::kMove : quarantine::Write::kNoop,
+      .partial = options.partial};
   auto outcome =
       quarantine::quarantine_row(config, std::get<table::TableFacts>(looked), request, sql, waiter);
   if (auto* error = std::get_if<Error>(&outcome)) {
@@ -259,6 +260,7 @@ class QuarantineCommand final : public Command {
                     "noop: leave the row in its place with that type, in a run with slot numbers")
         ->check(CLI::IsMember({"noop"}))
         ->needs(finding);
+    apply.add_flag("--partial", options_.partial, "Also where the run stays fatal without the row");
   }
 
   QuarantineOptions options_;

@@ -22,6 +22,8 @@ struct QuarantineOptions {
   std::string entry{};
   /// "noop" or empty.
   std::string neutralise{};
+  /// Also where the run stays fatal without the row.
+  bool partial = false;
   /// apply: a file of findings, "-" = standard input; empty = one finding.
   std::string from_audit{};
   /// apply --from-audit: the rows in the way of the engine's unique index instead of the fatal ones.

@@ -49,5 +49,7 @@ inline constexpr std::array<std::string_view, 3> kDeduplicatedTypes = {"step_cre
                                                                        "wait_created"};
 /// Migration 0014 adds this type to the index and deletes nothing: it fails on duplicates.
 inline constexpr std::string_view kAttributeType = "attr_set";
+/// Fills a slot and says nothing.
+inline constexpr std::string_view kNoopType = "noop";
 
 }  // namespace dupwatch::core

@@ -65,6 +65,10 @@ std::optional<std::int64_t> Finding::commit_gap_micros() const noexcept {
   return duplicate.commit_time->micros - canonical.commit_time->micros;
 }
 
+bool is_beyond_repair(const Finding& finding) noexcept {
+  return finding.rule == Rule::kLifecycleAfterClose && finding.type == "wait_created";
+}
+
 std::string finding_id_text(std::uint64_t id) {
   return fmt::format("{:016x}", id);
 }

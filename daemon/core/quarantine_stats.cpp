@@ -38,6 +38,8 @@ std::string_view to_string(QuarantineRefusal refusal) noexcept {
       return "circuit_open";
     case QuarantineRefusal::kUnverified:
       return "unverified";
+    case QuarantineRefusal::kStaysFatal:
+      return "stays_fatal";
     case QuarantineRefusal::kNotIndexed:
       return "not_indexed";
     case QuarantineRefusal::kNotSlotNumbered:

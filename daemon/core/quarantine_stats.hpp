@@ -24,13 +24,14 @@ enum class QuarantineRefusal : std::uint8_t {
   kRunLimit,      ///< quarantine.max_per_run
   kCircuitOpen,   ///< acts are stopped until a person allows them again
   kUnverified,    ///< the log does not show the finding although the row is there
+  kStaysFatal,    ///< the run would die of another row all the same
   // What only a person's command can meet: no series.
   kNotIndexed,       ///< the engine's unique index does not cover it
   kNotSlotNumbered,  ///< the run has no slot numbers: the row can be removed, which leaves nothing behind
   kEngine            ///< the engine, as configured, does not read noop
 };
 /// Of those that the daemon meets.
-inline constexpr std::size_t kQuarantineRefusals = 11;
+inline constexpr std::size_t kQuarantineRefusals = 12;
 /// A slug, e.g. "slot_numbered".
 [[nodiscard]] std::string_view to_string(QuarantineRefusal refusal) noexcept;
 

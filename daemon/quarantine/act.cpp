@@ -147,6 +147,23 @@ Expected<ActOutcome> without_finding(const core::Config& config, const table::Ta
   return end(sql, waiter, false, std::move(outcome));
 }
 
+std::optional<core::QuarantineRefusal> refusal_of(const table::JudgedRun& story, const core::Finding& finding,
+                                                  Write write, std::optional<core::Engine> engine) {
+  return write == Write::kNoop ? quarantine::noop_refusal(finding, story.slot_numbered(), engine)
+                               : quarantine::refusal(finding, story.slot_numbered());
+}
+
+/// Whether the run dies all the same: its log is judged without the row, and without all else that may go.
+bool stays_fatal(const table::JudgedRun& story, const core::Finding& finding, Write write,
+                 std::optional<core::Engine> engine) {
+  table::JudgedRun::RowIds rows{finding.duplicate.id};
+  for (const auto& other : story.findings()) {
+    if (!refusal_of(story, other, write, engine)) rows.insert(other.duplicate.id);
+  }
+  using Rewrite = table::JudgedRun::Rewrite;
+  return table::JudgedRun(story, rows, write == Write::kNoop ? Rewrite::kNoop : Rewrite::kRemoved).fails();
+}
+
 std::vector<quarantine::LogRow> rows_of(const table::JudgedRun& story) {
   std::vector<quarantine::LogRow> rows;
   for (const auto& event : story.events()) {
@@ -269,15 +286,14 @@ Expected<ActOutcome> quarantine_row(const core::Config& config, const table::Tab
     return without_finding(config, table, request, request.event_id, sql, waiter);
   }
   const auto& event_id = finding->duplicate.id;
-  const bool slots = ground.story.slot_numbered();
-  const auto why = request.write == Write::kNoop
-                       ? quarantine::noop_refusal(*finding, slots, config.rules.engine)
-                       : quarantine::refusal(*finding, slots);
-  if (why) {
+  if (const auto why = refusal_of(ground.story, *finding, request.write, config.rules.engine)) {
     return end(sql, waiter, false, refused(*why, event_id));
   }
   if (quarantine::canonical_is_misplaced(*finding, rows_of(ground.story), config.profile)) {
     return end(sql, waiter, false, refused(core::QuarantineRefusal::kRule, event_id));
+  }
+  if (!request.partial && stays_fatal(ground.story, *finding, request.write, config.rules.engine)) {
+    return end(sql, waiter, false, refused(core::QuarantineRefusal::kStaysFatal, event_id));
   }
   if (request.automatic) {
     if (auto limit = over_limit(config.quarantine, ground.limits, event_id)) {

@@ -52,6 +52,8 @@ struct ActRequest {
   /// Everything but the writing.
   bool dry_run = false;
   Write write = Write::kMove;
+  /// Also where the run stays fatal without the row.
+  bool partial = false;
   /// Not at a person's word: the limits of the configuration hold, and what a person put back stays.
   bool automatic = false;
 };

@@ -55,6 +55,9 @@ std::string_view explanation(Refusal refusal) noexcept {
       return "the circuit is open: see `dupwatch quarantine status`";
     case Refusal::kUnverified:
       return "the row is in the log, but the log does not show the finding";
+    case Refusal::kStaysFatal:
+      return "without it, and without all else that may go, another row is still fatal to the run: see "
+             "`dupwatch explain`";
     case Refusal::kNotIndexed:
       return "the engine's unique index does not cover this row: its migration neither deletes it nor fails "
              "on it";
@@ -82,7 +85,11 @@ std::optional<Refusal> noop_refusal(const core::Finding& finding, bool slot_numb
   if (!slot_numbered) return Refusal::kNotSlotNumbered;
   if (!engine || !core::reads_noop(*engine)) return Refusal::kEngine;
   if (finding.duplicate.id <= finding.canonical.id) return Refusal::kCanonical;
-  if (const auto refused = rule_refusal(finding)) return refused;
+  if (finding.severity != core::Severity::kFatal) return Refusal::kNotFatal;
+  const auto why = rule_refusal(finding);
+  // A row that is the first of its class is what such an engine does not skip.
+  if (why && why != Refusal::kCanonical) return why;
+  if (core::is_beyond_repair(finding)) return Refusal::kRule;
   if (finding.state == core::FindingState::kRunEnded) return Refusal::kRunEnded;
   return std::nullopt;
 }

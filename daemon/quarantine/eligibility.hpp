@@ -19,8 +19,8 @@ using Refusal = core::QuarantineRefusal;
 /// nullopt: the row at fault may be removed. `slot_numbered`: some id of the run is a slot number.
 [[nodiscard]] std::optional<Refusal> refusal(const core::Finding& finding, bool slot_numbered) noexcept;
 
-/// nullopt: the row at fault, fatal or not, may become a noop in its place. `engine`: of the configuration;
-/// the schema does not tell an engine that reads noop (5.0.0-beta.47) from one that fails on it (beta.41).
+/// nullopt: the row at fault may become a noop in its place. `engine`: of the configuration; the schema does
+/// not tell an engine that reads noop (5.0.0-beta.47) from one that fails on it (beta.41).
 [[nodiscard]] std::optional<Refusal> noop_refusal(const core::Finding& finding, bool slot_numbered,
                                                   std::optional<core::Engine> engine) noexcept;
 

@@ -156,8 +156,8 @@ std::string key_type(std::string_view run_type) {
 
 namespace {
 
-/// Of the row `e`: it is not the first of its identity, the run goes on (or the row is of `only_types`) and
-/// has no slot numbers, unless the row keeps its place.
+/// Of the row `e`: it is not the first of its identity (a noop: of its entity), the run goes on (or the row
+/// is of `only_types`) and has no slot numbers, unless the row keeps its place.
 std::string may_go(const core::Profile& profile, const std::string& type, Write write,
                    std::span<const std::string_view> only_types) {
   const auto table = quoted_table(profile);
@@ -167,9 +167,11 @@ std::string may_go(const core::Profile& profile, const std::string& type, Write 
   for (const auto& name : profile.identity_columns) {
     same += fmt::format(" AND {} IS NOT DISTINCT FROM {}", col("c", name), col("e", name));
   }
-  auto out = fmt::format("EXISTS (SELECT FROM {0} c WHERE {1} = $1::{2} AND {3} = {4}{5} AND {6} < {7})",
-                         table, col("c", run), type, col("c", profile.type_column),
-                         col("e", profile.type_column), same, byte_order("c", id), byte_order("e", id));
+  if (write != Write::kNoop) {
+    same += fmt::format(" AND {} = {}", col("c", profile.type_column), col("e", profile.type_column));
+  }
+  auto out = fmt::format("EXISTS (SELECT FROM {0} c WHERE {1} = $1::{2}{3} AND {4} < {5})", table,
+                         col("c", run), type, same, byte_order("c", id), byte_order("e", id));
   std::vector<std::string> ends;
   for (const auto& event : profile.types) {
     if (event.ends_run) ends.push_back(event.name);

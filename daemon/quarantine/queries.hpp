@@ -45,8 +45,9 @@ enum class Write : std::uint8_t {
 [[nodiscard]] std::string_view action_of(Write write) noexcept;
 
 /// Keeps the row of run $1 with id $2, and takes it out or makes it a noop. Nothing happens (no row) when the
-/// row is gone, when no row of its identity sorts before it any more, when the run has ended, or when it is
-/// kept already. $3 = finding id, $4 = rule, $5 = the finding as JSON, $6 = table, $7 = who asked
+/// row is gone, when no row of its identity (for a noop: of its entity) sorts before it any more, when the
+/// run has ended, or when it is kept already. $3 = finding id, $4 = rule, $5 = the finding as JSON, $6 =
+/// table, $7 = who asked
 /// ("operator", "daemon"). Returns the quarantine id, and whether the row was still what is kept: otherwise
 /// the act is to be rolled back. With `only_types` only a row of those is kept, and also one of a run that
 /// has ended.

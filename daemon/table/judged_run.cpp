@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <set>
 #include <utility>
 
 #include "daemon/process/clock.hpp"
@@ -37,21 +36,37 @@ void keep_worst(std::optional<core::Severity>& worst, core::Severity severity) n
 }  // namespace
 
 JudgedRun::JudgedRun(const core::Config& config, std::string run_id, core::Engine ulid_engine)
-    : config_(config), run_id_(std::move(run_id)), rules_(config.profile, config.rules, codec_) {
+    : config_(config),
+      run_id_(std::move(run_id)),
+      rules_(config.profile, config.rules, codec_),
+      ulid_engine_(ulid_engine) {
   rules_.set_ulid_engine(ulid_engine);
+}
+
+JudgedRun::JudgedRun(const JudgedRun& run, const RowIds& rows, Rewrite rewrite)
+    : JudgedRun(run.config_, run.run_id_, run.ulid_engine_) {
+  for (auto event : run.events_) {
+    if (rows.contains(event.id)) {
+      if (rewrite == Rewrite::kRemoved) continue;
+      event.type = core::kNoopType;
+    }
+    add(std::move(event));
+  }
+  judge();
 }
 
 void JudgedRun::add(const pg_result& result, int index) {
   const TableRow row(config_.profile, result, index);
   row.add_to(log_, config_.profile, codec_);
-  slots_.add(row.id());
   Event event{.id = std::string(row.id()),
               .type = std::string(row.type()),
               .correlation_id = std::nullopt,
               .xid = row.commit().xid,
               .time = row.commit().time};
   for (const auto& value : row.identity()) {
-    if (value.kind != decoder::Value::Kind::kText) continue;
+    const bool has_text = value.kind == decoder::Value::Kind::kText;
+    event.identity.push_back(has_text ? std::optional(std::string(value.text)) : std::nullopt);
+    if (!has_text) continue;
     if (event.correlation_id) *event.correlation_id += ' ';
     event.correlation_id = event.correlation_id.value_or("") + std::string(value.text);
   }
@@ -64,6 +79,19 @@ void JudgedRun::add(const pg_result& result, int index) {
     const auto millis = core::ulid_millis(codec_.pack(event.id));
     event.time.micros = static_cast<std::int64_t>(millis) * 1000;
   }
+  keep(std::move(event));
+}
+
+void JudgedRun::add(Event event) {
+  std::vector<std::optional<std::string_view>> columns = {run_id_, event.id, event.type};
+  columns.insert(columns.end(), event.identity.begin(), event.identity.end());
+  columns.resize(columns.size() + 2);  // neither xmin nor commit time
+  TableRow(config_.profile, columns).add_to(log_, config_.profile, codec_);
+  keep(std::move(event));
+}
+
+void JudgedRun::keep(Event event) {
+  slots_.add(event.id);
   events_.push_back(std::move(event));
 }
 
@@ -95,6 +123,12 @@ void JudgedRun::judge() {
       if (core::refuses_ulids(engine)) worst_[static_cast<std::size_t>(engine)] = core::Severity::kFatal;
     }
   }
+}
+
+bool JudgedRun::fails() const noexcept {
+  return std::ranges::any_of(findings_, [](const core::Finding& finding) {
+    return finding.severity == core::Severity::kFatal && finding.state == core::FindingState::kOpen;
+  });
 }
 
 std::vector<std::size_t> JudgedRun::findings_at(std::size_t event) const {

@@ -2,8 +2,9 @@
 
 #include <array>
 #include <cstdint>
-#include <map>
+#include <functional>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -30,11 +31,23 @@ class JudgedRun {
     /// Commit time where the server keeps it, else the column created_at, else the time in the id; 0 = not
     /// known.
     decoder::Timestamp time;
+    /// The identity columns, NULL as nullopt.
+    std::vector<std::optional<std::string>> identity{};
+  };
+  using RowIds = std::set<std::string, std::less<>>;
+  /// What is to become of rows.
+  enum class Rewrite : std::uint8_t {
+    kRemoved,
+    kNoop  ///< they keep their place, with a type that says nothing
   };
 
   JudgedRun(const core::Config& config, std::string run_id, core::Engine ulid_engine);
+  /// The run as it would be with these rows rewritten, judged.
+  JudgedRun(const JudgedRun& run, const RowIds& rows, Rewrite rewrite);
   /// A row of run_rows_query, in order.
   void add(const pg_result& result, int index);
+  /// The same from its values alone.
+  void add(Event event);
   /// All rows are there.
   void judge();
 
@@ -42,6 +55,8 @@ class JudgedRun {
   [[nodiscard]] const std::vector<Event>& events() const noexcept { return events_; }
   /// With the severity for the run's own engine generation.
   [[nodiscard]] const std::vector<core::Finding>& findings() const noexcept { return findings_; }
+  /// Something in the log is fatal to a run that goes on.
+  [[nodiscard]] bool fails() const noexcept;
   /// Findings whose row at fault is events()[index], as indices into findings().
   [[nodiscard]] std::vector<std::size_t> findings_at(std::size_t event) const;
   [[nodiscard]] core::Engine engine() const noexcept { return engine_; }
@@ -54,6 +69,8 @@ class JudgedRun {
   [[nodiscard]] std::vector<std::string> open_entities(std::string_view kind) const;
 
  private:
+  void keep(Event event);
+
   const core::Config& config_;
   std::string run_id_;
   core::TokenCodec codec_{process::random_seed()};
@@ -63,6 +80,7 @@ class JudgedRun {
   std::vector<Event> events_;
   std::vector<core::Finding> findings_;
   std::array<std::optional<core::Severity>, core::kEngines> worst_{};
+  core::Engine ulid_engine_;
   core::Engine engine_ = core::Engine::kV4;
 };
 

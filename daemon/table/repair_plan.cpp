@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <set>
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -13,16 +13,12 @@ namespace {
 
 using core::Rule;
 using core::Severity;
-
-/// The wait's only wait_created: core 4.2 replays a wait without it, 4.8.9 doesn't (measured).
-bool is_irreparable(const core::Finding& finding) {
-  return finding.rule == Rule::kLifecycleAfterClose && finding.type == "wait_created";
-}
+using RowIds = JudgedRun::RowIds;
 
 /// Rows whose removal heals a run with ULIDs, and that carry nothing another row does not (measured: deleting
 /// the row with the larger id lets the run complete).
 bool is_removable(const core::Finding& finding) {
-  if (finding.severity != Severity::kFatal || !finding.shape || is_irreparable(finding)) return false;
+  if (finding.severity != Severity::kFatal || !finding.shape || core::is_beyond_repair(finding)) return false;
   switch (core::rule_case(finding.rule, *finding.shape).removal) {
     case core::Removal::kHeals:
     case core::Removal::kByHand:
@@ -36,8 +32,7 @@ bool is_removable(const core::Finding& finding) {
 }
 
 /// Moves rows out of the log, keeping every column, in one transaction.
-void move_rows(RepairPlan& plan, const core::Profile& profile, const std::string& run_id,
-               const std::set<std::string>& ids) {
+void move_rows(RepairPlan& plan, const core::Profile& profile, const std::string& run_id, const RowIds& ids) {
   const auto table = postgres::qualified(profile.schema, profile.table);
   const auto where =
       fmt::format("{} = {} AND {} IN ({})", postgres::quote_identifier(profile.run_column),
@@ -85,6 +80,65 @@ void reset_run(RepairPlan& plan, const JudgedRun& story, const core::RunsTable& 
       "that no other process works on the run meanwhile.");
 }
 
+/// Closing rows that sort before the row that begins their entity (the clock of who wrote them was behind),
+/// where another of the same type sorts after it: without the first of the two the run replays (measured),
+/// without the second it dies.
+RowIds misplaced_closings(const JudgedRun& story, const core::Profile& profile) {
+  RowIds out;
+  const auto& events = story.events();  // in the order of their ids
+  for (auto first = events.begin(); first != events.end(); ++first) {
+    const auto type = profile.find_type(first->type);
+    if (!type || !profile.types[*type].closes || !first->correlation_id) continue;
+    const auto opens = [&](const JudgedRun::Event& event) {
+      const auto other = profile.find_type(event.type);
+      return other && profile.types[*other].opens && event.identity == first->identity;
+    };
+    if (std::any_of(events.begin(), first, opens)) continue;
+    const auto opening = std::find_if(first, events.end(), opens);
+    const bool again = std::any_of(opening, events.end(), [&](const JudgedRun::Event& event) {
+      return event.type == first->type && event.identity == first->identity;
+    });
+    if (again) out.insert(first->id);
+  }
+  return out;
+}
+
+/// Rows without which the log is judged to have nothing fatal in it, the run's failure left out; empty: no
+/// such rows are known.
+RowIds rows_whose_removal_heals(const JudgedRun& story, const core::Profile& profile,
+                                const RowIds& failures) {
+  auto rows = misplaced_closings(story, profile);
+  for (;;) {
+    auto gone = rows;
+    gone.insert(failures.begin(), failures.end());
+    const JudgedRun after(story, gone, JudgedRun::Rewrite::kRemoved);
+    const auto before = rows.size();
+    for (const auto& finding : after.findings()) {
+      if (is_removable(finding)) rows.insert(finding.duplicate.id);
+    }
+    if (rows.size() != before) continue;
+    return after.fails() ? RowIds{} : rows;
+  }
+}
+
+/// Where the engine reads one in any place, a noop keeps the slot.
+std::string noop_advice(const JudgedRun& story) {
+  if (!core::reads_noop(story.engine()) || !story.end_type().empty()) return {};
+  RowIds rows;
+  std::string findings;
+  for (const auto& finding : story.findings()) {
+    if (!is_removable(finding)) continue;
+    rows.insert(finding.duplicate.id);
+    findings += (findings.empty() ? "" : ", ") + core::finding_id_text(finding.id);
+  }
+  if (rows.empty() || JudgedRun(story, rows, JudgedRun::Rewrite::kNoop).fails()) return {};
+  return fmt::format(
+      "Judged again with a noop in the place of {}, the log has nothing fatal left; core 5.0.0-beta.55 "
+      "replays such a log, engines before 5.0.0-beta.47 fail on a noop. With `engine: v5` in the "
+      "configuration: `dupwatch quarantine apply RUN_ID FINDING --neutralise noop`, FINDING is {}.",
+      rows.size() == 1 ? "the row" : fmt::format("{} rows", rows.size()), findings);
+}
+
 std::string other_outcomes(const JudgedRun& story) {
   std::string ids;
   for (const auto& finding : story.findings()) {
@@ -97,6 +151,55 @@ std::string other_outcomes(const JudgedRun& story) {
   return ids;
 }
 
+/// What a person has to know or to decide, whatever is done.
+struct Decisions {
+  RowIds deliveries;
+  RowIds beyond_repair;
+  std::string outcomes;
+  bool hook_created = false;
+};
+
+Decisions decisions(const JudgedRun& story) {
+  Decisions out;
+  out.outcomes = other_outcomes(story);
+  for (const auto& finding : story.findings()) {
+    if (core::is_beyond_repair(finding)) out.beyond_repair.insert(finding.duplicate.id);
+    if (finding.rule == Rule::kDeliveryAfterDisposal) out.deliveries.insert(finding.duplicate.id);
+    out.hook_created = out.hook_created ||
+                       (finding.type == "hook_created" && finding.shape == core::Shape::kFirstAfterClose);
+  }
+  return out;
+}
+
+std::string listed(const RowIds& ids) {
+  return postgres::quoted_list(ids, [](const auto& id) { return id; });
+}
+
+void say_decisions(RepairPlan& plan, const Decisions& open) {
+  if (!open.outcomes.empty()) {
+    plan.sentences.push_back(
+        fmt::format("A step both completed and failed. Which outcome is right is not for a tool to say; "
+                    "removing the later row "
+                    "keeps the first: {}.",
+                    open.outcomes));
+  }
+  if (!open.deliveries.empty()) {
+    plan.sentences.push_back(fmt::format(
+        "Removing {} lets the run go on and loses the payload that was delivered.", listed(open.deliveries)));
+  }
+}
+
+/// On the removal of `rows`, with what its healing rests on.
+std::string removal_advice(const RowIds& rows, const core::Profile& profile) {
+  const bool one = rows.size() == 1;
+  return fmt::format(
+      "Move {} out of the log, as owner of the table. Judged again without {}, the log has "
+      "nothing fatal left; {}.",
+      one ? "this row" : fmt::format("these {} rows", rows.size()), one ? "it" : "them",
+      profile.slot_ids ? "cores 4.2.4 and 4.8.9 replay such a log"
+                       : "no engine was asked: these are the configured rules alone");
+}
+
 }  // namespace
 
 std::string printed(const RepairStatement& statement) {
@@ -105,21 +208,16 @@ std::string printed(const RepairStatement& statement) {
 
 RepairPlan repair_plan(const JudgedRun& story, const core::Profile& profile) {
   RepairPlan plan;
-  std::set<std::string> ids;
-  std::set<std::string> deliveries;
-  std::set<std::string> irreparable;
-  for (const auto& finding : story.findings()) {
-    if (is_irreparable(finding)) irreparable.insert(finding.duplicate.id);
-    if (is_removable(finding)) ids.insert(finding.duplicate.id);
-    if (finding.rule == Rule::kDeliveryAfterDisposal) deliveries.insert(finding.duplicate.id);
-  }
-  const auto outcomes = other_outcomes(story);
-  if (ids.empty() && outcomes.empty() && deliveries.empty() && irreparable.empty()) return plan;
+  const auto open = decisions(story);
+  const bool removable = std::ranges::any_of(story.findings(), is_removable);
+  if (!removable && open.outcomes.empty() && open.deliveries.empty() && open.beyond_repair.empty())
+    return plan;
   if (story.slot_numbered()) {
     plan.sentences.emplace_back(
         "Never delete a row of this run: its ids are slot numbers, and the engine refuses a log with a hole. "
         "Engines "
         "from 5.0.0-beta.42 on skip repeated events of a class: upgrade the workers.");
+    if (auto advice = noop_advice(story); !advice.empty()) plan.sentences.push_back(std::move(advice));
     return plan;
   }
   const auto end = story.end_type();
@@ -127,37 +225,35 @@ RepairPlan repair_plan(const JudgedRun& story, const core::Profile& profile) {
     plan.sentences.push_back(fmt::format("Nothing: the run has ended ({}) and is not replayed.", end));
     return plan;
   }
-  if (!irreparable.empty()) {
+  if (!open.beyond_repair.empty()) {
     plan.sentences.push_back(fmt::format(
         "{}: the only wait_created of its wait, after the wait_completed. Newer engines replay the wait "
         "neither with it nor without: start the run again.",
-        postgres::quoted_list(irreparable, [](const auto& id) { return id; })));
+        listed(open.beyond_repair)));
     return plan;
   }
-  if (!outcomes.empty()) {
-    plan.sentences.push_back(
-        fmt::format("A step both completed and failed. Which outcome is right is not for a tool to say; "
-                    "removing the later row "
-                    "keeps the first: {}.",
-                    outcomes));
-  }
-  if (!deliveries.empty()) {
-    plan.sentences.push_back(
-        fmt::format("Removing {} lets the run go on and loses the payload that was delivered.",
-                    postgres::quoted_list(deliveries, [](const auto& id) { return id; })));
-  }
-  if (ids.empty()) return plan;
-  plan.sentences.push_back(
-      fmt::format("Move {} out of the log, as owner of the table. Replay does without {}.",
-                  ids.size() == 1 ? "this row" : fmt::format("these {} rows", ids.size()),
-                  ids.size() == 1 ? "it" : "them"));
+  say_decisions(plan, open);
+  if (!removable) return plan;
   const bool failed = end == "run_failed" && profile.runs.has_value();
-  if (failed) {
-    for (const auto& event : story.events()) {
-      if (event.type == "run_failed") ids.insert(event.id);
-    }
+  RowIds failures;
+  for (const auto& event : story.events()) {
+    if (failed && event.type == "run_failed") failures.insert(event.id);
   }
-  move_rows(plan, profile, story.run_id(), ids);
+  auto rows = rows_whose_removal_heals(story, profile, failures);
+  if (rows.empty()) {
+    plan.sentences.emplace_back(
+        "No rows are known whose removal leaves nothing fatal in the log: there is no SQL for it.");
+    return plan;
+  }
+  plan.sentences.push_back(removal_advice(rows, profile));
+  if (open.hook_created) {
+    plan.sentences.emplace_back(
+        "A hook_created goes: where the workflow calls getConflict() on that hook, core 4.8.9 does not "
+        "replay "
+        "the log without it either.");
+  }
+  rows.insert(failures.begin(), failures.end());
+  move_rows(plan, profile, story.run_id(), rows);
   if (failed) reset_run(plan, story, *profile.runs);
   plan.sql.push_back({.text = "COMMIT"});
   return plan;

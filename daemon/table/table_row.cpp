@@ -26,6 +26,11 @@ TableRow::TableRow(const core::Profile& profile, const postgres::CopyFields& fie
   fill([&, column = std::size_t{0}]() mutable { return fields[column++]; });
 }
 
+TableRow::TableRow(const core::Profile& profile, std::span<const std::optional<std::string_view>> columns)
+    : identity_size_(profile.identity_columns.size()) {
+  fill([&, column = std::size_t{0}]() mutable { return columns[column++]; });
+}
+
 /// `next` gives the columns in their order.
 template <class Next>
 void TableRow::fill(Next next) {

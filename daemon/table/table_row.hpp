@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <optional>
 #include <span>
 #include <string_view>
 
@@ -20,6 +21,8 @@ class TableRow {
 
   TableRow(const core::Profile& profile, const pg_result& result, int row);
   TableRow(const core::Profile& profile, const postgres::CopyFields& fields);
+  /// Columns as a result has them.
+  TableRow(const core::Profile& profile, std::span<const std::optional<std::string_view>> columns);
 
   [[nodiscard]] std::string_view run_id() const noexcept { return run_id_; }
   [[nodiscard]] std::string_view id() const noexcept { return id_; }

@@ -209,6 +209,39 @@ test('of every shape of damage only fatal rows with a canonical row before them 
   }
 });
 
+test('a row stays where the run would die of another one all the same, unless it is asked for', async (t) => {
+  const cluster = await scene(t);
+  const log = (run, types) => insertEvents(cluster, types.map(([type, correlation], order) => ({ run, type, correlation, id: eventId(order) })));
+  const begin = [['run_created', null], ['run_started', null]];
+  const late = [['step_created', 'step_a'], ['step_started', 'step_a'], ['step_completed', 'step_a'], ['step_created', 'step_a'], ['step_created', 'step_b']];
+  // The payload of a hook that was disposed of is not for a tool to drop.
+  await log('wrun_delivered', [...begin, ...late, ['hook_created', 'hook_c'], ['hook_disposed', 'hook_c'], ['hook_received', 'hook_c']]);
+  // Two equal outcomes, the first before the step's own rows: replay dies of the first.
+  await log('wrun_skewed', [...begin, ['step_completed', 'step_a'], ['step_created', 'step_a'], ['step_started', 'step_a'], ['step_completed', 'step_a'], ['step_created', 'step_b']]);
+  // Two rows that may both go: none of them is what the other waits for.
+  await log('wrun_twice', [...begin, ...late, ['step_started', 'step_a']]);
+  const before = await wholeLog(cluster);
+  const { findings } = await audit(cluster);
+  const removable = (run) => findings.filter(({ run_id: of, rule, canonical, duplicate }) => of === run && rule !== 'delivery_after_disposal' && rule !== 'lifecycle_after_close' && canonical.id < duplicate.id);
+  for (const run of ['wrun_delivered', 'wrun_skewed']) {
+    const [finding] = removable(run);
+    const { code, answer } = await quarantine(cluster, ['apply', run, finding.finding_id, '--yes']);
+    assert.deepEqual([code, answer.result], [1, 'refused'], run);
+    assert.ok(['stays_fatal', 'rule'].includes(answer.reason), answer.reason);
+  }
+  const [delivered] = removable('wrun_delivered');
+  const { answer } = await quarantine(cluster, ['apply', 'wrun_delivered', delivered.finding_id, '--yes']);
+  assert.equal(answer.reason, 'stays_fatal');
+  assert.deepEqual(await wholeLog(cluster), before);
+  const asked = await quarantine(cluster, ['apply', 'wrun_delivered', delivered.finding_id, '--partial', '--yes']);
+  assert.deepEqual([asked.code, asked.answer.result], [0, 'done'], asked.stderr);
+  for (const finding of findings.filter(({ run_id: of }) => of === 'wrun_twice')) {
+    const { answer: one } = await quarantine(cluster, ['apply', 'wrun_twice', finding.finding_id, '--yes']);
+    assert.equal(one.result, 'done', `${finding.rule}: ${one.reason}`);
+  }
+  assert.deepEqual((await audit(cluster)).findings.filter(({ run_id: of }) => of === 'wrun_twice'), []);
+});
+
 test('locks, rights and races end in an error or a refusal, never in a wrong row', async (t) => {
   const cluster = await scene(t);
   const fatal = await fatalRun(cluster, 1);

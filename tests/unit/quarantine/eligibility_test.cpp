@@ -106,7 +106,12 @@ TEST(Eligibility, ANoopOnlyInARunWithSlotNumbersOfAnEngineThatIsSaidToReadIt) {
   }
   auto harmless = fatal();
   harmless.severity = Severity::kHarmless;
-  EXPECT_EQ(noop_refusal(harmless, true, Engine::kV5), std::nullopt);
+  EXPECT_EQ(noop_refusal(harmless, true, Engine::kV5), Refusal::kNotFatal);
+  // What such an engine does not skip, because nothing of its class came before.
+  auto late = finding_of(core::rule_case(Rule::kLifecycleAfterClose, Shape::kFirstAfterClose));
+  EXPECT_EQ(noop_refusal(late, true, Engine::kV5), std::nullopt);
+  late.type = "wait_created";
+  EXPECT_EQ(noop_refusal(late, true, Engine::kV5), Refusal::kRule) << "the wait is lost either way";
   auto first = fatal();
   first.duplicate.id = "wevt_1";
   EXPECT_EQ(noop_refusal(first, true, Engine::kV5), Refusal::kCanonical);
@@ -200,8 +205,9 @@ TEST(MigrationEligibility, NeverInARunWithSlotNumbersAndNeverARowThatIsNotThere)
 
 TEST(Eligibility, EveryRefusalHasASlugAndASentence) {
   std::vector<std::string_view> slugs;
-  for (const auto reason : {Refusal::kNotFatal, Refusal::kSlotNumbered, Refusal::kRunEnded, Refusal::kRule,
-                            Refusal::kOutcome, Refusal::kCanonical, Refusal::kNotIndexed}) {
+  for (const auto reason :
+       {Refusal::kNotFatal, Refusal::kSlotNumbered, Refusal::kRunEnded, Refusal::kRule, Refusal::kOutcome,
+        Refusal::kCanonical, Refusal::kStaysFatal, Refusal::kNotIndexed}) {
     EXPECT_FALSE(explanation(reason).empty());
     slugs.push_back(to_string(reason));
   }
