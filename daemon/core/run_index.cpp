@@ -161,6 +161,11 @@ void RunIndex::touch(Handle handle) {
   limit_open();
 }
 
+std::uint64_t RunIndex::rows_of(Handle handle) const noexcept {
+  const auto& run = runs_[handle];
+  return run.packed ? packed_rows({run.packed.get(), run.place}) : open_[run.place].log.rows();
+}
+
 std::optional<PackedView> RunIndex::peek(Handle handle, const EventRow& row) {
   const auto& run = runs_[handle];
   // What comes in a row is cheaper in an open log, and so is a long log.

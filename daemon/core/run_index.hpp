@@ -83,6 +83,8 @@ class RunIndex {
   /// Its read-back is not in. Pending runs are never evicted.
   [[nodiscard]] bool pending(Handle run) const noexcept { return runs_[run].pending; }
   [[nodiscard]] bool ended(Handle run) const noexcept { return runs_[run].ended; }
+  /// Of its log, open or packed.
+  [[nodiscard]] std::uint64_t rows_of(Handle run) const noexcept;
   [[nodiscard]] std::string run_id(Handle handle) const;
   [[nodiscard]] const TokenCodec& codec() const noexcept { return codec_; }
   /// The complete run that was not used for longest; kNone = there is none.

@@ -136,7 +136,10 @@ void Watch::add_streamed(const EventRow& row) {
     return;
   }
   if (index_.pending(handle)) return;  // judged when the read-back is in
-  if (!added.known) observe_order(handle, greatest, added.row);
+  if (!added.known) {
+    observe_order(handle, greatest, added.row);
+    observe_slots(handle);
+  }
   const bool all = rules_.judge_row(index_.log(handle), added.row, verdicts_);
   report_verdicts(handle, Origin::kStream);
   if (!all) owe(handle);
@@ -152,8 +155,37 @@ bool Watch::add_quietly(RunIndex::Handle run, const EventRow& row) {
   }
   if (!view || !rules_.is_quiet(row.type, view->seen, view->repeated)) return false;
   index_.append(run, *view);
+  if (profile_.slot_ids) {
+    // It sorts behind all rows of the run, which are of its scheme.
+    if (const auto slot = slot_of(row.id)) slot_holes_.note(row.run_id, index_.rows_of(run), *slot, now_);
+  }
   if (index_.over_bound()) index_.evict(now_);
   return true;
+}
+
+void Watch::observe_slots(RunIndex::Handle run) {
+  const auto& log = index_.log(run);
+  const bool counted = profile_.slot_ids && log.first_slot() != RunLog::kNone &&
+                       log.first_other() == RunLog::kNone && log.run_end() == RunLog::kNone;
+  if (!counted) return;
+  slot_holes_.note(index_.run_id(run), log.rows(), slot_of(log.row(log.greatest()).id), now_);
+}
+
+void Watch::slot_hole_seen(std::string_view run_id, const std::optional<SlotNumbers::Gap>& gap, Instant now) {
+  now_ = std::max(now_, now);
+  const bool told = slot_holes_.told(run_id);
+  slot_holes_.answered(run_id, gap.has_value(), now_);
+  if (gap) {
+    if (auto finding = rules_.describe_gap(*gap, run_id, false, Origin::kStream)) report(*std::move(finding));
+    return;
+  }
+  auto finding = reported_.find(finding_id(profile_.qualified_name(), Rule::kSlotGap, run_id, {}));
+  if (!told || !finding) return;
+  finding->table = profile_.qualified_name();
+  finding->state = FindingState::kGone;
+  finding->pending = Pending::kNone;
+  finding->origin = Origin::kRecheck;
+  report(*std::move(finding));
 }
 
 void Watch::observe_order(RunIndex::Handle run, std::uint32_t greatest_before, std::uint32_t row) {
@@ -274,6 +306,7 @@ void Watch::finish_judging() {
     index_.resume(done.run);
   } else {
     index_.complete(done.run);
+    observe_slots(done.run);
     --pending_runs_;
     if (done.last) confirm_.read_back_done(done.read_back);
   }
@@ -392,6 +425,8 @@ void Watch::rechecked(RunView view, Instant asked) {
   }
   auto missing = reported_.missing(view.run_id, present, settled);
   std::erase_if(missing, [&](const Finding& finding) {
+    // The stream looks after it: the round may not have seen it long enough to call it one.
+    if (finding.rule == Rule::kSlotGap && slot_holes_.told(view.run_id)) return true;
     return is_table_rule(finding.rule) ? !view.tables_read : !view.log_read;
   });
   // What the events show and is new is the stream's to tell.
@@ -454,6 +489,7 @@ void Watch::on_delete(const decoder::Row& /*row*/) {}
 void Watch::on_truncate(std::size_t /*table*/) {
   ++counters_.truncates;
   index_.clear_complete();
+  slot_holes_.clear();
   notice(Notice::Kind::kTruncated, profile_.qualified_name());
 }
 

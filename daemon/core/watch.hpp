@@ -18,6 +18,7 @@
 #include "daemon/core/reply_requests.hpp"
 #include "daemon/core/reported_findings.hpp"
 #include "daemon/core/run_index.hpp"
+#include "daemon/core/slot_holes.hpp"
 #include "daemon/core/stats.hpp"
 #include "daemon/core/witness.hpp"
 #include "decoder/decoder.hpp"
@@ -117,6 +118,12 @@ class Watch final : private decoder::ChangeSink {
   [[nodiscard]] Witness& witness() noexcept { return witness_; }
   [[nodiscard]] const Witness& witness() const noexcept { return witness_; }
 
+  /// Runs whose slots have a hole, as far as the stream shows; the table is asked about those that are due.
+  [[nodiscard]] SlotHoles& slot_holes() noexcept { return slot_holes_; }
+  [[nodiscard]] const SlotHoles& slot_holes() const noexcept { return slot_holes_; }
+  /// What the table said of a run that was due: the first hole, nullopt = there is none (any more).
+  void slot_hole_seen(std::string_view run_id, const std::optional<SlotNumbers::Gap>& gap, Instant now);
+
   /// A finding of the baseline scan, judged from a snapshot.
   void baseline_finding(Finding finding);
   /// Runs with open findings to look at again: rows may have been deleted.
@@ -192,6 +199,8 @@ class Watch final : private decoder::ChangeSink {
   void report(Finding finding);
   void tell(Finding finding);
   void acknowledge(Finding& finding) const;
+  /// The run has a new row.
+  void observe_slots(RunIndex::Handle run);
   void observe_order(RunIndex::Handle run, std::uint32_t greatest_before, std::uint32_t row);
   /// Most rows of a packed run change no finding, and then it stays packed. False: nothing was done.
   [[nodiscard]] bool add_quietly(RunIndex::Handle run, const EventRow& row);
@@ -215,6 +224,7 @@ class Watch final : private decoder::ChangeSink {
   RunIndex index_;
   ReplayRules rules_;
   ReportedFindings reported_;
+  SlotHoles slot_holes_;
   Witness witness_;
   ConfirmRule confirm_;
   Heartbeat heartbeat_;

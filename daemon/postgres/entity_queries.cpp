@@ -110,8 +110,10 @@ std::string stuck_steps_query(const core::Profile& profile) {
       events_of(profile, id, "'step_retrying', 'step_completed', 'step_failed'"), kEntityRowsMax);
 }
 
-std::string slot_gaps_query(const core::Profile& profile) {
-  const auto& runs = *profile.runs;
+namespace {
+
+/// Of rows `e` that `from` and `where` choose.
+std::string gaps_query(const core::Profile& profile, const std::string& from, const std::string& where) {
   const auto id = column("e", profile.id_column);
   const auto run = column("e", profile.run_column);
   const auto table = qualified(profile.schema, profile.table);
@@ -120,15 +122,37 @@ std::string slot_gaps_query(const core::Profile& profile) {
   return fmt::format(
       "SELECT run, id, coalesce(before, '') FROM (SELECT {0} AS run, {1} AS id, right({1}, 18)::bigint AS "
       "slot,"
-      " lag({1}) OVER runs AS before, lag(right({1}, 18)::bigint) OVER runs AS slot_before FROM {2} e JOIN "
-      "{3} r"
-      " ON {4} = {0} WHERE {5} AND {6}"
+      " lag({1}) OVER runs AS before, lag(right({1}, 18)::bigint) OVER runs AS slot_before FROM {2} e{3}"
+      " WHERE {4} AND {5}"
       " WINDOW runs AS (PARTITION BY {0} ORDER BY {1} COLLATE \"C\")) slots"
       " WHERE slot <> coalesce(slot_before, least(slot - 1, 1)) + 1"
-      " AND NOT EXISTS (SELECT FROM {2} o WHERE {7} = run AND NOT {8}) LIMIT {9}",
-      run, id, table, qualified(runs.schema, runs.name), column("r", runs.id_column), of_the_runs(runs),
-      is_slot_number(id), column("o", profile.run_column), is_slot_number(column("o", profile.id_column)),
-      kEntityRowsMax);
+      " AND NOT EXISTS (SELECT FROM {2} o WHERE {6} = run AND NOT {7}) LIMIT {8}",
+      run, id, table, from, where, is_slot_number(id), column("o", profile.run_column),
+      is_slot_number(column("o", profile.id_column)), kEntityRowsMax);
+}
+
+}  // namespace
+
+std::string slot_gaps_query(const core::Profile& profile) {
+  const auto& runs = *profile.runs;
+  return gaps_query(profile,
+                    fmt::format(" JOIN {} r ON {} = {}", qualified(runs.schema, runs.name),
+                                column("r", runs.id_column), column("e", profile.run_column)),
+                    of_the_runs(runs));
+}
+
+std::string slot_gaps_of_query(const core::Profile& profile) {
+  std::vector<std::string> ends;
+  for (const auto& type : profile.types) {
+    if (type.ends_run) ends.push_back(type.name);
+  }
+  const auto ended = fmt::format("SELECT FROM {} z WHERE {} = {} AND {}::text IN ({})",
+                                 qualified(profile.schema, profile.table), column("z", profile.run_column),
+                                 column("e", profile.run_column), column("z", profile.type_column),
+                                 quoted_list(ends, quote_literal));
+  return gaps_query(
+      profile, "",
+      fmt::format("{} = ANY ($1::text[]) AND NOT EXISTS ({})", column("e", profile.run_column), ended));
 }
 
 }  // namespace dupwatch::postgres

@@ -34,6 +34,8 @@ struct ReadableTables {
 [[nodiscard]] std::string stuck_steps_query(const core::Profile& profile);
 /// Slot-numbered rows whose predecessor is missing: run, that row's id, the id before the hole.
 [[nodiscard]] std::string slot_gaps_query(const core::Profile& profile);
+/// The same of the runs of $1 that have not ended, by the event log alone.
+[[nodiscard]] std::string slot_gaps_of_query(const core::Profile& profile);
 
 /// Most rows that one of these brings.
 inline constexpr int kEntityRowsMax = 1000;

@@ -56,7 +56,8 @@ Daemon::Daemon(core::Config config, process::StopSignals& stop, process::Log& lo
       waiter_(stop.fd(), [this] { turn(process::steady_now()); }),
       backoff_(config_.connection.backoff_min, config_.connection.backoff_max, seed_ + 3),
       book_(wake_),
-      witness_(config_, watch_, sql_) {}
+      witness_(config_, watch_, sql_),
+      slot_holes_(config_, watch_, sql_) {}
 
 // The HTTP server, which goes first, waits for its requests.
 Daemon::~Daemon() {

@@ -30,6 +30,7 @@
 #include "daemon/run/own_slot.hpp"
 #include "daemon/run/read_back_fetcher.hpp"
 #include "daemon/run/recheck.hpp"
+#include "daemon/run/slot_hole_rounds.hpp"
 #include "daemon/run/slot_monitor.hpp"
 #include "daemon/run/stream_loop.hpp"
 #include "daemon/run/witness_rounds.hpp"
@@ -150,6 +151,7 @@ class Daemon {
   CoverageBook book_;
   std::uint64_t noted_revision_ = 0;
   WitnessRounds witness_;
+  SlotHoleRounds slot_holes_;
   std::unique_ptr<BaselineScan> baseline_;
   /// How to scan on the present server.
   BaselineScan::Task scan_task_;

@@ -25,6 +25,7 @@ void Daemon::turn(core::Instant now) {
     monitor_.tick(now);
     heartbeat_.tick(now);
     witness_.tick(now);
+    slot_holes_.tick(now);
     const bool scanning = baseline_ && baseline_->state() == core::BaselineState::kRunning;
     admission_.tick(now, scanning || (recheck_ && recheck_->busy()));
     table_.pump(now);
@@ -47,9 +48,9 @@ void Daemon::turn(core::Instant now) {
 }
 
 core::Instant Daemon::turn_deadline() const {
-  return std::min({next_publish_, monitor_.deadline(), witness_.deadline(), heartbeat_.deadline(),
-                   admission_.deadline(), table_.deadline(), next_recheck_, service_.deadline(),
-                   sink_.deadline()});
+  return std::min({next_publish_, monitor_.deadline(), witness_.deadline(), slot_holes_.deadline(),
+                   heartbeat_.deadline(), admission_.deadline(), table_.deadline(), next_recheck_,
+                   service_.deadline(), sink_.deadline()});
 }
 
 void Daemon::note_farewell(const postgres::Error& error) {

@@ -1,0 +1,30 @@
+#pragma once
+
+#include "daemon/core/config.hpp"
+#include "daemon/core/watch.hpp"
+#include "daemon/postgres/sql_client.hpp"
+
+namespace dupwatch::run {
+
+/// Asks the table about runs whose slots have a hole in the stream, when it has lasted long enough, on the
+/// query connection. Owned by the loop thread.
+class SlotHoleRounds {
+ public:
+  /// Runs in one query; those that are left are asked about next.
+  static constexpr std::size_t kRunsMax = 200;
+
+  SlotHoleRounds(const core::Config& config, core::Watch& watch, postgres::SqlClient& sql);
+
+  void tick(core::Instant now);
+  [[nodiscard]] core::Instant deadline() const noexcept {
+    return busy_ ? core::Instant::max() : watch_.slot_holes().next_due();
+  }
+
+ private:
+  const core::Config& config_;
+  core::Watch& watch_;
+  postgres::SqlClient& sql_;
+  bool busy_ = false;
+};
+
+}  // namespace dupwatch::run
