@@ -1,12 +1,12 @@
 // The table of log shapes: what each engine does with one kind of damage, measured. The rows of the project's log shape
 // table come first (`table: true`); the others answer questions that its rules depend on.
 import { Edit } from './edit.mjs';
-import { loadEngine, VERSIONS } from './engine.mjs';
+import { columnOf, loadEngine } from './engine.mjs';
 import { healthyLog } from './healthy.mjs';
 import { Random } from './ids.mjs';
 import { named } from './workflows.mjs';
 
-/** F: the engine rejects the log. C: HookConflictError in user code. ok: replays. In the order of VERSIONS. */
+/** F: the engine rejects the log. C: HookConflictError in user code. ok: replays. In the order of COLUMNS. */
 export const outcomes = { ok: 'ok', F: 'fatal', C: 'conflict' };
 
 // Steps a, b, c one after the other; b is still open, so the run wants to go on. `rows` get the Edit and edit it.
@@ -222,7 +222,7 @@ export const payloadsOf = ({ payloads }) => (type) => ({
 
 /** The logs of all shapes for that version: {name, expected, log}. Shapes that only slot runs have are left out of 4.x. */
 export async function shapeLogs(version) {
-  const column = VERSIONS.indexOf(version);
+  const column = columnOf(version);
   const engine = await loadEngine(version);
   const bases = {};
   for (const workflow of Object.values(named)) {

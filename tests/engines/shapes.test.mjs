@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import test from 'node:test';
-import { enginesInstalled, VERSIONS } from './engine.mjs';
+import { COLUMNS, enginesInstalled, VERSIONS } from './engine.mjs';
 import { replayAll } from './replay.mjs';
 import { outcomes, shapeLogs, shapes } from './shapes.mjs';
 
@@ -24,7 +24,7 @@ for (const version of VERSIONS) {
 test('shapes have unique names and known outcomes', () => {
   assert.equal(new Set(shapes.map(({ name }) => name)).size, shapes.length);
   for (const { name, expected } of shapes) {
-    assert.equal(expected.length, VERSIONS.length, name);
+    assert.equal(expected.length, COLUMNS.length, name);
     for (const outcome of expected) assert.ok(outcome === '-' || outcome in outcomes, name);
   }
 });

@@ -13,7 +13,7 @@ import { full } from './scene.mjs';
 
 const engines = fileURLToPath(new URL('../engines/', import.meta.url));
 const GENERATION = {
-  '4.2.4': 'v4', '4.8.9': 'v4', '5.0.0-beta.41': 'v5-before-class-skip', '5.0.0-beta.55': 'v5',
+  '4.2.4': 'v4', '4.8.9': 'v4', '5.0.0-beta.41': 'v5-before-class-skip', '5.0.0-beta.55': 'v5', '5.2.0': 'v5',
 };
 // From the worst to the best; a log is called by the worst of its findings.
 const SEVERITIES = ['fatal', 'unknown', 'conflict', 'harmless'];
