@@ -1,4 +1,4 @@
-// The two scripts of the root say at once where they cannot work, in one line.
+// The two scripts of the root say at once where they cannot work, in one line; and the workflow runs on what they know.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
@@ -23,3 +23,10 @@ for (const script of ['./quickstart', './test']) {
     }
   });
 }
+
+test('the workflow runs on every Debian of tests/releases', () => {
+  const releases = [...fs.readFileSync(path.join(root, 'tests/releases'), 'utf8').matchAll(/^debian (\d+) /gm)].map(([, release]) => release);
+  const matrices = [...fs.readFileSync(path.join(root, '.github/workflows/test.yml'), 'utf8').matchAll(/^ +debian: \[(.*)\]$/gm)].map(([, list]) => list.split(', '));
+  assert.ok(matrices.length >= 3);
+  for (const list of matrices) assert.deepEqual(list, releases);
+});
