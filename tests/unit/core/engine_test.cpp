@@ -17,7 +17,9 @@ bool is_slot(const std::string& id) {
   const auto token = codec.pack(id);
   const auto slot = slot_of(id);
   EXPECT_EQ(is_slot_number(token), slot.has_value()) << id;
-  if (slot && is_slot_number(token)) EXPECT_EQ(slot_of(token), *slot) << id;
+  if (slot && is_slot_number(token)) {
+    EXPECT_EQ(slot_of(token), *slot) << id;
+  }
   return slot.has_value();
 }
 
