@@ -2,11 +2,10 @@
 
 #include <simdjson.h>
 
-#include <charconv>
 #include <string>
 
+#include "daemon/core/finding_filter.hpp"
 #include "daemon/core/first_records.hpp"
-#include "decoder/timestamp.hpp"
 
 namespace dupwatch::core {
 namespace {
@@ -28,14 +27,6 @@ std::optional<E> labelled(std::optional<std::string_view> label, std::size_t cou
   return std::nullopt;
 }
 
-std::optional<std::uint64_t> id_of(std::optional<std::string_view> text) {
-  std::uint64_t id = 0;
-  if (!text || text->size() != 16) return std::nullopt;
-  const auto [end, failed] = std::from_chars(text->data(), text->data() + text->size(), id, 16);
-  if (failed != std::errc{} || end != text->data() + text->size()) return std::nullopt;
-  return id;
-}
-
 std::optional<std::string> nullable(const element& value) {
   std::string_view text;
   return value.get(text) == simdjson::SUCCESS ? std::optional(std::string(text)) : std::nullopt;
@@ -51,12 +42,8 @@ std::vector<std::optional<std::string>> identity_of(const element& object) {
   return identity;
 }
 
-/// What to_iso8601 makes, as timestamptz_out would put it.
 std::optional<decoder::Timestamp> time_of(std::optional<std::string_view> text) {
-  if (!text || !text->ends_with('Z')) return std::nullopt;
-  std::string time(text->substr(0, text->size() - 1));
-  if (const auto t = time.find('T'); t != std::string::npos) time[t] = ' ';
-  return decoder::parse_timestamp(time + "+00");
+  return text ? parse_rfc3339(*text) : std::nullopt;
 }
 
 std::optional<RowEvidence> row_of(const element& object, std::string_view key) {
@@ -91,7 +78,7 @@ std::optional<Finding> read_finding(std::string_view json) {
   element object;
   if (parser.parse(json.data(), json.size()).get(object) != simdjson::SUCCESS) return std::nullopt;
   if (string_at(object, "event") != "finding") return std::nullopt;
-  const auto id = id_of(string_at(object, "finding_id"));
+  const auto id = parse_finding_id(string_at(object, "finding_id").value_or(""));
   const auto rule = labelled<Rule>(string_at(object, "rule"), kRules);
   const auto severity = labelled<Severity>(string_at(object, "severity"), kSeverities);
   const auto state = labelled<FindingState>(string_at(object, "state"), kFindingStates);

@@ -133,6 +133,15 @@ void append_quarantine(std::string& out, const core::QuarantineStats& quarantine
   object.close();
 }
 
+std::string array_of(const std::vector<std::shared_ptr<const core::Finding>>& findings) {
+  std::string out = "[";
+  for (const auto& finding : findings) {
+    if (out.size() > 1) out += ',';
+    out += core::to_json(*finding);
+  }
+  return out + ']';
+}
+
 }  // namespace
 
 std::string status_json(const core::StatusSnapshot& status, const Verdict& verdict) {
@@ -184,17 +193,36 @@ std::string status_json(const core::StatusSnapshot& status, const Verdict& verdi
   return out;
 }
 
-std::string findings_json(const StatusStore& store, std::size_t limit) {
+std::string findings_json(const StatusStore& store, const FindingsQuery& query) {
   // The total first: a finding that comes in between may be missing from it, but never from both.
   const auto total = store.findings_total();
-  std::string out = R"({"findings":[)";
-  bool first = true;
-  for (const auto& finding : store.findings(limit)) {
-    if (!first) out += ',';
-    first = false;
-    out += core::to_json(*finding);
+  const auto page = store.page(query.filter, query.cursor, query.limit);
+  std::string out;
+  ObjectWriter object{out};
+  object.raw("findings", array_of(page.findings));
+  object.number("total", total);
+  object.number("kept", page.kept);
+  object.number("matched", page.matched);
+  if (page.next) {
+    object.text("next", cursor_text(*page.next, store.origin()));
+  } else {
+    object.raw("next", "null");
   }
-  out += fmt::format(R"(],"total":{}}})", total);
+  object.close();
+  return out;
+}
+
+std::string run_findings_json(const StatusStore& store, std::string_view run_id) {
+  core::FindingFilter filter;
+  filter.run_id = run_id;
+  const auto page = store.page(filter, {}, store.keep());
+  if (page.findings.empty()) return {};
+  std::string out;
+  ObjectWriter object{out};
+  object.text("run_id", run_id);
+  object.raw("findings", array_of(page.findings));
+  object.text("look", core::explain_command(run_id));
+  object.close();
   return out;
 }
 

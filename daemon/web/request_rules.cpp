@@ -37,26 +37,6 @@ constexpr std::size_t kHostBytesMax = 255;
   return c > 0x20 && c < 0x7F;
 }
 
-/// nullopt for a bad escape, or one that stands for a control character.
-[[nodiscard]] std::optional<std::string> percent_decoded(std::string_view text) {
-  std::string out;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] != '%') {
-      out += text[i];
-      continue;
-    }
-    if (i + 2 >= text.size()) return std::nullopt;
-    const auto high = hex_digit(text[i + 1]);
-    const auto low = hex_digit(text[i + 2]);
-    if (!high || !low) return std::nullopt;
-    const auto byte = *high * 16U + *low;
-    if (byte < 0x20 || byte == 0x7F) return std::nullopt;
-    out += static_cast<char>(byte);
-    i += 2;
-  }
-  return out;
-}
-
 [[nodiscard]] bool is_address(int family, std::string_view text) {
   std::array<unsigned char, sizeof(in6_addr)> buffer{};
   return inet_pton(family, std::string{text}.c_str(), buffer.data()) == 1;
@@ -68,14 +48,6 @@ constexpr std::size_t kHostBytesMax = 255;
 
 [[nodiscard]] bool is_name_byte(char c) noexcept {
   return (c >= 'a' && c <= 'z') || is_digit(c) || c == '-' || c == '_' || c == '.';
-}
-
-/// Cuts `text` at `separator`; the part before it.
-[[nodiscard]] std::string_view take_part(std::string_view& text, char separator) {
-  const auto end = std::min(text.find(separator), text.size());
-  const auto part = text.substr(0, end);
-  text.remove_prefix(std::min(end + 1, text.size()));
-  return part;
 }
 
 [[nodiscard]] std::string_view trimmed(std::string_view text) {
@@ -116,6 +88,32 @@ struct Choice {
 }
 
 }  // namespace
+
+std::string_view take_part(std::string_view& text, char separator) {
+  const auto end = std::min(text.find(separator), text.size());
+  const auto part = text.substr(0, end);
+  text.remove_prefix(std::min(end + 1, text.size()));
+  return part;
+}
+
+std::optional<std::string> percent_decoded(std::string_view text) {
+  std::string out;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] != '%') {
+      out += text[i];
+      continue;
+    }
+    if (i + 2 >= text.size()) return std::nullopt;
+    const auto high = hex_digit(text[i + 1]);
+    const auto low = hex_digit(text[i + 2]);
+    if (!high || !low) return std::nullopt;
+    const auto byte = *high * 16U + *low;
+    if (byte < 0x20 || byte == 0x7F) return std::nullopt;
+    out += static_cast<char>(byte);
+    i += 2;
+  }
+  return out;
+}
 
 std::optional<Target> parse_target(std::string_view text) {
   if (text.empty() || !std::ranges::all_of(text, is_visible) || text.find('#') != std::string_view::npos) {

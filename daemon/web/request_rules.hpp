@@ -21,6 +21,12 @@ struct Target {
 /// nullopt: not a target of RFC 9112, or one with bytes that no path of ours has (controls, a bad escape).
 [[nodiscard]] std::optional<Target> parse_target(std::string_view text);
 
+/// Cuts `text` behind the first `separator`; the part before it, all of it where there is none.
+[[nodiscard]] std::string_view take_part(std::string_view& text, char separator);
+
+/// nullopt for a bad escape, or one that stands for a control character.
+[[nodiscard]] std::optional<std::string> percent_decoded(std::string_view text);
+
 /// host[:port] in its parts.
 struct Authority {
   /// In lower case, without brackets and without the dot of the root.

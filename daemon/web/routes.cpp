@@ -1,13 +1,12 @@
 #include "daemon/web/routes.hpp"
 
-#include <fmt/format.h>
-
-#include <algorithm>
-#include <charconv>
 #include <optional>
+#include <utility>
+#include <variant>
 
 #include "daemon/web/assets.hpp"
 #include "daemon/web/exposition.hpp"
+#include "daemon/web/findings_query.hpp"
 #include "daemon/web/history.hpp"
 #include "daemon/web/json.hpp"
 #include "daemon/web/page.hpp"
@@ -16,34 +15,40 @@
 namespace dupwatch::web {
 namespace {
 
-constexpr std::size_t kLimitDefault = 100;
+constexpr std::string_view kFindingPrefix = "/api/findings/";
+constexpr std::string_view kRunPrefix = "/api/runs/";
 
-/// The parameter `limit` of `query`; nullopt when it is not a whole number from 1 to `max`, or given twice.
-[[nodiscard]] std::optional<std::size_t> limit_of(std::string_view query, std::size_t max) {
-  constexpr std::string_view kName = "limit=";
-  std::optional<std::size_t> limit;
-  while (!query.empty()) {
-    const auto end = std::min(query.find('&'), query.size());
-    const auto parameter = query.substr(0, end);
-    query.remove_prefix(std::min(end + 1, query.size()));
-    if (!parameter.starts_with(kName)) continue;
-    const auto digits = parameter.substr(kName.size());
-    std::size_t value = 0;
-    const auto* last = digits.data() + digits.size();
-    const auto [rest, error] = std::from_chars(digits.data(), last, value);
-    if (limit || error != std::errc{} || rest != last || value < 1 || value > max) return std::nullopt;
-    limit = value;
-  }
-  return limit.value_or(std::min(kLimitDefault, max));
+[[nodiscard]] Response json(int status, std::string body) {
+  return {status, kJsonContentType, std::move(body)};
 }
 
 [[nodiscard]] Response findings(const Request& request, const StatusStore& store) {
-  const auto limit = limit_of(request.query, store.keep());
-  if (!limit) {
-    return {400, kJsonContentType,
-            error_json(fmt::format("limit must be one whole number from 1 to {}", store.keep()))};
-  }
-  return {200, kJsonContentType, findings_json(store, *limit)};
+  const auto query = parse_findings_query(request.query, store.keep(), store.origin());
+  if (const auto* wrong = std::get_if<std::string>(&query)) return json(400, error_json(*wrong));
+  return json(200, findings_json(store, std::get<FindingsQuery>(query)));
+}
+
+/// These take no parameter.
+[[nodiscard]] std::optional<Response> refused_query(const Request& request) {
+  if (request.query.empty()) return std::nullopt;
+  return json(400, error_json("this path takes no parameters"));
+}
+
+[[nodiscard]] Response one_finding(const Request& request, const StatusStore& store) {
+  if (auto refused = refused_query(request)) return *std::move(refused);
+  const auto id = core::parse_finding_id(request.path.substr(kFindingPrefix.size()));
+  if (!id) return json(400, error_json("a finding id has 16 hexadecimal digits"));
+  const auto found = store.find(*id);
+  if (!found) return json(404, error_json("no such finding is kept; see findings.keep"));
+  return json(200, core::to_json(*found));
+}
+
+[[nodiscard]] Response one_run(const Request& request, const StatusStore& store) {
+  if (auto refused = refused_query(request)) return *std::move(refused);
+  const auto run_id = request.path.substr(kRunPrefix.size());
+  auto body = run_id.empty() ? std::string{} : run_findings_json(store, run_id);
+  if (body.empty()) return json(404, error_json("no finding of such a run is kept; see findings.keep"));
+  return json(200, std::move(body));
 }
 
 [[nodiscard]] Response readiness(const StatusStore& store, bool known) {
@@ -109,6 +114,8 @@ Response respond(const Request& request, const StatusStore& store, const core::P
   if (path == "/readyz") return readiness(store, request.known);
   if (path == "/startupz") return startup(store, request.known);
   if (path == "/api/findings") return findings(request, store);
+  if (path.starts_with(kFindingPrefix)) return one_finding(request, store);
+  if (path.starts_with(kRunPrefix)) return one_run(request, store);
   if (path == "/api/status") {
     const auto status = store.snapshot();
     return {200, kJsonContentType, status_json(*status, judge(*status, alive))};

@@ -95,25 +95,48 @@ std::shared_ptr<const core::StatusSnapshot> StatusStore::snapshot() const {
 }
 
 std::vector<std::shared_ptr<const core::Finding>> StatusStore::findings(std::size_t limit) const {
-  std::vector<std::shared_ptr<const core::Finding>> out;
+  return page({}, {}, limit).findings;
+}
+
+std::shared_ptr<const core::Finding> StatusStore::find(std::uint64_t id) const {
   const std::lock_guard lock{mutex_};
-  std::array<Ring::const_iterator, kRings> next;
-  std::array<Ring::const_iterator, kRings> end;
-  for (std::size_t i = 0; i < kRings; ++i) {
-    const auto count = std::min(limit, rings_[i].size());
-    limit -= count;
-    next[i] = rings_[i].begin();
-    end[i] = std::next(next[i], static_cast<std::ptrdiff_t>(count));
-  }
-  for (;;) {
-    auto newest = kRings;
+  const auto known = by_id_.find(id);
+  return known == by_id_.end() ? nullptr : known->second->finding;
+}
+
+StatusStore::Page StatusStore::page(const core::FindingFilter& filter, const std::optional<Cursor>& cursor,
+                                    std::size_t limit) const {
+  Page out;
+  std::vector<Entry> taken;
+  {
+    const std::lock_guard lock{mutex_};
+    auto at = cursor.value_or(Cursor{.floor = 0, .top = last_number_, .ring = 0, .below = last_number_ + 1});
+    bool more = false;
+    bool later = false;
     for (std::size_t i = 0; i < kRings; ++i) {
-      if (next[i] == end[i]) continue;
-      if (newest == kRings || next[i]->number > next[newest]->number) newest = i;
+      for (const auto& entry : rings_[i]) {
+        if (!filter.admits(*entry.finding)) continue;
+        ++out.matched;
+        if (entry.number > at.top) later = true;
+        const bool read = i < at.ring || (i == at.ring && entry.number >= at.below);
+        if (read || entry.number > at.top || entry.number <= at.floor) continue;
+        if (taken.size() == limit) {
+          more = true;
+          continue;
+        }
+        taken.push_back(entry);
+        at.ring = i;
+        at.below = entry.number;
+      }
     }
-    if (newest == kRings) break;
-    out.push_back((next[newest]++)->finding);
+    out.kept = by_id_.size();
+    if (more) out.next = at;
+    if (!more && later) {
+      out.next = Cursor{.floor = at.top, .top = last_number_, .ring = 0, .below = last_number_ + 1};
+    }
   }
+  std::ranges::sort(taken, std::ranges::greater{}, &Entry::number);
+  for (auto& entry : taken) out.findings.push_back(std::move(entry.finding));
   return out;
 }
 

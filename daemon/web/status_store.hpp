@@ -9,11 +9,13 @@
 #include <list>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
 #include "daemon/core/finding.hpp"
+#include "daemon/core/finding_filter.hpp"
 #include "daemon/core/stats.hpp"
 #include "daemon/web/history.hpp"
 
@@ -51,6 +53,33 @@ class StatusStore {
   [[nodiscard]] std::shared_ptr<const core::StatusSnapshot> snapshot() const;
   /// At most `limit` kept findings, the newest first; those left out are chosen as those not kept.
   [[nodiscard]] std::vector<std::shared_ptr<const core::Finding>> findings(std::size_t limit) const;
+  /// The kept finding, nullptr = none.
+  [[nodiscard]] std::shared_ptr<const core::Finding> find(std::uint64_t id) const;
+
+  /// Where a reader of pages is. It reads what was reported after `floor` and up to `top`: open fatal ones,
+  /// open conflicts, the others, each with the newest first. What is reported again meanwhile leaves its
+  /// place, so it reads from `top` on in the same way when it is through.
+  struct Cursor {
+    std::uint64_t floor = 0;
+    std::uint64_t top = 0;
+    std::size_t ring = 0;
+    /// Of `ring` those before this number are left.
+    std::uint64_t below = 0;
+    friend bool operator==(const Cursor&, const Cursor&) = default;
+  };
+  struct Page {
+    /// The newest first.
+    std::vector<std::shared_ptr<const core::Finding>> findings;
+    /// Kept findings that the filter admits, on this page or not, and all kept ones.
+    std::size_t matched = 0;
+    std::size_t kept = 0;
+    /// nullopt: that was the last page.
+    std::optional<Cursor> next;
+  };
+  /// At most `limit` findings behind `cursor`. Who follows `next` to its end has seen every finding that was
+  /// kept all the time, and the last report of each last.
+  [[nodiscard]] Page page(const core::FindingFilter& filter, const std::optional<Cursor>& cursor,
+                          std::size_t limit) const;
   /// Findings reported as new since the start, kept or not.
   [[nodiscard]] std::uint64_t findings_total() const;
   /// Whether the last beat is younger than kBeatAgeMax at `now`; false before the first beat.

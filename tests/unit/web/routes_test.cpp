@@ -1,5 +1,6 @@
 #include "daemon/web/routes.hpp"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "daemon/web/verdict.hpp"
@@ -117,7 +118,7 @@ TEST_F(Routes, UnknownPositionsAreNull) {
 }
 
 TEST_F(Routes, FindingsAreTheNewestFirstWithTheTotal) {
-  EXPECT_EQ(get("/api/findings").body, R"({"findings":[],"total":0})");
+  EXPECT_EQ(get("/api/findings").body, R"({"findings":[],"total":0,"kept":0,"matched":0,"next":null})");
   for (std::uint64_t id = 1; id <= 150; ++id) store_.add(finding(id));
   const auto count = [&](std::string_view query) {
     const auto body = get("/api/findings", query).body;
@@ -131,19 +132,49 @@ TEST_F(Routes, FindingsAreTheNewestFirstWithTheTotal) {
   EXPECT_EQ(count(""), 100U);
   EXPECT_EQ(count("limit=1"), 1U);
   EXPECT_EQ(count("limit=250"), 150U);
-  EXPECT_EQ(count("other=1&limit=7&x"), 7U);
+  EXPECT_EQ(count("&limit=7&"), 7U);
   const auto body = get("/api/findings", "limit=2").body;
   EXPECT_LT(body.find("run_150"), body.find("run_149"));
-  EXPECT_TRUE(body.ends_with(R"(],"total":150})")) << body;
+  EXPECT_TRUE(body.ends_with(
+      fmt::format(R"(],"total":150,"kept":150,"matched":150,"next":"{}-0-150-2-149"}})", store_.origin())))
+      << body;
 }
 
 TEST_F(Routes, ABadLimitIsRefused) {
   for (const auto* query : {"limit=0", "limit=251", "limit=", "limit=-1", "limit=+1", "limit=1x", "limit= 1",
-                            "limit=1.0", "limit=99999999999999999999", "limit=%31", "limit=1&limit=2"}) {
+                            "limit=1.0", "limit=99999999999999999999", "limit"}) {
     const auto response = get("/api/findings", query);
     EXPECT_EQ(response.status, 400) << query;
-    EXPECT_EQ(response.body, R"({"error":"limit must be one whole number from 1 to 250"})") << query;
+    EXPECT_EQ(response.body, R"({"error":"limit: expected a whole number from 1 to 250"})") << query;
   }
+  EXPECT_EQ(get("/api/findings", "limit=1&limit=2").body, R"({"error":"limit is given twice"})");
+}
+
+TEST_F(Routes, AFilterSaysHowManyItHides) {
+  for (std::uint64_t id = 1; id <= 5; ++id) {
+    auto added = finding(id);
+    added.severity = id <= 2 ? core::Severity::kFatal : core::Severity::kHarmless;
+    store_.add(added);
+  }
+  const auto body = get("/api/findings", "severity=fatal&state=open&limit=1").body;
+  EXPECT_NE(body.find(R"("finding_id":"0000000000000002")"), std::string::npos) << body;
+  EXPECT_NE(body.find(R"("kept":5,"matched":2,"next":")"), std::string::npos) << body;
+}
+
+TEST_F(Routes, OneFindingAndOneRunHaveAPathOfTheirOwn) {
+  store_.add(finding(0x1f));
+  EXPECT_EQ(get("/api/findings/000000000000001f").body, core::to_json(*store_.find(0x1f)));
+  EXPECT_EQ(get("/api/findings/000000000000001e").status, 404);
+  EXPECT_EQ(get("/api/findings/1f").status, 400);
+  EXPECT_EQ(get("/api/findings/").status, 400);
+  EXPECT_EQ(get("/api/findings/000000000000001f", "limit=1").status, 400);
+  const auto run = get("/api/runs/run_31");
+  EXPECT_EQ(run.status, 200);
+  EXPECT_TRUE(run.body.starts_with(R"({"run_id":"run_31","findings":[{"event":"finding")")) << run.body;
+  EXPECT_TRUE(run.body.ends_with(R"(],"look":"dupwatch explain run_31"})")) << run.body;
+  EXPECT_EQ(get("/api/runs/run_32").status, 404);
+  EXPECT_EQ(get("/api/runs/").status, 404);
+  EXPECT_EQ(get("/api/runs/run_31", "x").status, 400);
 }
 
 TEST_F(Routes, OnlyGetAndHeadAreAllowed) {

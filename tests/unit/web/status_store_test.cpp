@@ -2,6 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <map>
+#include <optional>
+#include <random>
+#include <string>
+
 #include "tests/unit/web/samples.hpp"
 
 namespace dupwatch::web::status_store_test {
@@ -106,6 +111,62 @@ TEST(StatusStore, AFatalFindingThatIsOverMakesRoomAgain) {
   store.add(finding(3));
   store.add(finding(4));
   EXPECT_EQ(order(store), "4 3 ");
+}
+
+core::Finding of_severity(std::uint64_t id, core::Severity severity) {
+  auto out = finding(id);
+  out.severity = severity;
+  return out;
+}
+
+TEST(StatusStore, PagesGoFromWhatPressesToTheRest) {
+  StatusStore store{100};
+  store.add(of_severity(1, core::Severity::kConflict));
+  store.add(of_severity(2, core::Severity::kFatal));
+  for (std::uint64_t id = 3; id <= 6; ++id) store.add(of_severity(id, core::Severity::kHarmless));
+  std::string ids;
+  std::optional<StatusStore::Cursor> at;
+  int pages = 0;
+  do {
+    const auto page = store.page({}, at, 2);
+    EXPECT_EQ(page.matched, 6U);
+    for (const auto& entry : page.findings) ids += std::to_string(entry->id) + " ";
+    at = page.next;
+    ++pages;
+  } while (at);
+  EXPECT_EQ(ids, "2 1 6 5 4 3 ");
+  EXPECT_EQ(pages, 3);
+}
+
+TEST(StatusStore, WhoFollowsThePagesSeesTheLastReportOfEachWhateverComesMeanwhile) {
+  std::minstd_rand random{7};
+  for (int round = 0; round < 300; ++round) {
+    StatusStore store{100'000};
+    const auto count = 1 + random() % 60;
+    for (std::uint64_t id = 1; id <= count; ++id) {
+      store.add(of_severity(id, static_cast<core::Severity>(random() % core::kSeverities)));
+    }
+    core::FindingFilter filter;
+    if (random() % 2 == 0) ASSERT_EQ(filter.only_severities("fatal,harmless"), "");
+    std::map<std::uint64_t, core::Severity> seen;
+    std::optional<StatusStore::Cursor> at;
+    int reports = 40;
+    do {
+      const auto page = store.page(filter, at, 1 + random() % 9);
+      for (const auto& entry : page.findings) seen[entry->id] = entry->severity;
+      at = page.next;
+      // What comes after the last page is news of the next reading.
+      for (auto more = random() % 4; at && more > 0 && reports > 0; --more, --reports) {
+        store.add(of_severity(1 + random() % (count + 10),
+                              static_cast<core::Severity>(random() % core::kSeverities)));
+      }
+    } while (at);
+    for (const auto& entry : store.findings(100'000)) {
+      if (!filter.admits(*entry)) continue;
+      ASSERT_TRUE(seen.contains(entry->id)) << round << " " << entry->id;
+      ASSERT_EQ(seen[entry->id], entry->severity) << round << " " << entry->id;
+    }
+  }
 }
 
 TEST(StatusStore, UpdatesOfBothKindsComeInTheOrderOfTheReports) {
