@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "daemon/config/config_file.hpp"
@@ -21,6 +22,9 @@ struct Invocation {
   const core::Config& config;
   /// Reads the configuration again; callable on another thread.
   std::function<config::ConfigResult()> reload;
+  /// What a further command on this host needs to find the same configuration, with a blank before it;
+  /// empty = nothing.
+  std::string config_option;
 };
 
 class Command {

@@ -164,7 +164,9 @@ int run_checked(int argc, char** argv) {
   std::optional<core::Config> config{core::Config{}};
   if (chosen->row->reads != Reads::kNothing) config = source.load_or_report();
   if (!config) return value(ExitCode::kUsage);
-  return value(chosen->command->run({.config = *config, .reload = [source] { return source.reload(); }}));
+  return value(chosen->command->run({.config = *config,
+                                     .reload = [source] { return source.reload(); },
+                                     .config_option = source.option_for_others()}));
 }
 
 }  // namespace

@@ -8,6 +8,7 @@ std::unique_ptr<Command> make_audit();
 std::unique_ptr<Command> make_check();
 std::unique_ptr<Command> make_drop();
 std::unique_ptr<Command> make_explain();
+std::unique_ptr<Command> make_findings();
 std::unique_ptr<Command> make_guard();
 std::unique_ptr<Command> make_health();
 std::unique_ptr<Command> make_metrics();
@@ -40,6 +41,12 @@ constexpr auto kCommands = std::to_array<CommandRow>({
      "0 no findings; 1 findings; 2 usage or configuration, or no such run; 3 an operator must act; 4 "
      "temporary failure",
      "dupwatch explain wrun_01K7PRA4NNDMEB6TE42H6W9DVQ", make_explain},
+    {"findings", "List what the daemon has found, what is urgent first", Reads::kTable, true,
+     "0 listed; 2 usage or configuration, or no such finding; 3 an operator must act; 4 nothing to read them "
+     "from answered",
+     "dupwatch findings --open\n  dupwatch findings --severity fatal --group-by run\n"
+     "  dupwatch findings show 5f0c4a1be2d37786\n  dupwatch findings watch --severity fatal",
+     make_findings},
     {"guard", "Keep second creation events out of the table of an old engine", Reads::kTable, false,
      "0 done, or as it should be; 1 refused, or not as it should be; 2 usage or configuration; 3 an operator "
      "must act; 4 temporary failure",

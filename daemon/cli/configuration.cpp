@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "daemon/config/environment_file.hpp"
+#include "daemon/core/shell.hpp"
 
 namespace dupwatch::cli {
 namespace {
@@ -67,6 +68,12 @@ ConfigurationSource::Chosen ConfigurationSource::chosen() const {
   // A file that is there and may not be read must not look like none.
   if (access(kDefaultFile, F_OK) == 0 || errno == EACCES) return {kDefaultFile, "the default"};
   return {{}, fmt::format("no --config, no DUPWATCH_CONFIG, no {}", kDefaultFile)};
+}
+
+std::string ConfigurationSource::option_for_others() const {
+  if (file.empty()) return {};
+  if (ConfigurationSource{}.chosen().file == file) return {};
+  return " --config " + core::shell_word(file);
 }
 
 config::ConfigResult ConfigurationSource::load() const {

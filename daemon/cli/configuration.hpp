@@ -21,6 +21,8 @@ struct ConfigurationSource {
     std::string why;
   };
   [[nodiscard]] Chosen chosen() const;
+  /// " --config FILE" for another command on this host to read the same file; empty where it does so anyway.
+  [[nodiscard]] std::string option_for_others() const;
   [[nodiscard]] config::ConfigResult load() const;
   /// The same for a file that was read at the start.
   [[nodiscard]] config::ConfigResult reload() const;

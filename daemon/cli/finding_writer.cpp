@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <iterator>
 
@@ -10,15 +11,6 @@
 
 namespace dupwatch::cli {
 namespace {
-
-std::string identity_text(const core::Finding& finding) {
-  std::string text;
-  for (const auto& value : finding.identity) {
-    if (!text.empty()) text += ' ';
-    text += value.value_or("NULL");
-  }
-  return text;
-}
 
 std::string text_lines(const core::Finding& finding, bool colours) {
   auto out = fmt::format("{}{:<8}{}  {}  run {}\n", colour_of(finding.severity, colours),
@@ -37,20 +29,42 @@ std::string text_lines(const core::Finding& finding, bool colours) {
   return out;
 }
 
-constexpr std::string_view kCsvHeader =
-    "severity,rule,state,engine,run_id,correlation_id,type,canonical_id,duplicate_id,closing_id,after_close,"
-    "reason\n";
+}  // namespace
 
-std::string csv_line(const core::Finding& finding) {
-  return fmt::format("{},{},{},{},{},{},{},{},{},{},{},{}\n", to_string(finding.severity),
-                     to_string(finding.rule), to_string(finding.state), to_string(finding.engine),
-                     csv_field(finding.run_id), csv_field(identity_text(finding)), csv_field(finding.type),
-                     csv_field(finding.canonical.id), csv_field(finding.duplicate.id),
-                     csv_field(finding.closing_id().value_or("")), finding.after_close,
-                     csv_field(finding.reason()));
+std::size_t screen_columns(std::string_view text) noexcept {
+  return static_cast<std::size_t>(
+      std::ranges::count_if(text, [](char c) { return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U; }));
 }
 
-}  // namespace
+std::string padded(std::string text, std::size_t width) {
+  const auto columns = screen_columns(text);
+  if (columns < width) text.append(width - columns, ' ');
+  return text;
+}
+
+std::string identity_text(const core::Finding& finding) {
+  std::string text;
+  for (const auto& value : finding.identity) {
+    if (!text.empty()) text += ' ';
+    text += value.value_or("NULL");
+  }
+  return text;
+}
+
+std::string_view csv_header() noexcept {
+  return "finding_id,severity,rule,state,engine,run_id,correlation_id,type,canonical_id,duplicate_id,closing_"
+         "id,"
+         "after_close,flagged_at,reason\n";
+}
+
+std::string csv_line(const core::Finding& finding) {
+  return fmt::format("{},{},{},{},{},{},{},{},{},{},{},{},{},{}\n", core::finding_id_text(finding.id),
+                     to_string(finding.severity), to_string(finding.rule), to_string(finding.state),
+                     to_string(finding.engine), csv_field(finding.run_id), csv_field(identity_text(finding)),
+                     csv_field(finding.type), csv_field(finding.canonical.id),
+                     csv_field(finding.duplicate.id), csv_field(finding.closing_id().value_or("")),
+                     finding.after_close, core::to_iso8601(finding.flagged_at), csv_field(finding.reason()));
+}
 
 std::string_view colour_of(core::Severity severity, bool colours) noexcept {
   if (!colours) return {};
@@ -104,7 +118,7 @@ std::string csv_field(std::string_view text) {
 }
 
 FindingWriter::FindingWriter(OutputFormat format) : format_(format), colours_(isatty(STDOUT_FILENO) == 1) {
-  if (format_ == OutputFormat::kCsv) print(std::string(kCsvHeader));
+  if (format_ == OutputFormat::kCsv) print(csv_header());
 }
 
 void FindingWriter::write(const core::Finding& finding) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -41,6 +42,15 @@ class FindingWriter {
 
 /// Text from the table for a person's terminal: control characters are spelt out, "\x1b".
 [[nodiscard]] std::string on_screen(std::string_view text);
+/// Columns of a screen that UTF-8 text without control characters takes, one for each character.
+[[nodiscard]] std::size_t screen_columns(std::string_view text) noexcept;
+/// With blanks behind it, so that it takes `width` columns.
+[[nodiscard]] std::string padded(std::string text, std::size_t width);
+/// The values of the identity columns in one line, not made safe for a screen.
+[[nodiscard]] std::string identity_text(const core::Finding& finding);
+/// With the newline.
+[[nodiscard]] std::string_view csv_header() noexcept;
+[[nodiscard]] std::string csv_line(const core::Finding& finding);
 /// A field of a CSV line, quoted where it must be (RFC 4180). A field that a spreadsheet would take for a
 /// formula gets a leading apostrophe.
 [[nodiscard]] std::string csv_field(std::string_view text);

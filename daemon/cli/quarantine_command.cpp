@@ -2,11 +2,15 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <optional>
 #include <string>
+#include <utility>
 #include <variant>
 
 #include "daemon/cli/audit_options.hpp"
 #include "daemon/cli/command.hpp"
+#include "daemon/cli/finding_writer.hpp"
+#include "daemon/cli/findings_source.hpp"
 #include "daemon/cli/quarantine_batch.hpp"
 #include "daemon/cli/quarantine_circuit.hpp"
 #include "daemon/cli/quarantine_dialog.hpp"
@@ -150,6 +154,35 @@ process::ExitCode show(const QuarantineOptions& options, Connection& sql, postgr
   return process::ExitCode::kClean;
 }
 
+/// A finding alone was named: its run is where the daemon's findings are.
+std::optional<process::ExitCode> name_run(const core::Config& config, QuarantineOptions& options) {
+  options.finding_id = std::exchange(options.run_id, {});
+  const auto id = core::parse_finding_id(options.finding_id);
+  if (!id) {
+    fmt::print(stderr,
+               "error: {} is no finding id; remedy: take the 16 hexadecimal digits of FINDING from "
+               "dupwatch findings, or name RUN_ID and FINDING\n",
+               on_screen(options.finding_id));
+    return process::ExitCode::kUsage;
+  }
+  const auto found = find_finding(config, {}, *id);
+  if (const auto* failure = std::get_if<SourceFailure>(&found)) {
+    fmt::print(stderr, "error: the run of finding {} is not known: {}; remedy: name RUN_ID and FINDING\n",
+               options.finding_id, failure->what);
+    return failure->code;
+  }
+  const auto& finding = std::get<std::optional<core::Finding>>(found);
+  if (!finding) {
+    fmt::print(stderr,
+               "error: there is no finding {}; remedy: see dupwatch findings, or name RUN_ID and "
+               "FINDING\n",
+               options.finding_id);
+    return process::ExitCode::kUsage;
+  }
+  options.run_id = finding->run_id;
+  return std::nullopt;
+}
+
 process::ExitCode quarantine_command(const core::Config& config, const QuarantineOptions& options) {
   if (options.action == Action::kApply && config.profile.name != "workflow-devkit") {
     fmt::print(stderr,
@@ -159,8 +192,8 @@ process::ExitCode quarantine_command(const core::Config& config, const Quarantin
   }
   if (options.action == Action::kPurge) return purge_entries(config, options);
   if (!options.from_audit.empty()) return apply_from_audit(config, options);
-  if (options.action == Action::kApply && options.finding_id.empty()) {
-    fmt::print(stderr, "error: which rows? remedy: name RUN_ID and FINDING, or --from-audit FILE\n");
+  if (options.action == Action::kApply && options.run_id.empty()) {
+    fmt::print(stderr, "error: which rows? remedy: name FINDING, or --from-audit FILE\n");
     return process::ExitCode::kUsage;
   }
   // bigint has 19 digits.
@@ -227,6 +260,9 @@ class QuarantineCommand final : public Command {
         return process::ExitCode::kUsage;
       }
     }
+    if (options_.action == Action::kApply && !options_.run_id.empty() && options_.finding_id.empty()) {
+      if (const auto failed = name_run(invocation.config, options_)) return *failed;
+    }
     return quarantine_command(invocation.config, options_);
   }
 
@@ -237,12 +273,13 @@ class QuarantineCommand final : public Command {
     return sub;
   }
   void add_apply(CLI::App& apply) {
-    auto* run_id = apply.add_option("RUN_ID", options_.run_id, "The run");
-    auto* finding = apply.add_option("FINDING", options_.finding_id, "Its finding_id");
+    auto* run_id =
+        apply.add_option("RUN_ID", options_.run_id,
+                         "The run; it may be left out where the daemon or its findings are at hand");
+    auto* finding = apply.add_option("FINDING", options_.finding_id, "The finding's id");
     auto* file = apply.add_option("--from-audit", options_.from_audit,
                                   "Every row of a file that dupwatch audit --format json wrote; -: stdin");
     file->type_name("FILE")->excludes(run_id)->excludes(finding);
-    run_id->needs(finding);
     apply
         .add_flag("--before-migration", options_.before_migration,
                   "The rows in the way of the engine's unique-index migration, fatal or not")
@@ -259,7 +296,7 @@ class QuarantineCommand final : public Command {
         .add_option("--neutralise", options_.neutralise,
                     "noop: leave the row in its place with that type, in a run with slot numbers")
         ->check(CLI::IsMember({"noop"}))
-        ->needs(finding);
+        ->needs(run_id);
     apply.add_flag("--partial", options_.partial, "Also where the run stays fatal without the row");
   }
 

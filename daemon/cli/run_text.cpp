@@ -40,14 +40,6 @@ std::string short_id(const std::optional<std::string>& id) {
   return ulid ? fmt::format("{} …{}", id->substr(0, prefix), id->substr(id->size() - kTailChars)) : *id;
 }
 
-/// Pads by characters on the screen, not by bytes.
-std::string padded(std::string text, std::size_t width) {
-  const auto columns = static_cast<std::size_t>(
-      std::ranges::count_if(text, [](char c) { return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U; }));
-  if (columns < width) text.append(width - columns, ' ');
-  return text;
-}
-
 std::string gap_text(const table::JudgedRun& story, std::size_t i) {
   const auto time = story.events()[i].time.micros;
   if (i == 0 || time == 0 || story.events()[i - 1].time.micros == 0) return "";

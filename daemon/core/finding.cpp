@@ -6,7 +6,18 @@
 #include <array>
 #include <iterator>
 
+#include "daemon/core/shell.hpp"
+
 namespace dupwatch::core {
+namespace {
+
+/// An id behind the name of a command, which must not take it for an option.
+std::string positional(std::string_view id) {
+  const auto word = shell_word(id);
+  return word == id ? word : "-- " + word;
+}
+
+}  // namespace
 
 std::string_view to_string(Origin origin) noexcept {
   switch (origin) {
@@ -216,14 +227,20 @@ void append_text(std::string& out, std::string_view key, std::string_view text) 
 
 }  // namespace
 
-std::string explain_command(std::string_view run_id) {
-  const bool plain = !run_id.empty() && std::ranges::all_of(run_id, [](char c) {
-    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_' || c == '-';
-  });
-  if (plain && run_id.front() != '-') return "dupwatch explain " + std::string(run_id);
-  std::string quoted = "dupwatch explain -- '";
-  for (const char c : run_id) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
-  return quoted + "'";
+std::string explain_command(std::string_view run_id, std::string_view options) {
+  return fmt::format("dupwatch explain{} {}", options, positional(run_id));
+}
+
+std::string quarantine_command(const Finding& finding, std::string_view options) {
+  const bool heals = finding.shape && rule_case(finding.rule, *finding.shape).removal == Removal::kHeals;
+  const bool over = finding.state == FindingState::kRunEnded || finding.state == FindingState::kGone ||
+                    finding.state == FindingState::kQuarantined;
+  if (finding.severity != Severity::kFatal || !heals || over) return {};
+  // The row that replay reads first stays, and in a run of slot numbers every row.
+  if (finding.duplicate.id <= finding.canonical.id) return {};
+  if (slot_of(finding.duplicate.id)) return {};
+  return fmt::format("dupwatch quarantine apply{} {} {}", options, positional(finding.run_id),
+                     finding_id_text(finding.id));
 }
 
 std::string to_json(const Finding& finding) {

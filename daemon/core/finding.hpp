@@ -107,8 +107,13 @@ struct Finding {
 /// ISO 8601 in UTC with microseconds, e.g. 2026-11-24T05:21:38.123456Z.
 [[nodiscard]] std::string to_iso8601(decoder::Timestamp time);
 
-/// The command that shows the run with this finding in it, for a shell.
-[[nodiscard]] std::string explain_command(std::string_view run_id);
+/// The command that shows the run with this finding in it, for a shell. `options`, each with a blank before
+/// it, stand in front of the ids.
+[[nodiscard]] std::string explain_command(std::string_view run_id, std::string_view options = {});
+
+/// The command that takes the row at fault out of the log, for a shell; empty where `dupwatch quarantine`
+/// would refuse it, as far as the finding shows.
+[[nodiscard]] std::string quarantine_command(const Finding& finding, std::string_view options = {});
 
 /// The finding as one JSON object without newline; the record of findings.file, /api/findings and the JSON
 /// log.

@@ -12,7 +12,7 @@
 
 namespace dupwatch::findings {
 
-std::vector<core::Finding> read_history(const std::string& path) {
+std::vector<core::Finding> read_last_records(const std::string& path) {
   // A pipe or a terminal has no past.
   struct stat info {};
   if (stat(path.c_str(), &info) != 0 || !S_ISREG(info.st_mode)) return {};
@@ -37,9 +37,13 @@ std::vector<core::Finding> read_history(const std::string& path) {
     last.erase(last.begin());
   }
   std::vector<core::Finding> findings;
-  for (auto& [number, finding] : last) {
-    if (finding.state != core::FindingState::kGone) findings.push_back(std::move(finding));
-  }
+  for (auto& [number, finding] : last) findings.push_back(std::move(finding));
+  return findings;
+}
+
+std::vector<core::Finding> read_history(const std::string& path) {
+  auto findings = read_last_records(path);
+  std::erase_if(findings, [](const auto& finding) { return finding.state == core::FindingState::kGone; });
   return findings;
 }
 

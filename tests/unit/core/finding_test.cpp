@@ -7,6 +7,8 @@
 #include <ctime>
 #include <string>
 
+#include "daemon/core/shell.hpp"
+
 namespace dupwatch::core::finding_test {
 namespace {
 
@@ -175,6 +177,31 @@ TEST(ExplainCommand, QuotesWhatAShellWouldRead) {
   EXPECT_EQ(explain_command("$(reboot)`;\"\n"), "dupwatch explain -- '$(reboot)`;\"\n'");
   EXPECT_EQ(explain_command("it's"), "dupwatch explain -- 'it'\\''s'");
   EXPECT_EQ(explain_command("\xC3\xA9"), "dupwatch explain -- '\xC3\xA9'");
+}
+
+TEST(FindingText, OptionsStandBeforeTheIds) {
+  EXPECT_EQ(explain_command("a b", " --config x.yaml"), "dupwatch explain --config x.yaml -- 'a b'");
+  Finding finding;
+  finding.id = 0x1f;
+  finding.run_id = "a b";
+  finding.rule = Rule::kDuplicateCreated;
+  finding.shape = Shape::kAfterClose;
+  finding.severity = Severity::kFatal;
+  finding.canonical.id = "wevt_1";
+  finding.duplicate.id = "wevt_2";
+  EXPECT_EQ(quarantine_command(finding, " --config x.yaml"),
+            "dupwatch quarantine apply --config x.yaml -- 'a b' 000000000000001f");
+  finding.duplicate.id = "evnt_00000000000000000000000007";
+  finding.canonical.id = "evnt_00000000000000000000000003";
+  EXPECT_EQ(quarantine_command(finding), "");
+}
+
+TEST(FindingText, AWordOfAShell) {
+  EXPECT_EQ(shell_word("/etc/dupwatch/dupwatch.yaml"), "/etc/dupwatch/dupwatch.yaml");
+  EXPECT_EQ(shell_word(""), "''");
+  EXPECT_EQ(shell_word("-x"), "'-x'");
+  EXPECT_EQ(shell_word("~/x"), "'~/x'");
+  EXPECT_EQ(shell_word("it's $HOME"), "'it'\\''s $HOME'");
 }
 
 TEST(Labels, OfFindingsAreTheDocumentedWords) {

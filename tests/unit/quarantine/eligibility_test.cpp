@@ -49,6 +49,22 @@ TEST(Eligibility, OfAllCasesOnlyThoseThatWereMeasuredToHeal) {
   EXPECT_EQ(allowed, expected);
 }
 
+TEST(Eligibility, TheCommandOfAFindingIsOfferedWhereItWouldNotBeRefused) {
+  for (const auto& rule_case : core::rule_cases()) {
+    for (std::size_t state = 0; state < core::kFindingStates; ++state) {
+      auto finding = finding_of(rule_case);
+      finding.state = static_cast<FindingState>(state);
+      const bool over = finding.state == FindingState::kGone || finding.state == FindingState::kQuarantined;
+      const bool offered = !core::quarantine_command(finding).empty();
+      EXPECT_EQ(offered, !over && !refusal(finding, false))
+          << to_string(rule_case.rule) << " " << to_string(rule_case.shape) << " "
+          << to_string(finding.state);
+      std::swap(finding.canonical, finding.duplicate);
+      EXPECT_EQ(core::quarantine_command(finding), "");
+    }
+  }
+}
+
 // Measured with two equal outcomes of which the first sorts before the step's own rows: without the second
 // the run dies of the first.
 TEST(Eligibility, NotWhileTheRowThatWouldStaySortsBeforeItsBeginning) {
