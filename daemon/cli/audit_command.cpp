@@ -106,7 +106,7 @@ struct Reach {
 /// Tells where to go on, too, when the scan was interrupted.
 process::ExitCode tell_scan_error(const Error& error, const std::optional<std::string>& last_run,
                                   const AuditOptions& options) {
-  if (error.reason != "interrupted") return report_error(error);
+  if (!postgres::interrupted(error)) return report_error(error);
   const auto next = last_run ? fmt::format("; go on with: dupwatch audit {}--after {}",
                                            options.before_migration ? "--before-migration " : "", *last_run)
                              : std::string{};

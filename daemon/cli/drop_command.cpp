@@ -40,7 +40,7 @@ process::ExitCode drop_command(const core::Config& config, bool json) {
   if (const auto* error = std::get_if<Error>(&outcome)) {
     fmt::print(stderr, "dupwatch: {}: {}\n", error->message, error->remedy);
     // A slot in use is for a person: dropping it under a running daemon would blind that daemon.
-    return error->fault == postgres::Fault::kTransient && error->reason != "slot_in_use"
+    return error->fault == postgres::Fault::kTransient && error->cause != postgres::Cause::kSlotInUse
                ? process::ExitCode::kTemporary
                : process::ExitCode::kOperator;
   }

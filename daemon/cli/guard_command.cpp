@@ -120,13 +120,13 @@ std::optional<Error> carry_out(const std::vector<std::string>& statements, Conne
     auto answer = sql.execute(statement, {}, waiter, kAnswerTimeout);
     auto* error = std::get_if<Error>(&answer);
     if (error == nullptr) continue;
-    if (error->sqlstate == "42501") {
+    if (postgres::lacks_right(*error)) {
       error->fault = postgres::Fault::kNeedsOperator;
       error->remedy =
           "use --dsn as the owner of the table, or give a DBA what `dupwatch guard --print-sql` "
           "prints";
     }
-    if (error->sqlstate == "55P03") {
+    if (postgres::lacks_lock(*error)) {
       error->remedy = "a transaction holds the table; nothing was changed: run it again in a quiet moment";
     }
     return std::move(*error);

@@ -134,7 +134,7 @@ bool confirmed(const core::Config& config, const QuarantineOptions& options, std
 
 Error stopped() {
   return {.fault = postgres::Fault::kTransient,
-          .reason = "interrupted",
+          .cause = postgres::Cause::kInterrupted,
           .sqlstate = {},
           .message = "interrupted",
           .remedy = {}};
@@ -158,7 +158,7 @@ class Actor {
         return outcome;
       }
       sql_.reset();  // with the transaction that failed
-      const bool again = error->fault == postgres::Fault::kTransient && error->reason != "interrupted";
+      const bool again = error->fault == postgres::Fault::kTransient && !postgres::interrupted(*error);
       if (!again || attempt == kAttemptsMax) return outcome;
       if (stoppable_.wait(-1, 0, process::steady_now() + pause) == Outcome::kInterrupted) return stopped();
     }
@@ -235,7 +235,7 @@ class Actor {
 
 /// The exit code when it did not come to its end.
 process::ExitCode tell_end(const Error& error) {
-  if (error.reason == "interrupted") {
+  if (postgres::interrupted(error)) {
     fmt::print(stderr, "interrupted; go on with the same command: what is done is skipped\n");
     return process::ExitCode::kTemporary;
   }

@@ -56,9 +56,9 @@ bool person_agrees(const std::string& question, std::string_view changes) {
 }
 
 process::ExitCode report_quarantine_error(postgres::Error error, Action action) {
-  const bool right = error.sqlstate == "42501";
+  const bool right = postgres::lacks_right(error);
   // The error table's remedies are about reading; here other rights and another table can be missing.
-  if (right || error.sqlstate == "42P01" || error.sqlstate == "3F000") {
+  if (right || postgres::lacks_table(error)) {
     error.fault = postgres::Fault::kNeedsOperator;
     error.remedy = right_remedy(right ? action : Action::kList);
   }

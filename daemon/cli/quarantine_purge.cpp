@@ -104,7 +104,7 @@ std::optional<Error> delete_all(const core::Config& config, const Aged& aged, st
     if (waiter.wait(-1, 0, process::steady_now()) == postgres::Waiter::Outcome::kInterrupted) {
       progress.clear();
       return Error{.fault = postgres::Fault::kTransient,
-                   .reason = "interrupted",
+                   .cause = postgres::Cause::kInterrupted,
                    .sqlstate = {},
                    .message = "interrupted",
                    .remedy = "run it again"};
@@ -132,7 +132,7 @@ process::ExitCode purge_entries(const core::Config& config, const QuarantineOpti
   if (options.dry_run || aged.entries == 0) return tell(options, aged, 0);
   if (!aged.may_delete) {
     return report_quarantine_error({.fault = postgres::Fault::kNeedsOperator,
-                                    .reason = "no_right",
+                                    .cause = postgres::Cause::kNoRight,
                                     .sqlstate = "42501",
                                     .message = "permission denied for table dupwatch.quarantine",
                                     .remedy = {}},

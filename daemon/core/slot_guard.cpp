@@ -49,11 +49,6 @@ Milliseconds SlotReturn::lost(GuardTime now, bool at_once) noexcept {
   return std::min<Milliseconds>(pause, kPauseMax);
 }
 
-bool PoisonWatch::can_be_poison(std::string_view sqlstate) noexcept {
-  return sqlstate.starts_with("XX") || sqlstate.starts_with("54") || sqlstate.starts_with("22") ||
-         sqlstate == "42704";
-}
-
 std::uint32_t PoisonWatch::failed(std::string_view sqlstate, std::string_view message,
                                   decoder::Lsn confirmed) {
   if (count_ != 0 && sqlstate == sqlstate_ && message == message_ && confirmed == confirmed_) {

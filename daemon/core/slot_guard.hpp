@@ -80,10 +80,6 @@ class PoisonWatch {
   /// position.
   [[nodiscard]] std::uint32_t failed(std::string_view sqlstate, std::string_view message,
                                      decoder::Lsn confirmed);
-  /// Whether an error of this SQLSTATE can come from the WAL: internal errors, program limits, data that
-  /// cannot be put into text, and a publication that did not exist when a row was written, though it does
-  /// now.
-  [[nodiscard]] static bool can_be_poison(std::string_view sqlstate) noexcept;
   /// Stepped over, or another error came in between.
   void reset() noexcept { count_ = 0; }
 

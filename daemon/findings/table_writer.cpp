@@ -19,11 +19,10 @@ constexpr std::size_t kRowsPerWrite = 200;
 constexpr std::size_t kBytesPerWrite = std::size_t{512} << 10U;
 
 std::string table_remedy(const Error& error) {
-  if (error.sqlstate == "42P01" || error.sqlstate == "3F000" || error.sqlstate == "42703" ||
-      error.sqlstate == "42501" || error.sqlstate == "42P10") {
+  if (postgres::lacks_setup(error)) {
     return "run the SQL of `dupwatch setup --print-sql`, which makes findings.table and grants what it needs";
   }
-  if (error.sqlstate == "25006") {
+  if (postgres::cannot_be_written(error)) {
     return "the slot is on a standby, which cannot be written: use findings.file instead of findings.table";
   }
   return error.remedy;
@@ -65,7 +64,7 @@ void TableWriter::load() {
   };
   query.on_done = [this, records](const std::optional<Error>& error) {
     // The stream gives the connection up when it begins, which is when this is first asked.
-    const bool renewed = error && error->reason == "renewed";
+    const bool renewed = error && error->cause == postgres::Cause::kRenewed;
     if (!renewed) load_ = error ? Load::kAgain : Load::kDone;
     if (!error) past_ = std::move(*records);
     finished(error, "cannot read the findings table; what is in it may be reported as new");
@@ -111,7 +110,7 @@ void TableWriter::finished(const std::optional<Error>& error, const char* what) 
     backoff_.reset();
     return;
   }
-  if (error->reason == "renewed") return;
+  if (error->cause == postgres::Cause::kRenewed) return;
   ++failures_;
   const auto delay = backoff_.next();
   retry_at_ = process::steady_now() + delay;

@@ -178,7 +178,7 @@ Expected<decoder::Plugin> resolve_plugin(Connection& sql, const core::SlotConfig
       if (existing->plugin == decoder::to_string(plugin) && (any || plugin == plugin_of(slot.plugin)))
         return plugin;
     }
-    return Error{Fault::kNeedsOperator, "slot_wrong_plugin", "",
+    return Error{Fault::kNeedsOperator, Cause::kSlotWrongPlugin, "",
                  "slot \"" + slot.name + "\" was made for output plugin \"" + existing->plugin + "\"",
                  "Set slot.plugin to the slot's plugin or leave it at auto, or choose another slot.name."};
   }

@@ -105,7 +105,7 @@ struct CreatedSlot {
 };
 /// CREATE_REPLICATION_SLOT with an exported snapshot, in the syntax of the server's version. Slot creation
 /// waits for the transactions that have written and are open: at most lock_timeout for each (60 s), then
-/// reason "slot_creation_blocked" and nothing is left on the server. `on_wait` is called `every` so often
+/// cause kSlotCreationBlocked and nothing is left on the server. `on_wait` is called `every` so often
 /// meanwhile, e.g. to log open_transactions() by way of another connection. After an error the connection
 /// must be dropped.
 [[nodiscard]] Expected<CreatedSlot> create_slot(Connection& replication, const core::SlotConfig& slot,
@@ -116,7 +116,7 @@ struct CreatedSlot {
 /// role may not, the primary is at least given a reason to: it does so by itself within 15 s after it wrote.
 [[nodiscard]] std::optional<Error> log_open_transactions(Connection& primary, Waiter& waiter);
 enum class SnapshotUse : std::uint8_t { kExport, kNothing };
-/// The command behind create_slot; reason "invalid_slot_name" is the caller's to avoid (see valid_slot_name).
+/// The command behind create_slot; cause kInvalidSlotName is the caller's to avoid (see valid_slot_name).
 [[nodiscard]] std::string create_slot_command(int server_version, std::string_view name,
                                               std::string_view plugin, bool temporary, SnapshotUse snapshot,
                                               bool failover = false);
@@ -129,7 +129,7 @@ enum class SnapshotUse : std::uint8_t { kExport, kNothing };
 [[nodiscard]] bool can_fail_over(const Connection& connection);
 /// 1 to 63 of a-z, 0-9 and underscore, as Postgres demands.
 [[nodiscard]] bool valid_slot_name(std::string_view name) noexcept;
-/// Does not wait for a session that streams from the slot: reason "slot_in_use".
+/// Does not wait for a session that streams from the slot: cause kSlotInUse.
 [[nodiscard]] std::optional<Error> drop_slot(Connection& sql, const std::string& name, Waiter& waiter);
 
 /// START_REPLICATION SLOT ... LOGICAL; leaves the connection in CopyBoth. `options` are not yet quoted.

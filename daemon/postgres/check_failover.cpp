@@ -112,7 +112,7 @@ void check_standby(CheckContext& context, const Endpoint& endpoint) {
   auto opened = Connection::open(connection, Connection::Kind::kSql, context.waiter);
   if (const auto* error = std::get_if<Error>(&opened)) {
     context.add(name, Verdict::kWarn, error->message, error->remedy);
-    if (error->reason == "interrupted") context.report.stopped_by = *error;
+    if (interrupted(*error)) context.report.stopped_by = *error;
     return;
   }
   auto& standby = std::get<Connection>(opened);

@@ -125,14 +125,14 @@ void check_replication_right(CheckContext& context) {
 void check_replication_connection(CheckContext& context) {
   auto opened = Connection::open(context.config.connection, Connection::Kind::kReplication, context.waiter);
   if (const auto* error = std::get_if<Error>(&opened)) {
-    context.add(error->reason == "pooler" ? "not_a_pooler" : "replication_connection", *error);
-    if (error->reason == "interrupted") context.report.stopped_by = *error;
+    context.add(error->cause == Cause::kPooler ? "not_a_pooler" : "replication_connection", *error);
+    if (interrupted(*error)) context.report.stopped_by = *error;
     return;
   }
   auto& replication = std::get<Connection>(opened);
   const auto system = identify_system(replication, context.waiter);
   if (const auto* error = std::get_if<Error>(&system)) {
-    context.add(error->reason == "pooler" ? "not_a_pooler" : "replication_connection", *error);
+    context.add(error->cause == Cause::kPooler ? "not_a_pooler" : "replication_connection", *error);
     return;
   }
   const auto& identity = std::get<SystemIdentity>(system);

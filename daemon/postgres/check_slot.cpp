@@ -24,7 +24,7 @@ std::optional<Error> probe(CheckContext& context, decoder::Plugin plugin) {
       create_slot_command(context.version, name, decoder::to_string(plugin), true, SnapshotUse::kNothing);
   const auto created = replication.execute(command, {}, context.waiter, kProbeTimeout, Stage::kCreateSlot);
   if (const auto* error = std::get_if<Error>(&created)) {
-    if (error->reason == "interrupted" || error->reason == "timeout") replication.cancel();
+    if (left_unanswered(*error)) replication.cancel();
     return *error;
   }
   // It would end with the session, but that takes the server a moment.
@@ -148,20 +148,20 @@ void check_plugin(CheckContext& context) {
   const auto error = probe(context, *context.plugin);
   if (!error) {
     context.add("plugin", Verdict::kPass, name + " is installed: a temporary slot was created and dropped");
-  } else if (context.standby && error->reason == "timeout") {
+  } else if (context.standby && error->cause == Cause::kTimeout) {
     context.add(
         "plugin", Verdict::kWarn,
         name + ", not probed: on a standby a slot waits until the primary logs its open transactions",
         "On the primary: SELECT pg_log_standby_snapshot(); while dupwatch check runs. dupwatch run asks "
         "for it automatically when heartbeat.dsn leads to the primary.");
-  } else if (error->reason == "slot_creation_blocked" || error->reason == "timeout") {
+  } else if (error->cause == Cause::kSlotCreationBlocked || error->cause == Cause::kTimeout) {
     context.add("plugin", Verdict::kWarn, name + ", not probed: slot creation waits for open transactions",
                 "Run dupwatch check again when they have ended; dupwatch run waits for them.");
-  } else if (error->reason == "slots_exhausted") {
+  } else if (error->cause == Cause::kSlotsExhausted) {
     context.add("plugin", Verdict::kSkip, name + ", not probed: no free replication slot");
   } else {
     context.add("plugin", *error);
-    if (error->reason == "interrupted") context.report.stopped_by = *error;
+    if (interrupted(*error)) context.report.stopped_by = *error;
   }
 }
 

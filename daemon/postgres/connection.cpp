@@ -32,12 +32,13 @@ int decrypted(PGconn* conn) {
 }  // namespace
 
 Error interrupted() {
-  return {Fault::kTransient, "interrupted", "", "interrupted while waiting for the server", ""};
+  return {Fault::kTransient, Cause::kInterrupted, "", "interrupted while waiting for the server", ""};
 }
 
 Error timed_out(std::chrono::milliseconds timeout) {
   auto text = "no answer from the server within " + std::to_string(timeout.count()) + " ms";
-  return {Fault::kTransient, "timeout", "", std::move(text), "dupwatch tries again on a new connection."};
+  return {Fault::kTransient, Cause::kTimeout, "", std::move(text),
+          "dupwatch tries again on a new connection."};
 }
 
 std::string server_started_query() {
@@ -55,7 +56,8 @@ std::variant<std::string, Error> server_started(Connection& connection, Waiter& 
 }
 
 Error other_server() {
-  return {Fault::kTransient, "other_server", "", "a second connection led to another server than the first",
+  return {Fault::kTransient, Cause::kOtherServer, "",
+          "a second connection led to another server than the first",
           "Behind connection.dsn are several servers, and a query may not go to another one than the stream: "
           "name them one by one (host=a,b), or give the address of one."};
 }
@@ -152,7 +154,7 @@ Error Connection::error(Stage stage) const {
   auto& state = *state_;
   if (state.own_error) return *state.own_error;
   if (!state.conn)
-    return {Fault::kTransient, "out_of_memory", "", "libpq could not allocate a connection", ""};
+    return {Fault::kTransient, Cause::kOutOfMemory, "", "libpq could not allocate a connection", ""};
   if (broken()) state.drain(stage);
   if (state.last_words) return *state.last_words;
   const auto text = without_secrets(PQerrorMessage(state.conn.get()), state.secrets);

@@ -78,7 +78,7 @@ class Connection {
   /// non-blocking connection to keep it.
   [[nodiscard]] std::chrono::milliseconds host_timeout() const noexcept;
   /// The present host's time is up: goes on with the other hosts of the DSN. False: there is none left, and
-  /// error() says "connection_timeout".
+  /// error() says kConnectionTimeout.
   [[nodiscard]] bool next_host();
   /// May change with every advance().
   [[nodiscard]] int socket() const noexcept;
@@ -96,12 +96,12 @@ class Connection {
   /// The server's parameter, e.g. "server_version"; empty when not reported.
   [[nodiscard]] std::string parameter(const char* name) const;
 
-  /// Connects and waits; honours connect_timeout per attempt. Reason "other_server": what answers is not the
+  /// Connects and waits; honours connect_timeout per attempt. Cause kOtherServer: what answers is not the
   /// server that the configuration pins.
   [[nodiscard]] static std::variant<Connection, Error> open(const core::ConnectionConfig& config, Kind kind,
                                                             Waiter& waiter);
 
-  /// Sends one query and waits for its result, at most `timeout` (reason "interrupted" / "timeout" otherwise;
+  /// Sends one query and waits for its result, at most `timeout` (kInterrupted or kTimeout otherwise;
   /// the connection is then unusable and must be dropped). On a replication connection params must be empty.
   [[nodiscard]] std::variant<Result, Error> execute(const std::string& query, const Params& params,
                                                     Waiter& waiter, std::chrono::milliseconds timeout,
@@ -112,7 +112,7 @@ class Connection {
   };
   /// Sends all statements in one go and waits for all answers: one round trip, results in their order. What
   /// follows the first error is not run; a transaction that the batch began is then open and failed. As for
-  /// execute(), "interrupted" and "timeout" leave the connection unusable.
+  /// execute(), kInterrupted and kTimeout leave the connection unusable.
   [[nodiscard]] std::variant<std::vector<Result>, Error> execute_batch(std::span<const Statement> statements,
                                                                        Waiter& waiter,
                                                                        std::chrono::milliseconds timeout);

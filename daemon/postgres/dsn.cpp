@@ -87,7 +87,7 @@ std::string session_options(const std::string& of_user, Connection::Kind kind) {
 
 std::variant<Dsn, Error> Dsn::parse(const std::string& dsn) {
   if (auto mistake = find_dsn_mistake(dsn)) {
-    return Error{Fault::kNeedsOperator, "invalid_dsn", "", std::move(mistake->found),
+    return Error{Fault::kNeedsOperator, Cause::kInvalidDsn, "", std::move(mistake->found),
                  std::move(mistake->fix)};
   }
   constexpr std::array<const char*, 4> kKeywords = {"dbname", "passfile", "sslmode", nullptr};
@@ -96,7 +96,7 @@ std::variant<Dsn, Error> Dsn::parse(const std::string& dsn) {
   const std::unique_ptr<PGconn, FinishResolver> conn{
       PQconnectStartParams(kKeywords.data(), values.data(), 1)};
   if (!conn)
-    return Error{Fault::kTransient, "out_of_memory", "", "libpq could not allocate a connection", ""};
+    return Error{Fault::kTransient, Cause::kOutOfMemory, "", "libpq could not allocate a connection", ""};
   const std::string message = PQerrorMessage(conn.get());
   if (message.find(kResolveOnly) == std::string::npos) {
     // In words, an option that is not known may be the second half of a password with a blank in it.
@@ -104,7 +104,7 @@ std::variant<Dsn, Error> Dsn::parse(const std::string& dsn) {
         dsn.find("://") != std::string::npos || dsn.find("password") == std::string::npos;
     auto error = classify(Stage::kConnect, "", redact(message, names_are_safe));
     error.fault = Fault::kNeedsOperator;
-    error.reason = "invalid_dsn";
+    error.cause = Cause::kInvalidDsn;
     error.remedy = "Correct connection.dsn; its keywords are those of libpq (host, port, dbname, user, ...).";
     return error;
   }

@@ -27,7 +27,7 @@ struct Endpoint {
 /// connecting.
 class Dsn {
  public:
-  /// reason "invalid_dsn" in our words, or in libpq's, from which quoted pieces of the DSN are taken out.
+  /// cause kInvalidDsn in our words, or in libpq's, from which quoted pieces of the DSN are taken out.
   [[nodiscard]] static std::variant<Dsn, Error> parse(const std::string& dsn);
   /// Empty when neither the DSN, nor the service, nor the environment sets it, and libpq has no default.
   [[nodiscard]] std::string value(std::string_view keyword) const;

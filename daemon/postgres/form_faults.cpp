@@ -193,13 +193,27 @@ void Judge::columns() const {
 
 }  // namespace
 
+Cause cause_of(FormFault fault) noexcept {
+  constexpr std::array<Cause, kFormFaults> kCausesOfFaults = {Cause::kTableMissing,
+                                                              Cause::kNotATable,
+                                                              Cause::kColumnMissing,
+                                                              Cause::kRowSecurity,
+                                                              Cause::kNotInWal,
+                                                              Cause::kInheritance,
+                                                              Cause::kPartitionsByName,
+                                                              Cause::kPublishedAsRoot,
+                                                              Cause::kPublicationMissing,
+                                                              Cause::kTableNotPublished,
+                                                              Cause::kInsertsNotPublished,
+                                                              Cause::kRowFilter,
+                                                              Cause::kColumnList,
+                                                              Cause::kGeneratedColumn,
+                                                              Cause::kEqualityNotOfBytes};
+  return kCausesOfFaults.at(static_cast<std::size_t>(fault));
+}
+
 std::string_view to_string(FormFault fault) noexcept {
-  constexpr std::array<std::string_view, kFormFaults> kNames = {
-      "table_missing",       "not_a_table",         "column_missing",        "row_security",
-      "not_in_wal",          "inheritance",         "partitions_by_name",    "published_as_root",
-      "publication_missing", "table_not_published", "inserts_not_published", "row_filter",
-      "column_list",         "generated_column",    "equality_not_of_bytes"};
-  return kNames.at(static_cast<std::size_t>(fault));
+  return to_string(cause_of(fault));
 }
 
 bool is_of_publication(FormFault fault) noexcept {

@@ -7,12 +7,13 @@
 #include <vector>
 
 #include "daemon/core/config.hpp"
+#include "daemon/postgres/cause.hpp"
 #include "daemon/postgres/table_form.hpp"
 
 namespace dupwatch::postgres {
 
 /// A form of the watched table or its publication with which rows do not reach the stream, or our own
-/// queries, or are compared wrongly. Closed: reasons of errors and log lines.
+/// queries, or are compared wrongly. Closed.
 enum class FormFault : std::uint8_t {
   kTableMissing,
   kNotATable,  ///< a view, materialized view or foreign table
@@ -31,6 +32,8 @@ enum class FormFault : std::uint8_t {
   kEqualityNotOfBytes  ///< values that are equal in SQL differ in their text: a warning
 };
 inline constexpr std::size_t kFormFaults = 15;
+/// What an error says that refuses it.
+[[nodiscard]] Cause cause_of(FormFault fault) noexcept;
 [[nodiscard]] std::string_view to_string(FormFault fault) noexcept;
 /// It is cured at the publication.
 [[nodiscard]] bool is_of_publication(FormFault fault) noexcept;

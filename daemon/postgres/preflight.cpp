@@ -78,7 +78,7 @@ Result CheckContext::query(const std::string& name, const std::string& text,
 
 void CheckContext::stop_if_broken(const Error& error) {
   // After an interrupt or a timeout the session still waits for the old answer.
-  if (sql.broken() || error.reason == "interrupted" || error.reason == "timeout") report.stopped_by = error;
+  if (sql.broken() || left_unanswered(error)) report.stopped_by = error;
 }
 
 std::string text_cell(const pg_result& result, int row, int column) {
@@ -97,7 +97,7 @@ CheckReport run_checks(const core::Config& config, Waiter& waiter) {
   CheckReport report;
   auto opened = Connection::open(config.connection, Connection::Kind::kSql, waiter);
   if (auto* error = std::get_if<Error>(&opened)) {
-    report.lines.push_back({error->reason == "pooler" ? "not_a_pooler" : "reachable", Verdict::kFail,
+    report.lines.push_back({error->cause == Cause::kPooler ? "not_a_pooler" : "reachable", Verdict::kFail,
                             error->message, error->remedy});
     report.stopped_by = std::move(*error);
     return report;

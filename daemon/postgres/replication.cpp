@@ -88,7 +88,7 @@ Expected<CreatedSlot> create_slot(Connection& replication, const core::SlotConfi
                                   decoder::Plugin plugin, Waiter& waiter, std::chrono::milliseconds every,
                                   const std::function<void()>& on_wait) {
   if (!valid_slot_name(slot.name)) {
-    return Error{Fault::kNeedsOperator, "invalid_slot_name", "",
+    return Error{Fault::kNeedsOperator, Cause::kInvalidSlotName, "",
                  "slot.name \"" + slot.name + "\" is not legal",
                  "Use lower-case letters, digits and underscores, at most 63."};
   }
@@ -100,7 +100,7 @@ Expected<CreatedSlot> create_slot(Connection& replication, const core::SlotConfi
   if (auto* error = std::get_if<Error>(&answer)) {
     // A walsender that waits for a transaction does not notice that its client is gone, and its half-made
     // slot holds WAL back: tell it.
-    if (error->reason == "interrupted" || error->reason == "timeout") replication.cancel();
+    if (left_unanswered(*error)) replication.cancel();
     return std::move(*error);
   }
   const auto& result = *std::get<Result>(answer);

@@ -64,7 +64,7 @@ void SqlClient::renew(core::ServerPin server, Instant now) {
   config_.server = std::move(server);
   farewell_.reset();
   if (!connection_) return;
-  drop(now, {Fault::kTransient, "renewed", "", "the connection was renewed with the stream", ""},
+  drop(now, {Fault::kTransient, Cause::kRenewed, "", "the connection was renewed with the stream", ""},
        EndedBy::kUs);
   retry_at_ = now;
   trouble_.reset();
@@ -168,7 +168,8 @@ void SqlClient::work(Instant now, bool readable) {
   if (heard) deadline_ = after(now, queue_.front().silence_max);
   if (now >= deadline_) {
     drop(now,
-         {Fault::kTransient, "timeout", "", "no answer from the server to a query", "dupwatch reconnects."},
+         {Fault::kTransient, Cause::kTimeout, "", "no answer from the server to a query",
+          "dupwatch reconnects."},
          EndedBy::kUs);
   }
 }

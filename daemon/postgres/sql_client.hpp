@@ -27,7 +27,7 @@ class SqlClient {
     /// Called once, after the last row or with the error. A query that fails is not retried here: who
     /// submitted it knows whether its rows may be seen twice.
     std::function<void(std::optional<Error> error)> on_done;
-    /// A server that sends nothing for so long is given up (reason "timeout"): a hung server keeps its socket
+    /// A server that sends nothing for so long is given up (kTimeout): a hung server keeps its socket
     /// open. Well above the session's statement_timeout, which ends a slow query in better order.
     std::chrono::milliseconds silence_max{60'000};
   };

@@ -372,7 +372,7 @@ Expected<ActOutcome> restore_row(const core::Config& config, const std::string& 
       query(sql, noop ? restore_noop_query(config.profile, kept) : restore_query(config.profile, kept), {id},
             waiter);
   if (auto* error = std::get_if<Error>(&answer)) {
-    if (error->sqlstate != "23505") return std::move(*error);
+    if (!postgres::violates_unique(*error)) return std::move(*error);
     return refused("collision", "a row with its key is in the table", entry.event_id);
   }
   const auto& result = *std::get<Result>(answer);

@@ -11,15 +11,6 @@ constexpr std::chrono::milliseconds kDelayMax{1'000};
 
 }  // namespace
 
-Remedy remedy(std::string_view sqlstate) noexcept {
-  // No answer at all: the connection. Then connection errors, a server that is ending, locks and timeouts,
-  // conflicts with other transactions, and lack of memory or connections.
-  for (const std::string_view passing : {"08", "40", "53", "55P03", "57"}) {
-    if (sqlstate.starts_with(passing)) return Remedy::kRetry;
-  }
-  return sqlstate.empty() ? Remedy::kRetry : Remedy::kOperator;
-}
-
 bool TaskList::add(Task task) {
   if (tasks_.size() >= kTasksMax) return false;
   tasks_.push_back(std::move(task));

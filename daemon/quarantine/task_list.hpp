@@ -5,7 +5,6 @@
 #include <deque>
 #include <optional>
 #include <string>
-#include <string_view>
 
 #include "daemon/core/finding.hpp"
 #include "daemon/core/instant.hpp"
@@ -23,13 +22,6 @@ struct Task {
   std::uint32_t attempts = 0;
   core::Instant due{};
 };
-
-/// What an error of the server means for the task it met.
-enum class Remedy : std::uint8_t {
-  kRetry,    ///< a lock, a conflict, a lost connection: it may pass
-  kOperator  ///< a right, a table: trying again helps nobody
-};
-[[nodiscard]] Remedy remedy(std::string_view sqlstate) noexcept;
 
 /// Tasks in the order in which they are due. Single-threaded.
 class TaskList {

@@ -23,15 +23,13 @@ using Kind = ActOutcome::Kind;
 
 // How old what is known of the table and the circuit may be while there is nothing to do.
 constexpr std::chrono::seconds kLookInterval{10};
-constexpr std::string_view kNoRight = "no_quarantine_right";
 
 /// The error table's remedies are about reading.
 std::string act_remedy(const Error& error) {
-  if (error.sqlstate == "42501" || error.sqlstate == "42P01" || error.sqlstate == "3F000" ||
-      error.sqlstate == "42703") {
+  if (postgres::lacks_setup(error)) {
     return "run what `dupwatch setup --print-sql --quarantine` prints; dupwatch goes on observing meanwhile";
   }
-  if (error.sqlstate == "25006") return "the server is a standby: set quarantine.dsn to its primary";
+  if (postgres::cannot_be_written(error)) return "the server is a standby: set quarantine.dsn to its primary";
   return error.remedy;
 }
 
@@ -146,7 +144,7 @@ std::optional<Error> QuarantineWorker::prepare(core::Instant now) {
   note_farewell(*error);
   unavailable(*error);
   // A missing right is no matter of the connection; anything else may be.
-  if (error->reason != kNoRight) session_.reset();
+  if (error->cause != postgres::Cause::kNoQuarantineRight) session_.reset();
   return error;
 }
 
@@ -169,7 +167,7 @@ std::optional<Error> QuarantineWorker::look() {
   if (auto* error = std::get_if<Error>(&rights)) return std::move(*error);
   if (const auto missing = postgres::cell(*std::get<postgres::Result>(rights), 0, 0); !missing->empty()) {
     return Error{.fault = postgres::Fault::kNeedsOperator,
-                 .reason = std::string(kNoRight),
+                 .cause = postgres::Cause::kNoQuarantineRight,
                  .sqlstate = "42501",
                  .message = fmt::format("the role has no right to {}", *missing),
                  .remedy = {}};
@@ -200,7 +198,7 @@ void QuarantineWorker::act(Task task) {
   if (const auto* error = std::get_if<Error>(&answer)) {
     note_farewell(*error);
     // The server undoes what was begun. A lock that was not free in time says nothing about the next act.
-    const bool goes_on = error->sqlstate == "55P03" || error->sqlstate.starts_with("40");
+    const bool goes_on = postgres::lost_a_race(*error);
     const auto undone = session_->sql.execute("ROLLBACK", {}, waiter_, postgres::kAnswerTimeout);
     if (std::holds_alternative<Error>(undone)) session_.reset();
     if (!goes_on) unavailable(*error);
@@ -284,7 +282,7 @@ void QuarantineWorker::trip(std::string_view reason, std::string_view detail) {
 }
 
 void QuarantineWorker::failed(Task task, const Error& error) {
-  const bool passing = quarantine::remedy(error.sqlstate) == quarantine::Remedy::kRetry;
+  const bool passing = postgres::heals_by_retry(error);
   const std::lock_guard lock(mutex_);
   ++stats_.failed_attempts;
   if (passing && tasks_.put_off(std::move(task), process::steady_now())) return;
@@ -292,17 +290,18 @@ void QuarantineWorker::failed(Task task, const Error& error) {
 }
 
 void QuarantineWorker::unavailable(const Error& error) {
-  if (error.reason == "interrupted") return;
+  if (postgres::interrupted(error)) return;
   {
     const std::lock_guard lock(mutex_);
     if (stats_.state == QuarantineState::kUnavailable && stats_.reason == error.message) return;
   }
   set_state(QuarantineState::kUnavailable, error.message);
-  log_.error("quarantine can't act; findings are still reported", {{"event", "quarantine_unavailable"},
-                                                                   {"reason", error.reason},
-                                                                   {"sqlstate", error.sqlstate},
-                                                                   {"error", error.message},
-                                                                   {"remedy", act_remedy(error)}});
+  log_.error("quarantine can't act; findings are still reported",
+             {{"event", "quarantine_unavailable"},
+              {"reason", std::string(to_string(error.cause))},
+              {"sqlstate", error.sqlstate},
+              {"error", error.message},
+              {"remedy", act_remedy(error)}});
 }
 
 void QuarantineWorker::note_farewell(const Error& error) {

@@ -11,13 +11,14 @@
 namespace dupwatch::run {
 namespace {
 
+using postgres::Cause;
 using postgres::Connection;
 using postgres::Error;
 using postgres::Fault;
 
-Error operator_error(std::string reason, std::string message, std::string remedy) {
+Error operator_error(Cause cause, std::string message, std::string remedy) {
   return Error{.fault = Fault::kNeedsOperator,
-               .reason = std::move(reason),
+               .cause = cause,
                .sqlstate = {},
                .message = std::move(message),
                .remedy = std::move(remedy)};
@@ -49,26 +50,27 @@ std::optional<Error> form_problem(const postgres::FormQuestion& question,
     remedy += standby ? " (on the primary; dupwatch setup --print-sql has it too)"
                       : " (dupwatch setup --print-sql has it too)";
   }
-  return operator_error(std::string(to_string(refused->fault)), std::move(refused->found), std::move(remedy));
+  return operator_error(cause_of(refused->fault), std::move(refused->found), std::move(remedy));
 }
 
 std::optional<Error> slot_problem(const core::Config& config, const std::optional<postgres::SlotRow>& slot,
                                   decoder::Plugin plugin, const std::string& database) {
   if (!slot) {
     if (config.slot.create) return std::nullopt;
-    return operator_error("slot_missing", fmt::format("replication slot {} does not exist", config.slot.name),
+    return operator_error(Cause::kSlotMissing,
+                          fmt::format("replication slot {} does not exist", config.slot.name),
                           "set slot.create: true, or create it");
   }
   if (slot->slot_type != "logical" || slot->plugin != to_string(plugin)) {
     return operator_error(
-        "slot_wrong_plugin",
+        Cause::kSlotWrongPlugin,
         fmt::format("replication slot {} is of plugin {}, wanted {}", config.slot.name,
                     slot->plugin.empty() ? "none (physical)" : slot->plugin, to_string(plugin)),
         "set slot.plugin: auto or another slot.name, or drop the slot with `dupwatch drop`");
   }
   if (slot->database != database) {
     return operator_error(
-        "slot_wrong_database",
+        Cause::kSlotWrongDatabase,
         fmt::format("replication slot {} belongs to database {}", config.slot.name, slot->database),
         "set another slot.name for this database");
   }
@@ -82,7 +84,7 @@ std::optional<Error> slot_loss(const core::Config& config, const postgres::SlotR
                         slot.invalidation != "idle_timeout";
   return Error{
       .fault = Fault::kSlotLost,
-      .reason = "slot_lost",
+      .cause = Cause::kSlotLost,
       .sqlstate = {},
       .message =
           fmt::format("replication slot {} is lost: the server {}", config.slot.name,
@@ -117,7 +119,7 @@ std::optional<Error> look_over(const core::Config& config, Connection& sql, post
     return problem;
   out.table = *table;
   if (!value_or_error(postgres::has_select(sql, config.profile, waiter), error) && !error) {
-    return operator_error("no_select_right",
+    return operator_error(Cause::kNoSelectRight,
                           fmt::format("no right to SELECT from {}", config.profile.qualified_name()),
                           "run the SQL of `dupwatch setup --print-sql` as its owner");
   }
@@ -146,20 +148,22 @@ void make_failover_slot(const core::Config& config, Attachment& out, postgres::W
     return;
   }
   log.warn("the slot can't be made a failover slot: after a failover it will be recreated, with a gap",
-           {{"reason", error->reason}, {"error", error->message}, {"remedy", error->remedy}});
+           {{"reason", std::string(to_string(error->cause))},
+            {"error", error->message},
+            {"remedy", error->remedy}});
 }
 
 Error standby(const core::Config& config) {
   return Error{
       .fault = Fault::kTransient,
-      .reason = "standby",
+      .cause = Cause::kStandby,
       .sqlstate = {},
       .message = fmt::format("another dupwatch holds slot {}: this one takes over when it is gone",
                              config.slot.name),
       .remedy = "none needed; a second instance that is not meant to stand by needs another slot.name"};
 }
 
-/// The slot's lock is taken. nullopt: by a stranger, which is told and ignored. An error of reason standby:
+/// The slot's lock is taken. nullopt: by a stranger, which is told and ignored. An error of cause kStandby:
 /// by another dupwatch.
 std::optional<Error> judge_lock_holder(const core::Config& config, Connection& sql, postgres::Waiter& waiter,
                                        process::Log& log) {

@@ -25,11 +25,11 @@ std::string read_back_copy_for(const Attachment& attachment, const core::Profile
 
 core::Disconnect disconnect_kind(const Error& error, bool streamed) {
   if (!streamed) return core::Disconnect::kConnectFailed;
-  if (error.reason == "server_closed" || postgres::says_goodbye(error)) {
+  if (error.cause == postgres::Cause::kServerClosed || postgres::says_goodbye(error)) {
     return core::Disconnect::kServerClosed;
   }
   if (error.fault == Fault::kSlotLost) return core::Disconnect::kError;
-  if (error.reason == "heartbeat_lost") return core::Disconnect::kHeartbeatLost;
+  if (error.cause == postgres::Cause::kHeartbeatLost) return core::Disconnect::kHeartbeatLost;
   return error.sqlstate.empty() ? core::Disconnect::kNetwork : core::Disconnect::kError;
 }
 
@@ -80,9 +80,9 @@ process::ExitCode Daemon::run() {
   }
   for (;;) {
     const auto error = attach_and_stream();
-    if (!error || error->reason == "interrupted") break;
+    if (!error || postgres::interrupted(*error)) break;
     last_error_ = error;
-    if (error->reason != "standby") count_disconnect(*error);
+    if (error->cause != postgres::Cause::kStandby) count_disconnect(*error);
     const auto recovery = recover(*error);
     if (recovery.code != process::ExitCode::kClean) {
       service_.stopping(last_error_->message);
@@ -153,7 +153,8 @@ std::optional<Error> Daemon::attach_and_stream() {
   auto error = stream_->run();
   if (process::steady_now() - stream_->facts().started >= kHealthyStream) backoff_.reset();
   stream_.reset();
-  if (error && error->reason == "fuse" && sql_.trouble()) drop_by_stream(attachment.replication);
+  if (error && error->cause == postgres::Cause::kFuse && sql_.trouble())
+    drop_by_stream(attachment.replication);
   leave_server(error);
   return error;
 }
@@ -180,7 +181,7 @@ std::optional<Error> Daemon::start_stream(Attachment& attachment) {
     baseline_.reset();
     coverage_.scan_failed();
     return error.value_or(Error{.fault = Fault::kTransient,
-                                .reason = "snapshot",
+                                .cause = postgres::Cause::kSnapshot,
                                 .sqlstate = {},
                                 .message = "the slot's snapshot was not taken over in time",
                                 .remedy = {}});
@@ -241,8 +242,8 @@ void Daemon::prepare_scans(const Attachment& attachment) {
 }
 
 process::ExitCode Daemon::judge_error(const Error& error) {
-  if (error.reason == "standby") return judge_obstacle(core::Obstacle::kStandby, error);
-  if (error.reason == "slot_in_use") return judge_obstacle(core::Obstacle::kSlotInUse, error);
+  if (error.cause == postgres::Cause::kStandby) return judge_obstacle(core::Obstacle::kStandby, error);
+  if (error.cause == postgres::Cause::kSlotInUse) return judge_obstacle(core::Obstacle::kSlotInUse, error);
   return judge_obstacle(error.fault == Fault::kTransient ? core::Obstacle::kPassing : core::Obstacle::kAccess,
                         error);
 }
@@ -260,7 +261,7 @@ process::ExitCode Daemon::judge_obstacle(core::Obstacle obstacle, const Error& e
   if (verdict == core::Verdict::kTryAgain) return process::ExitCode::kClean;
   const auto code =
       verdict == core::Verdict::kTemporary ? process::ExitCode::kTemporary : process::ExitCode::kOperator;
-  log_.error(error.message, {{"reason", error.reason},
+  log_.error(error.message, {{"reason", std::string(to_string(error.cause))},
                              {"sqlstate", error.sqlstate},
                              {"remedy", error.remedy},
                              {"exit_code", std::to_string(value(code)), true}});
@@ -285,7 +286,7 @@ bool Daemon::pause(const Error& error) {
     delay = std::clamp(left, std::chrono::milliseconds{1}, delay);
   }
   log_.warn(error.message, {{"event", "disconnected"},
-                            {"reason", error.reason},
+                            {"reason", std::string(to_string(error.cause))},
                             {"sqlstate", error.sqlstate},
                             {"remedy", error.remedy},
                             {"retry_in_ms", std::to_string(delay.count()), true}});

@@ -18,7 +18,7 @@ Daemon::Recovery Daemon::recover(const Error& error) {
   if (error.fault == Fault::kSlotLost) return slot_given_up(error);
   if (may_be_poison(error)) return step_over_poison(error);
   if (const auto code = judge_error(error); code != process::ExitCode::kClean) return {.code = code};
-  return {.stop = error.reason == "standby" ? !stand_by(error) : !pause(error)};
+  return {.stop = error.cause == postgres::Cause::kStandby ? !stand_by(error) : !pause(error)};
 }
 
 std::optional<Error> Daemon::blown_fuse(const std::optional<postgres::SlotRow>& slot) const {
@@ -27,7 +27,7 @@ std::optional<Error> Daemon::blown_fuse(const std::optional<postgres::SlotRow>& 
   if (!limit || slot->retained_bytes < static_cast<std::int64_t>(*limit)) return std::nullopt;
   return Error{
       .fault = Fault::kSlotLost,
-      .reason = "fuse",
+      .cause = postgres::Cause::kFuse,
       .sqlstate = {},
       .message = fmt::format("slot {} holds back {} bytes of WAL, slot.max_retained_wal allows {}: dupwatch "
                              "drops it and polls",
@@ -41,7 +41,9 @@ std::optional<Error> Daemon::blown_fuse(const std::optional<postgres::SlotRow>& 
 void Daemon::drop_by_stream(postgres::Connection& replication) {
   if (const auto failed = postgres::drop_streamed_slot(replication, config_.slot.name, waiter_)) {
     log_.error("the slot could not be dropped by its own stream",
-               {{"reason", failed->reason}, {"sqlstate", failed->sqlstate}, {"error", failed->message}});
+               {{"reason", std::string(to_string(failed->cause))},
+                {"sqlstate", failed->sqlstate},
+                {"error", failed->message}});
     return;
   }
   dropped_by_stream_ = true;
@@ -50,7 +52,7 @@ void Daemon::drop_by_stream(postgres::Connection& replication) {
 }
 
 Daemon::Recovery Daemon::slot_given_up(const Error& error) {
-  const bool fuse = error.reason == "fuse";
+  const bool fuse = error.cause == postgres::Cause::kFuse;
   const auto reason = fuse ? core::GapReason::kFuse : core::GapReason::kSlotLost;
   const auto policy = fuse ? core::LostPolicy::kRecreateAndScan : core::lost_policy(config_.slot);
   if (std::exchange(pending_gap_, reason) != reason) {
@@ -58,7 +60,7 @@ Daemon::Recovery Daemon::slot_given_up(const Error& error) {
     coverage_.open(reason, watch_.confirmed(), decoder::Lsn{}, process::wall_now());
     log_.error(error.message, {{"event", "coverage_gap"},
                                {"gap", std::string(to_string(reason))},
-                               {"reason", error.reason},
+                               {"reason", std::string(to_string(error.cause))},
                                {"from", decoder::to_string(watch_.confirmed())},
                                {"losses", std::to_string(slot_return_.losses()), true},
                                {"remedy", error.remedy}});
@@ -140,8 +142,7 @@ void Daemon::tick_poll(core::Instant now) {
 }
 
 bool Daemon::may_be_poison(const Error& error) const {
-  return state_ == core::StreamState::kStreaming && error.reason != "slot_wrong_plugin" &&
-         (core::PoisonWatch::can_be_poison(error.sqlstate) || error.reason == "payload_too_large");
+  return state_ == core::StreamState::kStreaming && postgres::may_be_of_a_row(error);
 }
 
 namespace {
@@ -150,7 +151,7 @@ std::string poison_remedy(const Error& error) {
   // Of the error table, for the row that no memory can be had for.
   if (error.sqlstate.empty()) return error.remedy;
   // Rows are decoded as the catalogue was when they were written.
-  if (error.sqlstate == "42704") {
+  if (error.cause == postgres::Cause::kPublicationMissing) {
     return "none needed: the publication was missing when these rows were written, and it is back";
   }
   return "use pgoutput with a publication whose column list leaves the payload out (dupwatch setup "

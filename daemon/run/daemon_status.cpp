@@ -109,7 +109,7 @@ void Daemon::collect_baseline(core::Instant now) {
   if (const auto error = baseline_->error()) {
     note_farewell(*error);
     auto fields = counts;
-    fields.push_back({"reason", error->reason});
+    fields.push_back({"reason", std::string(to_string(error->cause))});
     fields.push_back({"error", error->message});
     fields.push_back({"remedy", error->remedy});
     log_.error("existing rows could not all be judged; this is tried again", fields);
@@ -124,7 +124,7 @@ void Daemon::tick_recheck(core::Instant now) {
     const auto trouble = answers->error ? answers->error->message : std::string{};
     if (answers->error && trouble != recheck_trouble_) {
       log_.warn("the periodic look at the tables failed; it is tried again after recheck.interval",
-                {{"reason", answers->error->reason},
+                {{"reason", std::string(to_string(answers->error->cause))},
                  {"sqlstate", answers->error->sqlstate},
                  {"error", trouble},
                  {"remedy", answers->error->remedy}});

@@ -24,15 +24,15 @@ std::unique_ptr<postgres::SqlClient> client_of(const core::Config& config, std::
 
 /// What only a person can change; asking again every interval would fill the server's log.
 bool is_final(const Error& error) {
-  return error.sqlstate == "42501" || error.sqlstate == "42883" || error.reason == "standby" ||
-         error.message.find("recovery") != std::string::npos;
+  return postgres::lacks_right(error) || postgres::lacks_function(error) ||
+         error.cause == postgres::Cause::kInRecovery;
 }
 
 std::string beat_remedy(const Error& error) {
-  if (error.message.find("recovery") != std::string::npos) {
+  if (error.cause == postgres::Cause::kInRecovery) {
     return "the slot is on a standby: set heartbeat.dsn to its primary, or heartbeat.interval: 0s";
   }
-  if (error.sqlstate == "42501") {
+  if (postgres::lacks_right(error)) {
     return "GRANT EXECUTE ON FUNCTION pg_logical_emit_message(boolean, text, text) to the role, or "
            "heartbeat.interval: 0s";
   }
@@ -83,7 +83,7 @@ void HeartbeatWriter::emit(std::string content) {
     }
     watch_.heartbeat().not_emitted(content);
     // The connection was given up with the stream before; that says nothing of this one.
-    if (error->reason != "renewed") failed(*error);
+    if (error->cause != postgres::Cause::kRenewed) failed(*error);
   };
   if (!sql_.submit(std::move(query))) watch_.heartbeat().not_emitted(content);
 }
@@ -93,7 +93,7 @@ void HeartbeatWriter::failed(const Error& error) {
   const bool final = is_final(error);
   if (final) watch_.heartbeat().switch_off();
   // A reconnect asks again; the same answer is no news.
-  if (std::exchange(told_, error.reason + error.message) == told_) return;
+  if (std::exchange(told_, std::string(to_string(error.cause)) + error.message) == told_) return;
   log_.warn(final ? "the server does not let the heartbeat through: it is off, so a stream that is silently "
                     "broken shows only by its silence"
                   : "the heartbeat could not be written; it is tried again",
@@ -112,7 +112,7 @@ std::optional<Error> HeartbeatWriter::lost(core::Instant heard, std::optional<bo
   heartbeat.restarting();
   return Error{
       .fault = postgres::Fault::kTransient,
-      .reason = "heartbeat_lost",
+      .cause = postgres::Cause::kHeartbeatLost,
       .sqlstate = {},
       .message = fmt::format("a message through the slot has not come back, and {}", core::to_string(*loss)),
       .remedy =

@@ -9,6 +9,7 @@
 namespace dupwatch::run {
 namespace {
 
+using postgres::Cause;
 using postgres::Connection;
 using postgres::Error;
 using postgres::Fault;
@@ -20,9 +21,9 @@ constexpr std::chrono::seconds kShortTimeout{30};
 // Advancing reads the WAL in between, without the output plugin.
 constexpr std::chrono::minutes kAdvanceMax{10};
 
-Error slot_error(Fault fault, const char* reason, std::string message, const char* remedy) {
+Error slot_error(Fault fault, Cause cause, std::string message, const char* remedy) {
   return Error{
-      .fault = fault, .reason = reason, .sqlstate = {}, .message = std::move(message), .remedy = remedy};
+      .fault = fault, .cause = cause, .sqlstate = {}, .message = std::move(message), .remedy = remedy};
 }
 
 /// The slot's row once no session holds it; nullopt inside: no slot.
@@ -35,7 +36,7 @@ postgres::Expected<std::optional<postgres::SlotRow>> released(Connection& sql, c
     const auto& slot = std::get<std::optional<postgres::SlotRow>>(found);
     if (!slot) return found;
     if (slot->slot_type != "logical" || slot->plugin != own.plugin || slot->database != own.database) {
-      return slot_error(Fault::kNeedsOperator, "slot_not_ours",
+      return slot_error(Fault::kNeedsOperator, Cause::kSlotNotOurs,
                         fmt::format("replication slot {} is not the one dupwatch made", own.name),
                         "set another slot.name");
     }
@@ -43,7 +44,7 @@ postgres::Expected<std::optional<postgres::SlotRow>> released(Connection& sql, c
     if (slot->active_pid != own.walsender_pid || own.walsender_pid == 0 ||
         process::steady_now() >= deadline) {
       return slot_error(
-          Fault::kTransient, "slot_in_use",
+          Fault::kTransient, Cause::kSlotInUse,
           fmt::format("replication slot {} is active for PID {}", own.name, slot->active_pid),
           "Another session holds the slot: stop the second dupwatch, or give this one its own slot.name. A "
           "session whose client is gone ends by itself after wal_sender_timeout.");
@@ -53,7 +54,7 @@ postgres::Expected<std::optional<postgres::SlotRow>> released(Connection& sql, c
                                    {std::to_string(own.walsender_pid)}, waiter, kShortTimeout);
     if (const auto* error = std::get_if<Error>(&ended)) return *error;
     if (waiter.wait(-1, 0, process::steady_now() + kReleasePoll) == postgres::Waiter::Outcome::kInterrupted) {
-      return slot_error(Fault::kTransient, "interrupted", "stop was requested", "");
+      return slot_error(Fault::kTransient, Cause::kInterrupted, "stop was requested", "");
     }
   }
 }
@@ -82,7 +83,7 @@ postgres::Expected<decoder::Lsn> step_over(const core::ConnectionConfig& connect
   const auto found = released(sql, own, waiter);
   if (const auto* error = std::get_if<Error>(&found)) return *error;
   if (!std::get<std::optional<postgres::SlotRow>>(found)) {
-    return slot_error(Fault::kTransient, "slot_missing", "the slot is gone", "");
+    return slot_error(Fault::kTransient, Cause::kSlotMissing, "the slot is gone", "");
   }
   const auto unlimited = sql.execute("SET statement_timeout = 0", {}, waiter, kShortTimeout);
   if (const auto* error = std::get_if<Error>(&unlimited)) return *error;

@@ -53,7 +53,7 @@ void ReadBackFetcher::pump(core::Instant now, bool backlog) {
   // The queue holds the monitor's two queries beside this one; a refusal means that its bound is wrong.
   if (!sql_.submit(std::move(query))) {
     finished(postgres::Error{.fault = postgres::Fault::kTransient,
-                             .reason = "queue_full",
+                             .cause = postgres::Cause::kQueueFull,
                              .sqlstate = {},
                              .message = "too many queries wait",
                              .remedy = {}});
@@ -82,7 +82,7 @@ void ReadBackFetcher::finished(std::optional<postgres::Error> error) {
   const auto delay = backoff_.next();
   retry_at_ = process::steady_now() + delay;
   log_.warn("cannot read runs back; retrying, the slot's position is held meanwhile",
-            {{"reason", error->reason},
+            {{"reason", std::string(to_string(error->cause))},
              {"sqlstate", error->sqlstate},
              {"error", error->message},
              {"remedy", error->remedy},

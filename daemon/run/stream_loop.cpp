@@ -32,7 +32,7 @@ constexpr std::uint64_t kNoticesPerWindow = 20;
 
 Error server_closed() {
   return Error{.fault = Fault::kTransient,
-               .reason = "server_closed",
+               .cause = postgres::Cause::kServerClosed,
                .sqlstate = {},
                .message = "the server ended the stream (shutdown)",
                .remedy = {}};
@@ -40,7 +40,7 @@ Error server_closed() {
 
 Error server_waits() {
   return Error{.fault = Fault::kTransient,
-               .reason = "server_waits",
+               .cause = postgres::Cause::kServerWaits,
                .sqlstate = {},
                .message =
                    "the server does nothing but ask for a position that is not durable yet, as it does "

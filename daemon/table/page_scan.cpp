@@ -39,7 +39,7 @@ class Sockets {
 
 Error silent() {
   return {.fault = postgres::Fault::kTransient,
-          .reason = "timeout",
+          .cause = postgres::Cause::kTimeout,
           .sqlstate = {},
           .message = "no answer from the server within ten minutes",
           .remedy = {}};
@@ -47,7 +47,7 @@ Error silent() {
 
 Error interrupted() {
   return {.fault = postgres::Fault::kTransient,
-          .reason = "interrupted",
+          .cause = postgres::Cause::kInterrupted,
           .sqlstate = {},
           .message = "interrupted",
           .remedy = {}};

@@ -69,7 +69,7 @@ std::optional<Error> RunScan::hold_rate(postgres::Waiter& waiter, std::uint64_t 
   if (due <= process::steady_now() || waiter.wait(-1, 0, due) != postgres::Waiter::Outcome::kInterrupted)
     return std::nullopt;
   return Error{.fault = postgres::Fault::kTransient,
-               .reason = "interrupted",
+               .cause = postgres::Cause::kInterrupted,
                .sqlstate = {},
                .message = "interrupted",
                .remedy = {}};

@@ -14,9 +14,9 @@ namespace {
 
 using postgres::Error;
 
-Error refusal(std::string reason, std::string message, std::string remedy) {
+Error refusal(postgres::Cause cause, std::string message, std::string remedy) {
   return Error{.fault = postgres::Fault::kNeedsOperator,
-               .reason = std::move(reason),
+               .cause = cause,
                .sqlstate = {},
                .message = std::move(message),
                .remedy = std::move(remedy)};
@@ -44,12 +44,12 @@ postgres::Expected<TableFacts> read_table_facts(const core::Config& config, post
   for (auto& problem : postgres::find_form_faults({.config = config}, found)) {
     // What only a stream lacks is no matter of who reads the table.
     if (problem.hides_from_queries()) {
-      return refusal(std::string(to_string(problem.fault)), std::move(problem.found), std::move(problem.fix));
+      return refusal(cause_of(problem.fault), std::move(problem.found), std::move(problem.fix));
     }
   }
   TableFacts out{.run_type = found->run_type};
   if (!value_of(postgres::has_select(sql, profile, waiter), error) && !error) {
-    return refusal("no_select_right", fmt::format("no right to SELECT from {}", table),
+    return refusal(postgres::Cause::kNoSelectRight, fmt::format("no right to SELECT from {}", table),
                    "grant it as `dupwatch setup --print-sql` shows");
   }
   out.run_index = value_of(postgres::has_run_index(sql, profile, waiter), error);
@@ -67,7 +67,8 @@ postgres::Expected<TableFacts> read_table_facts(const core::Config& config, post
 Error no_run_index(const core::Config& config) {
   const auto table = config.profile.qualified_name();
   return refusal(
-      "no_run_index", fmt::format("no index of {} leads with {}", table, config.profile.run_column),
+      postgres::Cause::kNoRunIndex,
+      fmt::format("no index of {} leads with {}", table, config.profile.run_column),
       fmt::format("CREATE INDEX CONCURRENTLY ON {} ({}); without it every piece of the audit would "
                   "read the whole table",
                   table, config.profile.run_column));

@@ -120,13 +120,5 @@ TEST(PoisonWatch, BeginsAnewWithEveryDifference) {
   EXPECT_EQ(watch.failed("22021", "b", decoder::Lsn{6}), 1U);
 }
 
-TEST(PoisonWatch, KnowsWhichErrorsCanComeFromARow) {
-  for (const auto* state : {"42704", "XX000", "XX001", "54000", "22021"})
-    EXPECT_TRUE(PoisonWatch::can_be_poison(state));
-  for (const auto* state : {"", "57P01", "42501", "55000", "53200", "08006"}) {
-    EXPECT_FALSE(PoisonWatch::can_be_poison(state)) << state;
-  }
-}
-
 }  // namespace
 }  // namespace dupwatch::core::slot_guard_test

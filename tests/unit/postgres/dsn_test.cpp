@@ -45,7 +45,7 @@ TEST(Dsn, TellsNoPieceOfABrokenDsn) {
     const auto result = Dsn::parse(dsn);
     const auto* error = std::get_if<Error>(&result);
     ASSERT_NE(error, nullptr) << dsn;
-    EXPECT_EQ(error->reason, "invalid_dsn");
+    EXPECT_EQ(error->cause, Cause::kInvalidDsn);
     EXPECT_EQ(error->fault, Fault::kNeedsOperator);
     EXPECT_EQ(error->message.find("cret"), std::string::npos) << error->message;
   }

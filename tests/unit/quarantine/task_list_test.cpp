@@ -62,14 +62,5 @@ TEST(TaskList, WhatIsPutOffDoesNotHoldUpOthers) {
   EXPECT_EQ(tasks.deadline(), kStart + milliseconds{20});
 }
 
-TEST(Remedy, WhatPassesIsTriedAgain) {
-  for (const char* state : {"", "55P03", "40P01", "40001", "57014", "57P01", "08006", "53300"}) {
-    EXPECT_EQ(remedy(state), Remedy::kRetry) << state;
-  }
-  for (const char* state : {"42501", "42P01", "3F000", "25006", "23505", "42703", "55000"}) {
-    EXPECT_EQ(remedy(state), Remedy::kOperator) << state;
-  }
-}
-
 }  // namespace
 }  // namespace dupwatch::quarantine::task_list_test

@@ -13,6 +13,7 @@ namespace dupwatch::scripted::connection_test {
 namespace {
 
 using namespace std::chrono_literals;
+using postgres::Cause;
 using postgres::Connection;
 using postgres::Error;
 using postgres::Fault;
@@ -69,7 +70,7 @@ TEST(Open, NoMemoryIsAnErrorAndNoCrash) {
   Script script;
   script.then({.function = "PQconnectStartParams", .returns = -1});
   PlannedWaiter waiter;
-  EXPECT_EQ(error_of(Connection::open(config(), Kind::kSql, waiter)).reason, "out_of_memory");
+  EXPECT_EQ(error_of(Connection::open(config(), Kind::kSql, waiter)).cause, Cause::kOutOfMemory);
 }
 
 TEST(Open, TheSqlstateOfARefusalIsReadFromTheVerboseText) {
@@ -99,7 +100,7 @@ TEST(Open, TheRemedyNamesTheRole) {
                .breaks = true});
   PlannedWaiter waiter;
   const auto error = error_of(Connection::open(config(), Kind::kReplication, waiter));
-  EXPECT_EQ(error.reason, "no_replication_right");
+  EXPECT_EQ(error.cause, Cause::kNoReplicationRight);
   EXPECT_EQ(error.remedy,
             "ALTER ROLE \"watcher\" REPLICATION; (on Amazon RDS and Aurora: GRANT rds_replication TO "
             "\"watcher\";)");
@@ -112,7 +113,7 @@ TEST(Open, GivesUpWhenTheOnlyHostsTimeIsUp) {
   PlannedWaiter waiter;
   waiter.outcomes = {Outcome::kTimeout};
   const auto error = error_of(Connection::open(config(), Kind::kSql, waiter));
-  EXPECT_EQ(error.reason, "connection_timeout");
+  EXPECT_EQ(error.cause, Cause::kConnectionTimeout);
   EXPECT_EQ(error.fault, Fault::kTransient);
 }
 
@@ -122,7 +123,7 @@ TEST(Open, AnInterruptEndsTheWait) {
   script.then({.function = "PQconnectPoll", .returns = PGRES_POLLING_READING});
   PlannedWaiter waiter;
   waiter.outcomes = {Outcome::kInterrupted};
-  EXPECT_EQ(error_of(Connection::open(config(), Kind::kSql, waiter)).reason, "interrupted");
+  EXPECT_EQ(error_of(Connection::open(config(), Kind::kSql, waiter)).cause, Cause::kInterrupted);
 }
 
 TEST(Open, AServerThatIsNotThePinnedOneIsRefused) {
@@ -140,7 +141,7 @@ TEST(Open, AServerThatIsNotThePinnedOneIsRefused) {
     if (started == pinned.server.started) {
       EXPECT_TRUE(std::holds_alternative<Connection>(answer));
     } else {
-      EXPECT_EQ(error_of(answer).reason, "other_server");
+      EXPECT_EQ(error_of(answer).cause, Cause::kOtherServer);
       EXPECT_EQ(error_of(answer).fault, Fault::kTransient);
     }
   }
@@ -183,7 +184,7 @@ TEST(Execute, TheFirstErrorOfSeveralStatementsCounts) {
       .then({.function = "PQgetResult", .result = failure("42P01", "no such table")});
   script.then({.function = "PQisBusy"}).then({.function = "PQgetResult"});
   PlannedWaiter waiter;
-  EXPECT_EQ(error_of(connection.execute("SET x; SELECT y", {}, waiter, 1s)).reason, "table_missing");
+  EXPECT_EQ(error_of(connection.execute("SET x; SELECT y", {}, waiter, 1s)).cause, Cause::kTableMissing);
 }
 
 TEST(Execute, AQueryThatCannotBeSentIsAnError) {
@@ -194,7 +195,7 @@ TEST(Execute, AQueryThatCannotBeSentIsAnError) {
                .error = "could not send data to server: Broken pipe\n",
                .breaks = true});
   PlannedWaiter waiter;
-  EXPECT_EQ(error_of(connection.execute("SELECT $1", {{"x"}}, waiter, 1s)).reason, "network");
+  EXPECT_EQ(error_of(connection.execute("SELECT $1", {{"x"}}, waiter, 1s)).cause, Cause::kNetwork);
 }
 
 TEST(Execute, AClosedSocketWithoutAnAnswerIsServerClosed) {
@@ -208,7 +209,7 @@ TEST(Execute, AClosedSocketWithoutAnAnswerIsServerClosed) {
                .breaks = true});
   script.then({.function = "PQisBusy", .returns = 1});
   PlannedWaiter waiter;
-  EXPECT_EQ(error_of(connection.execute("SELECT 1", {}, waiter, 1s)).reason, "server_closed");
+  EXPECT_EQ(error_of(connection.execute("SELECT 1", {}, waiter, 1s)).cause, Cause::kServerClosed);
 }
 
 TEST(Execute, ATimeoutIsToldApartFromAnInterrupt) {
@@ -219,8 +220,8 @@ TEST(Execute, ATimeoutIsToldApartFromAnInterrupt) {
     script.then({.function = "PQisBusy", .returns = 1});
     PlannedWaiter waiter;
     waiter.outcomes = {outcome};
-    EXPECT_EQ(error_of(connection.execute("SELECT 1", {}, waiter, 1s)).reason,
-              outcome == Outcome::kTimeout ? "timeout" : "interrupted");
+    EXPECT_EQ(error_of(connection.execute("SELECT 1", {}, waiter, 1s)).cause,
+              outcome == Outcome::kTimeout ? Cause::kTimeout : Cause::kInterrupted);
   }
 }
 
@@ -234,7 +235,7 @@ TEST(CreateSlot, IsCancelledOnTheServerWhenItIsGivenUp) {
   waiter.outcomes = {Outcome::kTimeout, Outcome::kTimeout, Outcome::kInterrupted};
   const auto answer =
       postgres::create_slot(connection, {}, decoder::Plugin::kPgoutput, waiter, 1s, [&] { ++reports; });
-  EXPECT_EQ(error_of(answer).reason, "interrupted");
+  EXPECT_EQ(error_of(answer).cause, Cause::kInterrupted);
   EXPECT_EQ(reports, 2);
 }
 
@@ -245,8 +246,8 @@ TEST(CreateSlot, RefusesANameBeforeTheServerSeesIt) {
   slot.name = "x\" LOGICAL evil";
   PlannedWaiter waiter;
   EXPECT_EQ(
-      error_of(postgres::create_slot(connection, slot, decoder::Plugin::kPgoutput, waiter, 1s, [] {})).reason,
-      "invalid_slot_name");
+      error_of(postgres::create_slot(connection, slot, decoder::Plugin::kPgoutput, waiter, 1s, [] {})).cause,
+      Cause::kInvalidSlotName);
 }
 
 TEST(ReadCopy, FreesEachBufferWithTheNextCall) {
@@ -285,9 +286,9 @@ TEST(ReadCopy, AnErrorBehindTheLastRowIsTheServersReason) {
   script.then({.function = "PQisBusy"});
   script.then({.function = "PQgetResult", .result = failure("42704", "publication \"p\" does not exist")});
   EXPECT_TRUE(std::holds_alternative<Connection::WouldBlock>(connection.read_copy()));
-  EXPECT_EQ(error_of(connection.read_copy()).reason, "publication_missing");
+  EXPECT_EQ(error_of(connection.read_copy()).cause, Cause::kPublicationMissing);
   // libpq hands a result out once; who asks later still hears it.
-  EXPECT_EQ(error_of(connection.read_copy()).reason, "publication_missing");
+  EXPECT_EQ(error_of(connection.read_copy()).cause, Cause::kPublicationMissing);
 }
 
 TEST(ReadCopy, TheServersCopyDoneIsAnswered) {
@@ -322,8 +323,8 @@ TEST(ConnectionError, FindsTheLastWordsOfABrokenStream) {
   script.then({.function = "PQgetResult"});
   EXPECT_FALSE(connection.consume_input());
   EXPECT_TRUE(connection.broken());
-  EXPECT_EQ(connection.error(Stage::kStream).reason, "terminated");
-  EXPECT_EQ(connection.error(Stage::kStream).reason, "terminated");
+  EXPECT_EQ(connection.error(Stage::kStream).cause, Cause::kTerminated);
+  EXPECT_EQ(connection.error(Stage::kStream).cause, Cause::kTerminated);
 }
 
 TEST(WriteCopy, LeavesTheRestToFlush) {

@@ -13,6 +13,7 @@ namespace dupwatch::scripted::sql_client_test {
 namespace {
 
 using namespace std::chrono_literals;
+using postgres::Cause;
 using postgres::Error;
 using postgres::Instant;
 using postgres::SqlClient;
@@ -27,7 +28,7 @@ core::ConnectionConfig config() {
   return connection;
 }
 
-/// Outcomes of queries, in order: "ok" or the reason.
+/// Outcomes of queries, in order: "ok" or the cause.
 struct Log {
   std::vector<std::string> rows;
   std::vector<std::string> done;
@@ -38,7 +39,9 @@ struct Log {
     query.on_row = [this](const pg_result& result, int row) {
       rows.emplace_back(*postgres::cell(result, row, 0));
     };
-    query.on_done = [this](std::optional<Error> error) { done.push_back(error ? error->reason : "ok"); };
+    query.on_done = [this](std::optional<Error> error) {
+      done.push_back(error ? std::string(to_string(error->cause)) : "ok");
+    };
     return query;
   }
   SqlClient::Query copy(std::string text) {
@@ -240,7 +243,7 @@ TEST(SqlClient, ARefusedConnectionIsTriedAgainAfterTheBackoffAndKeepsItsQueries)
                .breaks = true});
   client.turn(kStart);
   ASSERT_TRUE(client.trouble().has_value());
-  EXPECT_EQ(client.trouble()->reason, "connection_refused");
+  EXPECT_EQ(client.trouble()->cause, Cause::kConnectionRefused);
   EXPECT_TRUE(log.done.empty());
   EXPECT_GE(client.deadline(), kStart + 50ms);
   EXPECT_LE(client.deadline(), kStart + 100ms);
@@ -402,7 +405,7 @@ TEST(SqlClient, AHostThatDoesNotAnswerIsGivenUpAfterConnectTimeout) {
   EXPECT_EQ(client.deadline(), kStart + 10s);
   client.turn(kStart + 10s);
   ASSERT_TRUE(client.trouble().has_value());
-  EXPECT_EQ(client.trouble()->reason, "connection_timeout");
+  EXPECT_EQ(client.trouble()->cause, Cause::kConnectionTimeout);
 }
 
 TEST(SqlClient, AQueryWaitsForTheServerItIsFor) {
@@ -422,7 +425,7 @@ TEST(SqlClient, AQueryWaitsForTheServerItIsFor) {
   answers("yesterday");
   client.turn(kStart);
   ASSERT_TRUE(client.trouble().has_value());
-  EXPECT_EQ(client.trouble()->reason, "other_server");
+  EXPECT_EQ(client.trouble()->cause, Cause::kOtherServer);
   EXPECT_TRUE(log.done.empty());
   EXPECT_EQ(client.waiting(), 1U);
   EXPECT_GE(client.deadline(), kStart + 50ms) << "no hurry to be led there again";
