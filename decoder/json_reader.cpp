@@ -12,20 +12,25 @@ namespace {
 using std::string_view;
 // Signed: what is below a space is a control character or, negative, a byte of a longer UTF-8 sequence.
 using Block = std::experimental::native_simd<signed char>;
+// Of Block's own type, as a plain char is unsigned on arm64.
+constexpr signed char kQuote = '"';
+constexpr signed char kBackslash = '\\';
+constexpr signed char kSpace = ' ';
 
 enum class Stop : std::uint8_t { kQuoteOrBackslash, kAnythingUnusual };
 
 template <Stop stop>
 constexpr bool stops(char c) noexcept {
-  return c == '"' || c == '\\' || (stop == Stop::kAnythingUnusual && static_cast<signed char>(c) < ' ');
+  const auto byte = static_cast<signed char>(c);
+  return byte == kQuote || byte == kBackslash || (stop == Stop::kAnythingUnusual && byte < kSpace);
 }
 
 /// Which of the bytes from `at` on stop the search.
 template <Stop stop>
 Block::mask_type stops_in(const char* at) noexcept {
   const Block block(reinterpret_cast<const signed char*>(at), std::experimental::element_aligned);
-  const auto hit = block == '"' || block == '\\';
-  if constexpr (stop == Stop::kAnythingUnusual) return hit || block < ' ';
+  const auto hit = block == kQuote || block == kBackslash;
+  if constexpr (stop == Stop::kAnythingUnusual) return hit || block < kSpace;
   return hit;
 }
 
