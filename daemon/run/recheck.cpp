@@ -6,6 +6,7 @@
 #include "daemon/postgres/scan_queries.hpp"
 #include "daemon/process/clock.hpp"
 #include "daemon/process/loop_waiter.hpp"
+#include "daemon/run/cell_text.hpp"
 #include "daemon/table/table_row.hpp"
 
 namespace dupwatch::run {
@@ -22,10 +23,6 @@ constexpr std::chrono::seconds kGapLasts{5};
 constexpr std::size_t kSightingsMax = 10'000;
 // Longer than a round through all open runs takes.
 constexpr std::chrono::hours kSightingKept{6};
-
-std::string text(const pg_result& result, int row, int column) {
-  return std::string(postgres::cell(result, row, column).value_or(std::string_view{}));
-}
 
 }  // namespace
 
@@ -143,7 +140,7 @@ std::optional<Error> Recheck::next_open_runs(Connection& sql, postgres::Waiter& 
                   waiter, kAnswerTimeout);
   if (const auto* error = std::get_if<Error>(&answer)) return *error;
   const auto& result = *std::get<Result>(answer);
-  for (int i = 0; i < postgres::row_count(result); ++i) out.push_back(text(result, i, 0));
+  for (int i = 0; i < postgres::row_count(result); ++i) out.push_back(cell_text(result, i, 0));
   // The last of them, or from the beginning next time.
   last_open_run_ = postgres::row_count(result) == static_cast<int>(kRunsMax) ? out.back() : std::string{};
   return std::nullopt;
@@ -181,9 +178,9 @@ std::optional<Error> Recheck::read_tables(Connection& sql, const Round& round, p
     const auto& result = *std::get<Result>(answer);
     for (int i = 0; i < postgres::row_count(result); ++i) {
       const Sighting sighting{.rule = rule,
-                              .run_id = text(result, i, 0),
-                              .entity = text(result, i, 1),
-                              .detail = text(result, i, 2)};
+                              .run_id = cell_text(result, i, 0),
+                              .entity = cell_text(result, i, 1),
+                              .detail = cell_text(result, i, 2)};
       const bool lasted = lasts(sighting, now);
       auto finding = describe(sighting);
       if (lasted || known_.contains(finding.id))

@@ -3,16 +3,13 @@
 #include <memory>
 
 #include "daemon/process/clock.hpp"
+#include "daemon/run/cell_text.hpp"
 #include "daemon/table/table_row.hpp"
 
 namespace dupwatch::run {
 namespace {
 
 constexpr std::chrono::seconds kInterval{3};
-
-std::string text(const pg_result& result, int row, int column) {
-  return std::string(postgres::cell(result, row, column).value_or(std::string_view{}));
-}
 
 }  // namespace
 
@@ -85,7 +82,8 @@ void WitnessRounds::ask_pairs(core::Instant now) {
                        .params = {postgres::array_literal(runs), postgres::array_literal(ids)},
                        .on_row =
                            [shown](const pg_result& result, int row) {
-                             shown->push_back({.run_id = text(result, row, 0), .id = text(result, row, 1)});
+                             shown->push_back(
+                                 {.run_id = cell_text(result, row, 0), .id = cell_text(result, row, 1)});
                            },
                        .on_done =
                            [this, shown, now](const std::optional<postgres::Error>& error) {
