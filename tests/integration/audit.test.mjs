@@ -74,9 +74,10 @@ test('the rules over a table of the real writers', async (t) => {
     assert.ok(!text.stdout.includes('\x1b'), 'colours in a pipe');
     const csv = await audit(cluster, ['--format', 'csv']);
     const [header, ...rows] = csv.stdout.trimEnd().split('\n');
-    assert.equal(header, 'severity,rule,state,engine,run_id,correlation_id,type,canonical_id,duplicate_id,closing_id,after_close,reason');
+    assert.equal(header, 'finding_id,severity,rule,state,engine,run_id,correlation_id,type,canonical_id,duplicate_id,closing_id,after_close,flagged_at,reason');
     const asLine = (row) => {
-      const [severity, rule, state, , run, entity, type, canonical, duplicate, closing] = row.split(',');
+      const [id, severity, rule, state, , run, entity, type, canonical, duplicate, closing] = row.split(',');
+      assert.match(id, /^[0-9a-f]{16}$/);
       return [run, rule, severity, state, duplicate, canonical, closing, entity === 'NULL' ? '' : entity, type].join(' | ');
     };
     assert.deepEqual(rows.map(asLine).sort(), expected);
