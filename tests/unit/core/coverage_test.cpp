@@ -37,6 +37,19 @@ TEST(Coverage, AGapIsOpenUntilAScanThatBeganAfterItHasEnded) {
   EXPECT_EQ(coverage.gaps().at(0).closed, Timestamp{3}) << "it is remembered";
 }
 
+TEST(Coverage, AGapThatIsOpenGrowsAndNeverShrinks) {
+  Coverage coverage;
+  coverage.open(GapReason::kDecodeError, Lsn{10}, Lsn{50}, Timestamp{1});
+  coverage.open(GapReason::kDecodeError, Lsn{20}, Lsn{30}, Timestamp{2});
+  ASSERT_EQ(coverage.gaps().size(), 1U);
+  EXPECT_EQ(coverage.gaps()[0].from, Lsn{10});
+  EXPECT_EQ(coverage.gaps()[0].to, Lsn{50});
+  coverage.open(GapReason::kDecodeError, Lsn{5}, Lsn{60}, Timestamp{3});
+  EXPECT_EQ(coverage.gaps()[0].from, Lsn{5});
+  EXPECT_EQ(coverage.gaps()[0].to, Lsn{60});
+  EXPECT_EQ(coverage.gaps()[0].opened, Timestamp{1});
+}
+
 TEST(Coverage, AGapThatOpensDuringAScanNeedsAnother) {
   Coverage coverage;
   coverage.open(GapReason::kFirstStart, Lsn{}, Lsn{5}, Timestamp{1});

@@ -105,6 +105,23 @@ TEST_F(PackedRunTest, AStepOfTheEngineTakesSomeThirtyBytes) {
   EXPECT_GT(round_trip(true), 180U);
 }
 
+// Where a distance stops fitting into one byte, and where it needs one byte more.
+TEST_F(PackedRunTest, IdsAtAnyDistanceComeBack) {
+  std::uint64_t id = 1U << 20U;
+  for (const std::uint64_t distance : {1U, 2U, 126U, 127U, 128U, 129U, 255U, 256U, 257U, 65'535U, 65'536U}) {
+    SCOPED_TRACE(distance);
+    id += distance;
+    add(ulid("wevt_", id), ulid("step_", id), "step_created");
+    add(ulid("wevt_", id - distance + (1U << 30U)), ulid("step_", id), "step_started");
+    round_trip(false);
+  }
+}
+
+TEST_F(PackedRunTest, IdsThatFollowEachOtherAt128ComeBack) {
+  for (std::uint64_t n = 1; n <= 10; ++n) add(ulid("wevt_", 128 * n), ulid("step_", 128 * n), "step_created");
+  round_trip(false);
+}
+
 TEST_F(PackedRunTest, SlotNumbersTakeFewBytes) {
   for (std::uint64_t n = 1; n <= 100; ++n) add(slot_id(n), ulid("step_", n), "step_created");
   EXPECT_LE(round_trip(false), 600U);

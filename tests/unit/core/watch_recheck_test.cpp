@@ -88,6 +88,28 @@ TEST_P(RecheckTest, AFindingWhoseRunIdOrTableIsNotTheRecordsIsNotRestored) {
   EXPECT_TRUE(other.reported().missing(mangled.run_id, {}, Instant::max()).empty());
 }
 
+TEST_P(RecheckTest, WhetherAFindingOfBeforeIsAcknowledgedIsTheConfigurationsWord) {
+  auto record = known;
+  record.state = FindingState::kAcknowledged;
+  Watch without(config, 7);
+  ASSERT_TRUE(without.restore(record));
+  EXPECT_EQ(record.state, FindingState::kOpen) << "the key was taken out meanwhile";
+  config.findings.acknowledged = {known.id};
+  record = known;
+  Watch with(config, 7);
+  ASSERT_TRUE(with.restore(record));
+  EXPECT_EQ(record.state, FindingState::kAcknowledged) << "the key was put in meanwhile";
+}
+
+TEST_P(RecheckTest, AFindingOfTheScanIsAcknowledgedAsAnyOther) {
+  config.findings.acknowledged = {known.id};
+  Watch scanned(config, 7);
+  scanned.baseline_finding(known);
+  const auto found = scanned.take_findings();
+  ASSERT_EQ(found.size(), 1U);
+  EXPECT_EQ(found[0].state, FindingState::kAcknowledged);
+}
+
 TEST_P(RecheckTest, ARunIsAskedForOnceItsFindingsHaveSettled) {
   EXPECT_EQ(watch.next_rechecks(10, now), std::vector<std::string>{kRun});
   EXPECT_TRUE(watch.next_rechecks(10, now - 2s).empty());
