@@ -32,7 +32,8 @@ export async function groundTruth(version, { seed = 1, count = 300 } = {}) {
   });
 }
 
-function toLine(version, index, { log, mutation }, { outcome, stuck = false, message }, random) {
+/** A log and its verdict as a line of the file; the log gets a run of its own. */
+export function toLine(version, index, { log, mutation }, { outcome, stuck = false, message }, random) {
   const rename = renaming(random);
   const events = log.events.map(({ id, type, corr, data }) => ({
     id: rename(id),

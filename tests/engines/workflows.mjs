@@ -10,7 +10,7 @@ const setAttribute = (key, value) => reach('WORKFLOW_SET_ATTRIBUTES')([{ key, va
 const caught = async (work, other) => { try { await work(); } catch (error) { if (error.message !== 'boom') throw error; await other(); } };
 `;
 
-const make = (name, body) => ({
+export const make = (name, body) => ({
   name,
   source: `${PRELUDE}globalThis.__private_workflows = new Map([[${JSON.stringify(name)}, async () => {\n${body}\nreturn 'done';\n}]]);`,
 });

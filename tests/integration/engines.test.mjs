@@ -6,17 +6,10 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import test from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { createCluster } from '../postgres/cluster.mjs';
-import { runCommand } from './daemon.mjs';
+import { audited, engines, fill, GENERATION, missingEngines, SEVERITIES, survived } from './engine_verdicts.mjs';
 import { full } from './scene.mjs';
 
-const engines = fileURLToPath(new URL('../engines/', import.meta.url));
-const GENERATION = {
-  '4.2.4': 'v4', '4.8.9': 'v4', '5.0.0-beta.41': 'v5-before-class-skip', '5.0.0-beta.55': 'v5', '5.2.0': 'v5',
-};
-// From the worst to the best; a log is called by the worst of its findings.
-const SEVERITIES = ['fatal', 'unknown', 'conflict', 'harmless'];
 const LOGS = full ? 2000 : 200;
 
 // What a monitor can't see that reads neither payloads nor the workflow's code: these damages, and only these, may be
@@ -29,48 +22,10 @@ const UNSEEN = [
   [/noop/, 'no storage writes noop where an engine does not know it'],
 ];
 
-/** The damage was told as fatal (`record`), and the engine lived. */
-function survived(log, record) {
-  if (log.outcome === 'conflict') return 'the workflow\'s own code failed on the conflict first';
-  if (log.engine === '5.0.0-beta.41' && /hole together/.test(log.mutation)) return 'one id of another scheme switches the check for holes off';
-  if (log.stuck) return 'the run hangs before the engine looks at the row';
-  if (/complete|return/.test(log.message)) return 'the workflow returned before the engine looked at the row';
-  // Measured with logs that go on: of such runs 34 of 41 (beta.55) and 35 of 43 (beta.41) died in the end.
-  const setAside = record.rule === 'delivery_after_disposal' || record.type === 'attr_set';
-  if (log.engine.startsWith('5.') && setAside && /suspended/.test(log.message)) return 'the row is set aside, and the run fails when it ends with it';
-  return undefined;
-}
-
 function generate(file) {
   execFileSync(process.execPath, [path.join(engines, 'logs.mjs'), '--engine', 'all', '--seed', '1', '--count', String(LOGS), '--out', file],
     { stdio: ['ignore', 'ignore', 'inherit'] });
   return fs.readFileSync(file, 'utf8').trim().split('\n').map((line) => JSON.parse(line));
-}
-
-async function fill(client, logs) {
-  await client.query(`CREATE SCHEMA workflow; CREATE TABLE workflow.workflow_events (id varchar NOT NULL, type varchar NOT NULL,
-    correlation_id varchar, run_id varchar NOT NULL, PRIMARY KEY (run_id, id))`);
-  for (const log of logs) {
-    const columns = ['id', 'type', 'correlation_id'].map((name) => log.events.map((event) => event[name]));
-    await client.query(`INSERT INTO workflow.workflow_events (run_id, id, type, correlation_id)
-      SELECT $1, * FROM unnest($2::text[], $3::text[], $4::text[])`, [log.run.id, ...columns]);
-  }
-}
-
-/** run -> the worst finding that audit has of it, of the given generation. */
-async function audited(cluster, generation, directory) {
-  const config = path.join(directory, `${generation}.yaml`);
-  fs.writeFileSync(config, `engine: ${generation}\n`);
-  const audit = await runCommand(['audit', '--format', 'json', '--config', config, '--dsn', cluster.uri()], { timeoutMs: 120_000 });
-  assert.ok([0, 1].includes(audit.code), audit.stderr);
-  const worst = new Map();
-  for (const line of audit.stdout.trim().split('\n')) {
-    const record = JSON.parse(line);
-    if (record.event !== 'finding') continue;
-    const before = worst.get(record.run_id);
-    if (!before || SEVERITIES.indexOf(record.severity) < SEVERITIES.indexOf(before.severity)) worst.set(record.run_id, record);
-  }
-  return worst;
 }
 
 function table(t, engine, logs, said) {
@@ -84,7 +39,7 @@ function table(t, engine, logs, said) {
 }
 
 test('verdicts against the real engines', async (t) => {
-  const missing = Object.keys(GENERATION).filter((version) => !fs.existsSync(path.join(engines, version, 'node_modules')));
+  const missing = missingEngines();
   if (missing.length) {
     t.skip(`the engines are not installed: ${missing.join(', ')} (./test installs them)`);
     return;

@@ -1,0 +1,30 @@
+// Workflows of the kinds that people write, none of which shapes.mjs or the random mixes have: loops, races in loops, compensation,
+// polling, approvals, lanes. Steps named fail* are failed by the world.
+import { make } from './workflows.mjs';
+
+export const courses = [
+  ['rounds', "for (let i = 0; i < 3; i += 1) await Promise.all([step('a'), step('b'), step('c')]); await step('end');"],
+  ['nested', "await Promise.all([(async () => { await step('a'); await Promise.all([step('b'), step('c')]); })(), step('d')]); await step('end');"],
+  ['deadline', "await Promise.race([step('slow'), sleep('1h')]); await step('next'); await step('end');"],
+  ['reminders', "const hook = createHook(); for (let i = 0; i < 3; i += 1) { await Promise.race([hook, sleep('1d')]); await step('remind'); } hook.dispose(); await step('end');"],
+  ['inbox', "const hook = createHook(); let count = 0; for await (const message of hook) { await step('handle'); count += 1; if (count === 3) break; } await step('end');"],
+  ['unused', "const hook = createHook(); await step('a'); hook.dispose(); await step('b'); await step('end');"],
+  ['saga', "await step('reserve'); await step('pay'); await caught(() => step('fail_ship'), async () => { await step('refund'); await step('release'); }); await step('end');"],
+  ['always', "try { await step('work'); await caught(() => step('fail_more'), async () => {}); } finally { await step('clean'); } await step('end');"],
+  ['background', "const side = step('side'); await step('a'); await step('b'); await side; await step('end');"],
+  ['chain', "for (let i = 0; i < 18; i += 1) await step(`link${i}`);"],
+  ['polling', "for (let i = 0; i < 5; i += 1) { await step('poll'); await sleep('1m'); } await step('end');"],
+  ['approvals', "const hook = createHook(); for (let i = 0; i < 2; i += 1) { await hook; await step('record'); } hook.dispose(); await step('end');"],
+  ['settled', "await Promise.all([step('a'), caught(() => step('fail_b'), async () => {}), step('c')]); await step('end');"],
+  ['any', "await Promise.any([step('a'), step('b')]); await step('end');"],
+  ['two_hooks', "const one = createHook(); const two = createHook(); await Promise.race([one, two]); await step('first'); one.dispose(); two.dispose(); await step('end');"],
+  ['hook_each', "await Promise.all(['a', 'b', 'c'].map(async (name) => { const hook = createHook(); await hook; await step(name); hook.dispose(); })); await step('end');"],
+  ['sleeps', "await Promise.all([sleep('1h'), sleep('2h'), step('a')]); await step('end');"],
+  ['attempts', "let tries = 0; const attempt = async () => { tries += 1; await caught(() => step(`fail${tries}`), async () => { if (tries < 3) await attempt(); }); }; await attempt(); await step('end');"],
+  ['diamond', "await step('a'); await Promise.all([step('b'), step('c')]); await step('d'); await Promise.all([step('e'), step('f')]); await step('end');"],
+  ['late_await', "const all = [step('a'), step('b'), step('c')]; await all[2]; await all[0]; await all[1]; await step('end');"],
+  ['lanes', "await Promise.all(['a', 'b', 'c'].map(async (lane) => { for (let i = 0; i < 3; i += 1) await step(`${lane}${i}`); })); await step('end');"],
+  ['guarded', "const hook = createHook(); try { await Promise.race([hook, sleep('1h')]); } finally { hook.dispose(); } await step('b'); await step('end');"],
+  ['dies', "await step('a'); await step('b'); await step('fail_end');"],
+  ['staggered', "const later = (async () => { await sleep('5m'); await step('later'); })(); await step('now'); await later; await step('end');"],
+].map(([name, body]) => make(name, body));
