@@ -148,8 +148,8 @@ test('a file that is no audit changes nothing, and the error says where and what
   assert.deepEqual([folder.code, /can't be read: Is a directory/.test(folder.stderr)], [2, true], folder.stderr);
   const from = file(stdout);
   for (const [args, message] of [
-    [['apply'], /name RUN_ID and FINDING, or --from-audit FILE/],
-    [['apply', 'wrun_x'], /RUN_ID requires FINDING/],
+    [['apply'], /name FINDING, or --from-audit FILE/],
+    [['apply', 'wrun_x'], /wrun_x is no finding id; remedy: .*name RUN_ID and FINDING/],
     [['apply', 'wrun_x', '0123456789abcdef', '--from-audit', from], /excludes/],
     [['apply', 'wrun_x', '0123456789abcdef', '--before-migration'], /--before-migration requires --from-audit/],
     [['apply', '--from-audit', from, '--rate', '-1'], /--rate/],
