@@ -14,6 +14,7 @@
 #include "daemon/cli/migration_audit.hpp"
 #include "daemon/cli/progress_bar.hpp"
 #include "daemon/cli/report_error.hpp"
+#include "daemon/core/log_traits.hpp"
 #include "daemon/core/replay_rules.hpp"
 #include "daemon/core/slot_gap.hpp"
 #include "daemon/process/clock.hpp"
@@ -32,10 +33,11 @@ using postgres::Error;
 /// Judges the runs that a scan brings.
 class Auditor {
  public:
-  Auditor(const core::Config& config, const AuditOptions& options, core::Engine ulid_engine,
+  Auditor(const core::Config& config, const AuditOptions& options, const core::LogTraits& traits,
           FindingWriter& writer)
       : config_(config), options_(options), writer_(writer), rules_(config.profile, config.rules, codec_) {
-    rules_.set_ulid_engine(ulid_engine);
+    rules_.set_auto_engines(traits.engines);
+    codec_.set_order(traits.ids);
   }
 
   /// Whether a run of ULIDs has a finding for that alone.
@@ -133,7 +135,8 @@ std::optional<Reach> audit_by_pages(const core::Config& config, const table::Tab
   table::FilteredScan scan(config.profile,
                            {.select = postgres::event_select(config.profile, ground.commit_time, ground.xmin),
                             .run_type = ground.run_type,
-                            .refuses_ulids = auditor.refuses_ulids()},
+                            .refuses_ulids = auditor.refuses_ulids(),
+                            .ids = ground.traits.ids},
                            sql, [&] { return second_session(config, sql, waiter); });
   ProgressBar progress("rows", ground.rows_estimate);
   const auto found = scan.find(waiter, [&](std::uint64_t rows) { progress.show(rows); });
@@ -170,7 +173,7 @@ Reach audit_by_runs(const core::Config& config, const AuditOptions& options, con
 process::ExitCode audit_rules(const core::Config& config, const AuditOptions& options,
                               const table::TableFacts& ground, Connection& sql, postgres::Waiter& waiter) {
   FindingWriter writer(options.format);
-  Auditor auditor(config, options, ground.ulid_engine, writer);
+  Auditor auditor(config, options, ground.traits, writer);
   std::optional<Reach> reach;
   // A part is found by the index, and who sets a rate wants small pieces that can be gone on with.
   if (!first_run(options) && options.rate_max == 0) {

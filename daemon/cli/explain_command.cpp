@@ -47,10 +47,11 @@ process::ExitCode explain_command(const core::Config& config, const std::string&
   auto opened = Connection::open(config.connection, Connection::Kind::kSql, waiter);
   if (const auto* error = std::get_if<Error>(&opened)) return report_error(*error);
   auto& sql = std::get<Connection>(opened);
-  const auto looked = table::read_table_facts(config, sql, waiter);
+  const auto looked = table::read_table_facts(config, sql, waiter, run_id);
   if (const auto* error = std::get_if<Error>(&looked)) return report_error(*error);
   const auto& ground = std::get<table::TableFacts>(looked);
-  const auto query = postgres::run_rows_query(sql, config.profile, ground.run_type, waiter);
+  const auto query =
+      postgres::run_rows_query(sql, config.profile, ground.run_type, ground.traits.ids, waiter);
   if (const auto* error = std::get_if<Error>(&query)) return report_error(*error);
   const auto answer = sql.execute(std::get<std::string>(query), {run_id}, waiter, kAnswerTimeout);
   if (const auto* error = std::get_if<Error>(&answer)) return report_error(*error);
@@ -61,7 +62,7 @@ process::ExitCode explain_command(const core::Config& config, const std::string&
                config.profile.qualified_name(), run_id);
     return process::ExitCode::kUsage;
   }
-  table::JudgedRun story(config, run_id, ground.ulid_engine);
+  table::JudgedRun story(config, run_id, ground.traits);
   for (int i = 0; i < postgres::row_count(result); ++i) story.add(result, i);
   story.judge();
   const auto text =

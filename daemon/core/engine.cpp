@@ -46,6 +46,45 @@ std::string_view to_string(Engine engine) noexcept {
   return "?";
 }
 
+AutoEngines auto_engines(const EngineSigns& signs) noexcept {
+  constexpr int kCompression = 5;
+  constexpr int kSlotIdentity = 6;
+  constexpr int kForceClaim = 8;
+  constexpr int kSingleOrchestrator = 9;
+  // Below 4 a run is one of 4.x, which says nothing of slots.
+  constexpr int kAttributes = 4;
+  const auto both = [](Engine engine, std::string_view why, bool unreplayed = false) {
+    return AutoEngines{.ulids = engine, .slots = engine, .why = why, .unreplayed = unreplayed};
+  };
+  if (!signs.slot_table) {
+    if (!signs.v5_columns) return {.why = "the schema is one of 4.x: it has no column of 5.0"};
+    return {.ulids = Engine::kV5BeforeClassSkip,
+            .why = "the schema has columns of 5.0 and no table of slots"};
+  }
+  const auto newest = signs.spec_greatest;
+  if (newest > kSingleOrchestrator) {
+    return both(Engine::kUnknown, "runs have a spec version above 9, which no engine known here has", true);
+  }
+  if (newest == kSingleOrchestrator && signs.spec_least == newest) {
+    return both(Engine::kV5SingleOrchestrator, "runs have spec version 9", true);
+  }
+  if (newest == kSingleOrchestrator) {
+    return both(Engine::kUnknown, "some of the newest runs have spec version 9 and some an earlier one",
+                true);
+  }
+  if (newest > kSlotIdentity && newest <= kForceClaim)
+    return both(Engine::kV5, "runs have spec version 7 or 8");
+  if (newest == kSlotIdentity) return both(Engine::kV5BeforeAttributeSkip, "runs have spec version 6");
+  if (newest >= kAttributes && newest <= kCompression) {
+    return both(Engine::kV5BeforeClassSkip, "runs have spec version 4 or 5");
+  }
+  if (signs.seq_in_band) {
+    return both(Engine::kUnknown, "the schema is that of spec version 9, and no run's spec version is known",
+                true);
+  }
+  return both(Engine::kV5, "the schema has the table of slots, and no run's spec version is known");
+}
+
 std::optional<std::uint64_t> slot_of(std::string_view id) noexcept {
   const auto prefix = TokenCodec::kSlotPrefix;
   if (id.size() != prefix.size() + TokenCodec::kBodyChars || !id.starts_with(prefix)) return std::nullopt;

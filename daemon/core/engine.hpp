@@ -34,6 +34,29 @@ inline constexpr std::size_t kGenerations = 5;
   return engine == Engine::kV5 || engine == Engine::kV5SingleOrchestrator;
 }
 
+/// What the database tells of the engine.
+struct EngineSigns {
+  /// Columns of 5.0 in the runs table; the table of slots (world-postgres 5.0.0-beta.33); its column of spec
+  /// version 9.
+  bool v5_columns = false;
+  bool slot_table = false;
+  bool seq_in_band = false;
+  /// The least and the greatest spec version of a run, or of the newest runs; 0 = not known.
+  int spec_least = 0;
+  int spec_greatest = 0;
+};
+/// What `engine: auto` stands for: a run with slot numbers has one generation, a run with ULIDs another.
+struct AutoEngines {
+  Engine ulids = Engine::kV4;
+  Engine slots = Engine::kV5;
+  /// Why, a clause for people.
+  std::string_view why = "nothing is known of the schema";
+  /// There are runs of an engine that was not replayed: newer than 5.2.
+  bool unreplayed = false;
+  friend bool operator==(const AutoEngines&, const AutoEngines&) = default;
+};
+[[nodiscard]] AutoEngines auto_engines(const EngineSigns& signs) noexcept;
+
 /// The number in an id of the form "evnt_" + ten zeros + sixteen decimal digits; nullopt: it has another
 /// form. postgres::is_slot_number says the same in SQL.
 [[nodiscard]] std::optional<std::uint64_t> slot_of(std::string_view id) noexcept;

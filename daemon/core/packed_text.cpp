@@ -1,8 +1,11 @@
 #include "daemon/core/packed_text.hpp"
 
+#include <algorithm>
 #include <array>
 #include <bit>
+#include <compare>
 #include <cstring>
+#include <optional>
 
 namespace dupwatch::core {
 namespace {
@@ -110,6 +113,65 @@ void TokenCodec::unpack(const Token& token, std::string& out) const {
     hi >>= 5U;
   }
   out.append(body.data(), body.size());
+}
+
+namespace {
+
+/// The digits before and behind the point of a decimal number.
+struct Decimal {
+  bool negative = false;
+  std::string_view whole;
+  std::string_view fraction;
+};
+
+std::optional<Decimal> decimal_of(std::string_view text) noexcept {
+  Decimal out;
+  if (text.starts_with('-')) {
+    out.negative = true;
+    text.remove_prefix(1);
+  }
+  const auto point = std::min(text.find('.'), text.size());
+  out.whole = text.substr(0, point);
+  out.fraction = text.substr(std::min(point + 1, text.size()));
+  constexpr std::string_view kDigits = "0123456789";
+  const bool digits = out.whole.find_first_not_of(kDigits) == std::string_view::npos &&
+                      out.fraction.find_first_not_of(kDigits) == std::string_view::npos;
+  if (out.whole.empty() || !digits) return std::nullopt;
+  while (out.whole.size() > 1 && out.whole.front() == '0') out.whole.remove_prefix(1);
+  while (!out.fraction.empty() && out.fraction.back() == '0') out.fraction.remove_suffix(1);
+  return out;
+}
+
+std::strong_ordering magnitude(const Decimal& a, const Decimal& b) noexcept {
+  if (a.whole.size() != b.whole.size()) return a.whole.size() <=> b.whole.size();
+  if (a.whole != b.whole) return a.whole <=> b.whole;
+  return a.fraction <=> b.fraction;
+}
+
+}  // namespace
+
+bool less_text(std::string_view a, std::string_view b, TextOrder order) noexcept {
+  if (order == TextOrder::kBytes) return a < b;
+  const auto left = decimal_of(a);
+  const auto right = decimal_of(b);
+  if (!left || !right) return left.has_value() != right.has_value() ? left.has_value() : a < b;
+  if (left->negative != right->negative) return left->negative;
+  const auto size = left->negative ? magnitude(*right, *left) : magnitude(*left, *right);
+  // Two forms of one number: some order, the same at any time.
+  return size == 0 ? a < b : size < 0;
+}
+
+std::array<std::uint64_t, 2> place_of_number(std::string_view text) noexcept {
+  constexpr std::uint64_t kZero = std::uint64_t{1} << 62U;
+  constexpr std::size_t kDigits = 19;  // fit a word
+  const auto decimal = decimal_of(text);
+  if (!decimal) return {2 * kZero, 0};
+  const auto& whole = decimal->whole;
+  std::uint64_t leading = 0;
+  for (const char digit : whole.substr(0, kDigits))
+    leading = leading * 10 + static_cast<std::uint64_t>(digit - '0');
+  if (decimal->negative) return {kZero - whole.size(), ~leading};
+  return {kZero + whole.size(), leading};
 }
 
 }  // namespace dupwatch::core

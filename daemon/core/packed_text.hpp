@@ -34,6 +34,16 @@ struct Token {
   [[nodiscard]] bool spilled() const noexcept { return kind == kSpilled || kind == kSpilledTuple; }
 };
 
+/// How the texts of two ids compare: as their column's type does.
+enum class TextOrder : std::uint8_t {
+  kBytes,
+  kNumbers  ///< decimal numbers: "9" before "10"
+};
+/// Of two texts as they stand; what is no number comes behind all numbers, as NaN does, by its bytes.
+[[nodiscard]] bool less_text(std::string_view a, std::string_view b, TextOrder order) noexcept;
+/// Two words that never compare the other way than less_text does with kNumbers; they may be equal.
+[[nodiscard]] std::array<std::uint64_t, 2> place_of_number(std::string_view text) noexcept;
+
 class TokenCodec {
  public:
   /// More prefixes than this, apart from kSlotPrefix, are spilled: a handful exist in practice, and hostile
@@ -51,6 +61,10 @@ class TokenCodec {
   [[nodiscard]] std::uint64_t hash(const Token& token, std::string_view text) const noexcept {
     return token.spilled() ? hash_text(text, seed_ ^ token.kind) : hash_token(token);
   }
+
+  /// How ids that are not packed compare; kBytes until this is called. Before the first id only.
+  void set_order(TextOrder order) noexcept { order_ = order; }
+  [[nodiscard]] TextOrder order() const noexcept { return order_; }
 
   /// The packed token, or one of kind kSpilled with hi = lo = 0 when the text can't be packed: the caller
   /// stores it.
@@ -76,6 +90,7 @@ class TokenCodec {
   }
 
   std::uint64_t seed_;
+  TextOrder order_ = TextOrder::kBytes;
   std::vector<Prefix> prefixes_;
 };
 

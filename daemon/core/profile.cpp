@@ -96,6 +96,7 @@ Profile workflow_devkit_profile() {
                            .id_column = "id",
                            .status_column = "status",
                            .open_states = {"pending", "running"},
+                           .spec_column = "spec_version",
                            .steps = {.name = "workflow_steps",
                                      .run_column = "run_id",
                                      .id_column = "step_id",

@@ -75,7 +75,7 @@ void ReplayRules::note_loud(std::size_t index) {
 
 Engine ReplayRules::engine_of(const RunLog& log) const noexcept {
   if (config_.engine) return *config_.engine;
-  return log.first_slot() != kNone ? Engine::kV5 : ulid_engine_;
+  return log.first_slot() != kNone ? auto_engines_.slots : auto_engines_.ulids;
 }
 
 Severity ReplayRules::severity(Rule rule, Shape shape, Engine engine) const noexcept {
@@ -370,7 +370,7 @@ std::optional<Finding> ReplayRules::describe_gap(const SlotNumbers::Gap& gap, st
   if (!config_.rules[static_cast<std::size_t>(Rule::kSlotGap)].enabled) return std::nullopt;
   Finding finding;
   finding.rule = Rule::kSlotGap;
-  finding.engine = engine.value_or(config_.engine.value_or(Engine::kV5));
+  finding.engine = engine.value_or(config_.engine.value_or(auto_engines_.slots));
   finding.severity = severity(Rule::kSlotGap, Shape::kPlain, finding.engine);
   finding.shape = Shape::kPlain;
   finding.state = run_ended ? FindingState::kRunEnded : FindingState::kOpen;

@@ -74,8 +74,8 @@ class ReplayRules {
   /// As configured; with `auto` by the run's ids, and for ULIDs by what the schema shows.
   [[nodiscard]] Engine engine_of(const RunLog& log) const noexcept;
   [[nodiscard]] Severity severity(Rule rule, Shape shape, Engine engine) const noexcept;
-  /// What `auto` means for a run with ULIDs; a 4.x engine until this is called.
-  void set_ulid_engine(Engine engine) noexcept { ulid_engine_ = engine; }
+  /// What `auto` means.
+  void set_auto_engines(const AutoEngines& engines) noexcept { auto_engines_ = engines; }
 
  private:
   void note_loud(std::size_t index);
@@ -114,7 +114,7 @@ class ReplayRules {
   const Profile& profile_;
   const RuleConfig& config_;
   const TokenCodec& codec_;
-  Engine ulid_engine_ = Engine::kV4;
+  AutoEngines auto_engines_;
   EventType unlisted_;
   /// By type: the types of its class.
   std::array<std::uint64_t, Profile::kTypesMax> classes_{};

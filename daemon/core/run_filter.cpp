@@ -43,12 +43,14 @@ RunFilter::Size RunFilter::Size::for_rows(std::uint64_t rows) noexcept {
           .suspect_bytes = most.suspect_bytes};
 }
 
-RunFilter::RunFilter(const Profile& profile, bool refuses_ulids, std::uint64_t seed, const Size& size)
+RunFilter::RunFilter(const Profile& profile, bool refuses_ulids, std::uint64_t seed, const Size& size,
+                     TextOrder ids)
     : profile_(profile),
       refuses_ulids_(refuses_ulids),
       seed_(seed),
       second_seed_(hash_words(seed, seed, 0, ~seed)),
       suspect_bytes_max_(size.suspect_bytes),
+      ids_(ids),
       entities_(size.entities),
       live_(size.live_runs),
       known_(size.known_runs) {
@@ -94,9 +96,7 @@ void RunFilter::add(const Row& row) {
       row.identity, [](const auto& value) { return value.kind == decoder::Value::Kind::kText; });
   if (type != nullptr ? !type->tracked(null_identity) : !profile_.unlisted_unique) return;
   const auto id = codec_.pack(row.id);
-  const Place place = id.packed() ? Place{id.hi, id.lo}
-                                  : Place{big_endian(row.id),
-                                          big_endian(row.id.substr(std::min<std::size_t>(row.id.size(), 8)))};
+  const auto place = place_of(id, row.id);
   look_at_run(run, row, type, id, place);
   if (run.suspect) return;
   static constexpr Plan kUnlisted{.class_bit = 1,
@@ -108,6 +108,15 @@ void RunFilter::add(const Row& row) {
   const auto& plan = listed ? plans_[*listed] : kUnlisted;
   if (null_identity ? plan.of_entity_when_null : plan.of_entity)
     look_at_entity(run, row, type, plan, null_identity, place);
+}
+
+RunFilter::Place RunFilter::place_of(const Token& id, std::string_view text) const noexcept {
+  if (ids_ == TextOrder::kNumbers) {
+    const auto words = place_of_number(text);
+    return {words[0], words[1]};
+  }
+  if (id.packed()) return {id.hi, id.lo};
+  return {big_endian(text), big_endian(text.substr(std::min<std::size_t>(text.size(), 8)))};
 }
 
 void RunFilter::finish() {

@@ -33,7 +33,8 @@ class RunFilter {
     [[nodiscard]] static Size for_rows(std::uint64_t rows) noexcept;
   };
   /// `refuses_ulids`: a run without slot numbers has a finding for that alone.
-  RunFilter(const Profile& profile, bool refuses_ulids, std::uint64_t seed, const Size& size);
+  RunFilter(const Profile& profile, bool refuses_ulids, std::uint64_t seed, const Size& size,
+            TextOrder ids = TextOrder::kBytes);
 
   struct Row {
     std::string_view run_id;
@@ -54,8 +55,7 @@ class RunFilter {
   [[nodiscard]] std::vector<std::string>& suspects() noexcept { return suspects_; }
 
  private:
-  /// An id as a number that never sorts the other way than the id's text; what is no ULID may be equal to
-  /// another.
+  /// An id as a number that never sorts the other way than the id; what is no ULID may be equal to another.
   struct Place {
     std::uint64_t hi = 0;
     std::uint64_t lo = 0;
@@ -101,6 +101,7 @@ class RunFilter {
     bool of_entity_when_null = false;
   };
 
+  [[nodiscard]] Place place_of(const Token& id, std::string_view text) const noexcept;
   void plan_types();
   [[nodiscard]] Live& live_run(std::string_view run_id);
   [[nodiscard]] bool remember(std::uint64_t key, std::uint64_t at);
@@ -122,6 +123,7 @@ class RunFilter {
   std::uint64_t seed_;
   std::uint64_t second_seed_;
   std::size_t suspect_bytes_max_;
+  TextOrder ids_;
   TokenCodec codec_;
   std::array<Plan, Profile::kTypesMax> plans_{};
   /// By group: classes that open an entity, and that contradict the opening.

@@ -45,6 +45,8 @@ class RunIndex {
 
   RunIndex(std::uint64_t bytes_max, std::chrono::milliseconds run_grace, std::uint64_t seed);
 
+  /// See TokenCodec::set_order.
+  void set_id_order(TextOrder order) noexcept { codec_.set_order(order); }
   [[nodiscard]] Handle find(std::string_view run_id);
   /// Adds a run that waits for its read-back. `run_id` must not be in the index.
   [[nodiscard]] Handle insert_pending(std::string_view run_id);

@@ -379,10 +379,11 @@ std::string RunLog::text(const Token& token, const TokenCodec& codec) const {
 
 bool RunLog::less_text(const Token& a, const Token& b, const TokenCodec& codec) const {
   // Texts may have hundreds of kilobytes: only a packed one is written out.
-  if (a.spilled() && b.spilled()) return spilled_text(a) < spilled_text(b);
-  if (a.spilled()) return spilled_text(a) < text(b, codec);
-  if (b.spilled()) return text(a, codec) < spilled_text(b);
-  return text(a, codec) < text(b, codec);
+  const auto order = codec.order();
+  if (a.spilled() && b.spilled()) return core::less_text(spilled_text(a), spilled_text(b), order);
+  if (a.spilled()) return core::less_text(spilled_text(a), text(b, codec), order);
+  if (b.spilled()) return core::less_text(text(a, codec), spilled_text(b), order);
+  return core::less_text(text(a, codec), text(b, codec), order);
 }
 
 std::vector<std::optional<std::string>> RunLog::identity(const Entity& entity,

@@ -139,6 +139,9 @@ struct StatusSnapshot {
   std::string slot_name;
   std::string plugin;
   std::string server_version;
+  /// As configured; nullopt: auto, which stands for what follows.
+  std::optional<Engine> engine;
+  AutoEngines auto_engines;
   std::string system_identifier;
   std::uint32_t timeline = 0;
   decoder::Lsn received_lsn;

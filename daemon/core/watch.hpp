@@ -14,6 +14,7 @@
 #include "daemon/core/config.hpp"
 #include "daemon/core/confirm_rule.hpp"
 #include "daemon/core/heartbeat.hpp"
+#include "daemon/core/log_traits.hpp"
 #include "daemon/core/replay_rules.hpp"
 #include "daemon/core/reply_requests.hpp"
 #include "daemon/core/reported_findings.hpp"
@@ -134,8 +135,11 @@ class Watch final : private decoder::ChangeSink {
   void rechecked(RunView view, Instant asked);
   /// The row at fault of a known finding was moved to dupwatch.quarantine.
   void quarantined(std::uint64_t finding_id, Instant now);
-  /// What `engine: auto` means for runs with ULIDs, from the schema.
-  void set_ulid_engine(Engine engine) noexcept { rules_.set_ulid_engine(engine); }
+  /// Of the log, before its first row.
+  void set_traits(const LogTraits& traits) noexcept {
+    rules_.set_auto_engines(traits.engines);
+    index_.set_id_order(traits.ids);
+  }
   [[nodiscard]] const ReplayRules& rules() const noexcept { return rules_; }
 
   /// A finding that an earlier process told; what is told next of it is a change. False: it is of another

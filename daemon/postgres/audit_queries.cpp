@@ -104,16 +104,17 @@ Expected<MigrationIndex> migration_index(Connection& sql, const core::Profile& p
 }
 
 std::string run_rows_text(const core::Profile& profile, std::string_view run_type, bool commit_time,
-                          bool xmin, bool created_at) {
+                          bool xmin, bool created_at, core::TextOrder ids) {
   auto select = event_select(profile, commit_time, xmin);
   const auto from = select.rfind(" FROM ");
   select.insert(from, created_at ? ", (extract(epoch FROM e.created_at) * 1000000)::bigint" : ", NULL");
-  return fmt::format("{} WHERE {} = $1::{} ORDER BY {}::text COLLATE \"C\"", select,
-                     column(profile.run_column), comparable_type(run_type), column(profile.id_column));
+  return fmt::format("{} WHERE {} = $1::{} ORDER BY {}{}", select, column(profile.run_column),
+                     comparable_type(run_type), column(profile.id_column),
+                     ids == core::TextOrder::kNumbers ? "" : "::text COLLATE \"C\"");
 }
 
 Expected<std::string> run_rows_query(Connection& sql, const core::Profile& profile, std::string_view run_type,
-                                     Waiter& waiter) {
+                                     core::TextOrder ids, Waiter& waiter) {
   auto created = can_read_column(sql, profile, "created_at", waiter);
   if (auto* error = std::get_if<Error>(&created)) return std::move(*error);
   auto xmin = has_select_on_xmin(sql, profile, waiter);
@@ -121,7 +122,7 @@ Expected<std::string> run_rows_query(Connection& sql, const core::Profile& profi
   auto commit_time = tracks_commit_time(sql, waiter);
   if (auto* error = std::get_if<Error>(&commit_time)) return std::move(*error);
   return run_rows_text(profile, run_type, std::get<bool>(commit_time), std::get<bool>(xmin),
-                       std::get<bool>(created));
+                       std::get<bool>(created), ids);
 }
 
 }  // namespace dupwatch::postgres

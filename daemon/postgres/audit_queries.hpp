@@ -51,9 +51,10 @@ struct MigrationIndex {
 
 /// All rows of one run ($1) in the order of their ids: the columns of event_select, then created_at or NULL.
 [[nodiscard]] Expected<std::string> run_rows_query(Connection& sql, const core::Profile& profile,
-                                                   std::string_view run_type, Waiter& waiter);
+                                                   std::string_view run_type, core::TextOrder ids,
+                                                   Waiter& waiter);
 /// The text of it, for what is known of the table's columns and of the server.
 [[nodiscard]] std::string run_rows_text(const core::Profile& profile, std::string_view run_type,
-                                        bool commit_time, bool xmin, bool created_at);
+                                        bool commit_time, bool xmin, bool created_at, core::TextOrder ids);
 
 }  // namespace dupwatch::postgres

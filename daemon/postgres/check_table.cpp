@@ -187,4 +187,28 @@ void check_primary_key(CheckContext& context) {
   }
 }
 
+void check_engine(CheckContext& context) {
+  const auto& config = context.config;
+  if (!context.table || !config.profile.runs || config.rules.engine) return;
+  const auto& runs = *config.profile.runs;
+  const auto signs = context.take("engine", engine_signs(context.sql, runs, {}, context.waiter));
+  if (!signs) return;
+  const auto engines = core::auto_engines(*signs);
+  const auto found = "auto takes runs with ULIDs for " + std::string(to_string(engines.ulids)) +
+                     " and runs with slot numbers for " + std::string(to_string(engines.slots)) + ": " +
+                     std::string(engines.why);
+  if (engines.unreplayed) {
+    context.add("engine", Verdict::kWarn, found + "; no verdict for it was replayed with the engine",
+                "Say which generation it is with `engine:`, or look for a newer dupwatch.");
+  } else if (signs->slot_table && signs->spec_greatest == 0) {
+    context.add("engine", Verdict::kWarn, found,
+                "GRANT SELECT (" + quote_identifier(runs.spec_column) + ") ON " +
+                    qualified(runs.schema, runs.name) +
+                    " TO dupwatch's role, or say which generation it is "
+                    "with `engine:`.");
+  } else {
+    context.add("engine", Verdict::kPass, found);
+  }
+}
+
 }  // namespace dupwatch::postgres

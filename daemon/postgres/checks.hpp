@@ -76,6 +76,8 @@ void check_table_form(CheckContext& context);
 void check_rights(CheckContext& context);
 void check_unique_index(CheckContext& context);
 void check_primary_key(CheckContext& context);
+/// What `engine: auto` takes, and whether it was replayed.
+void check_engine(CheckContext& context);
 
 // check_publication.cpp
 void check_publication(CheckContext& context);

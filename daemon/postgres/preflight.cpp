@@ -35,6 +35,7 @@ constexpr std::array kChecks = {
     check_publication,
     check_unique_index,
     check_primary_key,
+    check_engine,
     check_commit_timestamps,
 };
 

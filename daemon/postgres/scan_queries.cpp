@@ -1,5 +1,7 @@
 #include "daemon/postgres/scan_queries.hpp"
 
+#include <charconv>
+#include <optional>
 #include <vector>
 
 #include "daemon/postgres/ask.hpp"
@@ -31,24 +33,70 @@ Expected<bool> can_read_runs(Connection& sql, const core::RunsTable& runs, Waite
                   {runs.schema, runs.name, runs.id_column, runs.status_column}, waiter);
 }
 
-Expected<core::Engine> schema_generation(Connection& sql, const core::RunsTable& runs, Waiter& waiter) {
-  // Migration 0019: its worlds go with engines that take slot numbers alone.
-  auto slots = ask_bool(sql,
-                        "SELECT EXISTS (SELECT FROM pg_catalog.pg_class c"
-                        " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
-                        " WHERE n.nspname = $1 AND c.relname = 'workflow_event_slots')",
-                        {runs.schema}, waiter);
-  if (auto* error = std::get_if<Error>(&slots)) return std::move(*error);
-  if (std::get<bool>(slots)) return core::Engine::kV5;
-  auto answer = ask_bool(sql,
-                         "SELECT EXISTS (SELECT FROM pg_catalog.pg_attribute a"
-                         " JOIN pg_catalog.pg_class c ON c.oid = a.attrelid"
-                         " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
-                         " WHERE n.nspname = $1 AND c.relname = $2 AND a.attname = 'error_code'"
-                         " AND NOT a.attisdropped)",
-                         {runs.schema, runs.name}, waiter);
-  if (auto* error = std::get_if<Error>(&answer)) return std::move(*error);
-  return std::get<bool>(answer) ? core::Engine::kV5BeforeClassSkip : core::Engine::kV4;
+namespace {
+
+/// $1 = schema, $2 = runs table, $3 = its id column, $4 = its spec column.
+constexpr std::string_view kSigns =
+    "WITH columns AS (SELECT c.oid, c.relname, a.attname FROM pg_catalog.pg_class c"
+    " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
+    " JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped"
+    " WHERE n.nspname = $1 AND has_schema_privilege(n.oid, 'USAGE')"
+    " AND c.relname IN ($2, 'workflow_event_slots'))"
+    " SELECT EXISTS (SELECT FROM columns WHERE relname = $2 AND attname = 'error_code'),"
+    // Migration 0019: its worlds number the events of a run.
+    " EXISTS (SELECT FROM columns WHERE relname = 'workflow_event_slots'),"
+    " EXISTS (SELECT FROM columns WHERE relname = 'workflow_event_slots' AND attname = 'seq_in_band'),"
+    // In a CASE, for a server may ask for the right first, and of a column that the relation has not.
+    " EXISTS (SELECT FROM columns WHERE CASE WHEN relname = $2 AND attname = $4"
+    " THEN has_column_privilege(oid, $3, 'SELECT') AND has_column_privilege(oid, $4, 'SELECT')"
+    " AND NOT pg_catalog.row_security_active(oid) END)";
+
+// By the primary key, so that the number of runs does not matter.
+constexpr int kNewestRuns = 200;
+
+/// Least and greatest spec version of the chosen runs.
+std::string spec_query(const core::RunsTable& runs, std::string_view which) {
+  const auto spec = quote_identifier(runs.spec_column) + "::text";
+  return "SELECT coalesce(min(spec), 0), coalesce(max(spec), 0) FROM (SELECT CASE WHEN " + spec +
+         " ~ '^[0-9]{1,6}$' THEN " + spec + "::int END AS spec FROM " + qualified(runs.schema, runs.name) +
+         std::string(which) + ") runs";
+}
+
+int number(std::string_view text) {
+  int value = 0;
+  std::from_chars(text.data(), text.data() + text.size(), value);
+  return value;
+}
+
+}  // namespace
+
+Expected<core::EngineSigns> engine_signs(Connection& sql, const core::RunsTable& runs,
+                                         const std::string& run_id, Waiter& waiter) {
+  const auto looked =
+      sql.execute(std::string(kSigns), {runs.schema, runs.name, runs.id_column, runs.spec_column}, waiter,
+                  kAnswerTimeout);
+  if (const auto* error = std::get_if<Error>(&looked)) return *error;
+  const auto& signs = *std::get<Result>(looked);
+  core::EngineSigns out{.v5_columns = cell(signs, 0, 0) == "t",
+                        .slot_table = cell(signs, 0, 1) == "t",
+                        .seq_in_band = cell(signs, 0, 2) == "t"};
+  if (cell(signs, 0, 3) != "t") return out;
+  const auto id = quote_identifier(runs.id_column);
+  const auto ask = [&](const std::string& which, const Connection::Params& params) -> std::optional<Error> {
+    const auto answer = sql.execute(spec_query(runs, which), params, waiter, kAnswerTimeout);
+    if (const auto* error = std::get_if<Error>(&answer)) return *error;
+    out.spec_least = number(cell(*std::get<Result>(answer), 0, 0).value_or(""));
+    out.spec_greatest = number(cell(*std::get<Result>(answer), 0, 1).value_or(""));
+    return std::nullopt;
+  };
+  if (!run_id.empty()) {
+    if (auto error = ask(" WHERE " + id + "::text = $1", {run_id})) return std::move(*error);
+  }
+  if (out.spec_greatest != 0) return out;
+  if (auto error = ask(" ORDER BY " + id + " DESC LIMIT " + std::to_string(kNewestRuns), {})) {
+    return std::move(*error);
+  }
+  return out;
 }
 
 std::string open_runs_query(const core::RunsTable& runs) {

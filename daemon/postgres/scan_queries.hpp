@@ -11,10 +11,10 @@ namespace dupwatch::postgres {
 
 /// The runs table exists and its two columns may be read.
 [[nodiscard]] Expected<bool> can_read_runs(Connection& sql, const core::RunsTable& runs, Waiter& waiter);
-/// The generation of the engine whose migrations made the runs table: error_code came with 5.0. Needs no
-/// right.
-[[nodiscard]] Expected<core::Engine> schema_generation(Connection& sql, const core::RunsTable& runs,
-                                                       Waiter& waiter);
+/// What the schema tells of the engine, for which no right is needed, and the spec versions of run `run_id`
+/// where it has one, else of the newest runs, where they may be read.
+[[nodiscard]] Expected<core::EngineSigns> engine_signs(Connection& sql, const core::RunsTable& runs,
+                                                       const std::string& run_id, Waiter& waiter);
 /// Ids of runs in an open state.
 [[nodiscard]] std::string open_runs_query(const core::RunsTable& runs);
 /// The table has places of rows (no partitions), and they may be read.

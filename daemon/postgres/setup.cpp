@@ -97,6 +97,12 @@ std::string grants_section(const core::Profile& profile, const std::string& role
              "  END IF;\n",
              table_condition(runs.schema, runs.name), quote_identifier(runs.schema), who, runs_columns(runs),
              qualified(runs.schema, runs.name), who)) +
+         "-- Which engine writes them, by the spec version of the newest runs.\n" +
+         do_block(fmt::format(
+             "  IF EXISTS (SELECT FROM pg_catalog.pg_attribute a WHERE a.attrelid = to_regclass({}) AND "
+             "a.attname = {}) THEN\n    GRANT SELECT ({}) ON {} TO {};\n  END IF;\n",
+             quote_literal(qualified(runs.schema, runs.name)), quote_literal(runs.spec_column),
+             quote_identifier(runs.spec_column), qualified(runs.schema, runs.name), who)) +
          "-- Steps and waits without their event, and steps that hang: keys and states, never a payload.\n";
   for (const auto* table : {&runs.steps, &runs.waits}) {
     sql += do_block(fmt::format("  IF {} THEN\n    GRANT SELECT ({}) ON {} TO {};\n  END IF;\n",

@@ -1,6 +1,7 @@
 #include "daemon/postgres/table_form.hpp"
 
 #include <fmt/format.h>
+#include <array>
 
 #include <algorithm>
 
@@ -207,6 +208,14 @@ Expected<std::optional<std::string>> filter_loss(Connection& sql, const core::Pr
 
 std::string filled_tables_query() {
   return "SELECT count(*) FROM unnest($1::oid[]) AS t(id) WHERE pg_catalog.pg_relation_size(t.id) > 0";
+}
+
+core::TextOrder id_order(const TableForm& table, const core::Profile& profile) noexcept {
+  constexpr std::array<std::string_view, 6> kNumbers = {"int2", "int4", "int8", "numeric", "oid", "xid8"};
+  const auto column = std::ranges::find(table.columns, profile.id_column, &ColumnForm::name);
+  const bool number =
+      column != table.columns.end() && std::ranges::find(kNumbers, column->type) != kNumbers.end();
+  return number ? core::TextOrder::kNumbers : core::TextOrder::kBytes;
 }
 
 }  // namespace dupwatch::postgres

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "daemon/core/packed_text.hpp"
 #include "daemon/postgres/catalog.hpp"
 
 namespace dupwatch::postgres {
@@ -67,6 +68,9 @@ struct TableForm {
   [[nodiscard]] std::vector<std::string> missing_columns() const;
   [[nodiscard]] std::vector<std::string> columns_of_type(std::string_view type) const;
 };
+
+/// How ids of the profile's column compare in SQL.
+[[nodiscard]] core::TextOrder id_order(const TableForm& table, const core::Profile& profile) noexcept;
 
 /// nullopt inside: no such table (nor view, nor foreign table).
 [[nodiscard]] Expected<std::optional<TableForm>> find_table(Connection& sql, const core::Profile& profile,

@@ -69,9 +69,9 @@ std::optional<Error> begin_act(Ground& ground, const core::Config& config, const
   }
   // No rule looks at created_at. Reading also locks the table against ALTER TABLE, so it comes before the
   // look at the columns.
-  statements.push_back(
-      {postgres::run_rows_text(profile, table.run_type, table.commit_time, table.xmin, false),
-       {ground.story.run_id()}});
+  statements.push_back({postgres::run_rows_text(profile, table.run_type, table.commit_time, table.xmin, false,
+                                                table.traits.ids),
+                        {ground.story.run_id()}});
   statements.push_back({stored_columns_query(), {quoted_table(profile)}});
   auto answer = batch(sql, statements, waiter);
   if (auto* error = std::get_if<Error>(&answer)) return std::move(*error);
@@ -277,7 +277,7 @@ std::string_view to_string(ActOutcome::Kind kind) noexcept {
 
 Expected<ActOutcome> quarantine_row(const core::Config& config, const table::TableFacts& table,
                                     const ActRequest& request, Connection& sql, Waiter& waiter) {
-  Ground ground{.story = table::JudgedRun(config, request.run_id, table.ulid_engine), .columns = {}};
+  Ground ground{.story = table::JudgedRun(config, request.run_id, table.traits), .columns = {}};
   if (auto error = begin_act(ground, config, table, request, sql, waiter)) return std::move(*error);
   const auto& findings = ground.story.findings();
   const auto finding = std::ranges::find_if(
@@ -318,7 +318,7 @@ std::optional<Error> open_circuit(const core::Config& config, std::string_view r
 Expected<ActOutcome> quarantine_for_migration(const core::Config& config, const table::TableFacts& table,
                                               const std::string& run_id, const std::string& event_id,
                                               bool dry_run, Connection& sql, Waiter& waiter) {
-  Ground ground{.story = table::JudgedRun(config, run_id, table.ulid_engine), .columns = {}};
+  Ground ground{.story = table::JudgedRun(config, run_id, table.traits), .columns = {}};
   ActRequest request{.run_id = run_id, .finding_id = {}, .event_id = event_id, .dry_run = dry_run};
   if (auto error = begin_act(ground, config, table, request, sql, waiter)) return std::move(*error);
   const auto rows = rows_of(ground.story);

@@ -118,6 +118,7 @@ std::optional<Error> look_over(const core::Config& config, Connection& sql, post
   if (auto problem = form_problem(question, table, postgres::in_recovery(out.replication), log))
     return problem;
   out.table = *table;
+  out.traits.ids = postgres::id_order(*table, config.profile);
   if (!value_or_error(postgres::has_select(sql, config.profile, waiter), error) && !error) {
     return operator_error(Cause::kNoSelectRight,
                           fmt::format("no right to SELECT from {}", config.profile.qualified_name()),
@@ -130,7 +131,8 @@ std::optional<Error> look_over(const core::Config& config, Connection& sql, post
   out.runs_table = config.profile.runs.has_value() &&
                    value_or_error(postgres::can_read_runs(sql, *config.profile.runs, waiter), error);
   if (config.profile.runs) {
-    out.ulid_engine = value_or_error(postgres::schema_generation(sql, *config.profile.runs, waiter), error);
+    out.traits.engines = core::auto_engines(
+        value_or_error(postgres::engine_signs(sql, *config.profile.runs, {}, waiter), error));
   }
   out.server_version = sql.parameter("server_version");
   return error;

@@ -5,6 +5,7 @@
 #include <variant>
 
 #include "daemon/core/config.hpp"
+#include "daemon/core/log_traits.hpp"
 #include "daemon/postgres/table_form.hpp"
 #include "daemon/process/log.hpp"
 
@@ -27,7 +28,7 @@ struct Attachment {
   /// The profile's runs table exists and may be read.
   bool runs_table = false;
   /// The generation of engine that a run with ULIDs is replayed by, as far as the schema shows.
-  core::Engine ulid_engine = core::Engine::kV4;
+  core::LogTraits traits{};
   decoder::Lsn from{};
   /// As it was found; nullopt = there was none.
   std::optional<postgres::SlotRow> slot{};

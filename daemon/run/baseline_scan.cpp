@@ -61,7 +61,8 @@ std::optional<Error> BaselineScan::error() const {
 }
 
 void BaselineScan::work() {
-  rules_.set_ulid_engine(task_.ulid_engine);
+  rules_.set_auto_engines(task_.traits.engines);
+  codec_.set_order(task_.traits.ids);
   process::LoopWaiter waiter(stop_fd_.fd(), [] {});
   auto error = scan(waiter);
   {

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "daemon/core/config.hpp"
+#include "daemon/core/log_traits.hpp"
 #include "daemon/core/replay_rules.hpp"
 #include "daemon/core/stats.hpp"
 #include "daemon/postgres/connection.hpp"
@@ -40,7 +41,7 @@ class BaselineScan {
     bool unlisted = false;
     bool commit_time = false;
     bool xmin = false;
-    core::Engine ulid_engine = core::Engine::kV4;
+    core::LogTraits traits{};
     std::string read_back_copy;
   };
 

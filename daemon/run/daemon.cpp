@@ -228,16 +228,22 @@ void Daemon::prepare_scans(const Attachment& attachment) {
   connection_ = config_.connection;
   connection_.server = attachment.server;
   read_back_copy_ = read_back_copy_for(attachment, config_.profile);
-  ulid_engine_ = attachment.ulid_engine;
+  const bool told = std::exchange(traits_, attachment.traits).engines == attachment.traits.engines;
+  if (!config_.rules.engine && config_.profile.runs && (!told || !ever_attached_)) {
+    log_.info("engine: auto", {{"event", "engine"},
+                               {"ulids", std::string(to_string(traits_.engines.ulids))},
+                               {"slots", std::string(to_string(traits_.engines.slots))},
+                               {"why", std::string(traits_.engines.why)}});
+  }
   read_backs_.configure(read_back_copy_);
-  watch_.set_ulid_engine(ulid_engine_);
+  watch_.set_traits(traits_);
   scan_task_ = {.connection = connection_,
                 .scope = config_.baseline,
                 .snapshot = {},
                 .runs_table = attachment.runs_table,
                 .commit_time = attachment.commit_time,
                 .xmin = attachment.xmin,
-                .ulid_engine = attachment.ulid_engine,
+                .traits = attachment.traits,
                 .read_back_copy = read_back_copy_};
 }
 

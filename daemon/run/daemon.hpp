@@ -10,6 +10,7 @@
 #include "daemon/core/coverage.hpp"
 #include "daemon/core/give_up.hpp"
 #include "daemon/core/lag_meter.hpp"
+#include "daemon/core/log_traits.hpp"
 #include "daemon/core/slot_guard.hpp"
 #include "daemon/core/watch.hpp"
 #include "daemon/findings/outputs.hpp"
@@ -163,7 +164,7 @@ class Daemon {
   /// Findings of the table rules that an earlier process told, for the recheck.
   std::vector<std::uint64_t> restored_;
   std::string read_back_copy_;
-  core::Engine ulid_engine_ = core::Engine::kV4;
+  core::LogTraits traits_;
   core::Instant next_recheck_ = core::Instant::max();
   std::string recheck_trouble_;
   /// Of the scan or the recheck.

@@ -141,7 +141,7 @@ void Daemon::tick_recheck(core::Instant now) {
   if (state_ != core::StreamState::kStreaming || recheck_->busy() || scanning) return;
   admission_.rest();
   recheck_->remember(std::exchange(restored_, {}));
-  recheck_->begin(connection_, watch_.next_rechecks(Recheck::kRunsMax, now), read_back_copy_, ulid_engine_,
+  recheck_->begin(connection_, watch_.next_rechecks(Recheck::kRunsMax, now), read_back_copy_, traits_,
                   config_.recheck);
 }
 
@@ -208,6 +208,8 @@ core::StatusSnapshot Daemon::snapshot(core::Instant now) const {
   out.slot_name = config_.slot.name;
   out.plugin = plugin_;
   out.server_version = server_version_;
+  out.engine = config_.rules.engine;
+  out.auto_engines = traits_.engines;
   out.system_identifier = system_.system_identifier;
   out.timeline = system_.timeline;
   out.received_lsn = watch_.received();

@@ -43,7 +43,7 @@ Recheck::~Recheck() {
 }
 
 void Recheck::begin(core::ConnectionConfig connection, std::vector<std::string> runs,
-                    std::string read_back_copy, core::Engine ulid_engine,
+                    std::string read_back_copy, const core::LogTraits& traits,
                     const core::RecheckConfig& settings) {
   const std::lock_guard lock(mutex_);
   if (busy_) return;
@@ -51,7 +51,7 @@ void Recheck::begin(core::ConnectionConfig connection, std::vector<std::string> 
   next_ = Round{.connection = std::move(connection),
                 .runs = std::move(runs),
                 .read_back_copy = std::move(read_back_copy),
-                .ulid_engine = ulid_engine,
+                .traits = traits,
                 .settings = settings};
   begun_.notify_all();
 }
@@ -99,7 +99,8 @@ std::optional<Error> Recheck::look(const Round& round, postgres::Waiter& waiter,
   auto found = postgres::find_guard(sql, config_.profile, waiter);
   if (auto* error = std::get_if<Error>(&found)) return std::move(*error);
   guard = std::get<std::optional<postgres::GuardState>>(found);
-  rules_.set_ulid_engine(round.ulid_engine);
+  rules_.set_auto_engines(round.traits.engines);
+  codec_.set_order(round.traits.ids);
   settings_ = round.settings;
   if (auto error = read_log(sql, round, waiter, views)) return error;
   return read_tables(sql, round, waiter, views);

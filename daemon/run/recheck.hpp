@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "daemon/core/config.hpp"
+#include "daemon/core/log_traits.hpp"
 #include "daemon/core/replay_rules.hpp"
 #include "daemon/core/watch.hpp"
 #include "daemon/postgres/catalog.hpp"
@@ -40,7 +41,7 @@ class Recheck {
 
   /// Begins a round, unless one is under way; `runs` have open findings. `settings` may be others each time.
   void begin(core::ConnectionConfig connection, std::vector<std::string> runs, std::string read_back_copy,
-             core::Engine ulid_engine, const core::RecheckConfig& settings);
+             const core::LogTraits& traits, const core::RecheckConfig& settings);
   /// Findings of the table rules that an earlier process told: what they tell of has lasted long enough.
   void remember(const std::vector<std::uint64_t>& findings);
   [[nodiscard]] bool busy() const noexcept { return busy_.load(); }
@@ -60,7 +61,7 @@ class Recheck {
     core::ConnectionConfig connection;
     std::vector<std::string> runs;
     std::string read_back_copy;
-    core::Engine ulid_engine = core::Engine::kV4;
+    core::LogTraits traits{};
     core::RecheckConfig settings;
   };
   /// What is missing: rule, run, entity, the third column.

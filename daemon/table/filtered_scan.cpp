@@ -70,7 +70,7 @@ postgres::Expected<bool> FilteredScan::find(postgres::Waiter& waiter,
   if (!extent.pages) return false;
   core::RunFilter filter(
       profile_, plan_.refuses_ulids, process::random_seed(),
-      core::RunFilter::Size::for_rows(static_cast<std::uint64_t>(*extent.pages + 1) * kPageRows));
+      core::RunFilter::Size::for_rows(static_cast<std::uint64_t>(*extent.pages + 1) * kPageRows), plan_.ids);
   Sifter sifter(profile_, filter);
   std::vector<postgres::Connection*> sessions{&sql_};
   if (*extent.pages >= kManyPages && other() != nullptr) sessions.push_back(other());

@@ -23,6 +23,7 @@ class FilteredScan {
     std::string run_type;
     /// See RunFilter.
     bool refuses_ulids = false;
+    core::TextOrder ids = core::TextOrder::kBytes;
   };
   /// A second session with the server of `sql`; nullopt: there is none to be had.
   using Open = std::function<std::optional<postgres::Connection>()>;

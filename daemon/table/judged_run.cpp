@@ -10,9 +10,9 @@
 namespace dupwatch::table {
 namespace {
 
-constexpr std::array kAllEngines = {core::Engine::kV4, core::Engine::kV5BeforeClassSkip,
-                                    core::Engine::kV5BeforeAttributeSkip, core::Engine::kV5,
-                                    core::Engine::kV5SingleOrchestrator};
+constexpr std::array kAllEngines = {
+    core::Engine::kV4, core::Engine::kV5BeforeClassSkip,    core::Engine::kV5BeforeAttributeSkip,
+    core::Engine::kV5, core::Engine::kV5SingleOrchestrator, core::Engine::kUnknown};
 
 /// From the worst to the best.
 int rank(core::Severity severity) noexcept {
@@ -35,16 +35,17 @@ void keep_worst(std::optional<core::Severity>& worst, core::Severity severity) n
 
 }  // namespace
 
-JudgedRun::JudgedRun(const core::Config& config, std::string run_id, core::Engine ulid_engine)
+JudgedRun::JudgedRun(const core::Config& config, std::string run_id, const core::LogTraits& traits)
     : config_(config),
       run_id_(std::move(run_id)),
       rules_(config.profile, config.rules, codec_),
-      ulid_engine_(ulid_engine) {
-  rules_.set_ulid_engine(ulid_engine);
+      traits_(traits) {
+  rules_.set_auto_engines(traits.engines);
+  codec_.set_order(traits.ids);
 }
 
 JudgedRun::JudgedRun(const JudgedRun& run, const RowIds& rows, Rewrite rewrite)
-    : JudgedRun(run.config_, run.run_id_, run.ulid_engine_) {
+    : JudgedRun(run.config_, run.run_id_, run.traits_) {
   for (auto event : run.events_) {
     if (rows.contains(event.id)) {
       if (rewrite == Rewrite::kRemoved) continue;
@@ -173,7 +174,7 @@ std::string_view outcome_text(std::optional<core::Severity> worst, bool ended) n
     case core::Severity::kFatal:
       return ended ? "is not replayed any more" : "FAILS";
     case core::Severity::kConflict:
-      return "replays, with a conflict";
+      return "goes on if the workflow takes the conflict";
     case core::Severity::kHarmless:
       return "nothing known against it";
     case core::Severity::kUnknown:

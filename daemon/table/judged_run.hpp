@@ -10,6 +10,7 @@
 
 #include "daemon/core/config.hpp"
 #include "daemon/core/finding.hpp"
+#include "daemon/core/log_traits.hpp"
 #include "daemon/core/replay_rules.hpp"
 #include "daemon/core/run_log.hpp"
 #include "daemon/core/slot_gap.hpp"
@@ -41,7 +42,7 @@ class JudgedRun {
     kNoop  ///< they keep their place, with a type that says nothing
   };
 
-  JudgedRun(const core::Config& config, std::string run_id, core::Engine ulid_engine);
+  JudgedRun(const core::Config& config, std::string run_id, const core::LogTraits& traits);
   /// The run as it would be with these rows rewritten, judged.
   JudgedRun(const JudgedRun& run, const RowIds& rows, Rewrite rewrite);
   /// A row of run_rows_query, in order.
@@ -80,7 +81,7 @@ class JudgedRun {
   std::vector<Event> events_;
   std::vector<core::Finding> findings_;
   std::array<std::optional<core::Severity>, core::kEngines> worst_{};
-  core::Engine ulid_engine_;
+  core::LogTraits traits_;
   core::Engine engine_ = core::Engine::kV4;
 };
 

@@ -35,7 +35,7 @@ T value_of(postgres::Expected<T> answer, std::optional<Error>& error) {
 }  // namespace
 
 postgres::Expected<TableFacts> read_table_facts(const core::Config& config, postgres::Connection& sql,
-                                                postgres::Waiter& waiter) {
+                                                postgres::Waiter& waiter, const std::string& run_id) {
   const auto& profile = config.profile;
   const auto table = profile.qualified_name();
   std::optional<Error> error;
@@ -48,6 +48,7 @@ postgres::Expected<TableFacts> read_table_facts(const core::Config& config, post
     }
   }
   TableFacts out{.run_type = found->run_type};
+  out.traits.ids = postgres::id_order(*found, profile);
   if (!value_of(postgres::has_select(sql, profile, waiter), error) && !error) {
     return refusal(postgres::Cause::kNoSelectRight, fmt::format("no right to SELECT from {}", table),
                    "grant it as `dupwatch setup --print-sql` shows");
@@ -58,7 +59,8 @@ postgres::Expected<TableFacts> read_table_facts(const core::Config& config, post
   out.rows_estimate =
       static_cast<std::uint64_t>(value_of(postgres::estimated_rows(sql, profile, waiter), error));
   if (profile.runs) {
-    out.ulid_engine = value_of(postgres::schema_generation(sql, *profile.runs, waiter), error);
+    out.traits.engines =
+        core::auto_engines(value_of(postgres::engine_signs(sql, *profile.runs, run_id, waiter), error));
   }
   if (error) return std::move(*error);
   return out;

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "daemon/core/config.hpp"
+#include "daemon/core/log_traits.hpp"
 #include "daemon/postgres/audit_queries.hpp"
 
 namespace dupwatch::table {
@@ -14,12 +15,14 @@ struct TableFacts {
   bool run_index = false;
   bool commit_time = false;
   bool xmin = false;
-  core::Engine ulid_engine = core::Engine::kV4;
+  core::LogTraits traits{};
   std::uint64_t rows_estimate = 0;
 };
+/// `run_id`: the run that will be judged; empty: any.
 [[nodiscard]] postgres::Expected<TableFacts> read_table_facts(const core::Config& config,
                                                               postgres::Connection& sql,
-                                                              postgres::Waiter& waiter);
+                                                              postgres::Waiter& waiter,
+                                                              const std::string& run_id = {});
 
 [[nodiscard]] postgres::Error no_run_index(const core::Config& config);
 

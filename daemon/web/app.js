@@ -76,7 +76,7 @@ function showStatus(status) {
   $("memory").value = status.index_bytes_max ? status.index_bytes / status.index_bytes_max : 0;
   set("rows", plural(status.rows, "row"));
   set("memory-note", `${bytes(status.index_bytes)} of ${bytes(status.index_bytes_max)}`);
-  set("where", `Version ${status.version}, slot ${status.slot}, plugin ${status.plugin || "unknown"}, Postgres ${status.server_version || "unknown"}, ` +
+  set("where", `Version ${status.version}, slot ${status.slot}, plugin ${status.plugin || "unknown"}, engine ${status.engine}, Postgres ${status.server_version || "unknown"}, ` +
     `confirmed up to ${status.confirmed_lsn ?? "nothing yet"}`);
 }
 

@@ -11,6 +11,16 @@
 namespace dupwatch::web {
 namespace {
 
+/// "v4", or "auto (ULIDs v4, slots v5)".
+std::string engine_text(const core::StatusSnapshot& status) {
+  if (status.engine) return std::string(to_string(*status.engine));
+  return std::string("auto (ULIDs ")
+      .append(to_string(status.auto_engines.ulids))
+      .append(", slots ")
+      .append(to_string(status.auto_engines.slots))
+      .append(")");
+}
+
 /// Writes one object, comma and quoting included. Numbers are written as such, text escaped.
 class ObjectWriter {
  public:
@@ -158,6 +168,7 @@ std::string status_json(const core::StatusSnapshot& status, const Verdict& verdi
   object.text("slot", status.slot_name);
   object.text("plugin", status.plugin);
   object.text("server_version", status.server_version);
+  object.text("engine", engine_text(status));
   // Text: 64 bits do not fit a JavaScript number.
   object.text("system_identifier", status.system_identifier);
   object.number("timeline", status.timeline);

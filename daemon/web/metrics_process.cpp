@@ -10,9 +10,27 @@ void collect_build_info(S s, Out out) {
           {{"version", s.build.version}, {"revision", s.build.revision}, {"compiler", s.build.compiler}});
 }
 
+void collect_generation(S s, Out out) {
+  const auto add = [&](std::string_view ids, core::Engine engine) {
+    for (std::size_t i = 0; i < core::kEngines; ++i) {
+      const auto one = static_cast<core::Engine>(i);
+      out.add(one == engine, {{"ids", ids}, {"generation", core::to_string(one)}});
+    }
+  };
+  add("ulid", s.status.engine.value_or(s.status.auto_engines.ulids));
+  add("slot", s.status.engine.value_or(s.status.auto_engines.slots));
+}
+
 constexpr auto kProcessMetrics = std::to_array<MetricDef>({
     {"dupwatch_build_info", kGauge, "version,revision,compiler", "1",
      "What the running binary was built from; always 1", 1, collect_build_info},
+    {"dupwatch_engine_generation", kGauge, "ids,generation", "1",
+     "1 for the generation that runs with such ids are judged for, 0 for the others; unknown: only what all "
+     "generations agree on is certain",
+     2 * core::kEngines, collect_generation},
+    {"dupwatch_engine_unreplayed", kGauge, "", "1",
+     "1 while the newest runs are of an engine that no verdict was replayed with, and `engine` is auto", 1,
+     [](S s, Out out) { out.add(!s.status.engine && s.status.auto_engines.unreplayed); }},
     {"dupwatch_config_last_reload_successful", kGauge, "", "1",
      "1 while the configuration file was in order when it was read last; 0: the previous one is in force", 1,
      [](S s, Out out) { out.add(s.status.config_reload.successful); }},

@@ -37,7 +37,7 @@ void Shell::start_process() {
   rows_under_way_ = 0;
   rows_recorded_ = 0;
   watch_ = std::make_unique<core::Watch>(config_, ++processes_);
-  watch_->set_ulid_engine(world_.options.ulid_engine);
+  watch_->set_traits({.engines = {.ulids = world_.options.ulid_engine}});
   world_.inspector.process_started();
   read_past();
 }
@@ -193,7 +193,7 @@ void Shell::recheck() {
     core::TokenCodec codec;
     core::RunLog log;
     core::ReplayRules rules(profile, config_.rules, codec);
-    rules.set_ulid_engine(world_.options.ulid_engine);
+    rules.set_auto_engines({.ulids = world_.options.ulid_engine});
     for (const auto& row : world_.server.snapshot({run}, step)) {
       if (core::is_tracked(profile, row)) (void)core::add_event(log, codec, profile, row);
     }

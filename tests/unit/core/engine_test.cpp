@@ -5,6 +5,8 @@
 
 #include <set>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "tests/unit/core/event_rows.hpp"
 
@@ -64,6 +66,51 @@ TEST(Generations, DifferInTheIdsThatTheyTakeAndInNoop) {
   }
   EXPECT_EQ(refusing, (std::set<Engine>{Engine::kV5BeforeAttributeSkip, Engine::kV5}));
   EXPECT_EQ(reading, (std::set<Engine>{Engine::kV5, Engine::kV5SingleOrchestrator}));
+}
+
+AutoEngines with_specs(int least, int greatest, bool seq_in_band = false) {
+  return auto_engines({.v5_columns = true,
+                       .slot_table = true,
+                       .seq_in_band = seq_in_band,
+                       .spec_least = least,
+                       .spec_greatest = greatest});
+}
+
+TEST(AutoEngines, GoBySchemaWhereThereAreNoSlots) {
+  EXPECT_EQ(auto_engines({}).ulids, Engine::kV4);
+  EXPECT_EQ(auto_engines({.v5_columns = true}).ulids, Engine::kV5BeforeClassSkip);
+  // Spec versions say nothing there.
+  EXPECT_EQ(auto_engines({.spec_least = 9, .spec_greatest = 9}).ulids, Engine::kV4);
+  EXPECT_EQ(auto_engines({}).slots, Engine::kV5);
+}
+
+TEST(AutoEngines, GoBySpecVersionWhereThereAre) {
+  const std::vector<std::pair<int, Engine>> expected = {{1, Engine::kV5},
+                                                        {3, Engine::kV5},
+                                                        {4, Engine::kV5BeforeClassSkip},
+                                                        {5, Engine::kV5BeforeClassSkip},
+                                                        {6, Engine::kV5BeforeAttributeSkip},
+                                                        {7, Engine::kV5},
+                                                        {8, Engine::kV5},
+                                                        {9, Engine::kV5SingleOrchestrator},
+                                                        {10, Engine::kUnknown}};
+  for (const auto& [spec, engine] : expected) {
+    const auto taken = with_specs(spec, spec);
+    EXPECT_EQ(taken.slots, engine) << spec;
+    EXPECT_EQ(taken.ulids, engine) << spec;
+    EXPECT_EQ(taken.unreplayed, spec >= 9) << spec;
+    EXPECT_FALSE(taken.why.empty());
+  }
+  // Old runs beside new ones: the workers are the new ones'.
+  EXPECT_EQ(with_specs(3, 8).slots, Engine::kV5);
+}
+
+TEST(AutoEngines, OfTwoGenerationsAtOnceOrOfNoneKnownMakeNoGuess) {
+  EXPECT_EQ(with_specs(8, 9).slots, Engine::kUnknown);
+  EXPECT_TRUE(with_specs(8, 9).unreplayed);
+  EXPECT_EQ(with_specs(0, 0).slots, Engine::kV5);
+  EXPECT_EQ(with_specs(0, 0, true).slots, Engine::kUnknown);
+  EXPECT_EQ(with_specs(7, 8, true).slots, Engine::kV5) << "the schema is ahead of the workers";
 }
 
 }  // namespace

@@ -3,7 +3,10 @@
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
+#include <cstdint>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "tests/unit/core/event_rows.hpp"
 
@@ -144,6 +147,45 @@ TEST(HashToken, DependsOnEveryPartAndOnTheSeed) {
   EXPECT_NE(TokenCodec(7).hash(token, {}), TokenCodec(7).hash(other, {}));
   EXPECT_NE(hash_text("a", 1), hash_text("a", 2));
   EXPECT_NE(hash_text("ab", 1), hash_text("ba", 1));
+}
+
+RC_GTEST_PROP(TextOrder, NumbersCompareAsNumbers, (std::int64_t a, std::int64_t b)) {
+  const auto [left, right] = std::pair(std::to_string(a), std::to_string(b));
+  RC_ASSERT(less_text(left, right, TextOrder::kNumbers) == (a < b));
+  RC_ASSERT(less_text(left, right, TextOrder::kBytes) == (left < right));
+  if (a < b) RC_ASSERT(place_of_number(left) <= place_of_number(right));
+}
+
+TEST(TextOrder, OfDecimalsOfAnyLengthAndOfWhatIsNoNumber) {
+  const std::vector<std::string> ordered = {"-100000000000000000000000",
+                                            "-99.5",
+                                            "-99.25",
+                                            "-9",
+                                            "-0.5",
+                                            "0",
+                                            "0.05",
+                                            "0.5",
+                                            "9",
+                                            "9.125",
+                                            "9.5",
+                                            "10",
+                                            "99999999999999999999",
+                                            "100000000000000000000",
+                                            "100000000000000000001.5",
+                                            "NaN",
+                                            "x"};
+  for (std::size_t i = 0; i < ordered.size(); ++i) {
+    for (std::size_t j = 0; j < ordered.size(); ++j) {
+      EXPECT_EQ(less_text(ordered[i], ordered[j], TextOrder::kNumbers), i < j)
+          << ordered[i] << ' ' << ordered[j];
+      if (i < j)
+        EXPECT_LE(place_of_number(ordered[i]), place_of_number(ordered[j])) << ordered[i] << ordered[j];
+    }
+  }
+  // Forms of one number are in some order, and only in one.
+  for (const auto& [a, b] : {std::pair("1.0", "1"), std::pair("007", "7"), std::pair("-0", "0")}) {
+    EXPECT_NE(less_text(a, b, TextOrder::kNumbers), less_text(b, a, TextOrder::kNumbers)) << a;
+  }
 }
 
 }  // namespace

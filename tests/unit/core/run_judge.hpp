@@ -19,7 +19,7 @@ class RunJudge {
   explicit RunJudge(Profile profile = workflow_devkit_profile(), RuleConfig config = {},
                     Engine ulid_engine = Engine::kV4)
       : profile_(std::move(profile)), config_(std::move(config)), rules_(profile_, config_, codec_) {
-    rules_.set_ulid_engine(ulid_engine);
+    rules_.set_auto_engines({.ulids = ulid_engine});
   }
   RunJudge(const RunJudge&) = delete;
   RunJudge& operator=(const RunJudge&) = delete;

@@ -31,7 +31,7 @@ std::string id_of(std::size_t number, bool slots) {
 class Story {
  public:
   Story(Engine engine, const Log& log, bool slots = false)
-      : config_(config_of(engine)), run_(config_, "wrun_a", engine) {
+      : config_(config_of(engine)), run_(config_, "wrun_a", {}) {
     for (std::size_t i = 0; i < log.size(); ++i) {
       const auto& [type, entity] = log[i];
       const auto correlation = entity.empty() ? std::nullopt : std::optional(entity);

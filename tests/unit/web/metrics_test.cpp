@@ -102,6 +102,8 @@ TEST(Metrics, EverySeriesIsThereAtZeroBeforeAnythingHappened) {
                      series == "dupwatch_http_web_config_successful" ||
                      series == "dupwatch_quarantine_mode{mode=\"observe\"}" ||
                      series == "dupwatch_quarantine_state{state=\"off\"}" ||
+                     series == "dupwatch_engine_generation{ids=\"ulid\",generation=\"v4\"}" ||
+                     series == "dupwatch_engine_generation{ids=\"slot\",generation=\"v5\"}" ||
                      series == "dupwatch_table_identity_ok" || series == "dupwatch_findings_durable" ||
                      series.starts_with("process_");
     if (!one) {

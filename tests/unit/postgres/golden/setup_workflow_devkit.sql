@@ -51,6 +51,14 @@ BEGIN
   END IF;
 END
 $dupwatch$;
+-- Which engine writes them, by the spec version of the newest runs.
+DO $dupwatch$
+BEGIN
+  IF EXISTS (SELECT FROM pg_catalog.pg_attribute a WHERE a.attrelid = to_regclass('"workflow"."workflow_runs"') AND a.attname = 'spec_version') THEN
+    GRANT SELECT ("spec_version") ON "workflow"."workflow_runs" TO "dupwatch";
+  END IF;
+END
+$dupwatch$;
 -- Steps and waits without their event, and steps that hang: keys and states, never a payload.
 DO $dupwatch$
 BEGIN
