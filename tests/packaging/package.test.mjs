@@ -1,60 +1,22 @@
-// The life of the Debian package in a Debian of its own (debootstrap): install, configure, upgrade, remove, purge. Long, as
-// root, for ./test --full. DUPWATCH_DEBIAN_ROOT names a tree that debootstrap has made before, to copy in place of making one.
+// The life of the Debian package in a Debian of its own, of each release: install, configure, upgrade, remove, purge. Long, as
+// root, for ./test --full.
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import test from 'node:test';
-import { fileURLToPath } from 'node:url';
-import { blocksOf } from '../guide/text.mjs';
 import { runCommand } from '../integration/daemon.mjs';
 import { full, serverWithSchema } from '../integration/scene.mjs';
+import { RELEASES, cannot, debianIn, guide, inRelease, lintian, packageFor, predecessor, run } from './deb.mjs';
 
-const source = fileURLToPath(new URL('../../', import.meta.url));
-const skip = !full ? 'only in ./test --full' : process.getuid() !== 0 ? 'debootstrap needs root' : false;
+const skip = !full ? 'only in ./test --full' : cannot;
 
-function run(command, args, options = {}) {
-  const { status, stdout, stderr, error } = spawnSync(command, args, { encoding: 'utf8', cwd: source, maxBuffer: 1 << 28, ...options });
-  assert.equal(status, 0, `${command} ${args.join(' ')}: ${error ?? stderr}\n${stdout?.slice(-4000)}`);
-  return `${stdout}${stderr}`;
-}
-
-/** The commands of config/guide/install.md that have this mark, block by block. */
-const guide = (mark) => blocksOf('config/guide/install.md').filter((block) => block.mark === mark);
-const [packaged, fromSource] = guide('in-the-source-tree');
-
-/** The package as the guide's commands make it. */
-function build() {
-  fs.rmSync(path.join(source, 'build/release/package'), { recursive: true, force: true });
-  run('bash', ['-ec', packaged.body]);
-  const dir = path.join(source, 'build/release/package');
-  const [name, ...more] = fs.readdirSync(dir).filter((file) => file.endsWith('.deb'));
-  assert.equal(more.length, 0);
-  return path.join(dir, name);
-}
-
-/** The same package with a lower version and another default configuration. */
-function predecessor(deb, dir) {
-  const tree = path.join(dir, 'old');
-  run('dpkg-deb', ['-R', deb, tree]);
-  const control = path.join(tree, 'DEBIAN/control');
-  fs.writeFileSync(control, fs.readFileSync(control, 'utf8').replace(/^Version: .*$/m, 'Version: 0.0.9-1'));
-  fs.appendFileSync(path.join(tree, 'etc/dupwatch/dupwatch.yaml'), '# of version 0.0.9\n');
-  run('dpkg-deb', ['-b', '--root-owner-group', tree, path.join(dir, 'old.deb')]);
-  return path.join(dir, 'old.deb');
-}
-
-/** A small bookworm whose programs run by chroot; nothing is started in it. */
+/** A small Debian whose programs run by chroot; nothing is started in it. */
 class Debian {
-  constructor(dir) {
-    this.root = path.join(dir, 'root');
-    const made = process.env.DUPWATCH_DEBIAN_ROOT;
-    if (made) run('cp', ['-a', made, this.root]);
-    else run('debootstrap', ['--variant=minbase', '--include=adduser,procps,systemd,man-db', 'bookworm', this.root, 'http://deb.debian.org/debian']);
+  constructor(dir, release) {
+    this.root = debianIn(path.join(dir, 'root'), release, 'systemd', 'man-db');
     fs.copyFileSync('/etc/resolv.conf', this.at('/etc/resolv.conf'));
     fs.writeFileSync(this.at('/usr/sbin/policy-rc.d'), '#!/bin/sh\nexit 101\n', { mode: 0o755 });
-    this.run('apt-get', 'update');
   }
 
   at(file) {
@@ -98,18 +60,21 @@ class Debian {
 const CONFIG = '/etc/dupwatch/dupwatch.yaml';
 const ENABLED = '/etc/systemd/system/multi-user.target.wants/dupwatch.service';
 
-test('the Debian package is built, clean, and lives and dies as it should', { skip, timeout: 1_500_000 }, async (t) => {
+for (const { release } of RELEASES) {
+  test(`the package of Debian ${release} is built, clean, and lives and dies as it should`, { skip, timeout: 3_000_000 }, (t) => life(t, release));
+}
+
+async function life(t, release) {
   const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'dupwatch-deb-'));
   t.after(() => fs.rmSync(dir, { recursive: true, force: true }));
-  const deb = build();
+  const deb = packageFor(release);
   const old = predecessor(deb, dir);
 
   await t.test('lintian finds nothing', () => {
-    const said = run('lintian', ['-I', '--allow-root', '--tag-display-limit', '0', '--fail-on', 'error,warning,info', deb]);
-    assert.doesNotMatch(said, /^[EWI]: /m);
+    assert.doesNotMatch(lintian(release, deb), /^[EWI]: /m);
   });
 
-  const debian = new Debian(dir);
+  const debian = new Debian(dir, release);
   assert.deepEqual(debian.traces(), []);
 
   await t.test('installed: account, modes, program, pages, unit; nothing is enabled', () => {
@@ -166,7 +131,7 @@ test('the Debian package is built, clean, and lives and dies as it should', { sk
   });
 
   await t.test('the commands of the guide, as they stand in it', async (own) => {
-    assert.match(run('bash', ['-ec', fromSource.body]), /^dupwatch \d+\.\d+\.\d+ \(/m);
+    assert.match(inRelease(release, guide('in-the-source-tree')[1].body), /^dupwatch \d+\.\d+\.\d+ \(/m);
     const cluster = await serverWithSchema(own);
     const setup = await runCommand(['setup', '--print-sql', '--dsn', cluster.dsn({ user: 'dupwatch' })]);
     await cluster.query(setup.stdout);
@@ -188,4 +153,4 @@ test('the Debian package is built, clean, and lives and dies as it should', { sk
     fs.rmSync(debian.at(tree), { recursive: true });
     assert.deepEqual(debian.traces(), []);
   });
-});
+}
