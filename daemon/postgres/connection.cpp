@@ -43,10 +43,14 @@ Error timed_out(std::chrono::milliseconds timeout) {
 
 std::string server_started_query() {
   // transaction_timeout is of Postgres 17 and can't be asked for at the start of a session: an older server
-  // would refuse that. Scans of the table are one long transaction, whatever limit the cluster sets.
+  // would refuse that. Scans of the table are one long transaction, whatever limit the cluster sets. A
+  // walsender that waits for less than a second ends between two answers of any client.
   return "SELECT pg_catalog.pg_postmaster_start_time(), CASE WHEN"
          " pg_catalog.current_setting('transaction_timeout', true) IS NOT NULL THEN"
-         " pg_catalog.set_config('transaction_timeout', '0', false) END";
+         " pg_catalog.set_config('transaction_timeout', '0', false) END,"
+         " (SELECT CASE WHEN setting::pg_catalog.int4 BETWEEN 1 AND 999"
+         " THEN pg_catalog.set_config(name, '1s', false) END"
+         " FROM pg_catalog.pg_settings WHERE name = 'wal_sender_timeout')";
 }
 
 std::variant<std::string, Error> server_started(Connection& connection, Waiter& waiter) {

@@ -69,6 +69,9 @@ std::string session_options(const std::string& of_user, Connection::Kind kind) {
   std::string options =
       replication ? "-c statement_timeout=0 -c lock_timeout=60s -c idle_in_transaction_session_timeout=0"
                   : "-c statement_timeout=30s -c lock_timeout=5s -c idle_in_transaction_session_timeout=60s";
+  // A session that waits for a duplicate is idle, a role that a setting changes to may lack our rights, and
+  // the genetic planner can be told to take for ever over a join of two tables.
+  options += " -c idle_session_timeout=0 -c role=none -c geqo=off";
   if (!of_user.empty()) options += ' ' + of_user;
   // These come last: text forms must be the same in the stream and in a read-back, and no object of a user's
   // schema may stand in for one of the catalogue.
