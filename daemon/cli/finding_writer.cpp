@@ -8,6 +8,7 @@
 #include <iterator>
 
 #include "daemon/cli/report_error.hpp"
+#include "daemon/core/text.hpp"
 
 namespace dupwatch::cli {
 namespace {
@@ -86,20 +87,7 @@ std::string_view colour_end(bool colours) noexcept {
 }
 
 std::string on_screen(std::string_view text) {
-  std::string out;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const auto byte = static_cast<unsigned char>(text[i]);
-    const auto next = i + 1 < text.size() ? static_cast<unsigned char>(text[i + 1]) : std::uint8_t{0};
-    // U+0080 to U+009F are control characters too: some terminals take one of them for ESC [.
-    const bool c1 = byte == 0xC2 && next >= 0x80 && next <= 0x9F;
-    if (byte < 0x20 || byte == 0x7F || c1) {
-      fmt::format_to(std::back_inserter(out), "\\x{:02x}", c1 ? next : byte);
-      i += c1 ? 1 : 0;
-    } else {
-      out += text[i];
-    }
-  }
-  return out;
+  return core::visible(text);
 }
 
 std::string csv_field(std::string_view text) {

@@ -5,6 +5,8 @@
 #include <limits>
 #include <numeric>
 
+#include "daemon/core/text.hpp"
+
 namespace dupwatch::cli {
 namespace {
 
@@ -47,10 +49,7 @@ std::optional<std::string> nearest_name(std::string_view word, const std::vector
 }
 
 std::string printable(std::string_view word) {
-  std::string out(word.substr(0, kPrintedMax));
-  for (auto& c : out) {
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) c = '?';
-  }
+  auto out = core::visible(word.substr(0, kPrintedMax));
   if (word.size() > kPrintedMax) out += "...";
   return out;
 }

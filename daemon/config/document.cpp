@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "daemon/config/values.hpp"
+#include "daemon/core/text.hpp"
 
 namespace dupwatch::config {
 
@@ -75,6 +76,7 @@ class TreeBuilder final : public YAML::EventHandler {
     auto node = leaf(mark, tag, anchor);
     node.kind = ConfigNode::Kind::kScalar;
     node.text = value;
+    node.quoted = tag == "!";
     add(std::move(node));
   }
 
@@ -195,7 +197,7 @@ class TreeBuilder final : public YAML::EventHandler {
       return false;
     }
     const bool control = (c < 0x20 && c != '\t' && c != '\n' && c != '\r') || c == 0x7F;
-    const auto length = control ? 0 : utf8_length(text.substr(i));
+    const auto length = control ? 0 : core::utf8_length(text.substr(i));
     if (length == 0) {
       problems.add(place, "", fmt::format("byte 0x{:02x}", c), "UTF-8 text without control characters");
       return false;

@@ -22,6 +22,8 @@ struct ConfigNode {
   Place place;
   /// kScalar: the text, quotes and escapes resolved.
   std::string text;
+  /// kScalar: it stands in quotes.
+  bool quoted = false;
   /// kList: the items; kMap: the values, each with its key.
   std::vector<ConfigNode> items;
   std::string key;

@@ -5,6 +5,7 @@
 #include <charconv>
 
 #include "daemon/config/values.hpp"
+#include "daemon/core/text.hpp"
 
 namespace dupwatch::config {
 namespace {
@@ -242,37 +243,14 @@ std::string in_quotes(std::string_view text) {
     while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0U) == 0x80U) --end;
     shown = text.substr(0, end);
   }
-  constexpr std::string_view kHex = "0123456789abcdef";
-  std::string out = "\"";
+  std::string escaped;
   for (const char c : shown) {
-    if (c == '"' || c == '\\') {
-      out += '\\';
-      out += c;
-    } else if (is_control(c)) {
-      const auto byte = static_cast<unsigned char>(c);
-      out += "\\x";
-      out += kHex[byte >> 4U];
-      out += kHex[byte & 0xFU];
-    } else {
-      out += c;
-    }
+    if (c == '"' || c == '\\') escaped += '\\';
+    escaped += c;
   }
+  auto out = '"' + core::visible(escaped);
   out += shown.size() < text.size() ? "...\"" : "\"";
   return out;
-}
-
-std::size_t utf8_length(std::string_view text) noexcept {
-  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-  const auto first = byte(0);
-  if (first < 0x80) return 1;
-  const std::size_t length = first >= 0xF0 ? 4 : first >= 0xE0 ? 3 : 2;
-  if (first < 0xC2 || first > 0xF4 || text.size() < length) return 0;
-  for (std::size_t i = 1; i < length; ++i) {
-    if ((byte(i) & 0xC0U) != 0x80U) return 0;
-  }
-  if ((first == 0xE0 && byte(1) < 0xA0) || (first == 0xED && byte(1) > 0x9F)) return 0;
-  if ((first == 0xF0 && byte(1) < 0x90) || (first == 0xF4 && byte(1) > 0x8F)) return 0;
-  return length;
 }
 
 }  // namespace dupwatch::config

@@ -1,4 +1,5 @@
 #include "daemon/config/reader.hpp"
+#include "daemon/core/text.hpp"
 
 #include <fmt/format.h>
 
@@ -37,7 +38,7 @@ std::optional<std::string> Reader::scalar(const ConfigNode& node, const std::str
   }
   auto& text = std::get<std::string>(expanded);
   for (std::string_view rest = text; !rest.empty();) {
-    const auto length = utf8_length(rest);
+    const auto length = core::utf8_length(rest);
     if (length == 0) {
       problems_.add(node.place, key_, shown(node), "UTF-8 text",
                     "look at what the environment variable holds");

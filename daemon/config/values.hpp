@@ -84,10 +84,6 @@ struct QualifiedName {
 /// `did you mean "x"?`, or empty.
 [[nodiscard]] std::string did_you_mean(std::string_view text, std::span<const std::string_view> candidates);
 
-/// Length of the UTF-8 sequence at the start of `text`, which is not empty; 0 when there is none (overlong,
-/// surrogate, cut off).
-[[nodiscard]] std::size_t utf8_length(std::string_view text) noexcept;
-
 /// `text` in double quotes, control characters escaped, cut after 60 bytes: safe for one log line.
 [[nodiscard]] std::string in_quotes(std::string_view text);
 

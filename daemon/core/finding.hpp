@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "daemon/core/rule.hpp"
+#include "daemon/core/text.hpp"
 #include "decoder/change.hpp"
 
 namespace dupwatch::core {
@@ -118,10 +119,5 @@ struct Finding {
 /// The finding as one JSON object without newline; the record of findings.file, /api/findings and the JSON
 /// log.
 [[nodiscard]] std::string to_json(const Finding& finding);
-
-/// JSON string literal incl. quotes; control characters escaped, so that a line stays a line. Every byte that
-/// is not part of a UTF-8 character becomes U+FFFD.
-void append_json_string(std::string& out, std::string_view text);
-[[nodiscard]] std::string json_string(std::string_view text);
 
 }  // namespace dupwatch::core

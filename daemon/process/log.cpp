@@ -30,7 +30,8 @@ std::string_view to_string(core::LogLevel level) noexcept {
 
 bool plain(std::string_view value) noexcept {
   return !value.empty() && std::all_of(value.begin(), value.end(), [](char c) {
-    return c > ' ' && c != '"' && c != '=' && c != '\\' && c != '\x7f';
+    const auto byte = static_cast<unsigned char>(c);
+    return byte > ' ' && byte < 0x7F && c != '"' && c != '=' && c != '\\';
   });
 }
 

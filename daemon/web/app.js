@@ -6,10 +6,15 @@ const known = new Map(); // finding_id -> {finding, item}
 let total = 0; // reported since the daemon's start
 let stale = null;
 
+// As dupwatch explain writes them: controls, direction marks and what nobody can see.
+const HIDDEN = /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]|\udb40[\udc00-\udc7f]/g;
+const hex = (code, digits) => code.toString(16).padStart(digits, "0");
+const legible = (text) => text.replace(HIDDEN, (mark) => (mark < "\u0080" ? `\\x${hex(mark.charCodeAt(0), 2)}` : `\\u${hex(mark.codePointAt(0), 4)}`));
+
 function element(tag, className, ...children) {
   const made = document.createElement(tag);
   if (className) made.className = className;
-  made.append(...children.filter((child) => child !== null && child !== undefined));
+  made.append(...children.filter((child) => child !== null && child !== undefined).map((child) => (typeof child === "string" ? legible(child) : child)));
   return made;
 }
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "daemon/core/finding.hpp"
+#include "daemon/core/text.hpp"
 #include "daemon/web/assets.hpp"
 #include "daemon/web/build_info.hpp"
 
@@ -14,7 +15,7 @@ namespace {
 constexpr std::size_t kRowsMax = 200;
 
 void append_escaped(std::string& out, std::string_view text) {
-  for (const char c : text) {
+  for (const char c : core::visible(text)) {
     switch (c) {
       case '&':
         out += "&amp;";

@@ -123,17 +123,6 @@ TEST(Nearest, FindsTyposAndNothingFarther) {
   EXPECT_EQ(nearest("a", kWords), std::nullopt);
 }
 
-TEST(Utf8Length, FollowsTheStandard) {
-  EXPECT_EQ(utf8_length("a"), 1U);
-  EXPECT_EQ(utf8_length("\xc3\xa4"), 2U);
-  EXPECT_EQ(utf8_length("\xe2\x82\xac"), 3U);
-  EXPECT_EQ(utf8_length("\xf0\x9f\x98\x80"), 4U);
-  for (const auto* text : {"\x80", "\xc0\x80", "\xc3", "\xe0\x80\x80", "\xed\xa0\x80", "\xf0\x80\x80\x80",
-                           "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\xe2\x82"}) {
-    EXPECT_EQ(utf8_length(text), 0U);
-  }
-}
-
 TEST(InQuotes, CutsBetweenCharacters) {
   std::string text(59, 'a');
   text += "\xe2\x82\xac";

@@ -202,6 +202,7 @@ TEST(FindingText, AWordOfAShell) {
   EXPECT_EQ(shell_word("-x"), "'-x'");
   EXPECT_EQ(shell_word("~/x"), "'~/x'");
   EXPECT_EQ(shell_word("it's $HOME"), "'it'\\''s $HOME'");
+  EXPECT_EQ(shell_word("it's\n\\\xe2\x80\xae"), "$'it\\'s\\x0a\\\\\\xe2\\x80\\xae'");
 }
 
 TEST(Labels, OfFindingsAreTheDocumentedWords) {
