@@ -39,10 +39,11 @@ struct Draft {
 void read_bool(const Value& value, bool& into) {
   const auto text = value.text();
   if (!text) return;
-  if (const auto given = parse_go_bool(*text)) {
+  const auto given = value.node().quoted ? std::nullopt : parse_go_bool(*text);
+  if (given) {
     into = *given;
   } else {
-    value.refuse("true or false");
+    value.refuse("true or false, without quotes");
   }
 }
 
@@ -139,9 +140,11 @@ constexpr auto kKeys = std::to_array<KeySpec>({
     {"tls_server_config.client_ca_file", [](V v, Draft& d) { read_file_name(v, d.config.tls.client_ca, d); }},
     {"tls_server_config.client_auth_type",
      [](V v, Draft& d) {
+       // Blank is as good as absent here, and nowhere else.
+       if (v.node().kind == Kind::kScalar && v.node().text.empty()) return;
        v.choice<core::ClientAuth>(d.config.tls.client_auth, kAuthTypes);
        d.auth_place = v.place();
-       if (v.node().kind == Kind::kScalar && !v.node().text.empty()) d.config.tls.enabled = true;
+       if (v.node().kind == Kind::kScalar) d.config.tls.enabled = true;
      }},
     {"tls_server_config.client_allowed_sans",
      [](V v, Draft& d) {

@@ -39,8 +39,13 @@ std::optional<bool> parse_go_bool(std::string_view text) {
   constexpr auto kTrue = std::to_array<std::string_view>({"true", "yes", "on", "y"});
   constexpr auto kFalse = std::to_array<std::string_view>({"false", "no", "off", "n"});
   std::string lower{text};
-  std::ranges::transform(lower, lower.begin(),
-                         [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+  const auto to_lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; };
+  std::ranges::transform(lower, lower.begin(), to_lower);
+  // true, True or TRUE, and no other mixture.
+  const auto capitals = std::ranges::count_if(text, [](char c) { return c >= 'A' && c <= 'Z'; });
+  const bool first = !text.empty() && text.front() != lower.front();
+  const bool all = static_cast<std::size_t>(capitals) == text.size();
+  if (capitals > 0 && !all && !(capitals == 1 && first)) return std::nullopt;
   if (std::ranges::find(kTrue, lower) != kTrue.end()) return true;
   if (std::ranges::find(kFalse, lower) != kFalse.end()) return false;
   return std::nullopt;

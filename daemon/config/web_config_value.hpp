@@ -35,7 +35,7 @@ class WebConfigValue {
   template <class T>
   void choice(T& into, std::span<const std::pair<std::string_view, T>> choices) const {
     const auto given = text();
-    if (!given || given->empty()) return;
+    if (!given) return;
     if (const auto found = pick(node_, choices)) into = *found;
   }
 
