@@ -196,13 +196,14 @@ process::ExitCode audit_migration(const core::Config& config, const AuditOptions
   MigrationAudit audit(config.profile, options.format, !first_run(options));
   table::RunScan scan(config.profile, ground.run_type,
                       {.select = postgres::migration_select(config.profile),
-                       .condition = audit.condition(),
+                       .condition = migration_condition(config.profile, audit.migration()),
                        .after = first_run(options),
                        .rate_max = options.rate_max});
   ProgressBar progress("rows", 0);
   const auto error = scan_all(
-      scan, sql, waiter, [&](const pg_result& result, int row) { audit.row(result, row); },
-      [&](const std::string& run) { audit.run_end(run); }, progress);
+      scan, sql, waiter,
+      [&](const pg_result& result, int row) { add_migration_row(audit.migration(), result, row); },
+      [&](const std::string& run) { audit.migration().run_end(run); }, progress);
   progress.clear();
   if (error) return tell_scan_error(*error, scan.last_run(), options);
   const auto& found = std::get<postgres::MigrationIndex>(index);

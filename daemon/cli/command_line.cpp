@@ -28,8 +28,8 @@ using process::ExitCode;
 
 constexpr const char* kFooter =
     "Exit codes: 0 clean; 1 findings (audit, explain: of any kind; check: a line failed; quarantine: a row\n"
-    "stays; guard: refused, or not as it should be; health: no); 2 usage or configuration;\n"
-    "3 an operator must act; 4 temporary failure.\n"
+    "stays; guard: refused, or not as it should be; upgrade-check: no-go; health: no); 2 usage or\n"
+    "configuration; 3 an operator must act; 4 temporary failure.\n"
     "Passwords: PGPASSFILE, a service file, or ${ENV} in the configuration; never on the command line.";
 
 /// A DSN may hold a password in spite of all advice: what `ps` shows is overwritten.

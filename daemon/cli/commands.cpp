@@ -15,6 +15,7 @@ std::unique_ptr<Command> make_metrics();
 std::unique_ptr<Command> make_quarantine();
 std::unique_ptr<Command> make_run();
 std::unique_ptr<Command> make_setup();
+std::unique_ptr<Command> make_upgrade_check();
 
 namespace {
 
@@ -57,6 +58,13 @@ constexpr auto kCommands = std::to_array<CommandRow>({
      "dupwatch quarantine list\n  dupwatch quarantine apply wrun_01K7PRA4NNDMEB6TE42H6W9DVQ "
      "5f0c4a1be2d37786",
      make_quarantine},
+    {"upgrade-check", "Say whether an upgrade of the engine goes well, and what stands in its way",
+     Reads::kTable, false,
+     "0 go; 1 no-go; 2 usage or configuration; 3 an operator must act; 4 temporary failure",
+     "dupwatch upgrade-check --to 4.3\n  dupwatch upgrade-check --to 5.0 -o json | jq '.lines[] | "
+     "select(.verdict "
+     "== \"fail\")'",
+     make_upgrade_check},
     {"health", "Ask the running daemon whether it is alive; for health checks", Reads::kConfiguration, true,
      "0 healthy; 1 unreachable or unhealthy; 2 usage or configuration", "dupwatch health --ready",
      make_health},

@@ -11,7 +11,7 @@ async function commandsBelow(words) {
   const { stdout, code } = await runCommand([...words, '--help']);
   assert.equal(code, 0);
   const list = stdout.split(/^Subcommands:$/m)[1] ?? '';
-  return [...list.matchAll(/^ {2}([a-z]+) {2,}/gm)].map(([, name]) => name);
+  return [...list.matchAll(/^ {2}([a-z-]+) {2,}/gm)].map(([, name]) => name);
 }
 const commands = await commandsBelow([]);
 const actions = [];

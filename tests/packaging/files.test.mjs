@@ -31,7 +31,7 @@ function scratch(t) {
 async function commands(words = []) {
   const { stdout } = await runCommand([...words, '--help']);
   const [, listed = ''] = stdout.split('Exit codes:')[0].split('\nSubcommands:\n');
-  const below = [...listed.matchAll(/^ {2}([a-z]+) /gm)].map(([, name]) => commands([...words, name]));
+  const below = [...listed.matchAll(/^ {2}([a-z-]+) /gm)].map(([, name]) => commands([...words, name]));
   const options = [...stdout.matchAll(/^ {2}(?:-\w,)?(--[a-z-]+(?:\.[a-z]+)*)/gm)].map(([, option]) => option);
   return [[words, options], ...(await Promise.all(below)).flat()];
 }
