@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
 /** The package versions that have an install folder here. */
-export const worlds = ['4.1.1', '4.3.7', '5.0.0-beta.27'];
+export const worlds = ['4.1.1', '4.1.4', '4.2.0', '4.3.7', '5.0.0-beta.27', '5.0.0-beta.29'];
 
 /** Runs the setup program of one version against the database at `uri`; rejects with its output when it fails. */
 export function installSchema(world, uri) {
