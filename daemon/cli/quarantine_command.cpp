@@ -17,6 +17,8 @@
 #include "daemon/cli/quarantine_purge.hpp"
 #include "daemon/cli/report_error.hpp"
 #include "daemon/core/finding.hpp"
+#include "daemon/core/watch.hpp"
+#include "daemon/postgres/catalog.hpp"
 #include "daemon/process/loop_waiter.hpp"
 #include "daemon/quarantine/act.hpp"
 #include "daemon/quarantine/queries.hpp"
@@ -57,6 +59,13 @@ bool confirmed(const core::Config& config, const QuarantineOptions& options) {
 
 const char* done_word(const QuarantineOptions& options) {
   return options.neutralise.empty() ? "removed" : "made a noop of";
+}
+
+/// A running daemon need not wait for its next round to see that the row is gone. Where the server does not
+/// take the message, it does.
+void ask_for_look(const std::string& run_id, Connection& sql, postgres::Waiter& waiter) {
+  (void)sql.execute(postgres::heartbeat_query(), {std::string(core::Watch::kLookRequest) + run_id}, waiter,
+                    kAnswerTimeout);
 }
 
 process::ExitCode print_outcome(const quarantine::ActOutcome& outcome, const QuarantineOptions& options) {
@@ -103,7 +112,9 @@ process::ExitCode apply(const core::Config& config, const QuarantineOptions& opt
   if (auto* error = std::get_if<Error>(&outcome)) {
     return report_quarantine_error(std::move(*error), options.action);
   }
-  return print_outcome(std::get<quarantine::ActOutcome>(outcome), options);
+  const auto& done = std::get<quarantine::ActOutcome>(outcome);
+  if (done.kind == Kind::kDone) ask_for_look(options.run_id, sql, waiter);
+  return print_outcome(done, options);
 }
 
 process::ExitCode restore(const core::Config& config, const QuarantineOptions& options, Connection& sql,

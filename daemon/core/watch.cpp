@@ -495,6 +495,12 @@ void Watch::on_truncate(std::size_t /*table*/) {
 
 // It is no part of a transaction that is judged, so it moves no position.
 void Watch::on_message(const decoder::Message& message) {
+  if (message.content.starts_with(kLookRequest)) {
+    // Whoever may write a message may ask: it costs a look at the table, which alone decides.
+    if (look_requests_.size() < kLookRequestsMax)
+      look_requests_.emplace_back(message.content.substr(kLookRequest.size()));
+    return;
+  }
   (void)heartbeat_.returned(message.content, now_);
 }
 

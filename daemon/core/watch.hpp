@@ -131,6 +131,12 @@ class Watch final : private decoder::ChangeSink {
   [[nodiscard]] std::vector<std::string> next_rechecks(std::size_t count, Instant now) {
     return reported_.next_open_runs(count, now - kSettled);
   }
+  /// A message of our own with this before a run id asks to look at the run now.
+  static constexpr std::string_view kLookRequest = "look ";
+  static constexpr std::size_t kLookRequestsMax = 100;
+  /// Runs that somebody has just changed by `dupwatch quarantine` and asks to be looked at now, since the
+  /// last call.
+  [[nodiscard]] std::vector<std::string> take_look_requests() { return std::exchange(look_requests_, {}); }
   /// What the tables said of a run when asked at `asked`: known findings that are not in the view are gone.
   void rechecked(RunView view, Instant asked);
   /// The row at fault of a known finding was moved to dupwatch.quarantine.
@@ -232,6 +238,7 @@ class Watch final : private decoder::ChangeSink {
   Witness witness_;
   ConfirmRule confirm_;
   Heartbeat heartbeat_;
+  std::vector<std::string> look_requests_;
   std::unique_ptr<decoder::Decoder> decoder_;
   Counters counters_;
 

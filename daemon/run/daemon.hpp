@@ -31,6 +31,7 @@
 #include "daemon/run/own_slot.hpp"
 #include "daemon/run/read_back_fetcher.hpp"
 #include "daemon/run/recheck.hpp"
+#include "daemon/run/recheck_plan.hpp"
 #include "daemon/run/slot_hole_rounds.hpp"
 #include "daemon/run/slot_monitor.hpp"
 #include "daemon/run/stream_loop.hpp"
@@ -165,7 +166,7 @@ class Daemon {
   std::vector<std::uint64_t> restored_;
   std::string read_back_copy_;
   core::LogTraits traits_;
-  core::Instant next_recheck_ = core::Instant::max();
+  RecheckPlan recheck_plan_;
   std::string recheck_trouble_;
   /// Of the scan or the recheck.
   std::optional<postgres::Error> farewell_;

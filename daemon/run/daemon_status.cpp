@@ -49,7 +49,7 @@ void Daemon::turn(core::Instant now) {
 
 core::Instant Daemon::turn_deadline() const {
   return std::min({next_publish_, monitor_.deadline(), witness_.deadline(), slot_holes_.deadline(),
-                   heartbeat_.deadline(), admission_.deadline(), table_.deadline(), next_recheck_,
+                   heartbeat_.deadline(), admission_.deadline(), table_.deadline(), recheck_plan_.deadline(),
                    service_.deadline(), sink_.deadline()});
 }
 
@@ -134,21 +134,26 @@ void Daemon::tick_recheck(core::Instant now) {
     if (!answers->error) guard_ = answers->guard;
     for (auto& view : answers->views) watch_.rechecked(std::move(view), answers->asked);
   }
-  if (now < next_recheck_) return;
-  next_recheck_ = now + config_.recheck.interval;
+  recheck_plan_.request(watch_.take_look_requests(), now, Recheck::kRunsMax);
+  if (now < recheck_plan_.deadline()) return;
+  const auto interval = config_.recheck.interval;
   // One of the two at a time, so that three connections are the most.
   const bool scanning = baseline_ && baseline_->state() == core::BaselineState::kRunning;
-  if (state_ != core::StreamState::kStreaming || recheck_->busy() || scanning) return;
+  if (state_ != core::StreamState::kStreaming || recheck_->busy() || scanning) {
+    recheck_plan_.postpone(now, interval);
+    return;
+  }
   admission_.rest();
   recheck_->remember(std::exchange(restored_, {}));
-  recheck_->begin(connection_, watch_.next_rechecks(Recheck::kRunsMax, now), read_back_copy_, traits_,
-                  config_.recheck);
+  auto runs = recheck_plan_.begin(now, interval);
+  for (auto& run : watch_.next_rechecks(Recheck::kRunsMax - runs.size(), now)) runs.push_back(std::move(run));
+  recheck_->begin(connection_, std::move(runs), read_back_copy_, traits_, config_.recheck);
 }
 
 void Daemon::schedule_recheck(core::Instant now) {
   const bool on = config_.recheck.interval.count() != 0;
   if (on && !recheck_) recheck_ = std::make_unique<Recheck>(config_, wake_);
-  next_recheck_ = on ? now + config_.recheck.interval : core::Instant::max();
+  recheck_plan_.schedule(on ? now + config_.recheck.interval : core::Instant::max());
 }
 
 std::string Daemon::not_ready_reason(core::Instant now) const {

@@ -280,6 +280,17 @@ TEST_P(WarmWatchTest, ABaselineFindingThatIsOlderThanTheStreamsTakesNothingBack)
   EXPECT_EQ(open(Rule::kDuplicateCreated, Severity::kHarmless), 0U);
 }
 
+TEST_P(WatchTest, AMessageAsksToLookAtARun) {
+  watch.heartbeat().stream_started(now);
+  receive(frames.message(0x1400, "look wrun_1"));
+  receive(frames.message(0x1400, "looking"));
+  receive(frames.message(0x1400, "look it's 2"));
+  EXPECT_EQ(watch.take_look_requests(), (std::vector<std::string>{"wrun_1", "it's 2"}));
+  EXPECT_EQ(watch.take_look_requests(), std::vector<std::string>{});
+  for (std::size_t i = 0; i < 2 * Watch::kLookRequestsMax; ++i) receive(frames.message(0x1400, "look x"));
+  EXPECT_EQ(watch.take_look_requests().size(), Watch::kLookRequestsMax) << "whoever may write them";
+}
+
 TEST_P(WatchTest, AHeartbeatComesBackAndMovesNoPosition) {
   watch.heartbeat().stream_started(now);
   const auto beat = watch.heartbeat().next(now);
