@@ -172,7 +172,7 @@ Reach audit_by_runs(const core::Config& config, const AuditOptions& options, con
 
 process::ExitCode audit_rules(const core::Config& config, const AuditOptions& options,
                               const table::TableFacts& ground, Connection& sql, postgres::Waiter& waiter) {
-  FindingWriter writer(options.format);
+  FindingWriter writer(options.format, options.config_option);
   Auditor auditor(config, options, ground.traits, writer);
   std::optional<Reach> reach;
   // A part is found by the index, and who sets a rate wants small pieces that can be gone on with.
@@ -250,6 +250,7 @@ class AuditCommand final : public Command {
                  "What the engine's unique-index migration would delete");
   }
   [[nodiscard]] process::ExitCode run(const Invocation& invocation) override {
+    options_.config_option = invocation.config_option;
     if (!understand()) return process::ExitCode::kUsage;
     return audit_command(invocation.config, options_);
   }

@@ -22,6 +22,8 @@ struct AuditOptions {
   /// Rows a second, 0 = no limit.
   std::uint64_t rate_max = 0;
   bool before_migration = false;
+  /// For the commands that are offered; see Invocation.
+  std::string config_option;
 };
 
 /// "2026-11-24", "2026-11-24T05:21", "...T05:21:38", with or without Z (UTC), or an age: 12h, 7d. nullopt:

@@ -40,8 +40,9 @@ bool write_plan(const table::JudgedRun& story, const core::Profile& profile, con
   return true;
 }
 
-process::ExitCode explain_command(const core::Config& config, const std::string& run_id, bool json,
+process::ExitCode explain_command(const Invocation& invocation, const std::string& run_id, bool json,
                                   const std::string& repair_file) {
+  const auto& config = invocation.config;
   const process::StopSignals stop;
   process::LoopWaiter waiter(stop.fd(), [] {});
   auto opened = Connection::open(config.connection, Connection::Kind::kSql, waiter);
@@ -66,7 +67,9 @@ process::ExitCode explain_command(const core::Config& config, const std::string&
   for (int i = 0; i < postgres::row_count(result); ++i) story.add(result, i);
   story.judge();
   const auto text =
-      json ? run_json(story, config.profile) : run_text(story, config.profile, isatty(STDOUT_FILENO) == 1);
+      json ? run_json(story, config.profile)
+           : run_text(story, config.profile,
+                      {.colours = isatty(STDOUT_FILENO) == 1, .config_option = invocation.config_option});
   print(text);
   if (!repair_file.empty() && !write_plan(story, config.profile, repair_file))
     return process::ExitCode::kUsage;
@@ -83,7 +86,7 @@ class ExplainCommand final : public Command {
     app.add_flag("--json", json_, "One JSON document on stdout");
   }
   [[nodiscard]] process::ExitCode run(const Invocation& invocation) override {
-    return explain_command(invocation.config, run_id_, json_, repair_file_);
+    return explain_command(invocation, run_id_, json_, repair_file_);
   }
 
  private:

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <iterator>
+#include <utility>
 
 #include "daemon/cli/report_error.hpp"
 #include "daemon/core/text.hpp"
@@ -14,9 +15,9 @@ namespace dupwatch::cli {
 namespace {
 
 std::string text_lines(const core::Finding& finding, bool colours) {
-  auto out = fmt::format("{}{:<8}{}  {}  run {}\n", colour_of(finding.severity, colours),
+  auto out = fmt::format("{}{:<8}{}  {}  run {}  finding {}\n", colour_of(finding.severity, colours),
                          to_string(finding.severity), colour_end(colours), to_string(finding.rule),
-                         on_screen(finding.run_id));
+                         on_screen(finding.run_id), core::finding_id_text(finding.id));
   out += fmt::format("          {} {}, row {}\n", finding.type.empty() ? "-" : on_screen(finding.type),
                      on_screen(identity_text(finding)),
                      finding.duplicate.id.empty() ? "-" : on_screen(finding.duplicate.id));
@@ -105,7 +106,8 @@ std::string csv_field(std::string_view text) {
   return out;
 }
 
-FindingWriter::FindingWriter(OutputFormat format) : format_(format), colours_(isatty(STDOUT_FILENO) == 1) {
+FindingWriter::FindingWriter(OutputFormat format, std::string config_option)
+    : format_(format), config_option_(std::move(config_option)), colours_(isatty(STDOUT_FILENO) == 1) {
   if (format_ == OutputFormat::kCsv) print(csv_header());
 }
 
@@ -158,7 +160,11 @@ void FindingWriter::finish(const Summary& summary) {
                     written_ == 1 ? "finding" : "findings", summary.rows, summary.rows == 1 ? "row" : "rows",
                     summary.runs, summary.runs == 1 ? "run" : "runs",
                     summary.complete ? "" : ", not complete", counts));
-  if (written_ != 0) print("look at one: dupwatch explain RUN\n");
+  if (written_ != 0)
+    print(
+        fmt::format("look at one: dupwatch explain{0} RUN; take a fatal row out: dupwatch quarantine "
+                    "apply{0} RUN FINDING\n",
+                    config_option_));
 }
 
 }  // namespace dupwatch::cli

@@ -16,7 +16,8 @@ enum class OutputFormat : std::uint8_t { kText, kJson, kCsv };
 /// summary.
 class FindingWriter {
  public:
-  explicit FindingWriter(OutputFormat format);
+  /// `config_option` stands in the commands that are offered; see Invocation.
+  explicit FindingWriter(OutputFormat format, std::string config_option = {});
 
   void write(const core::Finding& finding);
   struct Summary {
@@ -31,6 +32,7 @@ class FindingWriter {
 
  private:
   OutputFormat format_;
+  std::string config_option_;
   bool colours_;
   std::uint64_t written_ = 0;
   std::array<std::array<std::uint64_t, core::kSeverities>, core::kRules> counts_{};

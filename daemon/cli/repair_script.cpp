@@ -34,6 +34,23 @@ std::string checked(const table::RepairStatement& statement) {
 
 }  // namespace
 
+std::string repair_block(const table::RepairPlan& plan, std::string_view margin) {
+  std::string body = fmt::format("\n{0}DECLARE touched bigint;\n{0}BEGIN\n", margin);
+  for (const auto& statement : plan.sql) {
+    // The block is a transaction, or a part of one.
+    if (statement.text == "BEGIN" || statement.text == "COMMIT") continue;
+    body += fmt::format("{}  {};\n", margin, statement.text);
+    if (statement.rows == 0) continue;
+    body += fmt::format(
+        "{0}  GET DIAGNOSTICS touched = ROW_COUNT;\n"
+        "{0}  IF touched <> {1} THEN RAISE EXCEPTION 'nothing was changed: % rows, not {1}', touched; END "
+        "IF;\n",
+        margin, statement.rows);
+  }
+  body += fmt::format("{}END ", margin);
+  return fmt::format("{}DO {};\n", margin, dollar_quoted(body));
+}
+
 std::string repair_script(std::string_view run_id, const table::RepairPlan& plan,
                           decoder::Timestamp made_at) {
   auto out = fmt::format(

@@ -5,9 +5,11 @@
 #include <algorithm>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "daemon/cli/finding_writer.hpp"
+#include "daemon/cli/repair_script.hpp"
 #include "daemon/core/finding.hpp"
 #include "daemon/table/repair_plan.hpp"
 
@@ -96,23 +98,49 @@ std::string timeline(const table::JudgedRun& story, bool colours) {
       out += fmt::format("      {}{} {}{} {}: {}; {}\n", colour_of(finding.severity, colours),
                          mark(finding.severity), to_string(finding.severity), colour_end(colours),
                          to_string(finding.rule), core::rule_info(finding.rule).sentence, finding.reason());
+      out += fmt::format("        finding {}\n", core::finding_id_text(finding.id));
     }
   }
   return out;
 }
 
+/// One for each row that `dupwatch quarantine` would take out.
+std::vector<std::string> quarantine_commands(const table::JudgedRun& story, const core::Profile& profile,
+                                             std::string_view config_option) {
+  std::vector<std::string> out;
+  if (profile.name != "workflow-devkit" || story.slot_numbered() || !story.end_type().empty()) return out;
+  for (const auto& finding : story.findings()) {
+    auto command = core::quarantine_command(finding, config_option);
+    if (!command.empty()) out.push_back(std::move(command));
+  }
+  // The first of several leaves a run that is fatal still, which is done only when it is asked for.
+  for (std::size_t i = 0; i + 1 < out.size(); ++i) out[i] += " --partial";
+  return out;
+}
+
 }  // namespace
 
-std::string run_text(const table::JudgedRun& story, const core::Profile& profile, bool colours) {
-  auto out = heading(story, profile, colours) + timeline(story, colours);
+std::string run_text(const table::JudgedRun& story, const core::Profile& profile, const RunTextStyle& style) {
+  auto out = heading(story, profile, style.colours) + timeline(story, style.colours);
   if (story.findings().empty()) return out + "\nNo findings for this run.\n";
   const auto plan = table::repair_plan(story, profile);
-  if (plan.sentences.empty()) return out;
+  const auto acts = quarantine_commands(story, profile, style.config_option);
+  if (plan.sentences.empty() && acts.empty()) return out;
   out += "\nHow to fix it (dupwatch has not changed anything):\n";
+  if (!acts.empty()) {
+    out += fmt::format("  - Take {} out of the log; what is taken out is kept, and can be put back:\n",
+                       acts.size() == 1 ? "the row" : "the rows");
+    for (const auto& act : acts) out += fmt::format("      {}\n", on_screen(act));
+  }
   for (const auto& sentence : plan.sentences) out += fmt::format("  - {}\n", on_screen(sentence));
-  if (!plan.sql.empty()) out += '\n';
-  for (const auto& statement : plan.sql) out += fmt::format("    {}\n", table::printed(statement));
-  return out;
+  if (plan.sql.empty()) return out;
+  const auto to_file =
+      core::explain_command(story.run_id(), fmt::format("{} --repair-plan repair.sql", style.config_option));
+  out += fmt::format(
+      "  - The same as a file for psql, which changes nothing if the log has changed meanwhile:\n      {}\n",
+      on_screen(to_file));
+  out += "  - By hand, in one statement that changes all of it or nothing:\n\n";
+  return out + repair_block(plan, "    ");
 }
 
 std::string run_json(const table::JudgedRun& story, const core::Profile& profile) {

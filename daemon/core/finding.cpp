@@ -208,6 +208,9 @@ std::string to_json(const Finding& finding) {
   append_text(out, "versions", rule.versions);
   append_text(out, "confidence", to_string(rule.confidence));
   append_text(out, "look", explain_command(finding.run_id));
+  const auto fix = quarantine_command(finding);
+  out += R"(,"fix":)";
+  append_optional(out, fix.empty() ? std::nullopt : std::optional(fix));
   return out + '}';
 }
 

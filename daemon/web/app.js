@@ -149,26 +149,33 @@ function timeline(finding) {
   return list;
 }
 
-function story(finding) {
+/** A command for a shell, with a button that copies it. */
+function command(text) {
   const copy = element("button", "", "Copy");
   copy.type = "button";
   copy.setAttribute("aria-label", "Copy the command");
   copy.addEventListener("click", async () => {
     try {
-      await navigator.clipboard.writeText(finding.look);
+      await navigator.clipboard.writeText(text);
       copy.textContent = "Copied";
     } catch {
       // Not a secure origin: select it instead.
       getSelection().selectAllChildren(copy.previousSibling);
     }
   });
+  return element("div", "command", element("code", "", text), copy);
+}
+
+function story(finding) {
   const facts = [["Identity", quoted(identity(finding.correlation_id))], ["Type", quoted(finding.type)], ["Table", quoted(finding.table)],
     ["Seen by", `${words(finding.origin)}, judged for engine ${finding.engine}`], ["Occurs in", finding.versions], ["Finding", quoted(finding.finding_id)]];
   const list = element("dl", "", ...facts.flatMap(([name, value]) => [element("dt", "", name), element("dd", "", value)]));
   return element("div", "story",
     element("div", "telling", element("p", "", sentence(finding.what) + sentence(finding.why)),
       element("p", "note", "The whole run, with what can be done about it:"),
-      element("div", "command", element("code", "", finding.look), copy), list),
+      command(finding.look),
+      finding.fix && element("p", "note", "To take the row out of the log, which keeps it and can be undone:"),
+      finding.fix && command(finding.fix), list),
     element("div", "reading", element("p", "note", "As replay reads the log, the smallest id first:"), timeline(finding)));
 }
 

@@ -150,7 +150,10 @@ TEST(ToJson, WritesTheRecordOfTheFindingsFile) {
       R"("what":"two workers created the same step, wait, hook or attribute",)"
       R"("why":"4.x and 5.0 up to beta.41 have no handler waiting for this event, so replay fails; later engines skip it",)"
       R"("versions":"world-postgres before 4.1.2; later where the unique index is missing",)"
-      R"("confidence":"measured","look":"dupwatch explain wrun_1"})");
+      R"("confidence":"measured","look":"dupwatch explain wrun_1","fix":null})");
+  auto open = full_finding();
+  open.state = FindingState::kOpen;
+  EXPECT_TRUE(to_json(open).ends_with(R"(,"fix":"dupwatch quarantine apply wrun_1 0000000000000abc"})"));
 }
 
 TEST(ToJson, WithoutAClosingEventItIsNull) {
