@@ -45,7 +45,7 @@ void Coverage::open(GapReason reason, decoder::Lsn from, decoder::Lsn to, decode
     if (entry.gap.closed || entry.gap.reason != reason) continue;
     entry.gap.from = std::min(entry.gap.from, from);
     entry.gap.to = std::max(entry.gap.to, to);
-    entry.scanned = false;
+    if (!is_planted(Planted::kCloseUnscanned)) entry.scanned = false;
     return;
   }
   ++total_[static_cast<std::size_t>(reason)];
@@ -72,6 +72,8 @@ std::vector<CoverageGap> Coverage::scan_ended(decoder::Timestamp now) {
     if (entry.gap.closed || !entry.scanned) continue;
     entry.gap.closed = now;
     out.push_back(entry.gap);
+    closing_ = true;
+    awaited_.reset();
     ++revision_;
   }
   if (complete() && !complete_since_) complete_since_ = now;
@@ -104,6 +106,21 @@ std::vector<CoverageGap> Coverage::open_gaps() const {
     if (!entry.gap.closed) out.push_back(entry.gap);
   }
   return out;
+}
+
+std::vector<CoverageGap> Coverage::recorded_gaps() const {
+  std::vector<CoverageGap> out;
+  for (const auto& entry : entries_) {
+    if (entry.recorded) out.push_back(entry.gap);
+  }
+  return out;
+}
+
+void Coverage::forget_closed() noexcept {
+  for (auto& entry : entries_) entry.recorded = entry.recorded && !entry.gap.closed;
+  closing_ = false;
+  awaited_.reset();
+  ++revision_;
 }
 
 std::array<std::uint64_t, kGapReasons> Coverage::open_now() const noexcept {

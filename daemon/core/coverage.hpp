@@ -7,6 +7,8 @@
 #include <string_view>
 #include <vector>
 
+#include "daemon/core/durability.hpp"
+#include "daemon/core/planted.hpp"
 #include "decoder/change.hpp"
 #include "decoder/lsn.hpp"
 
@@ -59,6 +61,10 @@ class Coverage {
   /// The scan has judged everything: the gaps that were open when it began are closed, and returned.
   std::vector<CoverageGap> scan_ended(decoder::Timestamp now);
   void scan_failed() noexcept;
+  /// As often as may be: a gap that was closed leaves the record once the findings of its scan are durable.
+  /// `reported`: all findings so far were given to `durability`.
+  template <class Durability>
+  void settle(bool reported, const Durability& durability);
 
   [[nodiscard]] bool complete() const noexcept;
   /// Since when there has been no open gap; nullopt while there is one.
@@ -67,7 +73,9 @@ class Coverage {
   /// The oldest first.
   [[nodiscard]] std::vector<CoverageGap> gaps() const;
   [[nodiscard]] std::vector<CoverageGap> open_gaps() const;
-  /// Grows whenever open_gaps() may have changed.
+  /// Those that a start after a crash must know: the open ones, and those whose scan's findings may be lost.
+  [[nodiscard]] std::vector<CoverageGap> recorded_gaps() const;
+  /// Grows whenever open_gaps() or recorded_gaps() may have changed.
   [[nodiscard]] std::uint64_t revision() const noexcept { return revision_; }
   [[nodiscard]] const std::array<std::uint64_t, kGapReasons>& opened_total() const noexcept { return total_; }
   [[nodiscard]] std::array<std::uint64_t, kGapReasons> open_now() const noexcept;
@@ -78,11 +86,26 @@ class Coverage {
   struct Entry {
     CoverageGap gap;
     bool scanned = false;
+    bool recorded = true;
   };
+  void forget_closed() noexcept;
   std::deque<Entry> entries_;
   std::array<std::uint64_t, kGapReasons> total_{};
   std::optional<decoder::Timestamp> complete_since_;
   std::uint64_t revision_ = 0;
+  /// Gaps were closed, and once they are known, the findings that they wait for.
+  bool closing_ = false;
+  std::optional<AddedFindings> awaited_;
 };
+
+template <class Durability>
+void Coverage::settle(bool reported, const Durability& durability) {
+  if (!closing_) return;
+  if (!is_planted(Planted::kCloseUndurable)) {
+    if (!awaited_ && reported) awaited_ = durability.added();
+    if (!awaited_ || !durability.is_durable(*awaited_)) return;
+  }
+  forget_closed();
+}
 
 }  // namespace dupwatch::core

@@ -4,6 +4,7 @@
 #include <simdjson.h>
 
 #include "daemon/core/finding.hpp"
+#include "daemon/core/planted.hpp"
 
 namespace dupwatch::core {
 namespace {
@@ -110,7 +111,7 @@ std::vector<FoundGap> compare_coverage(const std::optional<CoverageRecord>& know
                                        const CoverageView& found) {
   std::vector<FoundGap> gaps;
   if (!known) {
-    if (!found.slot_created)
+    if (!found.slot_created && !is_planted(Planted::kIgnoreUnknownPast))
       gaps.push_back({.reason = GapReason::kUnknownPast, .from = {}, .to = found.from});
     return gaps;
   }
@@ -125,14 +126,15 @@ std::vector<FoundGap> compare_coverage(const std::optional<CoverageRecord>& know
   const bool other_slot =
       before.slot != now.slot || before.plugin != now.plugin || before.two_phase != now.two_phase;
   if (!same_history) {
-    add(GapReason::kOtherHistory);
+    if (!is_planted(Planted::kIgnoreHistory)) add(GapReason::kOtherHistory);
   } else if (!found.standby && found.wal_end < known->confirmed) {
-    add(GapReason::kRestored);
+    if (!is_planted(Planted::kIgnoreRestored)) add(GapReason::kRestored);
   } else if (!found.slot_created && !other_slot && found.from > known->confirmed) {
-    add(GapReason::kPositionAhead);
+    if (!is_planted(Planted::kIgnoreAhead)) add(GapReason::kPositionAhead);
   }
   if (found.slot_created || other_slot) add(GapReason::kSlotCreated);
-  if (same_history && (before.table != now.table || before.publication != now.publication)) {
+  const bool replaced = before.table != now.table || before.publication != now.publication;
+  if (same_history && replaced && !is_planted(Planted::kIgnoreReplaced)) {
     add(GapReason::kTableChanged);
   }
   return gaps;

@@ -45,6 +45,12 @@ struct FileOutcome {
   bool replaced = false;
 };
 
+/// All findings that were added up to a moment.
+struct AddedFindings {
+  std::uint64_t bytes = 0;
+  std::uint64_t rows = 0;
+};
+
 /// What was found and is not yet known to be on the disk of the findings file or in the findings table, and
 /// the position that may be confirmed for that (promise I3). Without a file or a table nothing is added for
 /// it. Pure: whoever owns the file and the table carries the tasks out, the daemon and the simulator alike.
@@ -80,19 +86,21 @@ class BasicDurability {
   /// before.
   [[nodiscard]] std::optional<decoder::Lsn> durable(decoder::Lsn taken);
 
+  [[nodiscard]] AddedFindings added() const noexcept { return {.bytes = bytes_added_, .rows = rows_added_}; }
+  /// They are on the disk and in the table.
+  [[nodiscard]] bool is_durable(const AddedFindings& findings) const noexcept;
+
   /// Bytes that are not known to be on the disk.
   [[nodiscard]] std::size_t waiting_bytes() const noexcept { return lines_.size(); }
   /// All that was ever added is durable.
-  [[nodiscard]] bool settled() const noexcept { return reaches(Mark{bytes_added_, rows_added_, {}}); }
+  [[nodiscard]] bool settled() const noexcept { return is_durable(added()); }
 
  private:
   /// The table takes its time, and so does the file: what was added up to here makes `position` durable.
   struct Mark {
-    std::uint64_t bytes;
-    std::uint64_t rows;
+    AddedFindings added;
     decoder::Lsn position;
   };
-  [[nodiscard]] bool reaches(const Mark& mark) const noexcept;
 
   [[no_unique_address]] Bugs bugs_;
   /// Not known to be on the disk, in order; the first written_ bytes have been written to the present file.
@@ -143,11 +151,11 @@ void BasicDurability<Bugs>::finished(const FileOutcome& outcome) {
 }
 
 template <class Bugs>
-bool BasicDurability<Bugs>::reaches(const Mark& mark) const noexcept {
+bool BasicDurability<Bugs>::is_durable(const AddedFindings& findings) const noexcept {
   const auto waiting =
       bugs_.has(DurabilityBug::kConfirmBeforeSync) ? lines_.size() - written_ : lines_.size();
-  return bytes_added_ - waiting >= mark.bytes &&
-         (rows_recorded_ >= mark.rows || bugs_.has(DurabilityBug::kIgnoreTable));
+  return bytes_added_ - waiting >= findings.bytes &&
+         (rows_recorded_ >= findings.rows || bugs_.has(DurabilityBug::kIgnoreTable));
 }
 
 template <class Bugs>
@@ -157,11 +165,11 @@ std::optional<decoder::Lsn> BasicDurability<Bugs>::durable(decoder::Lsn taken) {
     return taken;
   }
   std::optional<decoder::Lsn> position;
-  if (mark_ && reaches(*mark_)) {
+  if (mark_ && is_durable(mark_->added)) {
     position = bugs_.has(DurabilityBug::kMarkLate) ? taken : mark_->position;
     mark_.reset();
   }
-  if (!mark_) mark_ = Mark{.bytes = bytes_added_, .rows = rows_added_, .position = taken};
+  if (!mark_) mark_ = Mark{.added = added(), .position = taken};
   return position;
 }
 

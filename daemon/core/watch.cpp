@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <iterator>
+#include <limits>
 #include <utility>
 #include <variant>
 
+#include "daemon/core/planted.hpp"
 #include "decoder/frame.hpp"
 
 namespace dupwatch::core {
@@ -252,11 +254,31 @@ void Watch::read_back_row(std::string_view run_id, std::string_view id, std::str
 }
 
 void Watch::doubt_runs() {
+  if (is_planted(Planted::kTrustRuns)) return;
   index_.clear_complete();
   recent_commits_.clear();
   for (auto& run : judging_) run.doubtful = true;
   witness_.excuse();
   if (read_back_sent_) doubtful_read_back_ = first_batch_;
+}
+
+void Watch::forget_rows() {
+  for (const auto& batch : batches_) {
+    for (const auto run : batch) index_.complete(run);
+  }
+  for (const auto& judged : judging_) index_.resume(judged.run);
+  first_batch_ += batches_.size();
+  batches_.clear();
+  judging_.clear();
+  pending_runs_ = 0;
+  progress_ = {};
+  verdicts_.clear();
+  owed_.clear();
+  pause_ = {};
+  // None of what waits is confirmed any more: the next stream begins before it.
+  confirm_.release(std::numeric_limits<std::uint64_t>::max());
+  doubt_runs();
+  witness_.reset();
 }
 
 void Watch::read_back_done() {
@@ -409,15 +431,22 @@ bool Watch::restore(Finding& finding) {
   return reported_.restore(finding);
 }
 
-void Watch::baseline_finding(Finding finding) {
+void Watch::baseline_finding(Finding finding, Instant began) {
   reported_.resolve(finding);
   acknowledge(finding);
-  // The scan's snapshot may be older than what the stream has told of the run since.
-  if (reported_.admit_older(finding, now_)) tell(std::move(finding));
+  // The scan's snapshot may be older than what the stream has told of the run since. What was told before may
+  // rest on rows that are gone with an earlier history, or lack some that were not seen.
+  const bool newer = reported_.is_settled(finding.id, began - kSettled);
+  if (newer ? reported_.admit(finding, now_) : reported_.admit_older(finding, now_)) tell(std::move(finding));
 }
 
 void Watch::rechecked(RunView view, Instant asked) {
   const auto settled = asked - kSettled;
+  if (witness_.may_be_blind() && !is_planted(Planted::kCloseUnseen)) {
+    // Rows may be there that our queries do not show.
+    view.log_read = view.tables_read = false;
+    std::erase_if(view.findings, [](const Finding& finding) { return !is_table_rule(finding.rule); });
+  }
   std::vector<std::uint64_t> present;
   for (auto& finding : view.findings) {
     reported_.resolve(finding);

@@ -125,8 +125,9 @@ class Watch final : private decoder::ChangeSink {
   /// What the table said of a run that was due: the first hole, nullopt = there is none (any more).
   void slot_hole_seen(std::string_view run_id, const std::optional<SlotNumbers::Gap>& gap, Instant now);
 
-  /// A finding of the baseline scan, judged from a snapshot.
-  void baseline_finding(Finding finding);
+  /// A finding of a scan that began at `began`, judged from its snapshot. What was told long before is
+  /// corrected by it.
+  void baseline_finding(Finding finding, Instant began);
   /// Runs with open findings to look at again: rows may have been deleted.
   [[nodiscard]] std::vector<std::string> next_rechecks(std::size_t count, Instant now) {
     return reported_.next_open_runs(count, now - kSettled);
@@ -174,6 +175,9 @@ class Watch final : private decoder::ChangeSink {
   /// memory are forgotten, and so are those whose read-back is in flight once it has been judged. The next
   /// event of each has it read back.
   void doubt_runs();
+  /// The rows of an earlier stream may not exist: nothing of them is kept, judged or not. The next stream
+  /// brings again what was not judged. No read-back is in flight.
+  void forget_rows();
   [[nodiscard]] Instant next_expiry() const noexcept { return index_.next_expiry(); }
 
   [[nodiscard]] decoder::Lsn received() const noexcept { return received_; }

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "daemon/core/packed_text.hpp"
+#include "daemon/core/planted.hpp"
 
 namespace dupwatch::core {
 namespace {
@@ -24,6 +25,7 @@ std::uint64_t Witness::hash_of(std::string_view run_id, std::string_view id) con
 }
 
 bool Witness::was_streamed(std::uint64_t hash) const noexcept {
+  if (is_planted(Planted::kDeaf)) return true;
   return std::ranges::any_of(streamed_, [hash](const Streamed& row) { return row.hash == hash; });
 }
 
@@ -35,7 +37,7 @@ void Witness::stream_started(decoder::Lsn from) {
   // What lies between the end of an earlier stream and this one is a gap's matter.
   complete_from_ = std::max(complete_from_, from);
   suspects_.clear();
-  standing_.reset();
+  end_standing();
 }
 
 void Witness::reset() {
@@ -46,7 +48,7 @@ void Witness::reset() {
   moment_.reset();
   suspects_.clear();
   kept_.clear();
-  standing_.reset();
+  end_standing();
 }
 
 void Witness::excuse() noexcept {
@@ -59,6 +61,7 @@ void Witness::explain() noexcept {
   excuse();
   verdicts_.clear();
   standing_.reset();
+  recovery_.reset();
 }
 
 void Witness::streamed(std::string_view run_id, std::string_view id, decoder::Xid xid,
@@ -138,8 +141,9 @@ std::vector<Witness::Row> Witness::to_ask() {
 
 void Witness::answered(const std::vector<Row>& shown, Instant now) {
   const auto is_shown = [&](const Kept& kept) {
-    return std::ranges::any_of(
-        shown, [&](const Row& row) { return row.run_id == kept.row.run_id && row.id == kept.row.id; });
+    return is_planted(Planted::kBlind) || std::ranges::any_of(shown, [&](const Row& row) {
+             return row.run_id == kept.row.run_id && row.id == kept.row.id;
+           });
   };
   const auto missing =
       std::ranges::count_if(kept_, [&](const Kept& kept) { return kept.asked && !is_shown(kept); });
@@ -169,7 +173,8 @@ std::vector<Witness::Verdict> Witness::judge(decoder::Lsn judged, Instant now) {
       return true;
     }
     if (suspect.floor.asked < complete_from_) return true;
-    if (!suspect.passed && suspect.bound.valid() && judged >= suspect.bound) suspect.passed = now;
+    const bool past = is_planted(Planted::kHasty) || judged >= suspect.bound;
+    if (!suspect.passed && suspect.bound.valid() && past) suspect.passed = now;
     return !suspect.passed && now - suspect.since > kPatience;
   });
   const auto passed = std::ranges::count_if(suspects_, waits);
@@ -190,13 +195,26 @@ std::vector<Witness::Verdict> Witness::judge(decoder::Lsn judged, Instant now) {
 
 void Witness::disagree(Disagreement kind, Row row, decoder::Lsn since) {
   ++stats_.disagreements[static_cast<std::size_t>(kind)];
+  standing_since_ = standing_ == kind ? std::min(standing_since_, since) : since;
   standing_ = kind;
   standing_xmax_ = moment_ ? moment_->xmax : 0;
   verdicts_.push_back({.kind = kind, .row = std::move(row), .since = since});
 }
 
 void Witness::agree(Disagreement kind, decoder::Xid xid) noexcept {
-  if (standing_ == kind && !before(xid, standing_xmax_)) standing_.reset();
+  if (standing_ == kind && !before(xid, standing_xmax_)) end_standing();
+}
+
+void Witness::end_standing() noexcept {
+  if (standing_ && !is_planted(Planted::kForgetRecovery)) {
+    recovery_ = Recovery{.kind = *standing_, .since = standing_since_};
+  }
+  standing_.reset();
+}
+
+bool Witness::may_be_blind() const noexcept {
+  return standing_ == Disagreement::kBlind ||
+         std::ranges::any_of(kept_, [](const Kept& kept) { return kept.missed.has_value(); });
 }
 
 }  // namespace dupwatch::core

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "daemon/core/instant.hpp"
@@ -109,6 +110,17 @@ class Witness {
   [[nodiscard]] std::vector<Verdict> judge(decoder::Lsn judged, Instant now);
   /// The last disagreement that no agreement about a later row has followed.
   [[nodiscard]] const std::optional<Disagreement>& standing() const noexcept { return standing_; }
+  struct Recovery {
+    Disagreement kind = Disagreement::kDeaf;
+    /// Since when rows may have been missed.
+    decoder::Lsn since;
+  };
+  /// A disagreement that stood is over, once: what was committed after its last scan may have gone unseen.
+  [[nodiscard]] std::optional<Recovery> take_recovery() noexcept {
+    return std::exchange(recovery_, std::nullopt);
+  }
+  /// SQL does not show a row that it should, or did so last: nothing is gone because it can't be seen.
+  [[nodiscard]] bool may_be_blind() const noexcept;
   [[nodiscard]] const WitnessStats& stats() const noexcept { return stats_; }
 
  private:
@@ -151,6 +163,7 @@ class Witness {
   [[nodiscard]] const Floor* floor_of(decoder::Xid xid);
   void disagree(Disagreement kind, Row row, decoder::Lsn since);
   void agree(Disagreement kind, decoder::Xid xid) noexcept;
+  void end_standing() noexcept;
 
   std::uint64_t seed_;
   std::vector<Streamed> streamed_;
@@ -168,6 +181,8 @@ class Witness {
   std::optional<Disagreement> standing_;
   /// An agreement about a later transaction ends the standing disagreement.
   std::uint64_t standing_xmax_ = 0;
+  decoder::Lsn standing_since_;
+  std::optional<Recovery> recovery_;
   WitnessStats stats_;
 };
 

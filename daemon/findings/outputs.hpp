@@ -55,6 +55,7 @@ class FindingOutputs {
   /// With all findings up to `taken` reported: up to where they are durable now; nullopt = no further than
   /// before.
   [[nodiscard]] std::optional<decoder::Lsn> durable(decoder::Lsn taken);
+  [[nodiscard]] const core::Durability& durability() const noexcept { return durability_; }
   /// True once after each sync that succeeded: durable() may know more.
   [[nodiscard]] bool take_progress() noexcept { return file_.take_progress(); }
   /// Something is not durable yet, and nothing is known to stand in its way.

@@ -86,10 +86,11 @@ std::string CoverageBook::path_for(const core::Config& config) {
 std::optional<std::string> CoverageBook::open(std::string path) {
   path_ = std::move(path);
   if (path_.empty()) return std::nullopt;
+  pages_.keep();
   std::optional<std::string> problem;
   if (const auto text = read_all(path_)) {
-    record_ = core::read_coverage_record(*text);
-    if (!record_) problem = path_ + " is damaged: what was seen before is not known";
+    pages_.restore(core::read_coverage_record(*text));
+    if (!pages_.known()) problem = path_ + " is damaged: what was seen before is not known";
   } else if (errno != ENOENT) {
     problem = words("cannot read", path_);
   }
@@ -100,76 +101,46 @@ std::optional<std::string> CoverageBook::open(std::string path) {
 
 void CoverageBook::begin(core::CoverageOrigin origin, decoder::Lsn from,
                          std::vector<core::CoverageGap> open_gaps) {
-  record_ =
-      core::CoverageRecord{.origin = std::move(origin), .confirmed = from, .open_gaps = std::move(open_gaps)};
-  {
-    // The slot stands there already.
-    const std::lock_guard lock(mutex_);
-    written_.confirmed = from;
-  }
-  next_submit_ = {};
-  waiting_.reset();
-  submit();
+  pages_.begin(std::move(origin), from, std::move(open_gaps));
+  exchange();
 }
 
 void CoverageBook::note_gaps(std::vector<core::CoverageGap> open_gaps) {
-  // Before the first stream there is nothing that the gaps are of.
-  if (!record_) return;
-  record_->open_gaps = std::move(open_gaps);
-  submit();
+  pages_.note_gaps(std::move(open_gaps));
+  exchange();
 }
 
-void CoverageBook::submit() {
+void CoverageBook::exchange() {
   if (!kept()) return;
-  Page page{.text = core::to_json(*record_), .confirmed = record_->confirmed, .number = ++number_};
+  auto page = pages_.take_page();
   {
     const std::lock_guard lock(mutex_);
+    pages_.written(written_.number, written_.confirmed);
+    if (!page) return;
     next_ = std::move(page);
   }
   changed_.notify_all();
 }
 
 decoder::Lsn CoverageBook::confirmable(decoder::Lsn wanted, core::Instant now) {
-  if (!record_) return wanted;
-  if (!kept()) {
-    record_->confirmed = wanted;
-    return wanted;
-  }
-  if (wanted != record_->confirmed && now >= next_submit_) {
-    next_submit_ = now + kSpacing;
-    record_->confirmed = wanted;
-    submit();
-  }
-  const std::lock_guard lock(mutex_);
-  if (written_.number == number_) {
-    waiting_.reset();
-  } else if (!waiting_ || written_.number != waited_for_) {
-    waiting_ = now;
-    waited_for_ = written_.number;
-  }
-  if (waiting_ && now - *waiting_ > kGrace) return wanted;
-  const auto position = std::min(wanted, written_.confirmed);
-  held_back_ = position < wanted;
+  exchange();
+  const auto position = pages_.confirmable(wanted, now);
+  exchange();
   return position;
 }
 
 bool CoverageBook::take_written() {
-  if (!held_back_) return false;
-  const std::lock_guard lock(mutex_);
-  if (written_.number != number_) return false;
-  held_back_ = false;
-  return true;
+  exchange();
+  return pages_.take_written();
 }
 
 void CoverageBook::settle(decoder::Lsn position, core::Instant deadline) {
-  if (!kept() || !record_) return;
-  if (record_->confirmed != position) {
-    record_->confirmed = position;
-    submit();
-  }
-  next_submit_ = core::Instant::max();
+  pages_.settle(position);
+  exchange();
   std::unique_lock lock(mutex_);
-  changed_.wait_until(lock, deadline, [this] { return written_.number == number_ || !trouble_.empty(); });
+  changed_.wait_until(lock, deadline,
+                      [this] { return written_.number == pages_.newest() || !trouble_.empty(); });
+  pages_.written(written_.number, written_.confirmed);
 }
 
 std::string CoverageBook::trouble() const {

@@ -10,21 +10,16 @@
 #include <vector>
 
 #include "daemon/core/config.hpp"
-#include "daemon/core/coverage_record.hpp"
+#include "daemon/core/coverage_pages.hpp"
 #include "daemon/core/instant.hpp"
 #include "daemon/process/event_fd.hpp"
 
 namespace dupwatch::run {
 
-/// Keeps what is known of coverage in a small file, which a thread of its own writes: a disk that hangs holds
-/// up nothing. A position is in the file before it is confirmed, so at the next start a slot that stands
-/// further on was moved by another hand.
+/// Writes the pages of core::CoveragePages to a small file, on a thread of its own: a disk that hangs holds
+/// up nothing.
 class CoverageBook {
  public:
-  /// A position waits for the file at most so long. Confirmed without it, it is a gap at the next start.
-  static constexpr std::chrono::seconds kGrace{2};
-  static constexpr std::chrono::milliseconds kSpacing{500};
-
   /// `wake` is signalled when something was written; it must outlive the book.
   explicit CoverageBook(process::EventFd& wake);
   ~CoverageBook();
@@ -35,17 +30,14 @@ class CoverageBook {
   [[nodiscard]] static std::string path_for(const core::Config& config);
   /// Reads what an earlier process left; the words when it can't be used. Empty path: nothing is kept.
   [[nodiscard]] std::optional<std::string> open(std::string path);
-  [[nodiscard]] bool kept() const noexcept { return !path_.empty(); }
+  [[nodiscard]] bool kept() const noexcept { return pages_.kept(); }
   /// What is known now; nullopt: nothing of before.
-  [[nodiscard]] const std::optional<core::CoverageRecord>& known() const noexcept { return record_; }
+  [[nodiscard]] const std::optional<core::CoverageRecord>& known() const noexcept { return pages_.known(); }
 
-  /// A stream begins.
+  /// As core::CoveragePages.
   void begin(core::CoverageOrigin origin, decoder::Lsn from, std::vector<core::CoverageGap> open_gaps);
-  /// Other gaps are open now.
   void note_gaps(std::vector<core::CoverageGap> open_gaps);
-  /// As much of `wanted` as may be confirmed now. Never goes back within a stream.
   [[nodiscard]] decoder::Lsn confirmable(decoder::Lsn wanted, core::Instant now);
-  /// A position that confirmable() held back is written.
   [[nodiscard]] bool take_written();
   /// Waits until `position` may be confirmed, at most until `deadline`.
   void settle(decoder::Lsn position, core::Instant deadline);
@@ -53,26 +45,17 @@ class CoverageBook {
   [[nodiscard]] std::string trouble() const;
 
  private:
-  struct Page {
-    std::string text;
-    decoder::Lsn confirmed;
-    std::uint64_t number = 0;
-  };
-  void submit();
+  using Page = core::CoveragePages::Page;
+  /// Gives the thread the newest page, and takes from it what was written.
+  void exchange();
   void work();
   [[nodiscard]] int open_fresh(const std::string& path);
   [[nodiscard]] std::string write(const std::string& text);
 
   process::EventFd& wake_;
   std::string path_;
-  std::optional<core::CoverageRecord> record_;
+  core::CoveragePages pages_;
   int spare_ = -1;  ///< of the thread
-  std::uint64_t number_ = 0;
-  core::Instant next_submit_{};
-  /// Since when nothing was written although something waits.
-  std::optional<core::Instant> waiting_;
-  std::uint64_t waited_for_ = 0;  ///< number of the page that was written last then
-  bool held_back_ = false;
 
   mutable std::mutex mutex_;
   std::condition_variable changed_;

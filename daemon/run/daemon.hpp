@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string>
+#include <vector>
 
 #include "daemon/core/backoff.hpp"
 #include "daemon/core/config.hpp"
@@ -92,6 +94,8 @@ class Daemon {
   void open_gap(core::GapReason reason, decoder::Lsn from, decoder::Lsn to);
   /// Where stream and table disagree.
   void tick_witness();
+  /// They agree again: a last scan for what was missed before they did.
+  void tick_recovery();
   [[nodiscard]] std::string witness_trouble() const;
   /// kClean = try again after a pause.
   [[nodiscard]] process::ExitCode judge_error(const postgres::Error& error);
@@ -182,6 +186,8 @@ class Daemon {
   std::string server_version_;
   postgres::SystemIdentity system_;
   core::CoverageOrigin origin_;
+  /// When the server that was streamed from was started.
+  std::string postmaster_;
   decoder::Lsn catch_up_target_;
   bool ever_attached_ = false;
   core::WatchMode mode_ = core::WatchMode::kStreaming;

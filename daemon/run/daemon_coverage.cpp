@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "daemon/core/reattachment.hpp"
 #include "daemon/run/daemon.hpp"
 
 /// What the daemon does about commits that it may not have seen: it opens a gap, scans the table, and closes
@@ -86,29 +87,23 @@ void Daemon::note_server(const Attachment& attachment) {
              .two_phase = attachment.slot && attachment.slot->two_phase,
              .table = attachment.table.oid,
              .publication = published ? publication->oid : 0};
-  auto known = book_.known();
-  // What was asked to be confirmed since.
-  if (known && ever_attached_) known->confirmed = std::max(known->confirmed, watch_.confirmed());
-  const auto gaps = compare_coverage(known, {.origin = origin_,
-                                             .from = attachment.from,
-                                             .wal_end = system_.wal_position,
-                                             .slot_created = attachment.created.has_value(),
-                                             .standby = postgres::in_recovery(attachment.replication)});
-  bool other_rows = false;
-  for (const auto& gap : gaps) {
-    // start_baseline() opens the gap of a slot that was made, the poison's is open.
-    if (gap.reason == core::GapReason::kSlotCreated && attachment.created) continue;
-    if (gap.reason == core::GapReason::kPositionAhead && pending_gap_ == core::GapReason::kPoisonRow)
-      continue;
-    other_rows = other_rows || gap.reason == core::GapReason::kOtherHistory ||
-                 gap.reason == core::GapReason::kRestored;
-    open_gap(gap.reason, gap.from, gap.to);
+  const bool restarted = std::exchange(postmaster_, attachment.server.started) != attachment.server.started;
+  const auto judged = judge_reattachment(book_.known(),
+                                         {.origin = origin_,
+                                          .from = attachment.from,
+                                          .wal_end = system_.wal_position,
+                                          .slot_created = attachment.created.has_value(),
+                                          .standby = postgres::in_recovery(attachment.replication)},
+                                         {.streamed = ever_attached_,
+                                          .confirmed = watch_.confirmed(),
+                                          .restarted = restarted,
+                                          .pending = pending_gap_});
+  for (const auto& gap : judged.gaps) open_gap(gap.reason, gap.from, gap.to);
+  if (judged.other_rows) {
+    watch_.forget_rows();
+  } else if (judged.doubts_runs) {
+    watch_.doubt_runs();
   }
-  // Rows may have gone unseen, or rows in memory may not exist: also where the slot went back with a server
-  // that crashed, for a server that was restored may look like that.
-  const bool went_back = ever_attached_ && attachment.from < watch_.confirmed();
-  if (!gaps.empty() || went_back) watch_.doubt_runs();
-  if (other_rows || went_back) watch_.witness().reset();
 }
 
 void Daemon::tick_witness() {
@@ -126,6 +121,20 @@ void Daemon::tick_witness() {
          {"from", decoder::to_string(verdict.since)},
          {"remedy", "dupwatch check may name the cause; the runbook of DupwatchDisagreement goes on"}});
   }
+  tick_recovery();
+}
+
+void Daemon::tick_recovery() {
+  const auto over = watch_.witness().take_recovery();
+  if (!over) return;
+  const bool deaf = over->kind == core::Disagreement::kDeaf;
+  coverage_.open(deaf ? core::GapReason::kDeaf : core::GapReason::kBlind, over->since, watch_.received(),
+                 process::wall_now());
+  watch_.doubt_runs();
+  log_.info("stream and table agree again: a scan looks for what was missed meanwhile",
+            {{"event", "coverage_gap"},
+             {"gap", deaf ? "deaf" : "blind"},
+             {"from", decoder::to_string(over->since)}});
 }
 
 std::string Daemon::witness_trouble() const {
@@ -142,8 +151,7 @@ void Daemon::start_baseline(const Attachment& attachment) {
   const bool first = !ever_attached_ && !book_.known();
   const bool trusted = config_.baseline == core::Baseline::kNone && first && !pending_gap_;
   if (attachment.created && !trusted) {
-    const auto reason =
-        pending_gap_.value_or(first ? core::GapReason::kFirstStart : core::GapReason::kSlotCreated);
+    const auto reason = gap_before_slot(book_.known(), {.streamed = ever_attached_, .pending = pending_gap_});
     const auto known = book_.known() ? book_.known()->confirmed : decoder::Lsn{};
     coverage_.open(reason, ever_attached_ ? watch_.confirmed() : known, attachment.from, process::wall_now());
     const process::Log::Fields fields{{"event", "coverage_gap"},
@@ -207,9 +215,10 @@ void Daemon::tick_coverage(core::Instant now) {
   // What the catalogue explains needs no witness.
   if (trouble) watch_.witness().explain();
   tick_witness();
+  coverage_.settle(!watch_.has_findings(), sink_.durability());
   if (noted_revision_ != coverage_.revision()) {
     noted_revision_ = coverage_.revision();
-    book_.note_gaps(coverage_.open_gaps());
+    book_.note_gaps(coverage_.recorded_gaps());
     next_publish_ = now;  // readiness and status speak of it at once
   }
   // While the slot is being given up the state still says streaming; only the next slot's own scan covers

@@ -86,7 +86,7 @@ std::optional<postgres::Error> Daemon::judge_stream(const StreamFacts& facts, co
 
 void Daemon::collect_baseline(core::Instant now) {
   if (!baseline_ || sink_.loading()) return;
-  for (auto& finding : baseline_->take_findings()) watch_.baseline_finding(std::move(finding));
+  for (auto& finding : baseline_->take_findings()) watch_.baseline_finding(std::move(finding), scan_began_);
   const auto state = baseline_->state();
   if (state == core::BaselineState::kRunning) {
     log_.progress(
@@ -101,7 +101,7 @@ void Daemon::collect_baseline(core::Instant now) {
   scan_is_over(state, now);
   // The scan's last findings are in the mailbox before its state changes; they were taken above or come next
   // turn.
-  for (auto& finding : baseline_->take_findings()) watch_.baseline_finding(std::move(finding));
+  for (auto& finding : baseline_->take_findings()) watch_.baseline_finding(std::move(finding), scan_began_);
   const process::Log::Fields counts{{"event", "baseline"},
                                     {"state", std::string(to_string(state))},
                                     {"runs", std::to_string(baseline_->runs()), true},

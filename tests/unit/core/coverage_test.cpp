@@ -100,6 +100,37 @@ TEST(Coverage, RemembersABoundedNumberAndForgetsClosedOnesFirst) {
             2 * Coverage::kGapsMax);
 }
 
+TEST(Coverage, AClosedGapStaysInTheRecordUntilTheFindingsOfItsScanAreDurable) {
+  Coverage coverage;
+  Durability durability;
+  coverage.open(GapReason::kSlotLost, Lsn{1}, Lsn{2}, Timestamp{1});
+  coverage.scan_begins();
+  EXPECT_EQ(coverage.scan_ended(Timestamp{2}).size(), 1U);
+  EXPECT_TRUE(coverage.open_gaps().empty());
+  coverage.settle(false, durability);
+  EXPECT_EQ(coverage.recorded_gaps().size(), 1U) << "a finding is not given to the file yet";
+  durability.add_row();
+  coverage.settle(true, durability);
+  EXPECT_EQ(coverage.recorded_gaps().size(), 1U) << "the table has not taken it";
+  durability.rows_recorded(1);
+  durability.add_row();  // a later one is not waited for
+  const auto revision = coverage.revision();
+  coverage.settle(true, durability);
+  EXPECT_TRUE(coverage.recorded_gaps().empty());
+  EXPECT_GT(coverage.revision(), revision);
+}
+
+TEST(Coverage, AGapThatOpensWhileAnotherIsForgottenStaysInTheRecord) {
+  Coverage coverage;
+  coverage.open(GapReason::kSlotLost, Lsn{1}, Lsn{2}, Timestamp{1});
+  coverage.scan_begins();
+  (void)coverage.scan_ended(Timestamp{2});
+  coverage.open(GapReason::kDeaf, Lsn{3}, Lsn{}, Timestamp{3});
+  coverage.settle(true, Durability{});
+  ASSERT_EQ(coverage.recorded_gaps().size(), 1U);
+  EXPECT_EQ(coverage.recorded_gaps()[0].reason, GapReason::kDeaf);
+}
+
 TEST(Coverage, EveryReasonHasItsOwnName) {
   for (std::size_t i = 0; i < kGapReasons; ++i) {
     const auto name = to_string(static_cast<GapReason>(i));

@@ -4,6 +4,23 @@ namespace dupwatch::core::watch_read_back_test {
 namespace {
 
 using ReadBackTest = WatchTest;
+TEST_P(WatchTest, NothingIsKeptOfRowsThatMayNotExist) {
+  table = {event(1)};
+  (void)transaction({event(11)});  // waits for its read-back
+  ASSERT_EQ(watch.pending_runs(), 1U);
+  watch.forget_rows();
+  EXPECT_EQ(watch.pending_runs(), 0U);
+  EXPECT_EQ(watch.index().size(), 0U);
+  EXPECT_FALSE(watch.next_read_back());
+  // The server was put back to before event 11, and goes on otherwise.
+  table = {event(1)};
+  start(0x1000);
+  const auto end = transaction({event(12, "step_started")});
+  EXPECT_EQ(read_back().size(), 1U);
+  EXPECT_TRUE(findings().empty()) << "there is no second step_created";
+  EXPECT_EQ(confirmed(), end);
+}
+
 INSTANTIATE_TEST_SUITE_P(Plugins, ReadBackTest,
                          ::testing::Values(decoder::Plugin::kWal2json, decoder::Plugin::kPgoutput),
                          plugin_name);

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "tests/unit/core/watch_fixture.hpp"
@@ -134,6 +135,42 @@ TEST_P(RecheckTest, ADeletedDuplicateIsGone) {
   EXPECT_EQ(found[0].duplicate.id, known.duplicate.id);
   EXPECT_EQ(open(Rule::kDuplicateCreated, Severity::kFatal), 0U);
   EXPECT_TRUE(watch.next_rechecks(10, now + 1h).empty());
+}
+
+TEST_P(RecheckTest, NothingIsGoneWhileAStreamedRowIsNotShown) {
+  const auto moment = [&] {
+    watch.witness().at({.xmin = xid + 1U, .xmax = xid + 1U, .lsn = Lsn{lsn}, .edits = std::nullopt},
+                       watch.received(), now);
+  };
+  moment();
+  now += 2s;
+  (void)transaction({event(9, "step_created", "step_9")});
+  (void)findings();
+  moment();
+  const auto asked = watch.witness().to_ask();
+  ASSERT_EQ(asked.size(), 1U);
+  watch.witness().answered({}, now);
+  const auto rows = std::exchange(table, {});
+  watch.rechecked(view(), now);
+  EXPECT_FALSE(watch.has_findings());
+  table = rows;
+  (void)watch.witness().to_ask();
+  watch.witness().answered(asked, now);
+  remove(3);
+  watch.rechecked(view(), now);
+  EXPECT_EQ(findings().size(), 1U) << "the row is shown, so others that are not are gone";
+}
+
+TEST_P(RecheckTest, AScanCorrectsWhatWasToldLongBefore) {
+  auto corrected = known;
+  corrected.state = FindingState::kRunEnded;
+  watch.baseline_finding(corrected, now - 1h);
+  EXPECT_FALSE(watch.has_findings()) << "its snapshot may be older than what was told";
+  watch.baseline_finding(corrected, now + Watch::kSettled + 1s);
+  const auto found = findings();
+  ASSERT_EQ(found.size(), 1U);
+  EXPECT_EQ(found[0].change, FindingChange::kChanged);
+  EXPECT_EQ(found[0].state, FindingState::kRunEnded);
 }
 
 TEST_P(RecheckTest, AfterADeletionTheRunIsReadAnewWithItsNextEvent) {

@@ -262,10 +262,10 @@ TEST_P(WarmWatchTest, ABaselineFindingIsMergedWithTheStreams) {
   auto found = findings();
   ASSERT_EQ(found.size(), 1U);
   found[0].origin = Origin::kBaseline;
-  watch.baseline_finding(found[0]);
+  watch.baseline_finding(found[0], now);
   EXPECT_FALSE(watch.has_findings());
   ++found[0].id;
-  watch.baseline_finding(found[0]);
+  watch.baseline_finding(found[0], now);
   EXPECT_TRUE(watch.has_findings());
   EXPECT_EQ(told(Rule::kDuplicateCreated, Severity::kHarmless, Origin::kBaseline), 1U);
 }
@@ -275,7 +275,7 @@ TEST_P(WarmWatchTest, ABaselineFindingThatIsOlderThanTheStreamsTakesNothingBack)
   auto found = findings();
   ASSERT_EQ(found.size(), 2U);
   EXPECT_EQ(found[1].state, FindingState::kRunEnded);
-  watch.baseline_finding(found[0]);
+  watch.baseline_finding(found[0], now);
   EXPECT_FALSE(watch.has_findings());
   EXPECT_EQ(open(Rule::kDuplicateCreated, Severity::kHarmless), 0U);
 }

@@ -211,5 +211,52 @@ TEST_F(WitnessTest, WhatItHoldsIsBounded) {
   EXPECT_LE(judge_later(101).size(), Witness::kSuspectsMax);
 }
 
+TEST_F(WitnessTest, ADisagreementThatEndsIsAReasonToLookAgain) {
+  see("1", 100);
+  moment(101);
+  ASSERT_EQ(judge_later(101).size(), 1U);
+  EXPECT_FALSE(witness.take_recovery());
+  stream("2", 101);
+  see("2", 101);
+  EXPECT_EQ(witness.standing(), std::nullopt);
+  const auto over = witness.take_recovery();
+  ASSERT_TRUE(over);
+  EXPECT_EQ(over->kind, Disagreement::kDeaf);
+  EXPECT_EQ(over->since, Lsn{1000});
+  EXPECT_FALSE(witness.take_recovery()) << "once";
+}
+
+TEST_F(WitnessTest, AnotherStreamMayHaveMissedWhatTheDeafOneDid) {
+  see("1", 100);
+  moment(101);
+  ASSERT_EQ(judge_later(101).size(), 1U);
+  witness.stream_started(Lsn{lsn});
+  EXPECT_TRUE(witness.take_recovery());
+}
+
+TEST_F(WitnessTest, WhatTheCatalogueExplainsHasItsOwnGap) {
+  see("1", 100);
+  moment(101);
+  ASSERT_EQ(judge_later(101).size(), 1U);
+  witness.explain();
+  EXPECT_FALSE(witness.take_recovery());
+}
+
+TEST_F(WitnessTest, ARowThatIsNotShownMayMeanThatNothingCanBeSeen) {
+  now += 2s;
+  stream("1", 100);
+  moment(101);
+  EXPECT_FALSE(witness.may_be_blind());
+  ASSERT_EQ(witness.to_ask().size(), 1U);
+  answer({});
+  EXPECT_TRUE(witness.may_be_blind());
+  now += Witness::kEditsLate + 1s;
+  moment(101);
+  (void)witness.to_ask();
+  answer({});
+  ASSERT_EQ(witness.standing(), Disagreement::kBlind);
+  EXPECT_TRUE(witness.may_be_blind());
+}
+
 }  // namespace
 }  // namespace dupwatch::core::witness_test
