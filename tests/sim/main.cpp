@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 
 #include "tests/sim/simulation.hpp"
@@ -58,16 +59,24 @@ int main(int argc, char** argv) {
   Command command;
   std::map<std::string, Bug> bugs;
   for (const auto& [bug, name] : kBugs) bugs.emplace(name, bug);
+  std::map<std::string, dupwatch::core::Planted> core_bugs;
+  for (const auto& [bug, name] : kCoreBugs) core_bugs.emplace(name, bug);
+  std::set<std::string> names;
+  for (const auto& [name, bug] : bugs) names.insert(name);
+  for (const auto& [name, bug] : core_bugs) names.insert(name);
   CLI::App app("Runs the daemon's core against a simulated server, table, disk and clock");
   app.add_option("--seeds", command.seeds, "How many seeds to run")->capture_default_str();
   app.add_option("--first", command.first, "The first of them")->capture_default_str();
   app.add_option("--seed", command.seed, "Run this seed alone");
   app.add_flag("--trace", command.trace, "Print every step");
   app.add_flag("--twice", command.twice, "Run each seed twice and compare");
-  app.add_option("--bug", command.bug_name, "Plant this bug in the shell around the core")
-      ->check(CLI::IsMember(bugs));
+  app.add_option("--bug", command.bug_name, "Plant this bug in the core or the shell around it")
+      ->check(CLI::IsMember(names));
   app.add_flag("--expect-violation", command.expect_violation, "Fail when no seed shows a violation");
   CLI11_PARSE(app, argc, argv);
-  if (!command.bug_name.empty()) command.bug = bugs.at(command.bug_name);
+  if (const auto bug = bugs.find(command.bug_name); bug != bugs.end()) command.bug = bug->second;
+  if (const auto bug = core_bugs.find(command.bug_name); bug != core_bugs.end()) {
+    dupwatch::core::planted_bug = bug->second;
+  }
   return run(command);
 }

@@ -8,14 +8,15 @@
 
 #include "daemon/core/backoff.hpp"
 #include "daemon/core/durability.hpp"
+#include "daemon/core/planted.hpp"
 #include "daemon/core/rule.hpp"
 #include "decoder/decoder.hpp"
 #include "tests/oracle/findings.hpp"
 
 namespace dupwatch::sim {
 
-/// Mistakes that the shipped Durability (see core::DurabilityBug) or the shell around the core could make.
-/// Each must be caught: a simulator that misses one proves nothing about its absence.
+/// Mistakes that the shipped Durability (see core::DurabilityBug), the core (core::Planted) or the shell
+/// around it could make. Each must be caught: a simulator that misses one proves nothing about its absence.
 enum class Bug : std::uint8_t {
   kNone,
   kConfirmReceived,    ///< confirms what was received, not what was judged
@@ -87,6 +88,34 @@ inline constexpr std::array kBugs = {
     std::pair{Bug::kResumeAtReceived, std::string_view("resume_at_received")},
 };
 
+/// How stream and table may come to disagree, without any error.
+enum class Lie : std::uint8_t {
+  kDeaf,         ///< the publication publishes no inserts
+  kBlind,        ///< our queries show no rows
+  kPartlyBlind,  ///< they show those of some runs
+};
+
+/// Those that are switches of the core itself.
+inline constexpr std::array kCoreBugs = {
+    std::pair{core::Planted::kConfirmUnwritten, std::string_view("confirm_unwritten")},
+    std::pair{core::Planted::kForgetOpenGaps, std::string_view("forget_open_gaps")},
+    std::pair{core::Planted::kIgnoreAhead, std::string_view("ignore_ahead")},
+    std::pair{core::Planted::kIgnoreRestored, std::string_view("ignore_restored")},
+    std::pair{core::Planted::kIgnoreHistory, std::string_view("ignore_history")},
+    std::pair{core::Planted::kIgnoreReplaced, std::string_view("ignore_replaced")},
+    std::pair{core::Planted::kIgnoreUnknownPast, std::string_view("ignore_unknown_past")},
+    std::pair{core::Planted::kIgnoreNewSlot, std::string_view("ignore_new_slot")},
+    std::pair{core::Planted::kTrustRuns, std::string_view("trust_runs")},
+    std::pair{core::Planted::kTrustRestarted, std::string_view("trust_restarted")},
+    std::pair{core::Planted::kCloseUnscanned, std::string_view("close_unscanned")},
+    std::pair{core::Planted::kCloseUndurable, std::string_view("close_undurable")},
+    std::pair{core::Planted::kDeaf, std::string_view("deaf")},
+    std::pair{core::Planted::kBlind, std::string_view("blind")},
+    std::pair{core::Planted::kHasty, std::string_view("hasty")},
+    std::pair{core::Planted::kForgetRecovery, std::string_view("forget_recovery")},
+    std::pair{core::Planted::kCloseUnseen, std::string_view("close_unseen")},
+};
+
 /// What one seed does and how often; chances are in percent per step. Each fault is left out of half of the
 /// seeds altogether (swarm testing): faults hide one another.
 struct Options {
@@ -113,6 +142,22 @@ struct Options {
   std::uint64_t sync_failure = 0;
   std::uint64_t table_failure = 0;
   std::uint64_t file_replaced = 0;
+
+  // What is done to the server and to the coverage file behind the daemon's back.
+  std::uint64_t slot_moved = 0;
+  std::uint64_t slot_dropped = 0;
+  std::uint64_t restored = 0;
+  std::uint64_t republished = 0;
+  bool coverage_file = true;
+  std::uint64_t coverage_file_lost = 0;
+  std::uint64_t page_failure = 0;
+  std::uint64_t scan_failure = 0;
+  /// The witness asks the table; the server counts what becomes of its rows.
+  bool witness = false;
+  bool counts = false;
+  /// After so many transactions; 0 = never.
+  std::uint64_t lie_after = 0;
+  Lie lie = Lie::kDeaf;
 };
 
 /// The configuration's part of them, for the oracle.
@@ -121,6 +166,23 @@ inline oracle::Settings oracle_settings(const Options& options) {
   settings.engine = options.engine ? core::to_string(*options.engine) : "auto";
   settings.ulid_engine = core::to_string(options.ulid_engine);
   return settings;
+}
+
+inline void add_history(Options& options, core::Prng& random) {
+  const auto sometimes = [&](std::uint64_t most) {
+    return random.below(2) == 0 ? std::uint64_t{0} : 1 + random.below(most);
+  };
+  options.slot_moved = sometimes(3);
+  options.slot_dropped = sometimes(2);
+  options.restored = sometimes(2);
+  options.republished = sometimes(3);
+  options.scan_failure = sometimes(10);
+  if (!options.witness || random.below(2) == 0) return;
+  options.lie_after = 5 + random.below(options.transactions);
+  constexpr std::array kLies = {Lie::kDeaf, Lie::kBlind, Lie::kPartlyBlind};
+  options.lie = kLies.at(random.below(kLies.size()));
+  // Without counts only a table that shows nothing at all is proof.
+  if (options.lie == Lie::kPartlyBlind) options.counts = true;
 }
 
 inline Options make_options(core::Prng& random) {
@@ -154,6 +216,13 @@ inline Options make_options(core::Prng& random) {
   // eviction, visibility lag breaks an assumption (see Server::snapshot), not the daemon.
   const bool evicts = options.memory_max < (std::uint64_t{1} << 30U) || options.run_grace_ms < 1'000'000;
   if (!evicts) options.visibility_lag = sometimes(40);
+  options.coverage_file = random.below(3) != 0;
+  options.page_failure = sometimes(40);
+  options.coverage_file_lost = sometimes(30);
+  options.witness = random.below(2) == 0;
+  options.counts = random.below(2) == 0;
+  // A scan of a gap must see what was committed in it.
+  if (options.visibility_lag == 0) add_history(options, random);
   return options;
 }
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "daemon/core/packed_text.hpp"
+
 namespace dupwatch::sim {
 
 Server::Server(const Options& options, core::Prng& random)
@@ -17,12 +19,14 @@ const Transaction& Server::commit(std::vector<oracle::Event> rows, std::uint64_t
                                       .end_lsn = wal_end_,
                                       .xid = ++xid_,
                                       .rows = std::move(rows),
-                                      .visible_at = step + lag});
+                                      .visible_at = step + lag,
+                                      .published = publishes_ && !publication_missing_});
   return transactions_.back();
 }
 
 void Server::create_slot() {
   slot_ = slot_on_disk_ = wal_end_;
+  has_slot_ = true;
 }
 
 std::uint64_t Server::start_stream(std::uint64_t wanted) {
@@ -48,7 +52,7 @@ std::optional<std::string> Server::next_message() {
     row_ = 1;
     return frames_.begin(transaction.commit_lsn, transaction.xid);
   }
-  if (row_ <= transaction.rows.size()) {
+  if (transaction.published && row_ <= transaction.rows.size()) {
     if (!relation_sent_) {
       relation_sent_ = true;
       if (const auto relation = frames_.relation(); !relation.empty()) return relation.front();
@@ -84,17 +88,82 @@ void Server::receive_status(std::uint64_t confirmed) {
 void Server::crash() {
   streaming_ = false;
   slot_ = slot_on_disk_;
+  // The postmaster outlives the crash of a backend.
+  if (random_.below(2) == 0) ++postmaster_;
+}
+
+void Server::back_up() {
+  backup_ = Backup{.transactions = transactions_.size(),
+                   .wal_end = wal_end_,
+                   .xid = xid_,
+                   .slot = slot_on_disk_,
+                   .has_slot = has_slot_,
+                   .publication_missing = publication_missing_,
+                   .publication = publication_};
+}
+
+void Server::restore(bool other_timeline) {
+  streaming_ = false;
+  transactions_.resize(backup_->transactions);
+  wal_end_ = backup_->wal_end;
+  xid_ = backup_->xid;
+  slot_ = slot_on_disk_ = backup_->slot;
+  has_slot_ = backup_->has_slot && !other_timeline;
+  publication_missing_ = backup_->publication_missing;
+  publication_ = backup_->publication;
+  if (other_timeline) ++timeline_;
+  ++postmaster_;
 }
 
 std::vector<oracle::Event> Server::snapshot(const std::set<std::string>& run_ids, std::uint64_t step) const {
   std::vector<oracle::Event> out;
   for (const auto& transaction : transactions_) {
-    if (transaction.visible_at > step && transaction.commit_lsn >= started_from_) continue;
+    if (!is_visible(transaction, step)) continue;
     for (const auto& row : transaction.rows) {
-      if (run_ids.contains(row.run_id)) out.push_back(row);
+      if (run_ids.contains(row.run_id) && !is_hidden(row.run_id)) out.push_back(row);
     }
   }
   return out;
+}
+
+bool Server::is_hidden(const std::string& run_id) const noexcept {
+  if (hidden_ == Hidden::kSomeRuns) return core::hash_text(run_id, 0) % 2 == 0;
+  return hidden_ == Hidden::kAllRuns;
+}
+
+std::vector<std::pair<const oracle::Event*, std::uint32_t>> Server::tail(std::size_t rows,
+                                                                         std::uint64_t step) const {
+  std::vector<std::pair<const oracle::Event*, std::uint32_t>> out;
+  for (auto transaction = transactions_.rbegin(); transaction != transactions_.rend(); ++transaction) {
+    if (!is_visible(*transaction, step)) continue;
+    for (const auto& row : transaction->rows) {
+      if (!is_hidden(row.run_id)) out.emplace_back(&row, transaction->xid);
+      if (out.size() == rows) return out;
+    }
+  }
+  return out;
+}
+
+bool Server::shows(const std::string& run_id, const std::string& id, std::uint64_t step) const {
+  const auto rows = snapshot({run_id}, step);
+  return std::ranges::any_of(rows, [&](const oracle::Event& row) { return row.id == id; });
+}
+
+core::Witness::Moment Server::moment(std::uint64_t step) const {
+  core::Witness::Moment moment{
+      .xmin = xid_ + 1U, .xmax = xid_ + 1U, .lsn = decoder::Lsn{wal_end_}, .edits = std::nullopt};
+  for (const auto& transaction : transactions_) {
+    if (!is_visible(transaction, step)) moment.xmin = std::min<std::uint64_t>(moment.xmin, transaction.xid);
+  }
+  return moment;
+}
+
+std::vector<std::string> Server::run_ids() const {
+  std::set<std::string> out;
+  for (const auto& transaction : transactions_) {
+    for (const auto& row : transaction.rows) out.insert(row.run_id);
+  }
+  return {out.begin(), out.end()};
 }
 
 }  // namespace dupwatch::sim

@@ -5,7 +5,7 @@
 #include <set>
 #include <utility>
 
-#include "tests/unit/core/event_rows.hpp"
+#include "tests/sim/judge_runs.hpp"
 
 namespace dupwatch::sim {
 namespace {
@@ -16,7 +16,8 @@ constexpr std::uint64_t kStaleSteps = 60;
 
 }  // namespace
 
-Shell::Shell(World world, Bug bug) : world_(world), bug_(bug), now_(core::Instant{} + std::chrono::hours{1}) {
+Shell::Shell(World world, Bug bug)
+    : world_(world), bug_(bug), now_(core::Instant{} + std::chrono::hours{1}), coverage_(world, config_) {
   config_.index.memory_max_bytes = world_.options.memory_max;
   config_.rules.engine = world_.options.engine;
   config_.index.run_grace = std::chrono::milliseconds{world_.options.run_grace_ms};
@@ -39,11 +40,13 @@ void Shell::start_process() {
   watch_ = std::make_unique<core::Watch>(config_, ++processes_);
   watch_->set_traits({.engines = {.ulids = world_.options.ulid_engine}});
   world_.inspector.process_started();
+  coverage_.process_started(*watch_);
   read_past();
 }
 
 void Shell::read_past() {
   past_.clear();
+  if (world_.file.present().size() < world_.file.records().size()) world_.inspector.past_unknown();
   // A sync at the start that fails leaves the file's past unknown.
   if (bug_ == Bug::kRestoreUnsynced || world_.file.sync(once_in(4))) {
     std::map<std::uint64_t, core::Finding> last;
@@ -53,6 +56,8 @@ void Shell::read_past() {
     for (auto& [id, finding] : last) {
       if (finding.state != core::FindingState::kGone) past_.push_back(finding);
     }
+  } else {
+    world_.inspector.past_unknown();
   }
   table_read_ = !world_.options.findings_table;
   // Where the first look at the table fails, the stream begins without its past.
@@ -75,6 +80,9 @@ void Shell::restore() {
 }
 
 void Shell::connect() {
+  // The session for queries is renewed with the stream.
+  fail_read_back();
+  if (!coverage_.attach(now_)) return;
   const bool resumes = bug_ == Bug::kResumeAtReceived && watch_->received().valid();
   const auto from = world_.server.start_stream(resumes ? watch_->received().value : 0);
   connected_ = true;
@@ -84,6 +92,7 @@ void Shell::connect() {
   keepalive_position_ = from;
   heartbeat_position_ = from;
   watch_->heartbeat().stream_started(now_);
+  coverage_.stream_started(from);
   world_.trace("connect", "from {}", from);
 }
 
@@ -92,6 +101,7 @@ void Shell::disconnect() {
   connected_ = false;
   statuses_.clear();
   world_.server.end_stream();
+  coverage_.stream_ended();
   if (bug_ == Bug::kDropFindingsOnDisconnect) (void)watch_->take_findings();
   world_.trace("disconnect");
 }
@@ -100,6 +110,7 @@ void Shell::server_crashed() {
   disconnect();
   rows_under_way_ = 0;
   fail_read_back();
+  coverage_.fail_scan();
 }
 
 void Shell::receive(const std::string& copy_data) {
@@ -186,26 +197,33 @@ void Shell::fail_read_back() {
 
 void Shell::recheck() {
   now_ += core::Watch::kSettled + std::chrono::seconds{1};
-  const core::Profile& profile = config_.profile;
   // By then every commit is visible.
   const auto step = world_.trace.step + world_.options.visibility_lag;
   for (const auto& run : watch_->next_rechecks(core::ReportedFindings::kFindingsMax, now_)) {
-    core::TokenCodec codec;
-    core::RunLog log;
-    core::ReplayRules rules(profile, config_.rules, codec);
-    rules.set_auto_engines({.ulids = world_.options.ulid_engine});
-    for (const auto& row : world_.server.snapshot({run}, step)) {
-      if (core::is_tracked(profile, row)) (void)core::add_event(log, codec, profile, row);
-    }
-    std::vector<core::ReplayRules::Verdict> verdicts;
-    rules.judge_run(log, verdicts);
-    core::RunView view{.run_id = run, .findings = {}, .log_read = true, .tables_read = false};
-    for (const auto& verdict : verdicts) {
-      view.findings.push_back(rules.describe(log, verdict, run, core::Origin::kRecheck));
-    }
+    JudgedRuns judged(config_, world_.options.ulid_engine);
+    const auto rows = world_.server.snapshot({run}, step);
+    world_.inspector.shown(rows);
+    for (const auto& row : rows) judged.add(row);
     world_.trace("recheck", "{}", run);
-    watch_->rechecked(std::move(view), now_);
+    watch_->rechecked({.run_id = run,
+                       .findings = judged.findings(core::Origin::kRecheck),
+                       .log_read = true,
+                       .tables_read = false},
+                      now_);
   }
+}
+
+void Shell::turn_coverage_file(bool fails) {
+  coverage_.turn_file(fails, durability_);
+}
+
+void Shell::turn_scan() {
+  coverage_.turn_scan(now_);
+}
+
+void Shell::turn_witness(std::chrono::milliseconds time) {
+  advance(time);
+  coverage_.turn_witness(now_);
 }
 
 void Shell::report() {
@@ -271,6 +289,7 @@ void Shell::send_status() {
   if (bug_ == Bug::kConfirmKeepalive) position = std::max(position, keepalive_position_);
   if (bug_ == Bug::kConfirmHeartbeat) position = std::max(position, heartbeat_position_);
   (void)watch_->reply_requests().take();
+  position = coverage_.confirmable(position, now_);
   world_.inspector.confirming(position);
   statuses_.push_back(position);
   world_.trace("status", "{}", position);
@@ -291,7 +310,8 @@ void Shell::advance(std::chrono::milliseconds time) {
 
 bool Shell::idle() const {
   return watch_->pending_runs() == 0 && watch_->next_judging(now_) == core::Instant::max() &&
-         !watch_->has_findings() && durability_.settled() && table_read_ && statuses_.empty();
+         !watch_->has_findings() && durability_.settled() && table_read_ && statuses_.empty() &&
+         coverage_.idle();
 }
 
 }  // namespace dupwatch::sim

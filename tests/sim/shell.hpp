@@ -10,12 +10,8 @@
 #include "daemon/core/durability.hpp"
 #include "daemon/core/restored_findings.hpp"
 #include "daemon/core/watch.hpp"
-#include "tests/sim/findings_file.hpp"
-#include "tests/sim/findings_table.hpp"
-#include "tests/sim/inspector.hpp"
-#include "tests/sim/options.hpp"
-#include "tests/sim/server.hpp"
-#include "tests/sim/trace.hpp"
+#include "tests/sim/coverage_keeper.hpp"
+#include "tests/sim/world.hpp"
 
 namespace dupwatch::sim {
 
@@ -23,19 +19,11 @@ namespace dupwatch::sim {
 /// actions happens and how it ends. One process at a time; `Bug` makes it wrong on purpose.
 class Shell {
  public:
-  struct World {
-    const Options& options;
-    Server& server;
-    FindingsFile& file;
-    FindingsTable& table;
-    Inspector& inspector;
-    core::Prng& random;
-    Trace& trace;
-  };
   Shell(World world, Bug bug);
 
   /// Ends the process, if there is one, and starts another.
   void start_process();
+  /// Where the server lets it.
   void connect();
   /// What is in flight, either way, is lost.
   void disconnect();
@@ -65,6 +53,12 @@ class Shell {
 
   [[nodiscard]] bool connected() const noexcept { return connected_; }
   [[nodiscard]] bool reading_back() const noexcept { return in_flight_.has_value(); }
+  [[nodiscard]] CoverageKeeper& coverage() noexcept { return coverage_; }
+  [[nodiscard]] const CoverageKeeper& coverage() const noexcept { return coverage_; }
+  void turn_coverage_file(bool fails);
+  void turn_scan();
+  /// A turn of the witness, so long after the one before.
+  void turn_witness(std::chrono::milliseconds time);
   /// Nothing pending, nothing to write.
   [[nodiscard]] bool idle() const;
   bool sink_stalled = false;
@@ -83,7 +77,7 @@ class Shell {
   /// By a planted bug.
   [[nodiscard]] bool is_ignored(const oracle::Event& row) const;
   void add(const core::Finding& finding, bool to_file, bool to_table);
-  [[nodiscard]] bool once_in(std::uint64_t times) { return world_.random.below(times) == 0; }
+  [[nodiscard]] bool once_in(std::uint64_t times) { return world_.once_in(times); }
 
   World world_;
   Bug bug_;
@@ -91,6 +85,7 @@ class Shell {
   std::unique_ptr<core::Watch> watch_;
   std::uint64_t processes_ = 0;
   core::Instant now_{};
+  CoverageKeeper coverage_;
 
   bool connected_ = false;
   std::uint64_t keepalive_position_ = 0;

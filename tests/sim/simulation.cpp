@@ -1,6 +1,7 @@
 #include "tests/sim/simulation.hpp"
 
 #include <chrono>
+#include <utility>
 
 #include "tests/sim/findings_file.hpp"
 #include "tests/sim/inspector.hpp"
@@ -14,6 +15,8 @@ namespace {
 
 /// Far more than draining takes: what is not done by then will never be.
 constexpr std::uint64_t kDrainStepsMax = 100'000;
+/// Far more than it takes until stream and table must have been compared.
+constexpr int kRoundsMax = 60;
 
 class Simulation {
  public:
@@ -28,13 +31,16 @@ class Simulation {
       inspector_.committed(server_.commit(workload_.old_rows(), 0));
     }
     server_.create_slot();
-    shell_.emplace(Shell::World{.options = options_,
-                                .server = server_,
-                                .file = file_,
-                                .table = table_,
-                                .inspector = inspector_,
-                                .random = random_,
-                                .trace = trace_},
+    // A slot that is there before the first start: what was committed before it is of no interest.
+    inspector_.cause(core::GapReason::kUnknownPast);
+    shell_.emplace(World{.options = options_,
+                         .server = server_,
+                         .file = file_,
+                         .table = table_,
+                         .coverage_file = coverage_file_,
+                         .inspector = inspector_,
+                         .random = random_,
+                         .trace = trace_},
                    bug);
   }
 
@@ -43,7 +49,10 @@ class Simulation {
       ++trace_.step;
       work();
       fail();
+      interfere();
     }
+    stop_faults();
+    if (lying_) end_lie();
     drain();
     return Outcome{.violation = inspector_.violation(),
                    .trace_hash = trace_.hash(),
@@ -65,7 +74,7 @@ class Simulation {
 
   void work() {
     if (!shell_->connected() && percent(30)) shell_->connect();
-    switch (random_.below(12)) {
+    switch (random_.below(15)) {
       case 0:
         commit();
         break;
@@ -97,6 +106,15 @@ class Simulation {
         break;
       case 8:
         shell_->turn_table(table_fate());
+        break;
+      case 9:
+        shell_->turn_coverage_file(percent(options_.page_failure));
+        break;
+      case 10:
+        shell_->turn_scan();
+        break;
+      case 11:
+        if (options_.witness) shell_->turn_witness(std::chrono::milliseconds{random_.below(2) * 1500});
         break;
       default:
         for (auto n = random_.below(6); n > 0; --n) shell_->read_message();
@@ -132,31 +150,168 @@ class Simulation {
     }
     if (percent(options_.daemon_crash) && percent(50)) {
       trace_("daemon crash");
+      lose_coverage();
       shell_->start_process();
     }
     if (percent(options_.machine_crash) && percent(50)) {
       trace_("machine crash");
+      if (percent(50) && coverage_file_.forget_rename()) inspector_.cause(core::GapReason::kPositionAhead);
       shell_->start_process();
       file_.lose_what_is_not_on_disk();
     }
+    if (percent(options_.scan_failure)) shell_->coverage().fail_scan();
+  }
+
+  /// What becomes of the coverage file while no process runs.
+  void lose_coverage() {
+    if (percent(10)) coverage_file_.copy();
+    if (!percent(options_.coverage_file_lost)) return;
+    switch (random_.below(3)) {
+      case 0:
+        coverage_file_.lose();
+        break;
+      case 1:
+        coverage_file_.damage();
+        break;
+      default:
+        if (!coverage_file_.put_copy_back()) return;
+        stale_coverage();
+        return;
+    }
+    trace_("coverage file lost");
+  }
+
+  /// An older page may speak of another slot, timeline or publication, and of any position.
+  void stale_coverage() {
+    trace_("coverage file put back");
+    for (const auto reason : {core::GapReason::kPositionAhead, core::GapReason::kTableChanged}) {
+      inspector_.cause(reason);
+    }
+  }
+
+  /// Other people's work on the server.
+  void interfere() {
+    if (percent(options_.slot_moved) && percent(50)) move_slot();
+    if (percent(options_.slot_dropped) && percent(50)) drop_slot();
+    if (percent(10)) server_.back_up();
+    if (server_.has_backup() && percent(options_.restored) && percent(50)) restore();
+    if (percent(options_.republished)) republish();
+    if (!lying_ && options_.lie_after != 0 && committed_ >= options_.lie_after) begin_lie();
+  }
+
+  void move_slot() {
+    if (!server_.has_slot()) return;
+    shell_->disconnect();
+    trace_("slot moved");
+    inspector_.cause(core::GapReason::kPositionAhead);
+    server_.move_slot();
+  }
+
+  void drop_slot() {
+    shell_->disconnect();
+    trace_("slot dropped");
+    // The file may not have the new slot's position yet when the next process begins.
+    for (const auto reason :
+         {core::GapReason::kSlotCreated, core::GapReason::kFirstStart, core::GapReason::kPositionAhead}) {
+      inspector_.cause(reason);
+    }
+    server_.drop_slot();
+  }
+
+  void restore() {
+    const bool other_timeline = percent(50);
+    trace_("server restored", "{}", std::uint64_t{other_timeline});
+    shell_->server_crashed();
+    server_.restore(other_timeline);
+    // A slot that a copy of the data directory brings back, or lacks; and one that is dropped since.
+    for (const auto reason : {core::GapReason::kPositionAhead, core::GapReason::kSlotCreated,
+                              core::GapReason::kFirstStart, core::GapReason::kTableChanged}) {
+      inspector_.cause(reason);
+    }
+    inspector_.restored();
+    // It takes a while.
+    shell_->advance(core::Watch::kSettled + std::chrono::seconds{1});
+  }
+
+  void republish() {
+    if (server_.publication_missing()) {
+      trace_("publication made");
+      server_.make_publication();
+      return;
+    }
+    shell_->disconnect();
+    trace_("publication dropped");
+    inspector_.cause(core::GapReason::kTableChanged);
+    server_.drop_publication();
+  }
+
+  void begin_lie() {
+    lying_ = true;
+    trace_("lie", "{}", static_cast<std::uint64_t>(options_.lie));
+    inspector_.cause(gap_of_lie());
+    inspector_.lies(true);
+    if (options_.lie == Lie::kDeaf) server_.publish_inserts(false);
+    if (options_.lie == Lie::kBlind) server_.hide(Hidden::kAllRuns);
+    if (options_.lie == Lie::kPartlyBlind) server_.hide(Hidden::kSomeRuns);
+  }
+
+  [[nodiscard]] core::GapReason gap_of_lie() const {
+    return options_.lie == Lie::kDeaf ? core::GapReason::kDeaf : core::GapReason::kBlind;
+  }
+  [[nodiscard]] bool noticed() const {
+    const auto kind = options_.lie == Lie::kDeaf ? core::Disagreement::kDeaf : core::Disagreement::kBlind;
+    return std::as_const(*shell_).coverage().standing() == kind;
+  }
+
+  void stop_faults() {
+    trace_("no more faults");
+    shell_->sink_stalled = false;
+    if (server_.publication_missing()) server_.make_publication();
+  }
+
+  /// A round of the witness with all that may happen between two, and a commit.
+  void round() {
+    ++trace_.step;
+    commit();
+    for (int i = 0; i < 200; ++i) settle();
+    for (int i = 0; i < 3; ++i) shell_->turn_witness(std::chrono::milliseconds{1000});
+  }
+
+  /// The lie goes on until the witness speaks, which it must. Nothing is said to be gone meanwhile. Then it
+  /// ends, and what was missed must be found.
+  void end_lie() {
+    for (int i = 0; i < kRoundsMax && !noticed() && !inspector_.violation(); ++i) round();
+    if (!noticed()) inspector_.went_unnoticed(options_.lie == Lie::kDeaf ? "deafness" : "blindness");
+    shell_->recheck();
+    shell_->report();
+    round();
+    trace_("lie ends");
+    server_.publish_inserts(true);
+    server_.hide(Hidden::kNone);
+    for (int i = 0; i < kRoundsMax && !shell_->coverage().idle() && !inspector_.violation(); ++i) round();
+    inspector_.lies(false);
+  }
+
+  void settle() {
+    if (!shell_->connected()) shell_->connect();
+    shell_->read_message();
+    shell_->turn_read_back();
+    shell_->turn_file({});
+    shell_->turn_table(Shell::TableFate::kDone);
+    shell_->turn_coverage_file(false);
+    shell_->turn_scan();
+    shell_->send_status();
+    while (shell_->deliver_status()) continue;
   }
 
   /// No more faults, no more commits: everything must get through.
   void drain() {
     trace_("drain");
-    shell_->sink_stalled = false;
-    const auto last = server_.transactions().back().end_lsn;
     for (std::uint64_t i = 0; i < kDrainStepsMax && !inspector_.violation(); ++i) {
       ++trace_.step;
-      if (!shell_->connected()) shell_->connect();
-      shell_->read_message();
-      shell_->turn_read_back();
-      shell_->turn_file({});
-      shell_->turn_table(Shell::TableFate::kDone);
-      shell_->send_status();
-      while (shell_->deliver_status()) continue;
+      settle();
       shell_->advance(std::chrono::milliseconds{1});
-      if (server_.slot() >= last && shell_->idle()) break;
+      if (server_.slot() >= last_commit() && shell_->idle()) break;
     }
     // Nothing was deleted: only what later rows have superseded is gone now.
     shell_->recheck();
@@ -164,10 +319,15 @@ class Simulation {
     for (std::uint64_t i = 0; i < kDrainStepsMax && !shell_->idle(); ++i) {
       shell_->turn_file({});
       shell_->turn_table(Shell::TableFate::kDone);
+      shell_->turn_coverage_file(false);
       shell_->send_status();
       while (shell_->deliver_status()) continue;
     }
     if (!inspector_.violation()) inspector_.finished(server_.slot());
+  }
+
+  [[nodiscard]] std::uint64_t last_commit() const {
+    return server_.transactions().empty() ? 0 : server_.transactions().back().end_lsn;
   }
 
   core::Prng random_;
@@ -177,9 +337,11 @@ class Simulation {
   Server server_;
   FindingsFile file_;
   FindingsTable table_;
+  CoverageFile coverage_file_;
   Inspector inspector_;
   std::optional<Shell> shell_;
   std::uint64_t committed_ = 0;
+  bool lying_ = false;
 };
 
 }  // namespace
