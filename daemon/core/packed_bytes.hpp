@@ -77,9 +77,10 @@ class Writer {
     at_ += text.size();
   }
 
- private:
+  /// Bytes written so far.
   [[nodiscard]] std::size_t size() const noexcept { return static_cast<std::size_t>(at_ - out_.data()); }
 
+ private:
   std::vector<std::byte>& out_;
   std::byte* at_;
   std::byte* end_;

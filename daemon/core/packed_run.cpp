@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "daemon/core/packed_bytes.hpp"
+#include "daemon/core/planted.hpp"
 
 namespace dupwatch::core {
 namespace {
@@ -212,6 +213,7 @@ void pack(const RunLog& log, const Token& run_id, bool commits, RowKinds& kinds,
     write_row(writer, packed, row.entity, kinds, previous);
     write_commit(writer, row.commit, commits, previous);
   }
+  count_work(Work::kPackedBytes, writer.size());
 }
 
 std::uint64_t packed_rows(std::span<const std::byte> packed) noexcept {
@@ -220,6 +222,7 @@ std::uint64_t packed_rows(std::span<const std::byte> packed) noexcept {
 
 void unpack(std::span<const std::byte> packed, const Token& run_id, const RowKinds& kinds,
             const TokenCodec& codec, RunLog& log) {
+  count_work(Work::kPackedBytes, packed.size());
   Reader reader(packed);
   const auto head = reader.varint();
   if ((head & kHasSpill) != 0) log.put_spill(reader.text());
@@ -242,6 +245,7 @@ std::optional<PackedView> peek(std::span<const std::byte> packed, const Token& r
   PackedView view{.end = {.id = wide(run_id), .key = wide(run_id), .commit = {}}};
   auto& end = view.end;
   rows_looked_at() += rows;
+  count_work(Work::kPackedBytes, packed.size());
   for (auto left = rows; left != 0; --left) {
     const auto kind = read_kind(reader, kinds);
     if (kind.id_kind != row.id.kind) return std::nullopt;

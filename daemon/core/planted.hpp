@@ -28,14 +28,13 @@ enum class Planted : std::uint8_t {
   kCloseUnseen,        ///< a finding is gone when nothing can be seen
 };
 
-/// What a row costs, in steps that may not grow with the rows before it.
+/// What a row costs besides the rows that are looked at (rows_looked_at()), in steps that may not grow with
+/// the rows before it.
 enum class Work : std::uint8_t {
-  kRowsWalked,     ///< rows of an entity or a run that were looked at
-  kProbes,         ///< places of hash tables
-  kPackedBytes,    ///< bytes of packed logs that were read or written
-  kFindingsTaken,  ///< findings that were handed out
+  kProbes,       ///< places of hash tables
+  kPackedBytes,  ///< bytes of packed logs that were read or written
 };
-inline constexpr std::size_t kWorks = 4;
+inline constexpr std::size_t kWorks = 2;
 
 #ifdef DUPWATCH_SIMULATION
 // The simulator builds the core once more with this. It is single-threaded.

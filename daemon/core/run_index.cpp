@@ -284,9 +284,12 @@ void RunIndex::limit_open() {
 }
 
 bool RunIndex::pay_for_packing(Handle handle) noexcept {
-  const auto rows = log(handle).rows();
+  return pay_for(log(handle).rows());
+}
+
+bool RunIndex::pay_for(std::uint64_t rows) noexcept {
   if (rows <= kPackedFreely) return true;
-  // Opening it again costs as much.
+  // Opening it again, or reading it back, costs as much.
   const auto cost = std::min<std::uint64_t>(kPaidMax, 2 * rows);
   if (paid_ < cost) return false;
   paid_ -= cost;
@@ -339,9 +342,21 @@ void RunIndex::evict(Instant now) {
     pack_log(newest_);
     stays_open = false;
   }
-  while (over_bound() && oldest_ != kNone && !(stays_open && oldest_ == newest_)) {
-    evict_run(oldest_, Eviction::kMemory);
+  int passed_over = 0;
+  for (auto handle = oldest_; over_bound() && handle != kNone && !(stays_open && handle == newest_);) {
+    const auto next = runs_[handle].newer;
+    if (pay_for_eviction(handle)) {
+      evict_run(handle, Eviction::kMemory);
+    } else if (++passed_over == kPassedOverMax) {
+      return;
+    }
+    handle = next;
   }
+}
+
+bool RunIndex::pay_for_eviction(Handle handle) noexcept {
+  if (bytes() > bytes_max_ + kUnpaidMax) return true;
+  return pay_for(rows_of(handle));
 }
 
 void RunIndex::forget(std::string_view run_id) {

@@ -42,6 +42,11 @@ class RunIndex {
   static constexpr std::size_t kPackedFreely = 1024;
   static constexpr std::uint64_t kPaidByRow = 64;
   static constexpr std::uint64_t kPaidMax = std::uint64_t{1} << 22U;
+  /// Evicting such a run means reading it back with its next row, so that has to be paid for as well; until
+  /// then memory may be above its bound by so many bytes.
+  static constexpr std::uint64_t kUnpaidMax = std::uint64_t{32} << 20U;
+  /// Runs that one call leaves where they are for that.
+  static constexpr int kPassedOverMax = 8;
 
   RunIndex(std::uint64_t bytes_max, std::chrono::milliseconds run_grace, std::uint64_t seed);
 
@@ -163,6 +168,8 @@ class RunIndex {
   void limit_open();
   /// Whether the open log may be packed now; takes what it costs.
   [[nodiscard]] bool pay_for_packing(Handle handle) noexcept;
+  [[nodiscard]] bool pay_for_eviction(Handle handle) noexcept;
+  [[nodiscard]] bool pay_for(std::uint64_t rows) noexcept;
   void earn() noexcept { paid_ = std::min(kPaidMax, paid_ + kPaidByRow); }
 
   std::uint64_t bytes_max_;
@@ -181,7 +188,7 @@ class RunIndex {
   std::uint32_t newest_open_ = kNone;
   std::size_t open_complete_ = 0;
   std::uint64_t open_bytes_ = 0;
-  std::uint64_t paid_ = kPaidMax;
+  std::uint64_t paid_ = kPaidMax / 16;
   RowKinds kinds_;
   PackedRow looked_for_;
   std::vector<std::byte> scratch_;

@@ -7,6 +7,8 @@
 #include <iterator>
 #include <utility>
 
+#include "daemon/core/planted.hpp"
+
 namespace dupwatch::core {
 namespace {
 
@@ -106,6 +108,7 @@ std::uint32_t RunLog::find_row(const Entity& entity, const Token& id, const Even
   const auto mask = row_table_.size() - 1;
   for (auto slot = row_hash(id, event.id, own, codec) & mask; row_table_[slot] != kNone;
        slot = (slot + 1) & mask) {
+    count_work(Work::kProbes);
     if (rows_[row_table_[slot]].entity == own && matches(row_table_[slot])) return row_table_[slot];
   }
   return kNone;
@@ -167,7 +170,10 @@ void RunLog::place_row(std::uint32_t index, const TokenCodec& codec) {
     const auto& id = rows_[row].id;
     const auto mask = row_table_.size() - 1;
     auto slot = row_hash(id, spilled_text(id), rows_[row].entity, codec) & mask;
-    while (row_table_[slot] != kNone) slot = (slot + 1) & mask;
+    while (row_table_[slot] != kNone) {
+      count_work(Work::kProbes);
+      slot = (slot + 1) & mask;
+    }
     row_table_[slot] = row;
   };
   if (++placed_rows_ * 2 > row_table_.size()) {
@@ -312,6 +318,7 @@ std::uint32_t RunLog::find_or_add_entity(const EventRow& event, TokenCodec& code
 std::uint32_t RunLog::find_entity(const Token& key, std::string_view text, std::uint8_t group,
                                   const TokenCodec& codec) const noexcept {
   const auto matches = [&](std::uint32_t i) {
+    count_work(Work::kProbes);
     return entities_[i].group == group && same(entities_[i].key, key, text);
   };
   if (entity_table_.empty()) {
@@ -344,7 +351,10 @@ std::uint32_t RunLog::put_entity(const Token& key, std::uint8_t group, bool null
 void RunLog::place_entity(std::uint32_t index, const TokenCodec& codec) {
   const auto mask = entity_table_.size() - 1;
   auto slot = codec.hash(entities_[index].key, spilled_text(entities_[index].key)) & mask;
-  while (entity_table_[slot] != kNone) slot = (slot + 1) & mask;
+  while (entity_table_[slot] != kNone) {
+    count_work(Work::kProbes);
+    slot = (slot + 1) & mask;
+  }
   entity_table_[slot] = index;
 }
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "daemon/core/planted.hpp"
+
 namespace dupwatch::core {
 
 RunTable::RunTable() : slots_(kHomesMin + kTail, kFree) {}
@@ -11,8 +13,14 @@ void RunTable::insert(Handle run, std::uint32_t hash) {
   if ((runs_ + 1) * 8 > homes_ * 7) grow();
   auto pushed = slot(hash, run);
   auto i = home(hash);
-  while (slots_[i] < pushed) ++i;
-  while (pushed != kFree) std::swap(slots_[i++], pushed);
+  while (slots_[i] < pushed) {
+    count_work(Work::kProbes);
+    ++i;
+  }
+  while (pushed != kFree) {
+    count_work(Work::kProbes);
+    std::swap(slots_[i++], pushed);
+  }
   if (i == slots_.size()) slots_.push_back(kFree);
   ++runs_;
 }

@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "daemon/core/planted.hpp"
+
 namespace dupwatch::core {
 
 /// Handles by 32 bits of hash: linear probing, the entries in the order of their hashes, which is that of
@@ -20,8 +22,12 @@ class RunTable {
   template <typename Is>
   [[nodiscard]] Handle find(std::uint32_t hash, const Is& is) const {
     auto i = home(hash);
-    while (slots_[i] < slot(hash, 0)) ++i;
+    while (slots_[i] < slot(hash, 0)) {
+      count_work(Work::kProbes);
+      ++i;
+    }
     for (; slots_[i] < slot(hash, kNone); ++i) {
+      count_work(Work::kProbes);
       const auto run = static_cast<Handle>(slots_[i]);
       if (is(run)) return run;
     }

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "daemon/core/keyed_hash.hpp"
+#include "daemon/core/planted.hpp"
 
 namespace dupwatch::core {
 namespace {
@@ -20,7 +21,10 @@ std::uint64_t ToldFindings::key_of(std::uint64_t id) const noexcept {
 std::size_t ToldFindings::slot_of(std::uint64_t key) const noexcept {
   const auto mask = slots_.size() - 1;
   auto slot = (key >> 8U) & mask;
-  while (slots_[slot] != 0 && (slots_[slot] & ~kVerdictMask) != key) slot = (slot + 1) & mask;
+  while (slots_[slot] != 0 && (slots_[slot] & ~kVerdictMask) != key) {
+    count_work(Work::kProbes);
+    slot = (slot + 1) & mask;
+  }
   return slot;
 }
 

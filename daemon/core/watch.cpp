@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <iterator>
-#include <limits>
 #include <utility>
 #include <variant>
 
@@ -48,6 +47,7 @@ void Watch::stream_started(decoder::Plugin plugin, decoder::Lsn from,
   confirm_.stream_started(from);
   witness_.stream_started(from);
   received_ = from;
+  bound_.reset();
   reply_requests_.stream_started();
 }
 
@@ -56,6 +56,7 @@ void Watch::receive(std::span<const std::byte> copy_data, Instant now) {
   counters_.received_bytes += copy_data.size();
   const auto frame = decoder::decode_frame(copy_data);
   if (const auto* data = std::get_if<decoder::XLogData>(&frame)) {
+    if (!is_possible(data->wal_start)) return;
     // A Relation message carries 0/0: the position never goes back.
     received_ = std::max(received_, data->wal_start);
     if (const auto error = decoder_->decode(data->payload, data->wal_start, *this)) {
@@ -64,9 +65,10 @@ void Watch::receive(std::span<const std::byte> copy_data, Instant now) {
                                              std::to_string(error->offset) + ": " + error->detail);
     }
   } else if (const auto* keepalive = std::get_if<decoder::Keepalive>(&frame)) {
+    if (keepalive->reply_requested) reply_requests_.asked(keepalive->sent);
+    if (!is_possible(keepalive->wal_end)) return;
     received_ = std::max(received_, keepalive->wal_end);
     confirm_.keepalive(keepalive->wal_end);
-    if (keepalive->reply_requested) reply_requests_.asked(keepalive->sent);
   } else if (const auto* error = std::get_if<decoder::DecodeError>(&frame)) {
     ++counters_.decode_errors[static_cast<std::size_t>(error->kind)];
     notice(Notice::Kind::kDecodeError, "frame: " + error->detail);
@@ -89,7 +91,7 @@ void Watch::on_begin(const decoder::Begin& begin) {
 
 void Watch::on_commit(const decoder::Commit& commit) {
   ++counters_.transactions;
-  confirm_.commit(commit.end_lsn, last_read_back());
+  confirm_.commit(is_possible(commit.end_lsn) ? commit.end_lsn : received_, last_read_back());
   // Once for all rows of the transaction.
   if (!owed_.empty() && now_ >= next_settling_) (void)judge_on(now_);
 }
@@ -251,34 +253,6 @@ void Watch::read_back_row(std::string_view run_id, std::string_view id, std::str
   witness_.seen(run_id, id, commit.xid, now);
   (void)index_.add_row(handle, event);
   if (event.ends_run) index_.end_run(handle, now);
-}
-
-void Watch::doubt_runs() {
-  if (is_planted(Planted::kTrustRuns)) return;
-  index_.clear_complete();
-  recent_commits_.clear();
-  for (auto& run : judging_) run.doubtful = true;
-  witness_.excuse();
-  if (read_back_sent_) doubtful_read_back_ = first_batch_;
-}
-
-void Watch::forget_rows() {
-  for (const auto& batch : batches_) {
-    for (const auto run : batch) index_.complete(run);
-  }
-  for (const auto& judged : judging_) index_.resume(judged.run);
-  first_batch_ += batches_.size();
-  batches_.clear();
-  judging_.clear();
-  pending_runs_ = 0;
-  progress_ = {};
-  verdicts_.clear();
-  owed_.clear();
-  pause_ = {};
-  // None of what waits is confirmed any more: the next stream begins before it.
-  confirm_.release(std::numeric_limits<std::uint64_t>::max());
-  doubt_runs();
-  witness_.reset();
 }
 
 void Watch::read_back_done() {

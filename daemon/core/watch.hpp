@@ -15,6 +15,7 @@
 #include "daemon/core/confirm_rule.hpp"
 #include "daemon/core/heartbeat.hpp"
 #include "daemon/core/log_traits.hpp"
+#include "daemon/core/position_bound.hpp"
 #include "daemon/core/replay_rules.hpp"
 #include "daemon/core/reply_requests.hpp"
 #include "daemon/core/reported_findings.hpp"
@@ -85,6 +86,9 @@ class Watch final : private decoder::ChangeSink {
 
   /// `bytea_columns`: those of the watched columns that are of type bytea.
   void stream_started(decoder::Plugin plugin, decoder::Lsn from, std::vector<std::string> bytea_columns = {});
+  /// Where the server's WAL ended, as it says elsewhere than in the stream: positions of the stream that lie
+  /// far beyond are refused, and counted as malformed.
+  void server_wal(decoder::Lsn wal_end, Instant now) noexcept { bound_.told(wal_end, now); }
   /// One CopyData message. Never fails: what can't be decoded is counted and noticed.
   void receive(std::span<const std::byte> copy_data, Instant now);
   /// False while pending work is at its bound: stop reading the socket, go on sending status.
@@ -227,6 +231,8 @@ class Watch final : private decoder::ChangeSink {
     return judging_.empty() ? 0 : first_batch_ - 1;
   }
   void notice(Notice::Kind kind, std::string detail);
+  /// False: the position cannot be true, which is noted.
+  [[nodiscard]] bool is_possible(decoder::Lsn position);
   /// The run is to be judged again as a whole; the position is held until it is.
   void owe(RunIndex::Handle run);
   void settle();
@@ -241,6 +247,7 @@ class Watch final : private decoder::ChangeSink {
   SlotHoles slot_holes_;
   Witness witness_;
   ConfirmRule confirm_;
+  PositionBound bound_;
   Heartbeat heartbeat_;
   std::vector<std::string> look_requests_;
   std::unique_ptr<decoder::Decoder> decoder_;

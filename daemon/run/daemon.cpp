@@ -200,6 +200,7 @@ std::optional<Error> Daemon::start_stream(Attachment& attachment) {
   static_cast<void>(quarantine_.take_farewell());  // of the time without a stream
   if (!recheck_) schedule_recheck(process::steady_now());
   watch_.stream_started(attachment.plugin, attachment.from, attachment.table.columns_of_type("bytea"));
+  watch_.server_wal(attachment.system.wal_position, process::steady_now());
   lag_.reset();
   monitor_.started(attachment.plugin, attachment.table, process::steady_now());
   witness_.started(attachment.table, attachment.xmin, process::steady_now());

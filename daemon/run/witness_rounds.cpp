@@ -63,6 +63,7 @@ void WitnessRounds::moment_known(const postgres::TableMoment& moment, decoder::L
   pages_ = xmin_ ? moment.pages : std::nullopt;
   moved_ = moment.moment.lsn != std::exchange(seen_to_, moment.moment.lsn);
   watch_.witness().at(moment.moment, asked, now);
+  watch_.server_wal(moment.moment.lsn, now);
   ask_pairs(now);
   judge(now);
 }

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "tests/sim/simulation.hpp"
+#include "tests/sim/worst_inputs.hpp"
 
 namespace dupwatch::sim {
 namespace {
@@ -72,8 +73,11 @@ int main(int argc, char** argv) {
   app.add_flag("--twice", command.twice, "Run each seed twice and compare");
   app.add_option("--bug", command.bug_name, "Plant this bug in the core or the shell around it")
       ->check(CLI::IsMember(names));
+  std::uint64_t worst_rows = 0;
+  app.add_option("--worst-inputs", worst_rows, "Count what each of so many rows costs, for the worst inputs");
   app.add_flag("--expect-violation", command.expect_violation, "Fail when no seed shows a violation");
   CLI11_PARSE(app, argc, argv);
+  if (worst_rows != 0) return run_worst_inputs(worst_rows) ? 0 : 1;
   if (const auto bug = bugs.find(command.bug_name); bug != bugs.end()) command.bug = bug->second;
   if (const auto bug = core_bugs.find(command.bug_name); bug != core_bugs.end()) {
     dupwatch::core::planted_bug = bug->second;

@@ -291,6 +291,34 @@ TEST_P(WatchTest, AMessageAsksToLookAtARun) {
   EXPECT_EQ(watch.take_look_requests().size(), Watch::kLookRequestsMax) << "whoever may write them";
 }
 
+TEST_P(WatchTest, APositionThatCannotBeTrueIsNeverConfirmed) {
+  watch.server_wal(Lsn{0x2000}, now);
+  const auto end = transaction({event(1)});
+  (void)read_back();
+  ASSERT_EQ(confirmed(), end);
+  receive(walsender::Frames::keepalive(0x7FFF'FFFF'FFFF'FFFF, true));
+  EXPECT_EQ(confirmed(), end);
+  EXPECT_EQ(watch.received(), Lsn{lsn}) << "of the last message";
+  EXPECT_TRUE(watch.reply_requests().take()) << "the server gets its answer";
+  EXPECT_EQ(errors(decoder::DecodeErrorKind::kMalformed), 1U) << "which is a gap";
+  // A commit that says that it ends there, and a message from there.
+  begin();
+  insert(event(2));
+  receive(frames.commit(lsn, 0x7FFF'FFFF'FFFF'FFFF, xid));
+  receive(walsender::Frames::data(0x7FFF'FFFF'FFFF'0000, "whatever"));
+  EXPECT_EQ(errors(decoder::DecodeErrorKind::kMalformed), 3U);
+  EXPECT_EQ(confirmed(), Lsn{lsn}) << "no further than where its commit begins";
+}
+
+TEST_P(WatchTest, WalThatGrowsIsPossible) {
+  watch.server_wal(Lsn{0x2000}, now);
+  now += 10s;
+  receive(walsender::Frames::keepalive(std::uint64_t{100} << 30U));
+  EXPECT_EQ(confirmed(), Lsn{std::uint64_t{100} << 30U});
+  receive(walsender::Frames::keepalive(0x3000));
+  EXPECT_EQ(confirmed(), Lsn{std::uint64_t{100} << 30U}) << "and never goes back";
+}
+
 TEST_P(WatchTest, AHeartbeatComesBackAndMovesNoPosition) {
   watch.heartbeat().stream_started(now);
   const auto beat = watch.heartbeat().next(now);

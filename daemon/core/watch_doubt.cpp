@@ -1,0 +1,46 @@
+#include <limits>
+
+#include "daemon/core/planted.hpp"
+#include "daemon/core/watch.hpp"
+
+/// What the watch does not believe, or believes no longer.
+namespace dupwatch::core {
+
+bool Watch::is_possible(decoder::Lsn position) {
+  if (bound_.allows(position, now_)) return true;
+  ++counters_.decode_errors[static_cast<std::size_t>(decoder::DecodeErrorKind::kMalformed)];
+  notice(Notice::Kind::kDecodeError,
+         "position " + decoder::to_string(position) + " is beyond anything that the server can have written");
+  return false;
+}
+
+void Watch::doubt_runs() {
+  if (is_planted(Planted::kTrustRuns)) return;
+  index_.clear_complete();
+  recent_commits_.clear();
+  for (auto& run : judging_) run.doubtful = true;
+  witness_.excuse();
+  if (read_back_sent_) doubtful_read_back_ = first_batch_;
+}
+
+void Watch::forget_rows() {
+  for (const auto& batch : batches_) {
+    for (const auto run : batch) index_.complete(run);
+  }
+  for (const auto& judged : judging_) index_.resume(judged.run);
+  first_batch_ += batches_.size();
+  batches_.clear();
+  judging_.clear();
+  pending_runs_ = 0;
+  progress_ = {};
+  verdicts_.clear();
+  owed_.clear();
+  pause_ = {};
+  slot_holes_.clear();
+  // None of what waits is confirmed any more: the next stream begins before it.
+  confirm_.release(std::numeric_limits<std::uint64_t>::max());
+  doubt_runs();
+  witness_.reset();
+}
+
+}  // namespace dupwatch::core
