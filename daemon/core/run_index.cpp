@@ -283,10 +283,6 @@ void RunIndex::limit_open() {
   }
 }
 
-bool RunIndex::pay_for_packing(Handle handle) noexcept {
-  return pay_for(log(handle).rows());
-}
-
 bool RunIndex::pay_for(std::uint64_t rows) noexcept {
   if (rows <= kPackedFreely) return true;
   // Opening it again, or reading it back, costs as much.
@@ -352,11 +348,6 @@ void RunIndex::evict(Instant now) {
     }
     handle = next;
   }
-}
-
-bool RunIndex::pay_for_eviction(Handle handle) noexcept {
-  if (bytes() > bytes_max_ + kUnpaidMax) return true;
-  return pay_for(rows_of(handle));
 }
 
 void RunIndex::forget(std::string_view run_id) {

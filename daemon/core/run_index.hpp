@@ -167,8 +167,10 @@ class RunIndex {
   /// Packs the oldest open logs while there are more than may be.
   void limit_open();
   /// Whether the open log may be packed now; takes what it costs.
-  [[nodiscard]] bool pay_for_packing(Handle handle) noexcept;
-  [[nodiscard]] bool pay_for_eviction(Handle handle) noexcept;
+  [[nodiscard]] bool pay_for_packing(Handle handle) noexcept { return pay_for(log(handle).rows()); }
+  [[nodiscard]] bool pay_for_eviction(Handle handle) noexcept {
+    return bytes() > bytes_max_ + kUnpaidMax || pay_for(rows_of(handle));
+  }
   [[nodiscard]] bool pay_for(std::uint64_t rows) noexcept;
   void earn() noexcept { paid_ = std::min(kPaidMax, paid_ + kPaidByRow); }
 

@@ -187,7 +187,7 @@ std::optional<Error> Daemon::start_stream(Attachment& attachment) {
                                 .remedy = {}});
   }
   // Before the first position is confirmed, what is known of the gaps is on its way to the disk.
-  book_.begin(origin_, attachment.from, coverage_.recorded_gaps());
+  book_.begin(origin_.coverage, attachment.from, coverage_.recorded_gaps());
   noted_revision_ = coverage_.revision();
   const auto tables = core::Watch::watched_tables(config_.profile);
   const auto options = decoder::start_options(attachment.plugin, tables, config_.slot.publication);

@@ -185,9 +185,11 @@ class Daemon {
   std::string plugin_;
   std::string server_version_;
   postgres::SystemIdentity system_;
-  core::CoverageOrigin origin_;
-  /// When the server that was streamed from was started.
-  std::string postmaster_;
+  struct Origin {
+    core::CoverageOrigin coverage;
+    /// When the server that was streamed from was started.
+    std::string postmaster;
+  } origin_;
   decoder::Lsn catch_up_target_;
   bool ever_attached_ = false;
   core::WatchMode mode_ = core::WatchMode::kStreaming;

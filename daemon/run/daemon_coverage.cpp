@@ -80,16 +80,17 @@ void Daemon::note_server(const Attachment& attachment) {
   server_version_ = attachment.server_version;
   const auto& publication = attachment.table.publication;
   const bool published = attachment.plugin == decoder::Plugin::kPgoutput && publication;
-  origin_ = {.system_identifier = system_.system_identifier,
-             .timeline = system_.timeline,
-             .slot = config_.slot.name,
-             .plugin = plugin_,
-             .two_phase = attachment.slot && attachment.slot->two_phase,
-             .table = attachment.table.oid,
-             .publication = published ? publication->oid : 0};
-  const bool restarted = std::exchange(postmaster_, attachment.server.started) != attachment.server.started;
+  origin_.coverage = {.system_identifier = system_.system_identifier,
+                      .timeline = system_.timeline,
+                      .slot = config_.slot.name,
+                      .plugin = plugin_,
+                      .two_phase = attachment.slot && attachment.slot->two_phase,
+                      .table = attachment.table.oid,
+                      .publication = published ? publication->oid : 0};
+  const bool restarted =
+      std::exchange(origin_.postmaster, attachment.server.started) != attachment.server.started;
   const auto judged = judge_reattachment(book_.known(),
-                                         {.origin = origin_,
+                                         {.origin = origin_.coverage,
                                           .from = attachment.from,
                                           .wal_end = system_.wal_position,
                                           .slot_created = attachment.created.has_value(),
