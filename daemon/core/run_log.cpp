@@ -170,10 +170,7 @@ void RunLog::place_row(std::uint32_t index, const TokenCodec& codec) {
     const auto& id = rows_[row].id;
     const auto mask = row_table_.size() - 1;
     auto slot = row_hash(id, spilled_text(id), rows_[row].entity, codec) & mask;
-    while (row_table_[slot] != kNone) {
-      count_work(Work::kProbes);
-      slot = (slot + 1) & mask;
-    }
+    for (; row_table_[slot] != kNone; slot = (slot + 1) & mask) count_work(Work::kProbes);
     row_table_[slot] = row;
   };
   if (++placed_rows_ * 2 > row_table_.size()) {
@@ -351,10 +348,7 @@ std::uint32_t RunLog::put_entity(const Token& key, std::uint8_t group, bool null
 void RunLog::place_entity(std::uint32_t index, const TokenCodec& codec) {
   const auto mask = entity_table_.size() - 1;
   auto slot = codec.hash(entities_[index].key, spilled_text(entities_[index].key)) & mask;
-  while (entity_table_[slot] != kNone) {
-    count_work(Work::kProbes);
-    slot = (slot + 1) & mask;
-  }
+  for (; entity_table_[slot] != kNone; slot = (slot + 1) & mask) count_work(Work::kProbes);
   entity_table_[slot] = index;
 }
 
