@@ -105,7 +105,7 @@ TEST_P(RecheckTest, WhetherAFindingOfBeforeIsAcknowledgedIsTheConfigurationsWord
 TEST_P(RecheckTest, AFindingOfTheScanIsAcknowledgedAsAnyOther) {
   config.findings.acknowledged = {known.id};
   Watch scanned(config, 7);
-  scanned.baseline_finding(known);
+  scanned.baseline_finding(known, now);
   const auto found = scanned.take_findings();
   ASSERT_EQ(found.size(), 1U);
   EXPECT_EQ(found[0].state, FindingState::kAcknowledged);
