@@ -99,7 +99,7 @@ TEST_F(Routes, StatusIsOneObject) {
       R"("remedy":"Open a finding below, and run the command that it shows: it says what can be done.",)"
       R"("level":"fatal","state":"streaming","mode":"streaming","ready":true,"reason":"",)"
       R"("slot":"dupwatch","plugin":"pgoutput","server_version":"15.14 (\"Debian\")\n",)"
-      R"("engine":"auto (ULIDs v4, slots v5)",)"
+      R"x("engine":"auto (ULIDs v4, slots v5)",)x"
       R"("system_identifier":"7576531234567890123","timeline":1,"confirmed_lsn":"1/0","received_lsn":"1/10",)"
       R"("server_lsn":"1/20","lag_bytes":32,"lag_seconds":0.000000,"runs":0,"rows":0,"index_bytes":0,)"
       R"("index_bytes_max":0,"findings_open":3,"findings_fatal":1,"slot_retained_bytes":null,"slot_safe_bytes":null,"slot_wal_status":"","table_identity_ok":true,)"
