@@ -25,6 +25,7 @@ void SlotHoles::note(std::string_view run_id, std::uint64_t rows, std::uint64_t 
   auto& run = known->second;
   if (missing < run.missing && run.told) {
     // Filled, or one of several is: the table says which.
+    run.filled = true;
     ask_at(run, std::min(run.due, now));
   } else if (missing == 0) {
     runs_.erase(known);
@@ -60,7 +61,10 @@ void SlotHoles::answered(std::string_view run_id, bool hole, Instant now) {
   auto& run = known->second;
   run.told = hole;
   if (hole) {
-    ask_at(run, now + kAskedAgain);
+    // A commit is in the stream before a query sees it, by far where a synchronous standby is waited for.
+    const bool unseen = run.filled || run.missing == 0;
+    run.filled = false;
+    ask_at(run, now + (unseen ? std::chrono::seconds{kRetry} : std::chrono::seconds{kAskedAgain}));
   } else if (run.missing == 0) {
     runs_.erase(known);
   } else {

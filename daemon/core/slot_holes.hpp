@@ -52,6 +52,8 @@ class SlotHoles {
     /// max() = not to be asked about: the table has no hole with so many missing.
     Instant due{};
     bool told = false;
+    /// The stream has filled a hole, and the table was not asked since.
+    bool filled = false;
   };
   void ask_at(Run& run, Instant when) noexcept;
 

@@ -77,10 +77,9 @@ void Inspector::restored() {
   }
   // Rows that are gone and rows that came later were never there together.
   for (auto& [run, rows] : given_) {
-    std::erase_if(rows, [&](const auto& row) {
-      const auto left = committed_.find(run);
-      return left == committed_.end() || !left->second.contains(row.first);
-    });
+    const auto left = committed_.find(run);
+    const bool gone = left == committed_.end();
+    std::erase_if(rows, [&left, gone](const auto& row) { return gone || !left->second.contains(row.first); });
   }
 }
 

@@ -51,6 +51,31 @@ TEST(SlotHoles, AHoleThatWasToldIsAskedForAtOnceWhenItFills) {
   EXPECT_EQ(holes.size(), 0U);
 }
 
+// A commit is in the stream before a query sees it.
+TEST(SlotHoles, WhatTheTableDoesNotShowYetIsAskedForAgainSoon) {
+  SlotHoles holes;
+  holes.note("run", 2, 4, kStart);
+  (void)holes.due(kStart + seconds(5), kAny);
+  holes.answered("run", true, kStart + seconds(5));
+  holes.note("run", 4, 4, kStart + seconds(6));
+  for (int second = 6; second < 9; ++second) {
+    EXPECT_EQ(holes.due(kStart + seconds(second), kAny), Runs{"run"});
+    holes.answered("run", true, kStart + seconds(second));
+    EXPECT_TRUE(holes.told("run"));
+  }
+  // One of several: once, since the others stay.
+  holes.note("two", 2, 5, kStart);
+  (void)holes.due(kStart + seconds(9), kAny);
+  holes.answered("two", true, kStart + seconds(9));
+  holes.note("two", 3, 5, kStart + seconds(10));
+  EXPECT_EQ(holes.due(kStart + seconds(10), kAny), (Runs{"run", "two"}));
+  holes.answered("run", false, kStart + seconds(10));
+  holes.answered("two", true, kStart + seconds(10));
+  EXPECT_EQ(holes.due(kStart + seconds(11), kAny), Runs{"two"});
+  holes.answered("two", true, kStart + seconds(11));
+  EXPECT_EQ(holes.due(kStart + seconds(12), kAny), Runs{});
+}
+
 TEST(SlotHoles, AHoleThatStaysIsAskedForNowAndThen) {
   SlotHoles holes;
   holes.note("run", 2, 4, kStart);
