@@ -17,6 +17,8 @@ async function duplicate(cluster, run, correlation = `step_${run}`) {
 }
 
 const HOSTILE = '"><script>alert(1)</script><img src=x onerror=alert(2)>\u202E\u0627\u0644\u0639\u0631\u0628\u064A\u0629 \'`${x}';
+// A direction mark is spelt out.
+const SHOWN = HOSTILE.replaceAll('\u202e', '\\u202e');
 
 test('the page shows findings as they commit, is told of trouble, and can be used by everybody', async (t) => {
   const cluster = await serverWithSchema(t);
@@ -46,24 +48,25 @@ test('the page shows findings as they commit, is told of trouble, and can be use
     await page.locator('#verdict.fatal').waitFor();
     assert.match(await sentence.textContent(), /^1 fatal finding: its run will fail on its next replay\. Watching since /);
     await findings.first().locator('summary').click();
-    assert.match(await findings.first().locator('code').textContent(), /^dupwatch explain wrun_first$/);
+    assert.equal(await findings.first().locator('code').first().textContent(), 'dupwatch explain wrun_first');
+    assert.match(await findings.first().locator('code').last().textContent(), /^dupwatch quarantine apply wrun_first [0-9a-f]{16}$/);
     assert.equal(await findings.first().locator('.rows > li').count(), 3);
     assert.match(await page.locator('#news').textContent(), /^fatal finding: .* in run wrun_first$/);
   });
 
   await t.test('what rows hold is shown as text', async () => {
     await duplicate(cluster, `wrun_${HOSTILE}`, HOSTILE);
-    await page.locator('#findings .run', { hasText: HOSTILE }).waitFor();
+    await page.locator('#findings .run', { hasText: SHOWN }).waitFor();
     await findings.first().locator('summary').click();
-    assert.equal(await findings.first().locator('.run').textContent(), `wrun_${HOSTILE}`);
-    assert.equal((await findings.first().locator('.story bdi').first().textContent()), HOSTILE);
+    assert.equal(await findings.first().locator('.run').textContent(), `wrun_${SHOWN}`);
+    assert.equal((await findings.first().locator('.story bdi').first().textContent()), SHOWN);
     assert.equal(await page.locator('#findings script, #findings img').count(), 0);
     await page.reload();
-    await page.locator('#findings .run', { hasText: HOSTILE }).waitFor();
+    await page.locator('#findings .run', { hasText: SHOWN }).waitFor();
     assert.equal(await page.locator('#findings script, #findings img').count(), 0);
     // The shell alone, as the server writes it.
     const bare = await openPage(browser, daemon.httpBase, { javaScriptEnabled: false });
-    assert.equal(await bare.page.locator('#findings .run').first().textContent(), `wrun_${HOSTILE}`);
+    assert.equal(await bare.page.locator('#findings .run').first().textContent(), `wrun_${SHOWN}`);
     assert.equal(await bare.page.locator('#findings script, #findings img').count(), 0);
     await bare.context.close();
   });
