@@ -65,9 +65,8 @@ for (const plugin of ['wal2json', 'pgoutput']) {
         assert.ok(is < was, `the slot's position did not move back (${was}, ${is})`);
         return `kill -9 of the postmaster; the slot went ${was - is} bytes back`;
       },
-      async after({ daemon }) {
-        await daemon.until('something to come a second time', async () => await daemon.metric('dupwatch_redeliveries_total') > 0);
-      },
+      // What comes a second time is judged on what is read back: of another postmaster's rows nothing is kept (decision 0025). That
+      // it changes no finding is in the comparison that follows each fault.
     });
     fault('daemon stopped by SIGSTOP', {
       async inject({ daemon, load }) {

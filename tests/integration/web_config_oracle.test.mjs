@@ -88,7 +88,7 @@ test('files drawn at random have the verdict that promtool gives them', { timeou
   execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2', '-subj', '/CN=server', '-keyout', 'server.key', '-out', 'server.pem'], { cwd: dir, stdio: 'pipe' });
   const seed = Number(process.env.DUPWATCH_SEED ?? 1);
   const draw = draws(seed);
-  const count = Number(process.env.DUPWATCH_FILES ?? (full ? 3000 : 300));
+  const count = Number(process.env.DUPWATCH_FILES ?? (full ? 3000 : 120));
   const file = path.join(dir, 'web.yml');
   const wrong = [];
   let taken = 0;
