@@ -11,6 +11,7 @@
 #include "daemon/cli/repair_script.hpp"
 #include "daemon/cli/report_error.hpp"
 #include "daemon/cli/run_text.hpp"
+#include "daemon/core/text.hpp"
 #include "daemon/process/clock.hpp"
 #include "daemon/process/loop_waiter.hpp"
 #include "daemon/table/judged_run.hpp"
@@ -28,15 +29,15 @@ using postgres::kAnswerTimeout;
 bool write_plan(const table::JudgedRun& story, const core::Profile& profile, const std::string& file) {
   const auto plan = table::repair_plan(story, profile);
   if (plan.sql.empty()) {
-    fmt::print(stderr, "no SQL would repair this run: {} was not written\n", on_screen(file));
+    fmt::print(stderr, "no SQL would repair this run: {} was not written\n", core::visible(file));
     return true;
   }
   if (const int failed = write_new_file(file, repair_script(story.run_id(), plan, process::wall_now()))) {
     fmt::print(stderr, "error: {} can't be written: {}; remedy: name a file that does not exist yet\n",
-               on_screen(file), std::strerror(failed));  // NOLINT(concurrency-mt-unsafe): no other thread
+               core::visible(file), std::strerror(failed));  // NOLINT(concurrency-mt-unsafe): no other thread
     return false;
   }
-  fmt::print(stderr, "{} holds the SQL; dupwatch has not run it\n", on_screen(file));
+  fmt::print(stderr, "{} holds the SQL; dupwatch has not run it\n", core::visible(file));
   return true;
 }
 

@@ -17,14 +17,14 @@ namespace {
 std::string text_lines(const core::Finding& finding, bool colours) {
   auto out = fmt::format("{}{:<8}{}  {}  run {}  finding {}\n", colour_of(finding.severity, colours),
                          to_string(finding.severity), colour_end(colours), to_string(finding.rule),
-                         on_screen(finding.run_id), core::finding_id_text(finding.id));
-  out += fmt::format("          {} {}, row {}\n", finding.type.empty() ? "-" : on_screen(finding.type),
-                     on_screen(identity_text(finding)),
-                     finding.duplicate.id.empty() ? "-" : on_screen(finding.duplicate.id));
+                         core::visible(finding.run_id), core::finding_id_text(finding.id));
+  out += fmt::format("          {} {}, row {}\n", finding.type.empty() ? "-" : core::visible(finding.type),
+                     core::visible(identity_text(finding)),
+                     finding.duplicate.id.empty() ? "-" : core::visible(finding.duplicate.id));
   if (!finding.canonical.id.empty())
-    out += fmt::format("          canonical row {}", on_screen(finding.canonical.id));
+    out += fmt::format("          canonical row {}", core::visible(finding.canonical.id));
   if (finding.closing && finding.closing->id != finding.canonical.id)
-    out += fmt::format(", closed by {}", on_screen(finding.closing->id));
+    out += fmt::format(", closed by {}", core::visible(finding.closing->id));
   if (!finding.canonical.id.empty()) out += '\n';
   out += fmt::format("          {}: {}{}\n", core::rule_info(finding.rule).sentence, finding.reason(),
                      finding.state == core::FindingState::kRunEnded ? " (the run has ended)" : "");
@@ -85,10 +85,6 @@ std::string_view colour_of(core::Severity severity, bool colours) noexcept {
 
 std::string_view colour_end(bool colours) noexcept {
   return colours ? "\x1b[0m" : "";
-}
-
-std::string on_screen(std::string_view text) {
-  return core::visible(text);
 }
 
 std::string csv_field(std::string_view text) {

@@ -42,8 +42,6 @@ class FindingWriter {
 [[nodiscard]] std::string_view colour_of(core::Severity severity, bool colours) noexcept;
 [[nodiscard]] std::string_view colour_end(bool colours) noexcept;
 
-/// Text from the table for a person's terminal: control characters are spelt out, "\x1b".
-[[nodiscard]] std::string on_screen(std::string_view text);
 /// Columns of a screen that UTF-8 text without control characters takes, one for each character.
 [[nodiscard]] std::size_t screen_columns(std::string_view text) noexcept;
 /// With blanks behind it, so that it takes `width` columns.

@@ -14,6 +14,7 @@
 #include "daemon/cli/findings_view.hpp"
 #include "daemon/cli/findings_watch.hpp"
 #include "daemon/cli/report_error.hpp"
+#include "daemon/core/text.hpp"
 #include "daemon/process/clock.hpp"
 
 namespace dupwatch::cli {
@@ -153,7 +154,7 @@ ExitCode show(const core::Config& config, const FindingsOptions& options, std::s
     fmt::print(stderr,
                "error: {} is no finding id; remedy: take the 16 hexadecimal digits of FINDING from "
                "dupwatch findings\n",
-               on_screen(options.id));
+               core::visible(options.id));
     return ExitCode::kUsage;
   }
   const auto found = find_finding(config, choice_of(options), *id);

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "daemon/cli/finding_writer.hpp"
+#include "daemon/core/text.hpp"
 
 namespace dupwatch::cli {
 namespace {
@@ -61,7 +62,7 @@ using Cells = std::vector<std::string>;
 
 Cells cells_of(const Finding& finding, TableWidth width, decoder::Timestamp now) {
   Cells cells{std::string(to_string(finding.severity)), std::string(to_string(finding.state)),
-              std::string(to_string(finding.rule)), on_screen(finding.run_id),
+              std::string(to_string(finding.rule)), core::visible(finding.run_id),
               core::finding_id_text(finding.id)};
   if (width == TableWidth::kNarrow) {
     cells.push_back(age_text(now.micros - finding.flagged_at.micros));
@@ -69,9 +70,9 @@ Cells cells_of(const Finding& finding, TableWidth width, decoder::Timestamp now)
   }
   cells.push_back(seconds_text(finding.flagged_at));
   cells.emplace_back(to_string(finding.pending));
-  cells.push_back(finding.type.empty() ? "-" : on_screen(finding.type));
-  cells.push_back(on_screen(identity_text(finding)));
-  cells.push_back(finding.duplicate.id.empty() ? "-" : on_screen(finding.duplicate.id));
+  cells.push_back(finding.type.empty() ? "-" : core::visible(finding.type));
+  cells.push_back(core::visible(identity_text(finding)));
+  cells.push_back(finding.duplicate.id.empty() ? "-" : core::visible(finding.duplicate.id));
   return cells;
 }
 
@@ -130,7 +131,7 @@ std::string colours_line(const Finding& finding, Cells cells, const std::vector<
 
 void append_row(std::string& out, std::string_view role, const core::RowEvidence& row) {
   if (row.id.empty()) return;
-  out += fmt::format("  {:<15}{}", role, on_screen(row.id));
+  out += fmt::format("  {:<15}{}", role, core::visible(row.id));
   if (row.commit_time) out += fmt::format(", committed {}", core::to_iso8601(*row.commit_time));
   if (row.xid) out += fmt::format(", xid {}", *row.xid);
   if (row.commit_lsn) out += fmt::format(", LSN {}", decoder::to_string(*row.commit_lsn));
@@ -199,11 +200,12 @@ std::string runs_table(const std::vector<Finding>& findings, bool colours) {
     run.newest.micros = std::max(run.newest.micros, finding.flagged_at.micros);
   }
   std::vector<std::size_t> widths{3, 5, 8, 8, 7, 6, 20};
-  for (const auto& run : runs) widths[0] = std::max(widths[0], screen_columns(on_screen(run.first->run_id)));
+  for (const auto& run : runs)
+    widths[0] = std::max(widths[0], screen_columns(core::visible(run.first->run_id)));
   fit(widths, 0);
   auto out = line_of({"RUN", "FATAL", "CONFLICT", "HARMLESS", "UNKNOWN", "CLOSED", "NEWEST"}, widths);
   for (const auto& run : runs) {
-    Cells cells{on_screen(run.first->run_id)};
+    Cells cells{core::visible(run.first->run_id)};
     for (const auto count : run.open) cells.push_back(std::to_string(count));
     cells.push_back(std::to_string(run.over));
     cells.push_back(seconds_text(run.newest));
@@ -217,11 +219,11 @@ std::string finding_text(const Finding& finding, std::string_view config_option,
   auto out = fmt::format("finding {}: {}{}{} {}, {}\n", core::finding_id_text(finding.id),
                          colour_of(finding.severity, colours && open), to_string(finding.severity),
                          colour_end(colours && open), to_string(finding.rule), to_string(finding.state));
-  out += fmt::format("  {:<15}{}\n", "run", on_screen(finding.run_id));
+  out += fmt::format("  {:<15}{}\n", "run", core::visible(finding.run_id));
   out += fmt::format("  {:<15}{}\n", "what", core::rule_info(finding.rule).sentence);
   if (!finding.reason().empty()) out += fmt::format("  {:<15}{}\n", "why", finding.reason());
-  out += fmt::format("  {:<15}{} {}\n", "event", finding.type.empty() ? "-" : on_screen(finding.type),
-                     on_screen(identity_text(finding)));
+  out += fmt::format("  {:<15}{} {}\n", "event", finding.type.empty() ? "-" : core::visible(finding.type),
+                     core::visible(identity_text(finding)));
   append_row(out, "canonical row", finding.canonical);
   append_row(out, "row at fault", finding.duplicate);
   if (finding.closing) append_row(out, "closing event", *finding.closing);
@@ -230,9 +232,9 @@ std::string finding_text(const Finding& finding, std::string_view config_option,
   if (open && finding.severity == Severity::kFatal)
     out += fmt::format("  {:<15}{}\n", "pending", to_string(finding.pending));
   out += "\nNext:\n";
-  out += fmt::format("  {}\n", on_screen(core::explain_command(finding.run_id, config_option)));
+  out += fmt::format("  {}\n", core::visible(core::explain_command(finding.run_id, config_option)));
   if (const auto fix = core::quarantine_command(finding, config_option); !fix.empty())
-    out += fmt::format("  {}\n", on_screen(fix));
+    out += fmt::format("  {}\n", core::visible(fix));
   return out;
 }
 

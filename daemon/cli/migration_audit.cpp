@@ -8,6 +8,7 @@
 
 #include "daemon/cli/report_error.hpp"
 #include "daemon/core/finding.hpp"
+#include "daemon/core/text.hpp"
 #include "daemon/postgres/connection.hpp"
 #include "daemon/postgres/quoting.hpp"
 
@@ -83,13 +84,13 @@ void MigrationAudit::write(const core::MigrationOutcome& outcome) const {
       print(fmt::format(
           "run {}\n  {} {}\n  replay reads first    {}\n  the migration keeps   {}{}\n"
           "  and deletes           {}\n",
-          on_screen(outcome.run_id), outcome.type, on_screen(outcome.correlation_id.value_or("NULL")),
-          on_screen(outcome.canonical_id), on_screen(outcome.kept_id),
-          outcome.left_fatal
-              ? fmt::format("  BEHIND THE CLOSING EVENT {}: the run will die", on_screen(*outcome.closing_id))
-          : differs ? "  another row: the original is lost"
-                    : "",
-          joined(outcome.deleted_ids, " ", on_screen)));
+          core::visible(outcome.run_id), outcome.type, core::visible(outcome.correlation_id.value_or("NULL")),
+          core::visible(outcome.canonical_id), core::visible(outcome.kept_id),
+          outcome.left_fatal ? fmt::format("  BEHIND THE CLOSING EVENT {}: the run will die",
+                                           core::visible(*outcome.closing_id))
+          : differs          ? "  another row: the original is lost"
+                             : "",
+          joined(outcome.deleted_ids, " ", core::visible)));
   }
 }
 

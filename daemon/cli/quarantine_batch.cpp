@@ -17,6 +17,7 @@
 #include "daemon/cli/progress_bar.hpp"
 #include "daemon/cli/quarantine_batch_report.hpp"
 #include "daemon/cli/quarantine_dialog.hpp"
+#include "daemon/core/text.hpp"
 #include "daemon/process/event_fd.hpp"
 #include "daemon/process/loop_waiter.hpp"
 #include "daemon/quarantine/act.hpp"
@@ -80,7 +81,7 @@ class LineReader {
 
 std::nullopt_t tell_problem(const std::string& name, std::size_t line,
                             const quarantine::BatchProblem& problem) {
-  fmt::print(stderr, "error: {}:{}: found {}, expected {}; nothing was changed\n", on_screen(name), line,
+  fmt::print(stderr, "error: {}:{}: found {}, expected {}; nothing was changed\n", core::visible(name), line,
              problem.found, problem.expected);
   return std::nullopt;
 }
@@ -92,7 +93,7 @@ std::optional<BatchFile> read_all(const core::Config& config, const QuarantineOp
   const std::unique_ptr<std::FILE, FileCloser> file(
       standard_input ? stdin : std::fopen(options.from_audit.c_str(), "rbe"));
   const auto unreadable = [&] {
-    fmt::print(stderr, "error: {} can't be read: {}; nothing was changed\n", on_screen(name),
+    fmt::print(stderr, "error: {} can't be read: {}; nothing was changed\n", core::visible(name),
                std::strerror(errno));  // NOLINT(concurrency-mt-unsafe): there is no other thread
     return std::nullopt;
   };
@@ -115,7 +116,7 @@ std::optional<BatchFile> read_all(const core::Config& config, const QuarantineOp
   }
   if (!batch.complete()) {
     fmt::print(stderr, "warning: the audit that wrote {} was cut short: audit again afterwards\n",
-               on_screen(name));
+               core::visible(name));
   }
   return batch;
 }

@@ -7,6 +7,7 @@
 #include "daemon/cli/finding_writer.hpp"
 #include "daemon/cli/quarantine_dialog.hpp"
 #include "daemon/core/finding.hpp"
+#include "daemon/core/text.hpp"
 
 namespace dupwatch::cli {
 namespace {
@@ -33,7 +34,7 @@ void print_act_json(const quarantine::BatchRow& row, const quarantine::ActOutcom
 }
 
 void print_act_text(const quarantine::BatchRow& row, const quarantine::ActOutcome& outcome) {
-  const auto where = fmt::format("run {}: {}", on_screen(row.run_id), on_screen(row.event_id));
+  const auto where = fmt::format("run {}: {}", core::visible(row.run_id), core::visible(row.event_id));
   switch (outcome.kind) {
     case Kind::kDone:
       return fmt::print("{} removed; entry {}\n", where, outcome.entry);
@@ -42,7 +43,7 @@ void print_act_text(const quarantine::BatchRow& row, const quarantine::ActOutcom
     case Kind::kWouldBeDone:
       return fmt::print("{} would be removed\n", where);
     case Kind::kRefused:
-      return fmt::print("{} refused ({}): {}\n", where, outcome.reason, on_screen(outcome.explanation));
+      return fmt::print("{} refused ({}): {}\n", where, outcome.reason, core::visible(outcome.explanation));
     case Kind::kUnknown:
       return fmt::print("{} is no longer in the log\n", where);
   }

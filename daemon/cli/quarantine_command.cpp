@@ -17,6 +17,7 @@
 #include "daemon/cli/quarantine_purge.hpp"
 #include "daemon/cli/report_error.hpp"
 #include "daemon/core/finding.hpp"
+#include "daemon/core/text.hpp"
 #include "daemon/core/watch.hpp"
 #include "daemon/postgres/catalog.hpp"
 #include "daemon/process/loop_waiter.hpp"
@@ -173,7 +174,7 @@ std::optional<process::ExitCode> name_run(const core::Config& config, Quarantine
     fmt::print(stderr,
                "error: {} is no finding id; remedy: take the 16 hexadecimal digits of FINDING from "
                "dupwatch findings, or name RUN_ID and FINDING\n",
-               on_screen(options.finding_id));
+               core::visible(options.finding_id));
     return process::ExitCode::kUsage;
   }
   const auto found = find_finding(config, {}, *id);

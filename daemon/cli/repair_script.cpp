@@ -8,6 +8,7 @@
 #include <cerrno>
 
 #include "daemon/cli/finding_writer.hpp"
+#include "daemon/core/text.hpp"
 #include "daemon/web/build_info.hpp"
 
 namespace dupwatch::cli {
@@ -58,8 +59,8 @@ std::string repair_script(std::string_view run_id, const table::RepairPlan& plan
       "read "
       "it, then\n"
       "--   psql -X -f THIS_FILE, as owner of the table\n",
-      on_screen(run_id), core::to_iso8601(made_at), web::build_info().version);
-  for (const auto& sentence : plan.sentences) out += fmt::format("-- {}\n", on_screen(sentence));
+      core::visible(run_id), core::to_iso8601(made_at), web::build_info().version);
+  for (const auto& sentence : plan.sentences) out += fmt::format("-- {}\n", core::visible(sentence));
   out += "\n\\set ON_ERROR_STOP on\n";
   for (const auto& statement : plan.sql) out += checked(statement);
   return out;

@@ -11,6 +11,7 @@
 #include "daemon/cli/finding_writer.hpp"
 #include "daemon/cli/repair_script.hpp"
 #include "daemon/core/finding.hpp"
+#include "daemon/core/text.hpp"
 #include "daemon/table/repair_plan.hpp"
 
 namespace dupwatch::cli {
@@ -56,7 +57,7 @@ std::string time_text(decoder::Timestamp time) {
 }
 
 std::string heading(const table::JudgedRun& story, const core::Profile& profile, bool colours) {
-  auto out = fmt::format("run {}: {} events, {}{}\n", on_screen(story.run_id()), story.events().size(),
+  auto out = fmt::format("run {}: {} events, {}{}\n", core::visible(story.run_id()), story.events().size(),
                          !profile.slot_ids       ? ""
                          : story.slot_numbered() ? "slot-numbered (5.0), "
                                                  : "ULIDs (4.x), ",
@@ -84,9 +85,10 @@ std::string timeline(const table::JudgedRun& story, bool colours) {
   for (std::size_t i = 0; i < story.events().size(); ++i) {
     const auto& event = story.events()[i];
     const auto findings = story.findings_at(i);
-    auto line = fmt::format("{:>4}  {:<23}  {:>9}  {:<15}  {}  {}", i + 1, time_text(event.time),
-                            gap_text(story, i), on_screen(event.type),
-                            padded(on_screen(short_id(event.correlation_id)), 14), on_screen(event.id));
+    auto line =
+        fmt::format("{:>4}  {:<23}  {:>9}  {:<15}  {}  {}", i + 1, time_text(event.time), gap_text(story, i),
+                    core::visible(event.type), padded(core::visible(short_id(event.correlation_id)), 14),
+                    core::visible(event.id));
     if (findings.empty()) {
       out += line + "\n";
       continue;
@@ -130,15 +132,15 @@ std::string run_text(const table::JudgedRun& story, const core::Profile& profile
   if (!acts.empty()) {
     out += fmt::format("  - Take {} out of the log; what is taken out is kept, and can be put back:\n",
                        acts.size() == 1 ? "the row" : "the rows");
-    for (const auto& act : acts) out += fmt::format("      {}\n", on_screen(act));
+    for (const auto& act : acts) out += fmt::format("      {}\n", core::visible(act));
   }
-  for (const auto& sentence : plan.sentences) out += fmt::format("  - {}\n", on_screen(sentence));
+  for (const auto& sentence : plan.sentences) out += fmt::format("  - {}\n", core::visible(sentence));
   if (plan.sql.empty()) return out;
   const auto to_file =
       core::explain_command(story.run_id(), fmt::format("{} --repair-plan repair.sql", style.config_option));
   out += fmt::format(
       "  - The same as a file for psql, which changes nothing if the log has changed meanwhile:\n      {}\n",
-      on_screen(to_file));
+      core::visible(to_file));
   out += "  - By hand, in one statement that changes all of it or nothing:\n\n";
   return out + repair_block(plan, "    ");
 }

@@ -15,6 +15,7 @@
 #include "daemon/cli/progress_bar.hpp"
 #include "daemon/cli/report_error.hpp"
 #include "daemon/core/finding.hpp"
+#include "daemon/core/text.hpp"
 #include "daemon/core/upgrade.hpp"
 #include "daemon/postgres/scan_queries.hpp"
 #include "daemon/postgres/upgrade_queries.hpp"
@@ -134,8 +135,8 @@ void print_for_people(const core::UpgradeReport& report, const std::string& to,
   for (const auto& line : report.lines) {
     failed += line.verdict == UpgradeVerdict::kFail ? 1U : 0U;
     print(fmt::format("{}{}{}  {:<13} {}\n", colours ? colour(line.verdict) : "", to_string(line.verdict),
-                      colours ? "\x1b[0m" : "", line.name, on_screen(line.found)));
-    if (!line.fix.empty()) print(fmt::format("      {:<13} fix: {}\n", "", on_screen(line.fix)));
+                      colours ? "\x1b[0m" : "", line.name, core::visible(line.found)));
+    if (!line.fix.empty()) print(fmt::format("      {:<13} fix: {}\n", "", core::visible(line.fix)));
   }
   const auto target = release.name == to ? to : fmt::format("{} (what is known of {})", to, release.name);
   if (report.go()) {
@@ -215,8 +216,8 @@ class UpgradeCheckCommand final : public Command {
       std::string known;
       for (const auto& one : core::releases())
         known += fmt::format("{}{}", known.empty() ? "" : ", ", one.name);
-      fmt::print(stderr, "--to: nothing is known of {}; known are {} and what lies between\n", on_screen(to_),
-                 known);
+      fmt::print(stderr, "--to: nothing is known of {}; known are {} and what lies between\n",
+                 core::visible(to_), known);
       return process::ExitCode::kUsage;
     }
     return upgrade_check(invocation.config, to_, *release, output_ == "json");

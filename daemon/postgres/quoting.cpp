@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <iterator>
 
+#include "daemon/core/text.hpp"
+
 namespace dupwatch::postgres {
 namespace {
 
@@ -47,6 +49,27 @@ std::string quote_identifier(std::string_view name) {
 std::string quote_literal(std::string_view text) {
   const bool plain = std::ranges::none_of(text, [](char c) { return c == '\\' || is_control(c); });
   return plain ? enclose(text, '\'') : escape(text);
+}
+
+std::string printed_literal(std::string_view text) {
+  if (!core::has_hidden(text)) return quote_literal(text);
+  std::string quoted = "E'";
+  while (!text.empty()) {
+    const auto character = core::first_character(text);
+    const auto code = static_cast<unsigned>(character.code);
+    if (!character.hidden) {
+      if (character.code == U'\'' || character.code == U'\\') quoted += text.front();
+      quoted += text.substr(0, character.bytes);
+    } else if (!character.valid || code < 0x80) {
+      fmt::format_to(std::back_inserter(quoted), "\\x{:02x}", code);
+    } else if (code < 0x10000) {
+      fmt::format_to(std::back_inserter(quoted), "\\u{:04x}", code);
+    } else {
+      fmt::format_to(std::back_inserter(quoted), "\\U{:08x}", code);
+    }
+    text.remove_prefix(character.bytes);
+  }
+  return quoted + '\'';
 }
 
 std::string quote_option(std::string_view text) {

@@ -14,6 +14,10 @@ namespace dupwatch::postgres {
 /// 'text', or E'te\\xt' when a backslash is inside, so that standard_conforming_strings does not matter.
 [[nodiscard]] std::string quote_literal(std::string_view text);
 
+/// The same for a statement that a person reads before it is run: what is hidden (core/text.hpp) is spelt out
+/// too. A server of encoding SQL_ASCII refuses the escapes, so dupwatch's own statements do without.
+[[nodiscard]] std::string printed_literal(std::string_view text);
+
 /// 'text' for a replication command, whose grammar knows neither E'' nor an escape by backslash.
 [[nodiscard]] std::string quote_option(std::string_view text);
 

@@ -36,8 +36,8 @@ void move_rows(RepairPlan& plan, const core::Profile& profile, const std::string
   const auto table = postgres::qualified(profile.schema, profile.table);
   const auto where =
       fmt::format("{} = {} AND {} IN ({})", postgres::quote_identifier(profile.run_column),
-                  postgres::quote_literal(run_id), postgres::quote_identifier(profile.id_column),
-                  postgres::quoted_list(ids, postgres::quote_literal));
+                  postgres::printed_literal(run_id), postgres::quote_identifier(profile.id_column),
+                  postgres::quoted_list(ids, postgres::printed_literal));
   plan.sql.push_back({.text = "BEGIN"});
   plan.sql.push_back(
       {.text = fmt::format("CREATE TABLE IF NOT EXISTS public.dupwatch_removed (LIKE {} INCLUDING DEFAULTS)",
@@ -55,7 +55,7 @@ void reset_run(RepairPlan& plan, const JudgedRun& story, const core::RunsTable& 
                                           "NULL, error_cbor = NULL WHERE {} = {}",
                                           postgres::qualified(runs.schema, runs.name),
                                           postgres::quote_identifier(runs.id_column),
-                                          postgres::quote_literal(story.run_id())),
+                                          postgres::printed_literal(story.run_id())),
                       .note = "not started_at: it seeds the ids",
                       .rows = 1});
   plan.sentences.emplace_back(

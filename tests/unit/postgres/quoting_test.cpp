@@ -26,6 +26,13 @@ TEST(Quoting, ALiteralIsOneLineThatMovesNoCursor) {
   EXPECT_EQ(quote_literal("\xC3\xA9"), "'\xC3\xA9'");
 }
 
+TEST(Quoting, APrintedLiteralHidesNothing) {
+  EXPECT_EQ(printed_literal("it's"), "'it''s'");
+  EXPECT_EQ(printed_literal("a\\b"), R"(E'a\\b')");
+  EXPECT_EQ(printed_literal("it's\n\\ \xE2\x80\xAE\xC2\x9B\xF3\xA0\x80\xA0\xFF \xC3\xA9"),
+            "E'it''s\\x0a\\\\ \\u202e\\u009b\\U000e0020\\xff \xC3\xA9'");
+}
+
 TEST(Quoting, AnOptionKeepsItsBackslashes) {
   // wal2json's add-tables escapes by backslash, and the replication grammar has no E''.
   EXPECT_EQ(quote_option("a\\.b'c"), "'a\\.b''c'");
