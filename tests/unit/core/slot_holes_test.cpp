@@ -63,16 +63,22 @@ TEST(SlotHoles, WhatTheTableDoesNotShowYetIsAskedForAgainSoon) {
     holes.answered("run", true, kStart + seconds(second));
     EXPECT_TRUE(holes.told("run"));
   }
-  // One of several: once, since the others stay.
-  holes.note("two", 2, 5, kStart);
+  EXPECT_EQ(holes.due(kStart + seconds(9), kAny), Runs{"run"});
+  holes.answered("run", false, kStart + seconds(9));
+  EXPECT_EQ(holes.size(), 0U);
+}
+
+// Once, since the others stay.
+TEST(SlotHoles, AfterOneOfSeveralIsFilledTheTableIsAskedOnceMore) {
+  SlotHoles holes;
+  holes.note("run", 2, 5, kStart);
   (void)holes.due(kStart + seconds(9), kAny);
-  holes.answered("two", true, kStart + seconds(9));
-  holes.note("two", 3, 5, kStart + seconds(10));
-  EXPECT_EQ(holes.due(kStart + seconds(10), kAny), (Runs{"run", "two"}));
-  holes.answered("run", false, kStart + seconds(10));
-  holes.answered("two", true, kStart + seconds(10));
-  EXPECT_EQ(holes.due(kStart + seconds(11), kAny), Runs{"two"});
-  holes.answered("two", true, kStart + seconds(11));
+  holes.answered("run", true, kStart + seconds(9));
+  holes.note("run", 3, 5, kStart + seconds(10));
+  EXPECT_EQ(holes.due(kStart + seconds(10), kAny), Runs{"run"});
+  holes.answered("run", true, kStart + seconds(10));
+  EXPECT_EQ(holes.due(kStart + seconds(11), kAny), Runs{"run"});
+  holes.answered("run", true, kStart + seconds(11));
   EXPECT_EQ(holes.due(kStart + seconds(12), kAny), Runs{});
 }
 
