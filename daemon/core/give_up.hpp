@@ -1,7 +1,7 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
-#include <optional>
 
 #include "daemon/core/config.hpp"
 
@@ -53,6 +53,15 @@ enum class Verdict : std::uint8_t { kTryAgain, kNeedsOperator, kTemporary };
   }
   const bool over = !patient && attempts.since_start >= attempts.patience;
   return over && !attempts.ever_streamed ? Verdict::kTemporary : Verdict::kTryAgain;
+}
+
+/// How long the next attempt is waited for: as the backoff says, but the last one before the first stream
+/// begins when patience ends. Pure.
+[[nodiscard]] constexpr Milliseconds delay_before_next(Milliseconds backoff,
+                                                       const Attempts& attempts) noexcept {
+  if (attempts.ever_streamed || attempts.patience.count() == 0) return backoff;
+  return std::clamp(attempts.patience - attempts.since_start, Milliseconds{1},
+                    std::max(backoff, Milliseconds{1}));
 }
 
 }  // namespace dupwatch::core

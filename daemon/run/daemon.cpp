@@ -1,308 +1,299 @@
 #include "daemon/run/daemon.hpp"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <utility>
+
+#include "daemon/process/clock.hpp"
 
 namespace dupwatch::run {
 namespace {
 
 using postgres::Error;
-using postgres::Fault;
 
-// A stream that held this long was healthy: the next failure starts the backoff anew.
-constexpr std::chrono::seconds kHealthyStream{10};
-// A standby asks so often; it takes over within that and the time of a start.
-constexpr std::chrono::milliseconds kStandbyInterval{500};
 // What the stream's end has not brought to the findings file is given so long.
 constexpr std::chrono::milliseconds kFarewell{500};
-
-std::string read_back_copy_for(const Attachment& attachment, const core::Profile& profile) {
-  return postgres::read_back_copy(profile, attachment.commit_time, attachment.table.run_type,
-                                  attachment.xmin);
-}
-
-core::Disconnect disconnect_kind(const Error& error, bool streamed) {
-  if (!streamed) return core::Disconnect::kConnectFailed;
-  if (error.cause == postgres::Cause::kServerClosed || postgres::says_goodbye(error)) {
-    return core::Disconnect::kServerClosed;
-  }
-  if (error.fault == Fault::kSlotLost) return core::Disconnect::kError;
-  if (error.cause == postgres::Cause::kHeartbeatLost) return core::Disconnect::kHeartbeatLost;
-  return error.sqlstate.empty() ? core::Disconnect::kNetwork : core::Disconnect::kError;
-}
 
 }  // namespace
 
 Daemon::Daemon(core::Config config, process::StopSignals& stop, process::Log& log, ConfigReloader::Load load,
                process::ReloadSignal& reload)
+    : Daemon(std::move(config), stop, log, std::move(load), reload, process::random_seed()) {}
+
+Daemon::Daemon(core::Config config, process::StopSignals& stop, process::Log& log, ConfigReloader::Load load,
+               process::ReloadSignal& reload, std::uint64_t seed)
     : config_(std::move(config)),
       stop_(stop),
       log_(log),
-      service_(log),
-      seed_(process::random_seed()),
-      store_(config_.findings.keep),
-      watch_(config_, seed_),
-      sql_(config_.connection, seed_ + 1),
-      table_(config_, sql_, log, seed_ + 5),
-      webhook_(config_, log, seed_ + 6),
-      quarantine_(config_, log, wake_),
-      sink_(config_.findings, log, store_, table_, webhook_, quarantine_, wake_),
-      read_backs_(config_, watch_, sql_, log, seed_ + 2),
-      monitor_(config_, sql_, lag_, log),
-      heartbeat_(config_, watch_, sql_, log, seed_ + 4),
-      reloader_(std::move(load), reload, wake_),
+      status_(config_, log),
+      watch_(config_, seed),
+      sql_(config_.connection, seed + 1),
       waiter_(stop.fd(), [this] { turn(process::steady_now()); }),
-      backoff_(config_.connection.backoff_min, config_.connection.backoff_max, seed_ + 3),
-      book_(wake_),
-      witness_(config_, watch_, sql_),
-      slot_holes_(config_, watch_, sql_) {}
+      source_{.connection = config_.connection},
+      retries_(config_, life_, waiter_, log, seed + 3),
+      findings_(config_, watch_, sql_, status_.store(), wake_, log, seed + 5),
+      stream_(config_, watch_, sql_, log, seed + 2),
+      server_(config_, watch_, sql_, log, seed + 4),
+      monitor_(config_, sql_, server_.lag(), log),
+      coverage_(config_, life_, watch_, findings_.outputs(), wake_, log),
+      scans_(config_, life_, watch_, coverage_, server_, wake_, log),
+      polls_(config_, {.life = life_,
+                       .sql = sql_,
+                       .monitor = monitor_,
+                       .findings = findings_,
+                       .scans = scans_,
+                       .wake = wake_,
+                       .log = log}),
+      recovery_(config_, {.source = source_,
+                          .life = life_,
+                          .watch = watch_,
+                          .coverage = coverage_,
+                          .retries = retries_,
+                          .polls = polls_,
+                          .waiter = waiter_,
+                          .log = log}),
+      recheck_(config_, {.source = source_,
+                         .life = life_,
+                         .watch = watch_,
+                         .findings = findings_,
+                         .server = server_,
+                         .scans = scans_,
+                         .wake = wake_,
+                         .log = log}),
+      reloads_(config_, std::move(load), reload, wake_, log),
+      http_(config_, status_.store(), reloads_.reloader(), log) {
+  status_.watch({this, &retries_, &monitor_, &stream_, &findings_, &server_, &coverage_, &scans_, &recovery_,
+                 &recheck_, &reloads_, &http_});
+}
 
 // The HTTP server, which goes first, waits for its requests.
 Daemon::~Daemon() {
-  reloader_.stop();
+  reloads_.reloader().stop();
 }
 
 process::ExitCode Daemon::run() {
-  started_ = process::steady_now();
-  config_reload_.succeeded_unix_seconds = static_cast<double>(process::wall_now().micros) / 1e6;
-  if (const auto problem = sink_.open()) {
+  const auto now = process::steady_now();
+  retries_.started(now);
+  if (const auto problem = findings_.open()) {
     log_.error(*problem,
                {{"reason", "findings_file"}, {"remedy", "correct findings.file"}, {"exit_code", "2", true}});
     return process::ExitCode::kUsage;
   }
-  open_book();
-  restore_past();
-  publish(started_);
-  if (config_.http.enabled()) {
-    if (const auto failed = start_http()) return *failed;
+  coverage_.open_book();
+  findings_.restore_past();
+  status_.publish(now);
+  if (const auto failed = http_.start()) return *failed;
+  const auto code = work();
+  if (code == process::ExitCode::kClean) {
+    stopped();
+  } else {
+    status_.stopping(retries_.last_error()->message);
   }
+  return code;
+}
+
+process::ExitCode Daemon::work() {
   for (;;) {
     const auto error = attach_and_stream();
-    if (!error || postgres::interrupted(*error)) break;
-    last_error_ = error;
-    if (error->cause != postgres::Cause::kStandby) count_disconnect(*error);
-    const auto recovery = recover(*error);
-    if (recovery.code != process::ExitCode::kClean) {
-      service_.stopping(last_error_->message);
-      return recovery.code;
-    }
-    if (recovery.stop) break;
+    if (!error || postgres::interrupted(*error)) return process::ExitCode::kClean;
+    retries_.failed(*error);
+    const auto next = recovery_.recover(*error);
+    if (next.stop || next.code != process::ExitCode::kClean) return next.code;
   }
-  state_ = core::StreamState::kStopping;
-  sink_.finish(kFarewell);
-  service_.stopping("Stopped by a signal, the position is confirmed.");
+}
+
+void Daemon::stopped() {
+  life_.stops();
+  findings_.finish(kFarewell);
+  status_.stopping("Stopped by a signal, the position is confirmed.");
   const int signal = stop_.take();
   log_.info("stopped", {{"event", "stopped"},
                         {"signal", std::to_string(signal), true},
                         {"confirmed_lsn", decoder::to_string(watch_.confirmed())}});
-  return process::ExitCode::kClean;
-}
-
-void Daemon::restore_past() {
-  auto known = sink_.take_past();
-  if (!known) return;
-  std::size_t count = 0;
-  for (auto& past : *known) {
-    auto& finding = past.finding;
-    if (!watch_.restore(finding)) continue;
-    ++count;
-    sink_.complete(past);
-    if (core::is_table_rule(finding.rule)) restored_.push_back(finding.id);
-    if (finding.state == core::FindingState::kOpen) store_.restore(std::move(finding));
-  }
-  if (count == 0 && config_.findings.table_name.empty()) return;
-  log_.info("restored the known findings",
-            {{"event", "findings_restored"}, {"count", std::to_string(count), true}});
 }
 
 std::optional<Error> Daemon::attach_and_stream() {
-  if (!standing_by_) state_ = core::StreamState::kConnecting;
+  life_.attempts();
   auto attached = attach(config_, waiter_, log_);
   if (auto* error = std::get_if<Error>(&attached)) return std::move(*error);
   auto& attachment = std::get<Attachment>(attached);
-  walsender_pid_ = attachment.replication.backend_pid();
-  state_ = core::StreamState::kStarting;
-  if (auto error = attachment.lost ? attachment.lost : blown_fuse(attachment.slot)) {
-    prepare_scans(attachment);
-    plugin_ = to_string(attachment.plugin);
-    system_ = attachment.system;
-    return error;
-  }
+  life_.attached();
+  note_source(attachment);
+  scans_.prepare(attachment, source_);
+  if (auto error = attachment.lost ? attachment.lost : recovery_.blown_fuse(attachment.slot)) return error;
   if (auto error = start_stream(attachment)) {
     if (attachment.created && !config_.slot.temporary)
-      drop_created_slot(connection_, config_.slot.name, waiter_, log_);
+      drop_created_slot(source_.connection, config_.slot.name, waiter_, log_);
     return error;
   }
-  state_ = core::StreamState::kStreaming;
-  stream_.emplace(StreamLoop::Parts{.watch = watch_,
-                                    .sql = sql_,
-                                    .read_backs = read_backs_,
-                                    .sink = sink_,
-                                    .book = book_,
-                                    .log = log_,
-                                    .stop_fd = stop_.fd(),
-                                    .wake = wake_,
-                                    .turn = [this](core::Instant now) { turn(now); },
-                                    .turn_deadline = [this] { return turn_deadline(); },
-                                    .judge = [this](const StreamFacts& facts,
-                                                    core::Instant now) { return judge_stream(facts, now); },
-                                    .heartbeat = heartbeat_.client()},
-                  attachment.replication, attachment.wal_sender_timeout);
-  auto error = stream_->run();
-  if (process::steady_now() - stream_->facts().started >= kHealthyStream) backoff_.reset();
-  stream_.reset();
-  if (error && error->cause == postgres::Cause::kFuse && sql_.trouble())
-    drop_by_stream(attachment.replication);
-  leave_server(error);
-  return error;
+  auto end = stream_.run({.watch = watch_,
+                          .sql = sql_,
+                          .read_backs = stream_.read_backs(),
+                          .sink = findings_.outputs(),
+                          .book = coverage_.book(),
+                          .log = log_,
+                          .stop_fd = stop_.fd(),
+                          .wake = wake_,
+                          .host = *this,
+                          .heartbeat = server_.heartbeat_client()},
+                         attachment);
+  life_.stream_ended();
+  retries_.stream_ended(end.lasted);
+  if (end.error && end.error->cause == postgres::Cause::kFuse && sql_.trouble()) {
+    recovery_.drop_by_stream(attachment.replication);
+  }
+  leave_server(end.error);
+  return std::move(end.error);
 }
 
 void Daemon::leave_server(const std::optional<Error>& why) {
-  const auto now = process::steady_now();
-  sql_.renew(connection_.server, now);
-  heartbeat_.rest(now);
-  admission_.rest();
-  quarantine_.rest();
-  const bool going = why && postgres::says_goodbye(*why) && !postgres::ends_session(*why);
-  if (!going || !baseline_ || baseline_->state() != core::BaselineState::kRunning) return;
-  baseline_.reset();
-  scan_is_over(core::BaselineState::kFailed, now);
+  server_.leave_server(source_.connection, process::steady_now());
+  findings_.leave_server();
+  if (why && postgres::says_goodbye(*why) && !postgres::ends_session(*why)) scans_.leave_server();
 }
 
 std::optional<Error> Daemon::start_stream(Attachment& attachment) {
-  note_server(attachment);
-  prepare_scans(attachment);
-  start_baseline(attachment);
+  coverage_.attached(attachment);
+  scans_.stream_starts(attachment);
   // The exported snapshot is gone with the next command on this connection.
-  if (attachment.created && baseline_ && !baseline_->wait_for_snapshot(waiter_)) {
-    const auto error = baseline_->error();
-    baseline_.reset();
-    coverage_.scan_failed();
-    return error.value_or(Error{.fault = Fault::kTransient,
-                                .cause = postgres::Cause::kSnapshot,
-                                .sqlstate = {},
-                                .message = "the slot's snapshot was not taken over in time",
-                                .remedy = {}});
+  if (attachment.created) {
+    if (auto error = scans_.take_snapshot(waiter_)) return error;
   }
-  // Before the first position is confirmed, what is known of the gaps is on its way to the disk.
-  book_.begin(origin_.coverage, attachment.from, coverage_.recorded_gaps());
-  noted_revision_ = coverage_.revision();
+  coverage_.stream_starts(attachment.from);
   const auto tables = core::Watch::watched_tables(config_.profile);
   const auto options = decoder::start_options(attachment.plugin, tables, config_.slot.publication);
   if (auto error = postgres::start_replication(attachment.replication, config_.slot.name, attachment.from,
                                                options, waiter_)) {
     return error;
   }
-  sql_.renew(attachment.server, process::steady_now());
-  farewell_.reset();
-  static_cast<void>(quarantine_.take_farewell());  // of the time without a stream
-  if (!recheck_) schedule_recheck(process::steady_now());
-  watch_.stream_started(attachment.plugin, attachment.from, attachment.table.columns_of_type("bytea"));
-  watch_.server_wal(attachment.system.wal_position, process::steady_now());
-  lag_.reset();
-  monitor_.started(attachment.plugin, attachment.table, process::steady_now());
-  witness_.started(attachment.table, attachment.xmin, process::steady_now());
-  heartbeat_.started(process::steady_now());
-  admission_.started(connection_, process::steady_now());
-  catch_up_target_ = attachment.system.wal_position;
-  ever_attached_ = true;
-  coverage_.started(process::wall_now());
-  slot_in_use_since_.reset();
-  slot_return_.streaming(process::steady_now());
-  pending_gap_.reset();
-  mode_ = core::WatchMode::kStreaming;
-  last_error_.reset();
-  standing_by_ = false;
-  log_.info("streaming", {{"event", "streaming"},
-                          {"slot", config_.slot.name},
-                          {"plugin", plugin_},
-                          {"from", decoder::to_string(attachment.from)},
-                          {"server_version", server_version_},
-                          {"system_identifier", system_.system_identifier},
-                          {"timeline", std::to_string(system_.timeline), true}});
+  streaming(attachment);
   return std::nullopt;
 }
 
-void Daemon::prepare_scans(const Attachment& attachment) {
-  connection_ = config_.connection;
-  connection_.server = attachment.server;
-  read_back_copy_ = read_back_copy_for(attachment, config_.profile);
-  const bool told = std::exchange(traits_, attachment.traits).engines == attachment.traits.engines;
-  if (!config_.rules.engine && config_.profile.runs && (!told || !ever_attached_)) {
+void Daemon::note_source(const Attachment& attachment) {
+  source_.connection = config_.connection;
+  source_.connection.server = attachment.server;
+  source_.plugin = to_string(attachment.plugin);
+  source_.server_version = attachment.server_version;
+  source_.system = attachment.system;
+  source_.read_back_copy = postgres::read_back_copy(config_.profile, attachment.commit_time,
+                                                    attachment.table.run_type, attachment.xmin);
+  source_.walsender_pid = attachment.replication.backend_pid();
+  const auto& traits = attachment.traits;
+  const bool told = std::exchange(source_.traits, traits).engines == traits.engines;
+  if (!config_.rules.engine && config_.profile.runs && (!told || !life_.has_streamed())) {
     log_.info("engine: auto", {{"event", "engine"},
-                               {"ulids", std::string(to_string(traits_.engines.ulids))},
-                               {"slots", std::string(to_string(traits_.engines.slots))},
-                               {"why", std::string(traits_.engines.why)}});
+                               {"ulids", std::string(to_string(traits.engines.ulids))},
+                               {"slots", std::string(to_string(traits.engines.slots))},
+                               {"why", std::string(traits.engines.why)}});
   }
-  read_backs_.configure(read_back_copy_);
-  watch_.set_traits(traits_);
-  scan_task_ = {.connection = connection_,
-                .scope = config_.baseline,
-                .snapshot = {},
-                .runs_table = attachment.runs_table,
-                .commit_time = attachment.commit_time,
-                .xmin = attachment.xmin,
-                .traits = attachment.traits,
-                .read_back_copy = read_back_copy_};
+  stream_.configure(source_.read_back_copy);
+  watch_.set_traits(traits);
 }
 
-process::ExitCode Daemon::judge_error(const Error& error) {
-  if (error.cause == postgres::Cause::kStandby) return judge_obstacle(core::Obstacle::kStandby, error);
-  if (error.cause == postgres::Cause::kSlotInUse) return judge_obstacle(core::Obstacle::kSlotInUse, error);
-  return judge_obstacle(error.fault == Fault::kTransient ? core::Obstacle::kPassing : core::Obstacle::kAccess,
-                        error);
-}
-
-process::ExitCode Daemon::judge_obstacle(core::Obstacle obstacle, const Error& error) {
-  using std::chrono::duration_cast;
-  using std::chrono::milliseconds;
+void Daemon::streaming(const Attachment& attachment) {
   const auto now = process::steady_now();
-  if (obstacle == core::Obstacle::kSlotInUse && !slot_in_use_since_) slot_in_use_since_ = now;
-  const auto verdict = core::after_failure(
-      obstacle, {.ever_streamed = ever_attached_,
-                 .since_start = duration_cast<milliseconds>(now - started_),
-                 .in_use = duration_cast<milliseconds>(now - slot_in_use_since_.value_or(now)),
-                 .patience = config_.connection.startup_timeout});
-  if (verdict == core::Verdict::kTryAgain) return process::ExitCode::kClean;
-  const auto code =
-      verdict == core::Verdict::kTemporary ? process::ExitCode::kTemporary : process::ExitCode::kOperator;
-  log_.error(error.message, {{"reason", std::string(to_string(error.cause))},
-                             {"sqlstate", error.sqlstate},
-                             {"remedy", error.remedy},
-                             {"exit_code", std::to_string(value(code)), true}});
-  return code;
+  sql_.renew(attachment.server, now);
+  server_.forget_farewells();
+  static_cast<void>(findings_.take_farewell());  // of the time without a stream
+  recheck_.streaming(now);
+  stream_.started(attachment, now);
+  monitor_.started(attachment.plugin, attachment.table, now);
+  server_.streaming(attachment, source_, now);
+  coverage_.streaming();
+  recovery_.streaming(now);
+  retries_.streaming();
+  life_.streams();
+  log_.info("streaming", {{"event", "streaming"},
+                          {"slot", config_.slot.name},
+                          {"plugin", source_.plugin},
+                          {"from", decoder::to_string(attachment.from)},
+                          {"server_version", source_.server_version},
+                          {"system_identifier", source_.system.system_identifier},
+                          {"timeline", std::to_string(source_.system.timeline), true}});
 }
 
-bool Daemon::stand_by(const Error& error) {
-  if (!std::exchange(standing_by_, true)) {
-    log_.info(error.message, {{"event", "standby"}, {"slot", config_.slot.name}, {"remedy", error.remedy}});
+void Daemon::turn(core::Instant now) {
+  status_.beat(now);
+  if (life_.streaming()) {
+    monitor_.tick(now);
+    server_.turn(scans_.running() || recheck_.busy(), now);
+    findings_.turn_table(now);
+  } else if (life_.state() == core::StreamState::kPolling) {
+    // No stream loop moves the connection on.
+    findings_.turn_table(now);
+    sql_.turn(now);
   }
-  state_ = core::StreamState::kStandby;
-  return waiter_.wait(-1, 0, process::steady_now() + kStandbyInterval) !=
-         postgres::Waiter::Outcome::kInterrupted;
+  findings_.turn(now);
+  polls_.turn(now);
+  server_.judged(watch_.judged());
+  if (!findings_.loading()) scans_.collect(now);
+  // Readiness and status speak of a gap at once.
+  if (coverage_.turn(monitor_, server_)) status_.hurry(now);
+  scans_.turn(!monitor_.table_trouble().empty(), now);
+  recheck_.turn(now);
+  tick_reload(now);
+  status_.turn(life_.streaming(), now);
 }
 
-bool Daemon::pause(const Error& error) {
-  state_ = core::StreamState::kBackingOff;
-  auto delay = backoff_.next();
-  if (const auto patience = config_.connection.startup_timeout; !ever_attached_ && patience.count() != 0) {
-    const auto left =
-        std::chrono::ceil<std::chrono::milliseconds>(started_ + patience - process::steady_now());
-    delay = std::clamp(left, std::chrono::milliseconds{1}, delay);
+core::Instant Daemon::turn_deadline() const {
+  return std::min({status_.deadline(), monitor_.deadline(), server_.deadline(), recheck_.deadline(),
+                   findings_.deadline()});
+}
+
+std::optional<Error> Daemon::judge(const StreamFacts& facts, core::Instant now) {
+  // A server that shuts down waits for what its walsender has sent to be confirmed, and answers no query that
+  // this may need: the stream ends first, and the slot keeps its position. A session that ends may be one
+  // that somebody terminated: a new one tells, for a server refuses it before it ends those that it has.
+  auto farewell = server_.take_farewell();
+  if (!farewell) farewell = findings_.take_farewell();
+  if (farewell) {
+    if (postgres::refuses_sessions(*farewell)) return farewell;
+    server_.hurry(now);
   }
-  log_.warn(error.message, {{"event", "disconnected"},
-                            {"reason", std::string(to_string(error.cause))},
-                            {"sqlstate", error.sqlstate},
-                            {"remedy", error.remedy},
-                            {"retry_in_ms", std::to_string(delay.count()), true}});
-  return waiter_.wait(-1, 0, process::steady_now() + delay) != postgres::Waiter::Outcome::kInterrupted;
+  if (sql_.trouble()) {
+    const auto held =
+        static_cast<std::int64_t>(decoder::bytes_between(watch_.confirmed(), watch_.received()));
+    monitor_.note_held_back(held);
+  }
+  const auto& slot = monitor_.slot();
+  if (auto fuse = recovery_.blown_fuse(slot)) return fuse;
+  return server_.heartbeat_lost(facts.heard, slot ? std::optional(slot->active) : std::nullopt, now);
 }
 
-void Daemon::count_disconnect(const Error& error) {
-  const bool streamed = state_ == core::StreamState::kStreaming;
-  ++disconnects_[static_cast<std::size_t>(disconnect_kind(error, streamed))];
+void Daemon::tick_reload(core::Instant now) {
+  const auto loaded = reloads_.take();
+  if (!loaded) return;
+  // Whatever the configuration says by now: a rotation asks in the same way.
+  findings_.outputs().check_file();
+  auto answer = reloads_.apply(*loaded, *this, now);
+  // Whoever asked finds the metrics as they are now.
+  status_.publish(now);
+  reloads_.answer(std::move(answer));
+}
+
+core::ConfigChange Daemon::put_in_force(const core::Config& wanted, core::Instant now) {
+  const auto acknowledged = config_.findings.acknowledged;
+  const auto recheck_interval = config_.recheck.interval;
+  const auto http = config_.http;
+  auto change = core::take_over(config_, wanted);
+  findings_.outputs().set_log_rate_max(config_.findings.log_rate_max);
+  watch_.acknowledged_changed(acknowledged);
+  watch_.heartbeat().configure(config_.heartbeat, now);
+  recovery_.interval_changed();
+  polls_.interval_changed(now);
+  if (config_.recheck.interval != recheck_interval) recheck_.interval_changed(now);
+  http_.config_changed(http);
+  return change;
+}
+
+void Daemon::describe(core::StatusSnapshot& out, core::Instant /*now*/) const {
+  out.slot_name = config_.slot.name;
+  out.plugin = source_.plugin;
+  out.server_version = source_.server_version;
+  out.engine = config_.rules.engine;
+  out.auto_engines = source_.traits.engines;
+  out.system_identifier = source_.system.system_identifier;
+  out.timeline = source_.system.timeline;
 }
 
 }  // namespace dupwatch::run

@@ -15,6 +15,7 @@
 #include "daemon/postgres/table_form.hpp"
 #include "daemon/process/clock.hpp"
 #include "daemon/process/log.hpp"
+#include "daemon/run/status_part.hpp"
 
 namespace dupwatch::run {
 
@@ -22,7 +23,7 @@ namespace dupwatch::run {
 /// watched, and the one the stream was started for: a rename under wal2json, a drop and re-create under
 /// pgoutput, a publication that lets less through or row-level security silence a stream or our own queries
 /// without any error. Owned by the loop thread.
-class SlotMonitor {
+class SlotMonitor final : public StatusPart {
  public:
   SlotMonitor(const core::Config& config, postgres::SqlClient& sql, core::LagMeter& lag, process::Log& log);
 
@@ -45,6 +46,9 @@ class SlotMonitor {
   [[nodiscard]] std::optional<core::GapReason> take_gap() noexcept {
     return std::exchange(gap_, std::nullopt);
   }
+
+  void describe(core::StatusSnapshot& out, core::Instant now) const override;
+  [[nodiscard]] std::string trouble(core::Instant /*now*/) const override { return table_trouble_; }
 
  private:
   void ask_slot(core::Instant now);

@@ -56,8 +56,9 @@ std::chrono::milliseconds StreamLoop::status_interval(std::chrono::milliseconds 
   return std::clamp(wal_sender_timeout / 3, kStatusIntervalMin, kStatusIntervalMax);
 }
 
-StreamLoop::StreamLoop(Parts parts, Connection& replication, std::chrono::milliseconds wal_sender_timeout)
-    : parts_(std::move(parts)),
+StreamLoop::StreamLoop(const Parts& parts, Connection& replication,
+                       std::chrono::milliseconds wal_sender_timeout)
+    : parts_(parts),
       replication_(replication),
       status_interval_(status_interval(wal_sender_timeout)),
       pace_(replication.socket()) {}
@@ -86,10 +87,10 @@ std::optional<Error> StreamLoop::run() {
       facts_.heard = now;
     }
     parts_.sql.turn(now, sql_readable_);
-    parts_.turn(now);
+    parts_.host.turn(now);
     if (parts_.sink.accepts()) (void)parts_.watch.judge_on(now);
     report(now);
-    if (auto error = parts_.judge(facts_, now)) return error;
+    if (auto error = parts_.host.judge(facts_, now)) return error;
     if (auto error = stands_in_the_way()) return error;
     parts_.read_backs.pump(now, pace_.backlog());
     parts_.watch.evict(now);
@@ -132,7 +133,7 @@ std::optional<Error> StreamLoop::stands_in_the_way() const {
 StreamLoop::Wake StreamLoop::wait(core::Instant now) {
   const bool reading = may_read();
   auto deadline = std::min({next_status_, parts_.sql.deadline(), parts_.read_backs.deadline(),
-                            parts_.turn_deadline(), parts_.watch.next_expiry()});
+                            parts_.host.turn_deadline(), parts_.watch.next_expiry()});
   if (parts_.sink.accepts()) deadline = std::min(deadline, parts_.watch.next_judging(now));
   if (reading && buffered_) deadline = now;
   if (reading) deadline = std::min(deadline, pace_.deadline());

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <optional>
 
 #include "daemon/core/watch.hpp"
@@ -26,6 +25,23 @@ struct StreamFacts {
   core::Instant heard{};
 };
 
+/// What a stream needs of the daemon around it.
+class StreamHost {
+ public:
+  /// Called every turn: liveness, metrics, timers, mailboxes.
+  virtual void turn(core::Instant now) = 0;
+  /// When turn() is to be called at the latest.
+  [[nodiscard]] virtual core::Instant turn_deadline() const = 0;
+  /// Why the stream is to be ended although its connection holds; nullopt = it is not.
+  [[nodiscard]] virtual std::optional<postgres::Error> judge(const StreamFacts& facts, core::Instant now) = 0;
+
+ protected:
+  StreamHost() = default;
+  StreamHost(const StreamHost&) = default;
+  StreamHost& operator=(const StreamHost&) = default;
+  ~StreamHost() = default;
+};
+
 /// One replication stream from START_REPLICATION to its end, in one poll loop: CopyBoth, read-backs, findings
 /// and status updates on one thread, nothing in it waits. Status goes out on its own deadline whatever else
 /// is happening.
@@ -40,17 +56,13 @@ class StreamLoop {
     process::Log& log;
     int stop_fd;
     process::EventFd& wake;
-    /// Called every turn: liveness, metrics, the monitor's timers, the baseline's mailbox.
-    std::function<void(core::Instant)> turn;
-    /// When `turn` wants to be called at the latest.
-    std::function<core::Instant()> turn_deadline;
-    /// Why the stream is to be ended although its connection holds; nullopt = it is not.
-    std::function<std::optional<postgres::Error>(const StreamFacts&, core::Instant)> judge;
-    /// The connection to heartbeat.dsn, whose turn is `turn`'s matter; nullptr without one.
+    StreamHost& host;
+    /// The connection to heartbeat.dsn, whose turn is the host's matter; nullptr without one.
     const postgres::SqlClient* heartbeat = nullptr;
   };
 
-  StreamLoop(Parts parts, postgres::Connection& replication, std::chrono::milliseconds wal_sender_timeout);
+  StreamLoop(const Parts& parts, postgres::Connection& replication,
+             std::chrono::milliseconds wal_sender_timeout);
 
   /// Runs until the stream ends: nullopt = stop was requested, and the final position has been confirmed.
   [[nodiscard]] std::optional<postgres::Error> run();

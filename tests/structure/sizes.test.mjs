@@ -31,8 +31,6 @@ const largerClasses = {
   'daemon/core/run_index.hpp RunIndex': 28,
   // The stream, what is read back and what waits to be judged: one state of one run goes through all three.
   'daemon/core/watch.hpp Watch': 34,
-  // The loop thread's parts are not all classes of their own yet.
-  'daemon/run/daemon.hpp Daemon': 69,
 };
 
 /** Data members of each class, by the underscore at the end of their names (structs of plain values have none); those of classes inside it count apart. */

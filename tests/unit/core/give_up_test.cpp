@@ -54,5 +54,21 @@ TEST(GiveUp, AStandbyWaitsForEver) {
   EXPECT_EQ(after_failure(Obstacle::kStandby, late), Verdict::kTryAgain);
 }
 
+TEST(GiveUp, TheLastAttemptBeforeTheFirstStreamBeginsWhenPatienceEnds) {
+  auto attempts = kFirst;
+  attempts.patience = 60s;
+  attempts.since_start = 58s;
+  EXPECT_EQ(delay_before_next(1s, attempts), 1s);
+  EXPECT_EQ(delay_before_next(5s, attempts), 2s);
+  attempts.since_start = 61s;
+  EXPECT_EQ(delay_before_next(5s, attempts), 1ms);
+  EXPECT_EQ(delay_before_next(0ms, attempts), 1ms);
+  attempts.ever_streamed = true;
+  EXPECT_EQ(delay_before_next(5s, attempts), 5s);
+  attempts.ever_streamed = false;
+  attempts.patience = 0ms;
+  EXPECT_EQ(delay_before_next(5s, attempts), 5s);
+}
+
 }  // namespace
 }  // namespace dupwatch::core

@@ -1,3 +1,5 @@
+#include "daemon/run/http_front.hpp"
+
 #include <fmt/format.h>
 
 #include <string>
@@ -5,10 +7,8 @@
 #include <variant>
 
 #include "daemon/config/web_config_file.hpp"
-#include "daemon/run/daemon.hpp"
 #include "daemon/web/json.hpp"
 
-/// The daemon's HTTP server: its start, what it asks for and what it has to say.
 namespace dupwatch::run {
 namespace {
 
@@ -53,10 +53,11 @@ void tell(process::Log& log, const web::HttpNotice& notice, const std::string& f
 
 }  // namespace
 
-std::optional<process::ExitCode> Daemon::start_http() {
+std::optional<process::ExitCode> HttpFront::start() {
   const auto& http = config_.http;
+  if (!http.enabled()) return std::nullopt;
   web::HttpHooks hooks;
-  if (http.reload) hooks.reload = [this] { return reload_for_http(); };
+  if (http.reload) hooks.reload = [this] { return reload(); };
   const auto file = http.web_config_file;
   if (!file.empty()) hooks.load_web_config = [file] { return config::load_web_config(file); };
   hooks.notify = [this, file](const web::HttpNotice& notice) { tell(log_, notice, file); };
@@ -76,17 +77,17 @@ std::optional<process::ExitCode> Daemon::start_http() {
     }
     return code;
   }
-  http_ = std::get<std::unique_ptr<web::HttpServer>>(std::move(server));
+  server_ = std::get<std::unique_ptr<web::HttpServer>>(std::move(server));
   log_.info("listening",
             {{"event", "listening"},
              {"address", fmt::format(fmt::runtime(http.host.find(':') == std::string::npos ? "{}://{}:{}"
                                                                                            : "{}://[{}]:{}"),
-                                     http_->tls() ? "https" : "http", http.host, http_->port())},
+                                     server_->tls() ? "https" : "http", http.host, server_->port())},
              {"basic_auth", http.basic_auth.enabled() ? "true" : "false", true}});
   return std::nullopt;
 }
 
-web::Response Daemon::reload_for_http() {
+web::Response HttpFront::reload() {
   const auto answer = reloader_.ask();
   if (!answer) {
     return {
@@ -94,6 +95,19 @@ web::Response Daemon::reload_for_http() {
         web::error_json("no answer in time, or too many ask at once; the log tells whether it was reloaded")};
   }
   return {answer->errors.empty() ? 200 : 500, web::kJsonContentType, reload_json(*answer)};
+}
+
+void HttpFront::config_changed(const core::HttpConfig& before) {
+  if (!server_) return;
+  // Clients of /api/events have to show the new password, so it is not set for nothing.
+  if (config_.http.basic_auth != before.basic_auth) server_->set_basic_auth(config_.http.basic_auth);
+  if (config_.http.allowed_hosts != before.allowed_hosts) {
+    server_->set_allowed_hosts(config_.http.allowed_hosts);
+  }
+}
+
+void HttpFront::describe(core::StatusSnapshot& out, core::Instant /*now*/) const {
+  if (server_) out.http = server_->stats();
 }
 
 }  // namespace dupwatch::run
