@@ -46,7 +46,8 @@ constexpr auto kCommands = std::to_array<CommandRow>({
      "0 listed; 2 usage or configuration, or no such finding; 3 an operator must act; 4 nothing to read them "
      "from answered",
      "dupwatch findings --open\n  dupwatch findings --severity fatal --group-by run\n"
-     "  dupwatch findings show 5f0c4a1be2d37786\n  dupwatch findings watch --severity fatal",
+     "  dupwatch findings show 5f0c4a1be2d37786\n  dupwatch findings watch --severity fatal\n"
+     "  dupwatch findings ack 5f0c4a1be2d37786 --comment 'fixed in release 42' --until 8h",
      make_findings},
     {"guard", "Keep second creation events out of the table of an old engine", Reads::kTable, false,
      "0 done, or as it should be; 1 refused, or not as it should be; 2 usage or configuration; 3 an operator "

@@ -16,6 +16,8 @@ namespace {
 
 // Shorter than the default time limit of a container's health check, 30 s: our message is the better one.
 constexpr long kTimeoutMillis = 5'000;
+// A change is answered once it is on the disk.
+constexpr long kChangeMillis = 15'000;
 // The daemon says something each 15 s, and its state each second when that changes.
 constexpr long kSilenceSeconds = 45;
 
@@ -132,6 +134,18 @@ std::variant<DaemonClient, DaemonClient::Failure> DaemonClient::of(const core::C
 
 std::variant<DaemonClient::Answer, DaemonClient::Failure> DaemonClient::get(std::string_view path,
                                                                             std::size_t bytes_max) const {
+  return ask(path, nullptr, bytes_max);
+}
+
+std::variant<DaemonClient::Answer, DaemonClient::Failure> DaemonClient::post(std::string_view path,
+                                                                             const std::string& json,
+                                                                             std::size_t bytes_max) const {
+  return ask(path, &json, bytes_max);
+}
+
+std::variant<DaemonClient::Answer, DaemonClient::Failure> DaemonClient::ask(std::string_view path,
+                                                                            const std::string* json,
+                                                                            std::size_t bytes_max) const {
   Answer answer;
   const Take take = [&](std::string_view bytes) {
     if (answer.body.size() + bytes.size() > bytes_max) return false;
@@ -140,7 +154,13 @@ std::variant<DaemonClient::Answer, DaemonClient::Failure> DaemonClient::get(std:
   };
   const auto target = base_ + std::string(path);
   const auto curl = request(target, login_, local_, tls_, take);
-  (void)curl_easy_setopt(curl.get(), CURLOPT_TIMEOUT_MS, kTimeoutMillis);
+  Headers headers;
+  if (json != nullptr) {
+    headers.reset(curl_slist_append(nullptr, "Content-Type: application/json"));
+    (void)curl_easy_setopt(curl.get(), CURLOPT_HTTPHEADER, headers.get());
+    (void)curl_easy_setopt(curl.get(), CURLOPT_POSTFIELDS, json->c_str());
+  }
+  (void)curl_easy_setopt(curl.get(), CURLOPT_TIMEOUT_MS, json == nullptr ? kTimeoutMillis : kChangeMillis);
   if (auto failed = perform(curl.get()); !failed.empty()) {
     return Failure{fmt::format("{}: {}", target, failed)};
   }

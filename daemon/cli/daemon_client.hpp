@@ -33,6 +33,10 @@ class DaemonClient {
   /// Longer answers than `bytes_max` are a failure.
   [[nodiscard]] std::variant<Answer, Failure> get(std::string_view path, std::size_t bytes_max) const;
 
+  /// Posts `json`.
+  [[nodiscard]] std::variant<Answer, Failure> post(std::string_view path, const std::string& json,
+                                                   std::size_t bytes_max) const;
+
   /// Hands on what comes until the other side ends or is silent for longer than a daemon ever is. `resume` is
   /// the value of Last-Event-ID, empty = none.
   [[nodiscard]] Failure stream(std::string_view path, const std::string& resume,
@@ -44,6 +48,10 @@ class DaemonClient {
  private:
   DaemonClient(std::string base, core::BasicAuthConfig login, core::WebTls tls, bool local)
       : base_(std::move(base)), login_(std::move(login)), tls_(std::move(tls)), local_(local) {}
+
+  /// `json` nullptr: GET.
+  [[nodiscard]] std::variant<Answer, Failure> ask(std::string_view path, const std::string* json,
+                                                  std::size_t bytes_max) const;
 
   std::string base_;
   core::BasicAuthConfig login_;

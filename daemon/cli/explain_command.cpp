@@ -8,6 +8,7 @@
 
 #include "daemon/cli/command.hpp"
 #include "daemon/cli/finding_writer.hpp"
+#include "daemon/cli/findings_source.hpp"
 #include "daemon/cli/repair_script.hpp"
 #include "daemon/cli/report_error.hpp"
 #include "daemon/cli/run_text.hpp"
@@ -67,6 +68,7 @@ process::ExitCode explain_command(const Invocation& invocation, const std::strin
   table::JudgedRun story(config, run_id, ground.traits);
   for (int i = 0; i < postgres::row_count(result); ++i) story.add(result, i);
   story.judge();
+  for (const auto& finding : find_acknowledged(config, run_id)) story.acknowledge(finding);
   const auto text =
       json ? run_json(story, config.profile)
            : run_text(story, config.profile,

@@ -10,6 +10,7 @@
 #include "daemon/cli/audit_options.hpp"
 #include "daemon/cli/command.hpp"
 #include "daemon/cli/finding_writer.hpp"
+#include "daemon/cli/findings_acknowledge.hpp"
 #include "daemon/cli/findings_source.hpp"
 #include "daemon/cli/findings_view.hpp"
 #include "daemon/cli/findings_watch.hpp"
@@ -23,7 +24,7 @@ namespace {
 using core::Finding;
 using process::ExitCode;
 
-enum class FindingsAction : std::uint8_t { kList, kShow, kWatch, kExport };
+enum class FindingsAction : std::uint8_t { kList, kShow, kWatch, kExport, kAcknowledge, kTakeBack };
 
 constexpr std::size_t kListedDefault = 50;
 
@@ -42,6 +43,7 @@ struct FindingsOptions {
   std::string source = "auto";
   std::string url;
   std::string id;
+  AcknowledgeWish wish;
 };
 
 SourceChoice choice_of(const FindingsOptions& options) {
@@ -73,7 +75,7 @@ std::string read_filter(const FindingsOptions& options, core::FindingFilter& fil
     if (value.empty() || !wrong.empty()) return;
     if (const auto why = (filter.*only)(value); !why.empty()) wrong = fmt::format("{}: {}", option, why);
   };
-  if (options.open) wrong = filter.only_states("open");
+  if (options.open) wrong = filter.only_states("open,acknowledged");
   take("--severity", options.severities, &core::FindingFilter::only_severities);
   take("--rule", options.rules, &core::FindingFilter::only_rules);
   take("--state", options.states, &core::FindingFilter::only_states);
@@ -174,7 +176,8 @@ class FindingsCommand final : public Command {
   void add_options(CLI::App& app) override {
     app.require_subcommand(0, 1);
     app.fallthrough();
-    app.add_flag("--open", options_.open, "Only those in state open");
+    app.add_flag("--open", options_.open,
+                 "Only those whose rows are in the log of a run that goes on, acknowledged or not");
     app.add_option("--severity", options_.severities, "Some of fatal,conflict,harmless,unknown");
     app.add_option("--rule", options_.rules, "Some of the rules, such as duplicate_created,second_terminal");
     app.add_option("--state", options_.states, "Some of open,acknowledged,run_ended,quarantined,gone")
@@ -201,6 +204,7 @@ class FindingsCommand final : public Command {
         ->add_option("ID", options_.id, "Its finding id")
         ->required();
     action(app, "watch", "The list, then each finding as the daemon reports it", FindingsAction::kWatch);
+    add_acknowledge(app);
     action(app, "export", "All of them, one JSON object on each line, or -o csv", FindingsAction::kExport);
   }
   [[nodiscard]] ExitCode run(const Invocation& invocation) override {
@@ -211,6 +215,8 @@ class FindingsCommand final : public Command {
     }
     if (options_.action == FindingsAction::kShow)
       return show(invocation.config, options_, invocation.config_option);
+    if (options_.action == FindingsAction::kAcknowledge || options_.action == FindingsAction::kTakeBack)
+      return change(invocation.config);
     if (options_.action == FindingsAction::kWatch) return watch(invocation.config, std::move(filter));
     return list(invocation.config, options_, filter, invocation.config_option);
   }
@@ -220,6 +226,29 @@ class FindingsCommand final : public Command {
     auto* sub = app.add_subcommand(name, text);
     sub->callback([this, what] { options_.action = what; });
     return sub;
+  }
+  void add_acknowledge(CLI::App& app) {
+    auto& wish = options_.wish;
+    auto* ack = action(app, "ack", "Say that somebody knows: no alert stands for them until then",
+                       FindingsAction::kAcknowledge);
+    ack->add_option("ID", wish.ids, "Finding ids")->required();
+    ack->add_option("--comment", wish.comment, "Why, for those who come after you")->required();
+    ack->add_option("--until", wish.until, "How long, such as 90m, 8h or 7d, or a time, 2026-11-24T05:21:38Z")
+        ->type_name("WHEN")
+        ->capture_default_str();
+    ack->add_option("--by", wish.by, "Your name; else $SUDO_USER, else $USER")->type_name("NAME");
+    action(app, "unack", "Take that back", FindingsAction::kTakeBack)
+        ->add_option("ID", wish.ids, "Finding ids")
+        ->required();
+  }
+  [[nodiscard]] ExitCode change(const core::Config& config) {
+    auto& wish = options_.wish;
+    wish.take_back = options_.action == FindingsAction::kTakeBack;
+    wish.json = options_.output == "json";
+    wish.url = options_.url;
+    if (options_.source == "auto" || options_.source == "daemon") return acknowledge_findings(config, wish);
+    fmt::print(stderr, "error: the daemon alone can do that; remedy: leave out --source\n");
+    return ExitCode::kUsage;
   }
   [[nodiscard]] ExitCode watch(const core::Config& config, core::FindingFilter filter) const {
     if (options_.output == "csv" || !options_.group_by.empty() ||

@@ -50,18 +50,6 @@ std::string names_of(const std::array<bool, N>& chosen) {
   return out;
 }
 
-SourceFailure refusal(const DaemonClient& client, const DaemonClient::Answer& answer) {
-  if (answer.status == 401) {
-    return {fmt::format("{} wants a user and a password that the configuration does not have: set "
-                        "http.basic_auth there, or put them into ~/.netrc",
-                        client.base()),
-            ExitCode::kOperator};
-  }
-  auto body = answer.body.substr(0, 300);
-  while (body.ends_with('\n')) body.pop_back();
-  return {fmt::format("{}: status {}: {}", client.base(), answer.status, body), ExitCode::kTemporary};
-}
-
 std::size_t page_size(const core::Config& config, const SourceChoice& choice) {
   // Another daemon may keep less than this configuration says, and would refuse the limit.
   return choice.url.empty() ? std::min<std::size_t>(kFindingsPageMax, config.findings.keep) : 0;
@@ -171,6 +159,30 @@ One one_of_all(const core::Config& config, SourceKind kind, std::uint64_t id) {
 }
 
 }  // namespace
+
+SourceFailure refusal(const DaemonClient& client, const DaemonClient::Answer& answer) {
+  if (answer.status == 401) {
+    return {fmt::format("{} wants a user and a password that the configuration does not have: set "
+                        "http.basic_auth there, or put them into ~/.netrc",
+                        client.base()),
+            ExitCode::kOperator};
+  }
+  auto body = answer.body.substr(0, 300);
+  while (body.ends_with('\n')) body.pop_back();
+  return {fmt::format("{}: status {}: {}", client.base(), answer.status, body), ExitCode::kTemporary};
+}
+
+std::vector<Finding> find_acknowledged(const core::Config& config, const std::string& run_id) {
+  core::FindingFilter filter;
+  filter.run_id = run_id;
+  (void)filter.only_states("acknowledged");
+  for (const auto kind : {SourceKind::kDaemon, SourceKind::kFile}) {
+    if (!is_configured(config, {}, kind)) continue;
+    auto found = find_in(kind, config, {}, filter, 0);
+    if (auto* list = std::get_if<FoundFindings>(&found)) return std::move(list->findings);
+  }
+  return {};
+}
 
 std::string query_of(const core::FindingFilter& filter) {
   std::string out;

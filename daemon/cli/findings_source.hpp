@@ -57,6 +57,14 @@ struct SourceFailure {
 [[nodiscard]] std::variant<std::optional<core::Finding>, SourceFailure> find_finding(
     const core::Config& config, const SourceChoice& choice, std::uint64_t id);
 
+/// The findings of the run that somebody has acknowledged, as far as the daemon or its file is at hand: says
+/// nothing where neither is.
+[[nodiscard]] std::vector<core::Finding> find_acknowledged(const core::Config& config,
+                                                           const std::string& run_id);
+
+/// Why the daemon has refused, for people.
+[[nodiscard]] SourceFailure refusal(const DaemonClient& client, const DaemonClient::Answer& answer);
+
 /// The filter as the query of /api/findings. Pure.
 [[nodiscard]] std::string query_of(const core::FindingFilter& filter);
 

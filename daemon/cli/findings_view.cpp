@@ -22,9 +22,10 @@ constexpr std::string_view kGap = "  ";
 
 /// What a person acts on first is the smallest.
 int urgency(const Finding& finding) noexcept {
-  if (finding.state != FindingState::kOpen) return 2;
-  if (finding.severity == Severity::kFatal) return 0;
-  return finding.severity == Severity::kConflict ? 1 : 2;
+  const bool pressing = finding.severity == Severity::kFatal || finding.severity == Severity::kConflict;
+  if (!pressing || !finding.stands()) return 3;
+  if (finding.state == FindingState::kAcknowledged) return 2;
+  return finding.severity == Severity::kFatal ? 0 : 1;
 }
 
 /// At most `width` columns; what is cut ends in an ellipsis.
@@ -231,11 +232,18 @@ std::string finding_text(const Finding& finding, std::string_view config_option,
                      to_string(finding.origin), to_string(finding.engine));
   if (open && finding.severity == Severity::kFatal)
     out += fmt::format("  {:<15}{}\n", "pending", to_string(finding.pending));
+  if (finding.acknowledgement)
+    out += fmt::format("  {:<15}{}\n", "acknowledged", acknowledgement_text(*finding.acknowledgement));
   out += "\nNext:\n";
   out += fmt::format("  {}\n", core::visible(core::explain_command(finding.run_id, config_option)));
   if (const auto fix = core::quarantine_command(finding, config_option); !fix.empty())
     out += fmt::format("  {}\n", core::visible(fix));
   return out;
+}
+
+std::string acknowledgement_text(const core::Acknowledgement& acknowledgement) {
+  return fmt::format("by {} until {}: {}", core::visible(acknowledgement.by),
+                     seconds_text(acknowledgement.until), core::visible(acknowledgement.comment));
 }
 
 std::string age_text(std::int64_t micros) {

@@ -13,7 +13,8 @@ namespace dupwatch::cli {
 /// No line of the narrow tables is longer, in columns of the screen.
 inline constexpr std::size_t kTableColumnsMax = 100;
 
-/// In the order in which a person acts: open fatal ones, open conflicts, the others; in each the newest
+/// In the order in which a person acts: open fatal ones, open conflicts, acknowledged ones of both, the
+/// others; in each the newest
 /// first.
 void sort_for_action(std::vector<core::Finding>& findings);
 
@@ -37,6 +38,9 @@ enum class TableWidth : std::uint8_t {
 /// Everything about one, with the commands to go on with; `config_option` is put into each.
 [[nodiscard]] std::string finding_text(const core::Finding& finding, std::string_view config_option,
                                        bool colours);
+
+/// "by alice until 2026-11-24T05:21:38Z: why".
+[[nodiscard]] std::string acknowledgement_text(const core::Acknowledgement& acknowledgement);
 
 /// "45s", "3m", "2h", "5d": of a duration in microseconds, rounded down.
 [[nodiscard]] std::string age_text(std::int64_t micros);

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "daemon/cli/finding_writer.hpp"
+#include "daemon/cli/findings_view.hpp"
 #include "daemon/cli/repair_script.hpp"
 #include "daemon/core/finding.hpp"
 #include "daemon/core/text.hpp"
@@ -101,6 +102,8 @@ std::string timeline(const table::JudgedRun& story, bool colours) {
                          mark(finding.severity), to_string(finding.severity), colour_end(colours),
                          to_string(finding.rule), core::rule_info(finding.rule).sentence, finding.reason());
       out += fmt::format("        finding {}\n", core::finding_id_text(finding.id));
+      if (finding.acknowledgement)
+        out += fmt::format("        acknowledged {}\n", acknowledgement_text(*finding.acknowledgement));
     }
   }
   return out;

@@ -203,6 +203,8 @@ std::string to_json(const Finding& finding) {
   out += gap ? fmt::format(R"(,"commit_gap_ms":{:.3f})", static_cast<double>(*gap) / 1000.0)
              : R"(,"commit_gap_ms":null)";
   out += fmt::format(R"(,"flagged_at":"{}")", to_iso8601(finding.flagged_at));
+  out += R"(,"acknowledgement":)" +
+         (finding.acknowledgement ? to_json(*finding.acknowledgement) : std::string{"null"});
   append_text(out, "what", rule.sentence);
   append_text(out, "why", finding.reason());
   append_text(out, "versions", rule.versions);

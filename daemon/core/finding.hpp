@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "daemon/core/acknowledgement.hpp"
 #include "daemon/core/rule.hpp"
 #include "daemon/core/text.hpp"
 #include "decoder/change.hpp"
@@ -27,7 +28,7 @@ enum class FindingState : std::uint8_t {
   kOpen,          ///< the rows are in the log and the run goes on
   kRunEnded,      ///< the run has completed, failed or been cancelled: no replay reads the log again
   kGone,          ///< a row is gone, and with it the contradiction
-  kAcknowledged,  ///< open, and named in findings.acknowledged
+  kAcknowledged,  ///< open, and acknowledged by a person or in findings.acknowledged
   kQuarantined    ///< the row at fault was moved to dupwatch.quarantine
 };
 inline constexpr std::size_t kFindingStates = 5;
@@ -81,10 +82,16 @@ struct Finding {
   RowEvidence duplicate;
   std::optional<RowEvidence> closing;
   decoder::Timestamp flagged_at;
+  /// Of a person, in state acknowledged alone; nullopt there: findings.acknowledged names it.
+  std::optional<Acknowledgement> acknowledgement;
 
   /// Why this severity, for people; empty without a shape.
   [[nodiscard]] std::string_view reason() const noexcept {
     return shape ? reason_text(rule, *shape) : std::string_view{};
+  }
+  /// Its rows are in the log of a run that goes on, whoever knows of it.
+  [[nodiscard]] bool stands() const noexcept {
+    return state == FindingState::kOpen || state == FindingState::kAcknowledged;
   }
   /// The run had ended when the finding was first seen: no replay reads the row, and nobody need be called.
   [[nodiscard]] bool came_too_late() const noexcept {

@@ -59,6 +59,21 @@ std::optional<RowEvidence> row_of(const element& object, std::string_view key) {
   return evidence;
 }
 
+/// Absent in a record of 0.1.0, and null in that of a finding that nobody has acknowledged.
+std::optional<Acknowledgement> acknowledgement_of(const element& object) {
+  element value;
+  if (object["acknowledgement"].get(value) != simdjson::SUCCESS || !value.is_object()) return std::nullopt;
+  const auto at = time_of(string_at(value, "at"));
+  const auto until = time_of(string_at(value, "until"));
+  const auto severity = labelled<Severity>(string_at(value, "severity"), kSeverities);
+  if (!at || !until || !severity) return std::nullopt;
+  return Acknowledgement{.by = std::string(string_at(value, "by").value_or("")),
+                         .comment = std::string(string_at(value, "comment").value_or("")),
+                         .at = *at,
+                         .until = *until,
+                         .severity = *severity};
+}
+
 /// nullopt: a label that this version does not have.
 std::optional<std::optional<Shape>> shape_of(const element& object, Rule rule) {
   element value;
@@ -115,6 +130,7 @@ std::optional<Finding> read_finding(std::string_view json) {
   finding.duplicate = *duplicate;
   finding.closing = row_of(object, "closing");
   finding.flagged_at = time_of(string_at(object, "flagged_at")).value_or(decoder::Timestamp{});
+  finding.acknowledgement = acknowledgement_of(object);
   return finding;
 }
 

@@ -12,6 +12,10 @@ bool is_in_log(FindingState state) noexcept {
   return state == FindingState::kOpen || state == FindingState::kAcknowledged;
 }
 
+std::int64_t acknowledged_at(const Finding& finding) noexcept {
+  return finding.acknowledgement ? finding.acknowledgement->at.micros : 0;
+}
+
 }  // namespace
 
 void ReportedFindings::say(State& state, const Finding& finding) {
@@ -21,6 +25,7 @@ void ReportedFindings::say(State& state, const Finding& finding) {
   state.pending = finding.pending;
   state.after_close = finding.after_close;
   state.shape = finding.shape;
+  state.acknowledged_at = acknowledged_at(finding);
   state.canonical_id = finding.canonical.id;
   state.duplicate_id = finding.duplicate.id;
   if (finding.duplicate.xid) state.duplicate_xid = finding.duplicate.xid;
@@ -93,7 +98,7 @@ bool ReportedFindings::admit(Finding& finding, Instant now) {
 }
 
 bool ReportedFindings::is_news(const State& state, const Finding& finding, Instant now) noexcept {
-  if (state.state != finding.state) return true;
+  if (state.state != finding.state || state.acknowledged_at != acknowledged_at(finding)) return true;
   const bool same_verdict = state.severity == finding.severity && state.after_close == finding.after_close &&
                             state.duplicate_id == finding.duplicate.id;
   if (finding.one_of_many) {
@@ -106,7 +111,7 @@ bool ReportedFindings::is_news(const State& state, const Finding& finding, Insta
 }
 
 std::uint8_t ReportedFindings::rank_of(const State& state) noexcept {
-  if (state.state != FindingState::kOpen) return 0;
+  if (!is_in_log(state.state)) return 0;
   if (state.severity == Severity::kFatal) return 3;
   return state.severity == Severity::kConflict ? 2 : 1;
 }
@@ -205,6 +210,9 @@ Finding ReportedFindings::rebuild(std::uint64_t id, const State& state) {
 }
 
 void ReportedFindings::count(const State& state, int difference) noexcept {
+  if (state.state == FindingState::kAcknowledged) {
+    acknowledged_[static_cast<std::size_t>(state.severity)] += static_cast<std::uint64_t>(difference);
+  }
   if (state.state != FindingState::kOpen) return;
   open_[static_cast<std::size_t>(state.rule)][static_cast<std::size_t>(state.severity)] +=
       static_cast<std::uint64_t>(difference);

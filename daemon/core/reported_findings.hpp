@@ -20,7 +20,7 @@ namespace dupwatch::core {
 /// What has been reported and what has become of it, so that a finding seen again (redelivery, read-back,
 /// scan) is told once and a change is told. Bounded: at `findings_max`, or kBytesMax of texts, one is
 /// forgotten: of ToldFindings::kEntriesMax of these it is still known that they were told, so that they are
-/// not told again before their verdict changes, and then as new. What is not open goes first, then what is
+/// not told again before their verdict changes, and then as new. What does not stand goes first, then what is
 /// harmless or unknown, then open conflicts, and open fatal findings last; among equals the oldest. One costs
 /// some 400 bytes.
 class ReportedFindings {
@@ -67,6 +67,12 @@ class ReportedFindings {
   using OpenCounts = std::array<std::array<std::uint64_t, kSeverities>, kRules>;
   /// Findings in state open. What was forgotten while it was open and fatal or conflict counts on.
   [[nodiscard]] const OpenCounts& open() const noexcept { return open_; }
+  /// What persons have said; whoever tells a finding takes it into account.
+  [[nodiscard]] Acknowledgements& acknowledgements() noexcept { return acknowledgements_; }
+  [[nodiscard]] const Acknowledgements& acknowledgements() const noexcept { return acknowledgements_; }
+  using Acknowledged = std::array<std::uint64_t, kSeverities>;
+  /// Findings in state acknowledged.
+  [[nodiscard]] const Acknowledged& acknowledged() const noexcept { return acknowledged_; }
   using Forgotten = std::array<std::uint64_t, kSeverities>;
   /// Findings that were forgotten while they were open, since the start.
   [[nodiscard]] const Forgotten& forgotten() const noexcept { return forgotten_; }
@@ -80,7 +86,7 @@ class ReportedFindings {
 
  private:
   using Ids = std::list<std::uint64_t>;
-  /// Not open; open and harmless or unknown; open conflicts; open and fatal.
+  /// What does not stand; what is harmless or unknown; conflicts; what is fatal.
   static constexpr std::size_t kRanks = 4;
   struct State {
     Rule rule = Rule::kDuplicate;
@@ -102,6 +108,7 @@ class ReportedFindings {
     std::string duplicate_id;
     std::optional<decoder::Xid> duplicate_xid;
     std::string closing_id;
+    std::int64_t acknowledged_at = 0;  ///< by a person; 0 = by none
     Instant reported{};
   };
   enum class Added : std::uint8_t { kNew, kKnown, kToldBefore };
@@ -134,6 +141,8 @@ class ReportedFindings {
   /// Runs that next_open_runs has yet to look at in this round.
   std::vector<std::string> round_;
   OpenCounts open_{};
+  Acknowledged acknowledged_{};
+  Acknowledgements acknowledgements_;
   std::array<std::uint64_t, kRules> open_may_return_{};
 };
 

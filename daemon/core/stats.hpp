@@ -161,6 +161,8 @@ struct StatusSnapshot {
   std::array<std::array<std::uint64_t, kSeverities>, kRules> open_findings{};
   /// Of the fatal ones those whose run may return before it meets the row, by rule.
   std::array<std::uint64_t, kRules> open_may_return{};
+  /// Findings in state acknowledged, by severity.
+  std::array<std::uint64_t, kSeverities> acknowledged_findings{};
   BaselineState baseline = BaselineState::kNotNeeded;
   std::uint64_t baseline_rows = 0;
   std::uint64_t baseline_runs = 0;

@@ -353,30 +353,8 @@ void Watch::report(Finding finding) {
   reported_.resolve(finding);
   // A row that came through the stream while its run was read back was flagged because of the stream.
   if (finding.origin == Origin::kReadBack && finding.duplicate.commit_lsn) finding.origin = Origin::kStream;
-  acknowledge(finding);
+  note_acknowledgement(finding);
   if (reported_.admit(finding, now_)) tell(std::move(finding));
-}
-
-void Watch::acknowledge(Finding& finding) const {
-  if (finding.state == FindingState::kOpen &&
-      std::ranges::binary_search(findings_config_.acknowledged, finding.id)) {
-    finding.state = FindingState::kAcknowledged;
-  }
-}
-
-void Watch::acknowledged_changed(const std::vector<std::uint64_t>& before) {
-  std::vector<std::uint64_t> ids;
-  std::ranges::set_symmetric_difference(before, findings_config_.acknowledged, std::back_inserter(ids));
-  for (const auto id : ids) {
-    auto finding = reported_.find(id);
-    const bool stands =
-        finding && (finding->state == FindingState::kOpen || finding->state == FindingState::kAcknowledged);
-    if (!stands) continue;
-    finding->table = profile_.qualified_name();
-    finding->state = FindingState::kOpen;
-    finding->origin = Origin::kRecheck;
-    report(*std::move(finding));
-  }
 }
 
 void Watch::tell(Finding finding) {
@@ -399,15 +377,13 @@ bool Watch::restore(Finding& finding) {
   // A byte that JSON can't hold was replaced: the run would be looked up in vain.
   const bool exact = finding.run_id.find("\xEF\xBF\xBD") == std::string::npos;
   if (!exact || finding.table != profile_.qualified_name()) return false;
-  // What is acknowledged is the configuration's word, not the record's.
-  if (finding.state == FindingState::kAcknowledged) finding.state = FindingState::kOpen;
-  acknowledge(finding);
+  restore_acknowledgement(finding);
   return reported_.restore(finding);
 }
 
 void Watch::baseline_finding(Finding finding, Instant began) {
   reported_.resolve(finding);
-  acknowledge(finding);
+  note_acknowledgement(finding);
   // The scan's snapshot may be older than what the stream has told of the run since. What was told before may
   // rest on rows that are gone with an earlier history, or lack some that were not seen.
   const bool newer = reported_.is_settled(finding.id, began - kSettled);
@@ -462,6 +438,7 @@ void Watch::quarantined(std::uint64_t finding_id, Instant now) {
   if (!finding) return;
   finding->table = profile_.qualified_name();
   finding->state = FindingState::kQuarantined;
+  reported_.acknowledgements().remove(finding_id);
   finding->pending = Pending::kNone;
   finding->origin = Origin::kRecheck;
   // The row in memory is gone from the table: the next event of the run reads it anew.

@@ -160,6 +160,26 @@ class Watch final : private decoder::ChangeSink {
   /// findings.acknowledged was `before`: findings that stand are told anew where their state is another now.
   void acknowledged_changed(const std::vector<std::uint64_t>& before);
 
+  /// What came of a person's wish to acknowledge a finding or to take that back.
+  enum class Acknowledged : std::uint8_t {
+    kDone,
+    kNotKnown,       ///< no such finding, or it was forgotten
+    kDoesNotStand,   ///< a row is gone, or the run has ended
+    kNot,            ///< to be taken back, and it is not acknowledged
+    kConfiguration,  ///< to be taken back, and findings.acknowledged names it
+    kFull            ///< Acknowledgements::kMax are in force
+  };
+  /// The severity of `acknowledgement` is the finding's. kDone: the finding is told anew.
+  [[nodiscard]] Acknowledged acknowledge(std::uint64_t finding_id, Acknowledgement acknowledgement,
+                                         Instant now);
+  [[nodiscard]] Acknowledged unacknowledge(std::uint64_t finding_id, Instant now);
+  /// Findings whose acknowledgement has ended at `wall` are told anew as open.
+  void expire_acknowledgements(decoder::Timestamp wall, Instant now);
+  /// The findings that a person has acknowledged, as they are known.
+  [[nodiscard]] std::vector<Finding> acknowledged() const;
+  /// nullopt: not known.
+  [[nodiscard]] std::optional<Finding> known(std::uint64_t finding_id) const;
+
   /// Findings since the last call, in order. Everything up to ConfirmRule::judged() is in what was taken.
   [[nodiscard]] std::vector<Finding> take_findings();
   [[nodiscard]] bool has_findings() const noexcept { return !findings_.empty(); }
@@ -216,7 +236,12 @@ class Watch final : private decoder::ChangeSink {
   void report_verdicts(RunIndex::Handle run, Origin origin);
   void report(Finding finding);
   void tell(Finding finding);
-  void acknowledge(Finding& finding) const;
+  /// What is said of findings that stand goes into it; of others it ends.
+  void note_acknowledgement(Finding& finding);
+  /// Of the record of an earlier process.
+  void restore_acknowledgement(Finding& finding);
+  /// It was told before, and is to be told again where that is another now.
+  void tell_again(std::uint64_t finding_id, Instant now);
   /// The run has a new row.
   void observe_slots(RunIndex::Handle run);
   void observe_order(RunIndex::Handle run, std::uint32_t greatest_before, std::uint32_t row);

@@ -99,6 +99,7 @@ void FileOutput::finished(const FindingsFile::Result& result, Instant now) {
   if (result.trouble) return failed(result.trouble, now);
   if (result.outcome.sync == core::FileOutcome::Sync::kDone) progress_ = true;
   if (result.outcome.replaced) {
+    replaced_ = true;
     log_.info("the findings file was moved, emptied or deleted: another one is written at its path",
               {{"event", "findings_file_reopened"}, {"file", path_}});
   }

@@ -39,6 +39,8 @@ class FileOutput {
   /// Waits for an answer of the disk, at the end of the process.
   void wait(std::chrono::milliseconds patience);
 
+  /// True once after another file has been begun at the path: what was written before is not in it.
+  [[nodiscard]] bool take_replaced() noexcept { return std::exchange(replaced_, false); }
   /// Why the file takes nothing; empty when it does.
   [[nodiscard]] std::string trouble(core::Instant now) const;
   /// Attempts that failed.
@@ -62,6 +64,7 @@ class FileOutput {
   core::Instant begun_{};
   bool silent_ = false;
   bool progress_ = false;
+  bool replaced_ = false;
   std::string trouble_;
   std::uint64_t failures_ = 0;
   /// Nothing is begun before, after a failure.

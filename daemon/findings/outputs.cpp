@@ -5,6 +5,19 @@
 
 namespace dupwatch::findings {
 
+namespace {
+
+void complete_row(core::RowEvidence& row, const core::RowEvidence& known) {
+  if (row.id != known.id) return;
+  // A row that was written again has another transaction.
+  if (row.xid && known.xid && *row.xid != *known.xid) return;
+  if (!row.xid) row.xid = known.xid;
+  if (!row.commit_lsn) row.commit_lsn = known.commit_lsn;
+  if (!row.commit_time) row.commit_time = known.commit_time;
+}
+
+}  // namespace
+
 FindingOutputs::FindingOutputs(const core::FindingsConfig& config, process::Log& log, web::StatusStore& store,
                                TableWriter& table, WebhookWorker& webhook,
                                quarantine::QuarantineWorker& quarantine, process::EventFd& wake)
@@ -34,6 +47,7 @@ void FindingOutputs::report(std::vector<core::Finding> findings, core::Instant n
   for (const auto& finding : findings) quarantine_.add(finding);
   for (auto& finding : findings) {
     finding.flagged_at = process::wall_now();
+    if (finding.change == core::FindingChange::kChanged) complete_evidence(finding);
     measure(finding);
     store(finding, true, true);
     if (limiter_.allow(finding.rule, finding.severity, now)) {
@@ -52,6 +66,28 @@ void FindingOutputs::store(const core::Finding& finding, bool in_file, bool in_t
   if (!in_table || config_.table_name.empty()) return;
   durability_.add_row();
   table_.add(finding);
+}
+
+void FindingOutputs::complete_evidence(core::Finding& finding) const {
+  const auto known = store_.find(finding.id);
+  if (!known) return;
+  complete_row(finding.canonical, known->canonical);
+  complete_row(finding.duplicate, known->duplicate);
+  if (finding.closing && known->closing) complete_row(*finding.closing, *known->closing);
+}
+
+void FindingOutputs::record_again(core::Finding finding) {
+  const auto known = store_.find(finding.id);
+  finding.flagged_at = known ? known->flagged_at : process::wall_now();
+  finding.change = core::FindingChange::kChanged;
+  complete_evidence(finding);
+  store(finding, true, false);
+}
+
+bool FindingOutputs::is_durable(const core::AddedFindings& findings) noexcept {
+  if (!keeps_findings()) return false;
+  durability_.rows_recorded(table_.recorded());
+  return durability_.is_durable(findings);
 }
 
 void FindingOutputs::complete(const core::RestoredFinding& restored) {

@@ -48,6 +48,10 @@ class FindingOutputs {
   void report(std::vector<core::Finding> findings, core::Instant now);
   /// Gives the store that lacks a finding of an earlier process its record.
   void complete(const core::RestoredFinding& restored);
+  /// Writes the record of a finding once more into the file, where it is not at hand any more.
+  void record_again(core::Finding finding);
+  /// True once after another findings file has been begun: records that must be at hand are to be repeated.
+  [[nodiscard]] bool take_replaced() noexcept { return file_.take_replaced(); }
   /// A new stream: positions of another one say nothing in it.
   void stream_started() noexcept { durability_.stream_started(); }
   /// Everything reported so far is to be brought to the disk; durable() tells when it is.
@@ -56,6 +60,17 @@ class FindingOutputs {
   /// before.
   [[nodiscard]] std::optional<decoder::Lsn> durable(decoder::Lsn taken);
   [[nodiscard]] const core::Durability& durability() const noexcept { return durability_; }
+  /// What was reported up to `findings` outlives the process; false where there is neither a file nor a
+  /// table.
+  [[nodiscard]] bool is_durable(const core::AddedFindings& findings) noexcept;
+  /// There is a findings file or a findings table.
+  [[nodiscard]] bool keeps_findings() const noexcept {
+    return !config_.file.empty() || !config_.table_name.empty();
+  }
+  /// The last report of a finding, nullptr = it is not kept.
+  [[nodiscard]] std::shared_ptr<const core::Finding> reported(std::uint64_t finding_id) const {
+    return store_.find(finding_id);
+  }
   /// True once after each sync that succeeded: durable() may know more.
   [[nodiscard]] bool take_progress() noexcept { return file_.take_progress(); }
   /// Something is not durable yet, and nothing is known to stand in its way.
@@ -81,6 +96,8 @@ class FindingOutputs {
  private:
   void store(const core::Finding& finding, bool in_file, bool in_table);
   void measure(const core::Finding& finding);
+  /// What the last report said of the same rows, and this one does not know.
+  void complete_evidence(core::Finding& finding) const;
 
   core::FindingsConfig config_;
   process::Log& log_;

@@ -114,6 +114,11 @@ Log::Fields finding_fields(const core::Finding& finding) {
   if (const auto gap = finding.commit_gap_micros()) {
     fields.push_back({"commit_gap_ms", fmt::format("{:.3f}", static_cast<double>(*gap) / 1000.0), true});
   }
+  if (const auto& said = finding.acknowledgement) {
+    fields.push_back({"acknowledged_by", said->by});
+    fields.push_back({"acknowledged_until", core::to_iso8601(said->until)});
+    fields.push_back({"comment", said->comment});
+  }
   fields.push_back({"why", std::string(finding.reason())});
   fields.push_back({"look", core::explain_command(finding.run_id)});
   return fields;

@@ -60,7 +60,7 @@ Daemon::Daemon(core::Config config, process::StopSignals& stop, process::Log& lo
                          .wake = wake_,
                          .log = log}),
       reloads_(config_, std::move(load), reload, wake_, log),
-      http_(config_, status_.store(), reloads_.reloader(), log) {
+      http_(config_, status_.store(), reloads_.reloader(), findings_.acknowledger(), log) {
   status_.watch({this, &retries_, &monitor_, &stream_, &findings_, &server_, &coverage_, &scans_, &recovery_,
                  &recheck_, &reloads_, &http_});
 }
@@ -68,6 +68,7 @@ Daemon::Daemon(core::Config config, process::StopSignals& stop, process::Log& lo
 // The HTTP server, which goes first, waits for its requests.
 Daemon::~Daemon() {
   reloads_.reloader().stop();
+  findings_.acknowledger().stop();
 }
 
 process::ExitCode Daemon::run() {
@@ -223,7 +224,7 @@ void Daemon::turn(core::Instant now) {
     findings_.turn_table(now);
     sql_.turn(now);
   }
-  findings_.turn(now);
+  if (findings_.turn(now)) status_.hurry(now);
   polls_.turn(now);
   server_.judged(watch_.judged());
   if (!findings_.loading()) scans_.collect(now);

@@ -14,7 +14,8 @@ FindingDelivery::FindingDelivery(const core::Config& config, core::Watch& watch,
       table_(config, sql, log, seed),
       webhook_(config, log, seed + 1),
       quarantine_(config, log, wake),
-      outputs_(config.findings, log, store, table_, webhook_, quarantine_, wake) {}
+      outputs_(config.findings, log, store, table_, webhook_, quarantine_, wake),
+      acknowledger_(watch, outputs_, wake) {}
 
 void FindingDelivery::restore_past() {
   auto known = outputs_.take_past();
@@ -26,17 +27,18 @@ void FindingDelivery::restore_past() {
     ++count;
     outputs_.complete(past);
     if (core::is_table_rule(finding.rule)) restored_.push_back(finding.id);
-    if (finding.state == core::FindingState::kOpen) store_.restore(std::move(finding));
+    if (finding.stands()) store_.restore(std::move(finding));
   }
   if (count == 0 && config_.findings.table_name.empty()) return;
   log_.info("restored the known findings",
             {{"event", "findings_restored"}, {"count", std::to_string(count), true}});
 }
 
-void FindingDelivery::turn(core::Instant now) {
+bool FindingDelivery::turn(core::Instant now) {
   outputs_.turn(now);
   restore_past();
   for (const auto finding : quarantine_.take_done()) watch_.quarantined(finding, now);
+  return acknowledger_.turn(now);
 }
 
 void FindingDelivery::report(core::Instant now) {
@@ -48,6 +50,7 @@ void FindingDelivery::describe(core::StatusSnapshot& out, core::Instant now) con
   out.counters.findings_log_suppressed = outputs_.log_suppressed();
   out.counters.commit_to_flag = outputs_.commit_to_flag();
   out.open_findings = watch_.reported().open();
+  out.acknowledged_findings = watch_.reported().acknowledged();
   out.open_may_return = watch_.reported().open_may_return();
   out.findings_durable = !table_.trouble() && outputs_.file_trouble(now).empty();
   out.findings_waiting = table_.added() - table_.recorded();

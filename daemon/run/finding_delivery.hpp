@@ -11,6 +11,7 @@
 #include "daemon/findings/table_writer.hpp"
 #include "daemon/findings/webhook_worker.hpp"
 #include "daemon/quarantine/worker.hpp"
+#include "daemon/run/acknowledger.hpp"
 #include "daemon/run/status_part.hpp"
 
 namespace dupwatch::run {
@@ -27,7 +28,8 @@ class FindingDelivery final : public StatusPart {
   void restore_past();
   /// While findings.table can be reached.
   void turn_table(core::Instant now) { table_.pump(now); }
-  void turn(core::Instant now);
+  /// True: an acknowledgement has begun or ended, and is to be published before the next turn.
+  [[nodiscard]] bool turn(core::Instant now);
   /// What the watch has found goes out, and to the disk; where no stream loop does that.
   void report(core::Instant now);
   /// The end of the process.
@@ -44,6 +46,7 @@ class FindingDelivery final : public StatusPart {
   void leave_server() { quarantine_.rest(); }
   [[nodiscard]] std::optional<postgres::Error> take_farewell() { return quarantine_.take_farewell(); }
   [[nodiscard]] findings::FindingOutputs& outputs() noexcept { return outputs_; }
+  [[nodiscard]] Acknowledger& acknowledger() noexcept { return acknowledger_; }
 
   void describe(core::StatusSnapshot& out, core::Instant now) const override;
   [[nodiscard]] std::string trouble(core::Instant now) const override;
@@ -57,6 +60,7 @@ class FindingDelivery final : public StatusPart {
   findings::WebhookWorker webhook_;
   quarantine::QuarantineWorker quarantine_;
   findings::FindingOutputs outputs_;
+  Acknowledger acknowledger_;
   std::vector<std::uint64_t> restored_;
 };
 

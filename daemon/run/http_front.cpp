@@ -58,6 +58,7 @@ std::optional<process::ExitCode> HttpFront::start() {
   if (!http.enabled()) return std::nullopt;
   web::HttpHooks hooks;
   if (http.reload) hooks.reload = [this] { return reload(); };
+  hooks.acknowledge = [this](const web::AcknowledgeRequest& wish) { return acknowledger_.ask(wish); };
   const auto file = http.web_config_file;
   if (!file.empty()) hooks.load_web_config = [file] { return config::load_web_config(file); };
   hooks.notify = [this, file](const web::HttpNotice& notice) { tell(log_, notice, file); };

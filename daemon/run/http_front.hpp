@@ -6,6 +6,7 @@
 #include "daemon/core/config.hpp"
 #include "daemon/process/exit_code.hpp"
 #include "daemon/process/log.hpp"
+#include "daemon/run/acknowledger.hpp"
 #include "daemon/run/config_reloader.hpp"
 #include "daemon/run/status_part.hpp"
 #include "daemon/web/http_server.hpp"
@@ -14,11 +15,12 @@
 namespace dupwatch::run {
 
 /// The daemon's HTTP server: its start, what it asks for and what it has to say. Its threads meet the loop's
-/// in the store and the reloader alone.
+/// in the store, the reloader and the acknowledger alone.
 class HttpFront final : public StatusPart {
  public:
-  HttpFront(const core::Config& config, web::StatusStore& store, ConfigReloader& reloader, process::Log& log)
-      : config_(config), store_(store), reloader_(reloader), log_(log) {}
+  HttpFront(const core::Config& config, web::StatusStore& store, ConfigReloader& reloader,
+            Acknowledger& acknowledger, process::Log& log)
+      : config_(config), store_(store), reloader_(reloader), acknowledger_(acknowledger), log_(log) {}
 
   /// nullopt when it listens, or is switched off.
   [[nodiscard]] std::optional<process::ExitCode> start();
@@ -35,6 +37,7 @@ class HttpFront final : public StatusPart {
   const core::Config& config_;
   web::StatusStore& store_;
   ConfigReloader& reloader_;
+  Acknowledger& acknowledger_;
   process::Log& log_;
   std::unique_ptr<web::HttpServer> server_;
 };

@@ -126,9 +126,16 @@ void JudgedRun::judge() {
   }
 }
 
+void JudgedRun::acknowledge(const core::Finding& said) {
+  const auto known = std::ranges::find(findings_, said.id, &core::Finding::id);
+  if (known == findings_.end() || known->state != core::FindingState::kOpen) return;
+  known->state = core::FindingState::kAcknowledged;
+  known->acknowledgement = said.acknowledgement;
+}
+
 bool JudgedRun::fails() const noexcept {
   return std::ranges::any_of(findings_, [](const core::Finding& finding) {
-    return finding.severity == core::Severity::kFatal && finding.state == core::FindingState::kOpen;
+    return finding.severity == core::Severity::kFatal && finding.stands();
   });
 }
 

@@ -52,6 +52,9 @@ class JudgedRun {
   /// All rows are there.
   void judge();
 
+  /// Somebody has acknowledged the finding with this id, as `said` shows; nothing where there is none.
+  void acknowledge(const core::Finding& said);
+
   [[nodiscard]] const std::string& run_id() const noexcept { return run_id_; }
   [[nodiscard]] const std::vector<Event>& events() const noexcept { return events_; }
   /// With the severity for the run's own engine generation.

@@ -18,6 +18,9 @@ struct Access {
   /// Never null.
   std::shared_ptr<const PasswordGate> gate;
   HostRules hosts;
+  /// A client has shown a password or a certificate, or it is of this host: it may change what is known of
+  /// findings.
+  bool may_change = false;
   Headers headers;
   std::chrono::nanoseconds rate_interval{0};
   std::uint32_t rate_burst = 0;

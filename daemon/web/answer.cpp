@@ -83,6 +83,7 @@ std::string_view reason_of(int status) noexcept {
       {404, "Not Found"},
       {405, "Method Not Allowed"},
       {408, "Request Timeout"},
+      {409, "Conflict"},
       {413, "Content Too Large"},
       {414, "URI Too Long"},
       {429, "Too Many Requests"},
@@ -90,6 +91,7 @@ std::string_view reason_of(int status) noexcept {
       {500, "Internal Server Error"},
       {503, "Service Unavailable"},
       {505, "HTTP Version Not Supported"},
+      {507, "Insufficient Storage"},
   });
   const auto* found = std::ranges::find(kReasons, status, &std::pair<int, std::string_view>::first);
   return found == kReasons.end() ? "Unknown" : found->second;

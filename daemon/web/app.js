@@ -70,7 +70,8 @@ function showStatus(status) {
   $("facts").hidden = false;
   set("fatal", number(status.findings_fatal));
   $("fatal").classList.toggle("bad", status.findings_fatal > 0);
-  set("open", `of ${plural(status.findings_open, "open finding")}`);
+  const noted = status.findings_acknowledged ? `, ${number(status.findings_acknowledged)} acknowledged` : "";
+  set("open", `of ${plural(status.findings_open, "open finding")}${noted}`);
   set("lag", seconds(status.lag_seconds));
   set("lag-note", `${bytes(status.lag_bytes)} not yet confirmed`);
   set("retained", status.slot_retained_bytes === null ? "unknown" : bytes(status.slot_retained_bytes));
@@ -175,7 +176,7 @@ function story(finding) {
       element("p", "note", "The whole run, with what can be done about it:"),
       command(finding.look),
       finding.fix && element("p", "note", "To take the row out of the log, which keeps it and can be undone:"),
-      finding.fix && command(finding.fix), list),
+      finding.fix && command(finding.fix), list, acknowledgement(finding)),
     element("div", "reading", element("p", "note", "As replay reads the log, the smallest id first:"), timeline(finding)));
 }
 

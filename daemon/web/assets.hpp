@@ -6,6 +6,7 @@
 namespace dupwatch::web {
 
 [[nodiscard]] std::string_view page_html() noexcept;
+[[nodiscard]] std::string_view acknowledge_js() noexcept;
 [[nodiscard]] std::string_view app_js() noexcept;
 [[nodiscard]] std::string_view app_css() noexcept;
 [[nodiscard]] std::string_view icon_svg() noexcept;

@@ -42,6 +42,7 @@ constexpr std::string_view kPlainToTls =
   take("Accept-Encoding", head.accept_encoding);
   take("Last-Event-ID", head.last_event_id);
   take("Accept", head.accept);
+  take("Content-Type", head.content_type);
   return head;
 }
 
@@ -161,11 +162,42 @@ void Connection::on_read(const Error& error, std::size_t bytes) {
     }
     return;
   }
-  auto head = head_of(*parser_);
+  on_head();
+}
+
+void Connection::on_head() {
+  head_ = head_of(*parser_);
+  const auto length = parser_->content_length();
+  const auto wanted = head_.method == "POST" && length && *length <= kTakenBytesMax
+                          ? static_cast<std::size_t>(*length)
+                          : std::size_t{0};
+  head_.body.resize(wanted);
+  body_read_ = std::min(wanted, input_.size());
+  std::copy_n(static_cast<const char*>(input_.data().data()), body_read_, head_.body.data());
+  read_body();
+}
+
+void Connection::read_body() {
+  if (body_read_ == head_.body.size()) return hand_over();
+  transport_.read_some(boost::asio::buffer(head_.body.data() + body_read_, head_.body.size() - body_read_),
+                       then(&Connection::on_body));
+}
+
+void Connection::on_body(const Error& error, std::size_t bytes) {
+  if (held_.phase != Phase::kReading) return;
+  if (error) {
+    close();
+    return;
+  }
+  body_read_ += bytes;
+  read_body();
+}
+
+void Connection::hand_over() {
   parser_.reset();
   enter(Phase::kWorking);
   arm(kWorkMax);
-  callbacks_.request(shared_from_this(), std::move(head));
+  callbacks_.request(shared_from_this(), std::move(head_));
 }
 
 void Connection::refuse(const Error& error) {

@@ -23,7 +23,7 @@
 namespace dupwatch::web {
 
 /// One client: reads the head of one request, sends one answer, and closes. All of it is of the server's
-/// thread. A body is not read for: it is thrown away after the answer.
+/// thread. A short body of a POST is taken; any other is thrown away after the answer.
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
   /// Until the head is there, handshake included.
@@ -39,6 +39,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   static constexpr std::chrono::milliseconds kPieceInterval{100};
   static constexpr std::size_t kHeadBytesMax = 8192;
   static constexpr std::size_t kBodyBytesMax = std::size_t{1} << 16U;
+  static constexpr std::size_t kTakenBytesMax = 8192;
   static constexpr std::size_t kDrainedBytesMax = std::size_t{16} << 20U;
 
   struct Callbacks {
@@ -82,6 +83,10 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void on_handshake(const Error& error, std::size_t bytes);
   void read_head();
   void on_read(const Error& error, std::size_t bytes);
+  void on_head();
+  void read_body();
+  void on_body(const Error& error, std::size_t bytes);
+  void hand_over();
   void refuse(const Error& error);
   void write();
   void on_written(const Error& error, std::size_t bytes);
@@ -99,6 +104,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool closed_ = false;
   boost::beast::flat_buffer input_{2 * kHeadBytesMax};
   std::optional<boost::beast::http::request_parser<boost::beast::http::empty_body>> parser_;
+  /// Its body is being read.
+  RequestHead head_;
+  std::size_t body_read_ = 0;
   std::string output_;
   std::size_t written_ = 0;
   bool writing_ = false;

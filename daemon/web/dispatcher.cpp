@@ -23,6 +23,7 @@ constexpr std::size_t kPasswordsWaitingMax = 16;
 // A client gives up after ten seconds or so: whoever waited for long is asked to come again instead.
 constexpr std::chrono::seconds kPasswordWaitMax{2};
 constexpr std::size_t kReloadsWaitingMax = 4;
+constexpr std::size_t kAcknowledgementsWaitingMax = 16;
 
 [[nodiscard]] Response busy() {
   return plain(503, "too many wait for the same; try again\n");
@@ -36,17 +37,18 @@ constexpr std::size_t kReloadsWaitingMax = 4;
 
 }  // namespace
 
-Dispatcher::Dispatcher(boost::asio::io_context& io, StatusStore& store, core::Profile profile, Reload reload,
-                       Refused refused)
+Dispatcher::Dispatcher(boost::asio::io_context& io, StatusStore& store, core::Profile profile,
+                       Changes changes, Refused refused)
     : io_(io),
       store_(store),
       profile_(std::move(profile)),
-      reload_(std::move(reload)),
+      changes_(std::move(changes)),
       refused_(std::move(refused)),
       scrapes_(kScrapesWaitingMax),
       pages_(kPagesWaitingMax),
       passwords_(kPasswordsWaitingMax, Offload::Priority::kLow) {
-  if (reload_) reloads_.emplace(kReloadsWaitingMax);
+  if (changes_.reload) reloads_.emplace(kReloadsWaitingMax);
+  if (changes_.acknowledge) acknowledgements_.emplace(kAcknowledgementsWaitingMax);
 }
 
 void Dispatcher::set_access(std::shared_ptr<const Access> access) {
@@ -144,6 +146,8 @@ void Dispatcher::serve(const JobPtr& job) {
   const bool get = job->head.method == "GET";
   if (path == kReloadPath) {
     serve_reload(job);
+  } else if (acknowledgements_ && is_acknowledge_path(path)) {
+    serve_acknowledge(job);
   } else if (path == kEventsPath && get) {
     serve_stream(job);
   } else if (path == kEventsPath && job->head.method == "HEAD") {
@@ -187,23 +191,51 @@ void Dispatcher::serve_stream(const JobPtr& job) {
                           EventFeed{store_, job->head.last_event_id});
 }
 
-void Dispatcher::serve_reload(const JobPtr& job) {
+bool Dispatcher::is_own_post(const JobPtr& job) {
   if (job->head.method != "POST") {
     answer(*job, {405, kJsonContentType, error_json("POST only"), "POST"});
-    return;
+    return false;
   }
   if (!is_same_origin(job->head.origin, job->head.fetch_site, job->host)) {
     refuse_foreign(job, "Origin", job->head.origin.empty() ? job->head.fetch_site : job->head.origin,
                    "ask from a page of dupwatch's own or from a program");
+    return false;
+  }
+  return true;
+}
+
+void Dispatcher::serve_acknowledge(const JobPtr& job) {
+  if (!is_own_post(job)) return;
+  if (!job->access->may_change) {
+    answer(*job,
+           {403, kJsonContentType,
+            error_json("a finding is acknowledged only by who has shown a password, or on a daemon that "
+                       "listens on the loopback alone: set http.basic_auth, users in the web "
+                       "configuration file, or http.listen: 127.0.0.1:9788")});
     return;
   }
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  const auto user = job->access->gate->closed() ? user_of(job->head.authorization) : std::string{};
+  const auto request = parse_acknowledge(
+      job->target.path, job->head, user,
+      decoder::Timestamp{std::chrono::duration_cast<std::chrono::microseconds>(now).count()});
+  if (const auto* wrong = std::get_if<std::string>(&request)) {
+    answer(*job, {400, kJsonContentType, error_json(*wrong)});
+    return;
+  }
+  answer_from(*acknowledgements_, job,
+              [this, wish = std::get<AcknowledgeRequest>(request)] { return changes_.acknowledge(wish); });
+}
+
+void Dispatcher::serve_reload(const JobPtr& job) {
+  if (!is_own_post(job)) return;
   if (!reloads_) {
     answer(*job, {403, kJsonContentType,
                   error_json("the configuration is not reloaded over HTTP: send SIGHUP, or set http.reload: "
                              "true and restart")});
     return;
   }
-  answer_from(*reloads_, job, reload_);
+  answer_from(*reloads_, job, changes_.reload);
 }
 
 void Dispatcher::refuse_foreign(const JobPtr& job, std::string_view header, const std::string& value,

@@ -11,6 +11,7 @@
 
 #include "daemon/core/profile.hpp"
 #include "daemon/web/access.hpp"
+#include "daemon/web/acknowledge_request.hpp"
 #include "daemon/web/connection.hpp"
 #include "daemon/web/offload.hpp"
 #include "daemon/web/routes.hpp"
@@ -23,11 +24,17 @@ namespace dupwatch::web {
 class Dispatcher {
  public:
   using Reload = std::function<Response()>;
+  using Acknowledge = std::function<Response(const AcknowledgeRequest&)>;
+  /// What a client may change; each may be empty.
+  struct Changes {
+    Reload reload{};
+    Acknowledge acknowledge{};
+  };
   /// A request was refused for its Host or Origin, which is the argument.
   using Refused = std::function<void(const std::string&)>;
 
   /// References must outlive it. Throws std::system_error where no thread can be made.
-  Dispatcher(boost::asio::io_context& io, StatusStore& store, core::Profile profile, Reload reload,
+  Dispatcher(boost::asio::io_context& io, StatusStore& store, core::Profile profile, Changes changes,
              Refused refused);
 
   void set_access(std::shared_ptr<const Access> access);
@@ -64,6 +71,9 @@ class Dispatcher {
   [[nodiscard]] Response metrics(const RequestHead& head);
   void serve_stream(const JobPtr& job);
   void serve_reload(const JobPtr& job);
+  void serve_acknowledge(const JobPtr& job);
+  /// Whether a request that changes something is a POST of ours; false: it is answered.
+  [[nodiscard]] bool is_own_post(const JobPtr& job);
   void refuse_foreign(const JobPtr& job, std::string_view header, const std::string& value,
                       std::string_view remedy);
   void answer(const Job& job, Response response) const;
@@ -73,7 +83,7 @@ class Dispatcher {
   boost::asio::io_context& io_;
   StatusStore& store_;
   const core::Profile profile_;
-  const Reload reload_;
+  const Changes changes_;
   const Refused refused_;
   std::shared_ptr<const Access> access_;
   RateLimit rate_{std::chrono::nanoseconds{0}, 0};
@@ -91,6 +101,8 @@ class Dispatcher {
   Offload pages_;
   Offload passwords_;
   std::optional<Offload> reloads_;
+  /// Acknowledgements.
+  std::optional<Offload> acknowledgements_;
 };
 
 }  // namespace dupwatch::web

@@ -46,7 +46,7 @@ class HttpServer::Impl {
         store_(store),
         hooks_(std::move(hooks)),
         web_(std::move(web)),
-        dispatcher_(io_, store, profile, hooks_.reload,
+        dispatcher_(io_, store, profile, {.reload = hooks_.reload, .acknowledge = hooks_.acknowledge},
                     [this](const std::string& value) { notify(HttpNotice::Kind::kForeign, {value}); }),
         listener_(io_, callbacks()) {
     renew_access();
@@ -183,13 +183,16 @@ class HttpServer::Impl {
     if (same) gate = before->gate;
     const bool others = before && !same;
     not_after_ = web_.tls ? web_.tls->not_after() : 0;
-    dispatcher_.set_access(
-        std::make_shared<const Access>(Access{.tls = web_.tls,
-                                              .gate = std::move(gate),
-                                              .hosts = HostRules{config_.host, std::move(names)},
-                                              .headers = web_.config.headers,
-                                              .rate_interval = web_.config.rate_interval,
-                                              .rate_burst = web_.config.rate_burst}));
+    const HostRules hosts{config_.host, std::move(names)};
+    const bool certified = web_.tls && web_.config.tls.client_auth == core::ClientAuth::kRequireAndVerify;
+    const bool may_change = gate->closed() || certified || hosts.loopback();
+    dispatcher_.set_access(std::make_shared<const Access>(Access{.tls = web_.tls,
+                                                                 .gate = std::move(gate),
+                                                                 .hosts = hosts,
+                                                                 .may_change = may_change,
+                                                                 .headers = web_.config.headers,
+                                                                 .rate_interval = web_.config.rate_interval,
+                                                                 .rate_burst = web_.config.rate_burst}));
     if (others) listener_.close_streams();
   }
 

@@ -11,6 +11,7 @@
 #include "daemon/core/profile.hpp"
 #include "daemon/core/stats.hpp"
 #include "daemon/core/web_config.hpp"
+#include "daemon/web/acknowledge_request.hpp"
 #include "daemon/web/routes.hpp"
 #include "daemon/web/status_store.hpp"
 
@@ -32,14 +33,18 @@ struct HttpNotice {
 struct HttpHooks {
   /// Answers POST /-/reload, on a thread of the server. Empty: its path is forbidden.
   std::function<Response()> reload{};
+  /// Answers what POST /api/findings/ID/acknowledge and .../unacknowledge ask for, on a thread of the server.
+  /// Empty: there is no such path.
+  std::function<Response(const AcknowledgeRequest&)> acknowledge{};
   /// Reads http.web_config_file; any thread. Empty: there is none.
   std::function<std::variant<core::WebConfig, std::vector<std::string>>()> load_web_config{};
   /// Any thread. May be empty.
   std::function<void(HttpNotice)> notify{};
 };
 
-/// Serves /metrics, the probes, /api and the page at / from a StatusStore, and passes POST /-/reload on. Owns
-/// its threads, a fixed number; nothing a client does reaches the database or the stream.
+/// Serves /metrics, the probes, /api and the page at / from a StatusStore, and passes POST /-/reload and
+/// acknowledgements on. Owns its threads, a fixed number; nothing a client does reaches the database or the
+/// stream.
 class HttpServer {
  public:
   using Hooks = HttpHooks;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <cmath>
+#include <numeric>
 
 #include "daemon/core/finding.hpp"
 #include "daemon/web/build_info.hpp"
@@ -185,6 +186,8 @@ std::string status_json(const core::StatusSnapshot& status, const Verdict& verdi
   object.number("index_bytes_max", status.index_bytes_max);
   object.number("findings_open", findings.all);
   object.number("findings_fatal", findings.fatal);
+  object.number("findings_acknowledged",
+                std::reduce(status.acknowledged_findings.begin(), status.acknowledged_findings.end()));
   object.integer_or_null("slot_retained_bytes", status.slot_retained_bytes);
   object.integer_or_null("slot_safe_bytes", status.slot_safe_bytes);
   object.text("slot_wal_status", status.slot_wal_status);

@@ -88,6 +88,16 @@ constexpr auto kFindingsMetrics = std::to_array<MetricDef>({
      kSeverityPairs * 2, collect_findings},
     {"dupwatch_open_findings", kGauge, "rule,severity,pending", "1",
      "Findings whose rows are in the log of a run that has not ended", kSeverityPairs, collect_open_findings},
+    {"dupwatch_acknowledged_findings", kGauge, "severity", "1",
+     "Findings whose rows are in the log of a run that has not ended, and which somebody has acknowledged; "
+     "none of them is in dupwatch_open_findings",
+     kSeverities,
+     [](S s, Out out) {
+       for (std::size_t severity = 0; severity < kSeverities; ++severity) {
+         out.add(s.status.acknowledged_findings[severity],
+                 {{"severity", to_string(static_cast<core::Severity>(severity))}});
+       }
+     }},
     {"dupwatch_findings_after_end_total", kCounter, "rule", "1",
      "Fatal rows that came when their run had ended: no replay reads them, and no other metric counts them",
      kRules,

@@ -157,4 +157,9 @@ void PasswordGate::remember(const Key& key, bool right) const {
   list.order.pop_front();
 }
 
+std::string user_of(std::string_view authorization) {
+  const auto pair = pair_in(authorization);
+  return pair ? pair->substr(0, pair->find(':')) : std::string{};
+}
+
 }  // namespace dupwatch::web

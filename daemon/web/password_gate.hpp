@@ -69,6 +69,9 @@ class PasswordGate {
   mutable Remembered wrong_;
 };
 
+/// The user that the value of the header Authorization names, without a look at the password; empty: none.
+[[nodiscard]] std::string user_of(std::string_view authorization);
+
 /// The bytes that `text` stands for; nullopt when it is not base64 with its padding.
 [[nodiscard]] std::optional<std::string> decode_base64(std::string_view text);
 

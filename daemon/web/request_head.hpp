@@ -19,6 +19,9 @@ struct RequestHead {
   std::string accept{};
   std::string accept_encoding{};
   std::string last_event_id{};
+  std::string content_type{};
+  /// Of a POST alone, and only up to Connection::kTakenBytesMax with its length said before.
+  std::string body{};
   /// Host, Authorization or Origin stand there twice, and others may have read the other one.
   bool ambiguous = false;
 };

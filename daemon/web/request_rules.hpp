@@ -48,6 +48,8 @@ class HostRules {
   /// An address in figures is always admitted, no name can point to it. So are localhost and, where more than
   /// the loopback is listened on, a name without a dot, which nobody can register.
   [[nodiscard]] bool admits(std::string_view host) const;
+  /// Nobody but this host is listened to.
+  [[nodiscard]] bool loopback() const noexcept { return loopback_; }
 
  private:
   bool loopback_;

@@ -124,6 +124,8 @@ Response respond(const Request& request, const StatusStore& store, const core::P
     return {200, "text/html; charset=utf-8", render_page(store, judge(*store.snapshot(), alive))};
   }
   if (path == "/app.js") return {200, "text/javascript; charset=utf-8", std::string{app_js()}};
+  if (path == "/acknowledge.js")
+    return {200, "text/javascript; charset=utf-8", std::string{acknowledge_js()}};
   if (path == "/app.css") return {200, "text/css; charset=utf-8", std::string{app_css()}};
   if (path == "/icon.svg") return {200, "image/svg+xml", std::string{icon_svg()}};
   if (path == "/api/history") return {200, kJsonContentType, history_json(store.history(), now)};

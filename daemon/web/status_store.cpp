@@ -18,9 +18,11 @@ namespace {
 }
 
 [[nodiscard]] std::size_t ring_of(const core::Finding& finding) noexcept {
-  if (finding.state != core::FindingState::kOpen) return 2;
-  if (finding.severity == core::Severity::kFatal) return 0;
-  return finding.severity == core::Severity::kConflict ? 1 : 2;
+  const bool pressing =
+      finding.severity == core::Severity::kFatal || finding.severity == core::Severity::kConflict;
+  if (!pressing || !finding.stands()) return 3;
+  if (finding.state == core::FindingState::kAcknowledged) return 2;
+  return finding.severity == core::Severity::kFatal ? 0 : 1;
 }
 
 }  // namespace

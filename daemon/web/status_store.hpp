@@ -30,8 +30,8 @@ class StatusStore {
   static constexpr std::chrono::seconds kBeatAgeMax{10};
 
   /// `keep` findings are held, at least 1. Open fatal ones stay for all others, and after them open
-  /// conflicts: they are what a person acts on, and harmless ones come all the time on an affected engine.
-  /// Otherwise the newest reported ones stay.
+  /// conflicts, and what of both is acknowledged: they are what a person acts on, and harmless ones come all
+  /// the time on an affected engine. Otherwise the newest reported ones stay.
   explicit StatusStore(std::size_t keep);
   StatusStore(const StatusStore&) = delete;
   StatusStore& operator=(const StatusStore&) = delete;
@@ -57,8 +57,8 @@ class StatusStore {
   [[nodiscard]] std::shared_ptr<const core::Finding> find(std::uint64_t id) const;
 
   /// Where a reader of pages is. It reads what was reported after `floor` and up to `top`: open fatal ones,
-  /// open conflicts, the others, each with the newest first. What is reported again meanwhile leaves its
-  /// place, so it reads from `top` on in the same way when it is through.
+  /// open conflicts, acknowledged ones of both, the others, each with the newest first. What is reported
+  /// again meanwhile leaves its place, so it reads from `top` on in the same way when it is through.
   struct Cursor {
     std::uint64_t floor = 0;
     std::uint64_t top = 0;
@@ -113,8 +113,8 @@ class StatusStore {
   };
   /// The newest first.
   using Ring = std::list<Entry>;
-  /// Open fatal ones, open conflicts, all others: the first leave last.
-  static constexpr std::size_t kRings = 3;
+  /// Open fatal ones, open conflicts, acknowledged ones of both, all others: the first leave last.
+  static constexpr std::size_t kRings = 4;
 
   void tell_listener();
   void put(std::shared_ptr<const core::Finding> entry, bool counts);

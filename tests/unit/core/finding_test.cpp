@@ -146,7 +146,7 @@ TEST(ToJson, WritesTheRecordOfTheFindingsFile) {
       R"("commit_time":"2026-11-24T05:21:38.123456Z"},)"
       R"("closing":{"id":"wevt_2","xid":776,"commit_lsn":"16/B374D000","commit_time":null},)"
       R"("log_order":["wevt_1","wevt_2","wevt_3"],"commit_gap_ms":null,)"
-      R"("flagged_at":"2026-11-24T05:21:38.200000Z",)"
+      R"("flagged_at":"2026-11-24T05:21:38.200000Z","acknowledgement":null,)"
       R"("what":"two workers created the same step, wait, hook or attribute",)"
       R"("why":"4.x and 5.0 up to beta.41 have no handler waiting for this event, so replay fails; later engines skip it",)"
       R"("versions":"world-postgres before 4.1.2; later where the unique index is missing",)"

@@ -21,6 +21,9 @@ class Requests : public testing::Test {
     store_.beat(StatusStore::Clock::now());
     HttpHooks hooks;
     hooks.reload = []() -> Response { return {200, kJsonContentType, "reloaded"}; };
+    hooks.acknowledge = [](const AcknowledgeRequest& wish) -> Response {
+      return {200, kJsonContentType, wish.acknowledgement ? wish.acknowledgement->comment : "taken back"};
+    };
     auto result = HttpServer::start({.host = "127.0.0.1", .port = 0, .allowed_hosts = {"*.corp.example"}},
                                     store_, core::workflow_devkit_profile(), std::move(hooks));
     ASSERT_TRUE(std::holds_alternative<std::unique_ptr<HttpServer>>(result));
@@ -127,6 +130,57 @@ TEST_F(Requests, AForeignPageChangesNothing) {
   EXPECT_EQ(post(right), 200);
   EXPECT_EQ(get("/api/status", "Host: evil.example\r\n" + right).status, 200)
       << "a foreign page has no password to show";
+}
+
+/// A POST with a JSON body.
+std::string acknowledging(const std::string& headers, const std::string& body,
+                          const std::string& act = "acknowledge") {
+  return "POST /api/findings/0123456789abcdef/" + act + " HTTP/1.1\r\nHost: localhost:9788\r\n" + headers +
+         "Content-Type: application/json\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" +
+         body;
+}
+const std::string kWish = R"({"comment":"known","until":"8h"})";
+
+TEST_F(Requests, AnAcknowledgementIsTakenWithItsBody) {
+  auto answer = send(acknowledging("", kWish));
+  EXPECT_EQ(answer.status, 200);
+  EXPECT_EQ(answer.body, "known");
+  EXPECT_EQ(send(acknowledging("", "", "unacknowledge")).body, "taken back");
+  const auto longest = R"({"comment":")" + std::string(1000, 'c') + R"(","until":"8h"})";
+  EXPECT_EQ(send(acknowledging("", longest)).body, std::string(1000, 'c'));
+  EXPECT_EQ(send(acknowledging("", kWish.substr(1))).status, 400);
+  EXPECT_EQ(send(acknowledging("", kWish + std::string(9000, ' '))).status, 400) << "too long to be taken";
+  EXPECT_EQ(get("/api/findings/0123456789abcdef/acknowledge").status, 405);
+  EXPECT_EQ(get("/api/findings/0123456789abcdef/acknowledge").headers.at("allow"), "POST");
+}
+
+TEST_F(Requests, NobodyAcknowledgesForSomebodyElse) {
+  for (const auto* headers :
+       {"Origin: https://evil.example\r\n", "Origin: null\r\n", "Sec-Fetch-Site: cross-site\r\n"}) {
+    EXPECT_EQ(send(acknowledging(headers, kWish)).status, 403) << headers;
+  }
+  EXPECT_EQ(
+      send(acknowledging("Origin: http://localhost:9788\r\nSec-Fetch-Site: same-origin\r\n", kWish)).status,
+      200);
+  server_->set_basic_auth({.user = "prom", .password = "right"});
+  EXPECT_EQ(send(acknowledging("", kWish)).status, 401);
+  EXPECT_EQ(send(acknowledging("Authorization: Basic cHJvbTpyaWdodA==\r\n", kWish)).status, 200);
+}
+
+TEST_F(Requests, AnAcknowledgementOverTheNetworkNeedsAPassword) {
+  HttpHooks hooks;
+  hooks.acknowledge = [](const AcknowledgeRequest&) -> Response { return {200, kJsonContentType, "done"}; };
+  auto result = HttpServer::start({.host = "0.0.0.0", .port = 0}, store_, core::workflow_devkit_profile(),
+                                  std::move(hooks));
+  ASSERT_TRUE(std::holds_alternative<std::unique_ptr<HttpServer>>(result));
+  const auto server = std::get<0>(std::move(result));
+  const auto refused = exchange(server->port(), acknowledging("", kWish));
+  EXPECT_EQ(refused.status, 403);
+  EXPECT_NE(refused.body.find("set http.basic_auth"), std::string::npos) << refused.body;
+  server->set_basic_auth({.user = "prom", .password = "right"});
+  EXPECT_EQ(
+      exchange(server->port(), acknowledging("Authorization: Basic cHJvbTpyaWdodA==\r\n", kWish)).status,
+      200);
 }
 
 TEST_F(Requests, MetricsComeAsTheyAreAskedFor) {

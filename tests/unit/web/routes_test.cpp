@@ -102,7 +102,7 @@ TEST_F(Routes, StatusIsOneObject) {
       R"x("engine":"auto (ULIDs v4, slots v5)",)x"
       R"("system_identifier":"7576531234567890123","timeline":1,"confirmed_lsn":"1/0","received_lsn":"1/10",)"
       R"("server_lsn":"1/20","lag_bytes":32,"lag_seconds":0.000000,"runs":0,"rows":0,"index_bytes":0,)"
-      R"("index_bytes_max":0,"findings_open":3,"findings_fatal":1,"slot_retained_bytes":null,"slot_safe_bytes":null,"slot_wal_status":"","table_identity_ok":true,)"
+      R"("index_bytes_max":0,"findings_open":3,"findings_fatal":1,"findings_acknowledged":0,"slot_retained_bytes":null,"slot_safe_bytes":null,"slot_wal_status":"","table_identity_ok":true,)"
       R"("coverage":{"complete_since":"1970-01-01T00:00:02.000000Z","gaps":[{"reason":"first_start",)"
       R"("from_lsn":null,"to_lsn":"0/10","opened_at":"1970-01-01T00:00:01.000000Z",)"
       R"("closed_at":"1970-01-01T00:00:02.000000Z"}]},)"
@@ -137,7 +137,7 @@ TEST_F(Routes, FindingsAreTheNewestFirstWithTheTotal) {
   const auto body = get("/api/findings", "limit=2").body;
   EXPECT_LT(body.find("run_150"), body.find("run_149"));
   EXPECT_TRUE(body.ends_with(
-      fmt::format(R"(],"total":150,"kept":150,"matched":150,"next":"{}-0-150-2-149"}})", store_.origin())))
+      fmt::format(R"(],"total":150,"kept":150,"matched":150,"next":"{}-0-150-3-149"}})", store_.origin())))
       << body;
 }
 
