@@ -85,7 +85,7 @@ constexpr auto kBeta33 = std::to_array<unsigned>({10, 11, 12, 13, 14, 15, 16, 17
 constexpr auto kFive = std::to_array<unsigned>({10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20});
 constexpr auto kNewest = std::to_array<unsigned>({10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 26});
 
-const std::array<Release, 9> kReleases = {{
+const std::array<Release, kReleases> kAllReleases = {{
     {.name = "4.1.1", .has = {}, .engine = Engine::kV4},
     // 4.1.2 and 4.1.3 had it too.
     {.name = "4.1.4", .has = kUpTo10, .engine = Engine::kV4},
@@ -139,14 +139,14 @@ std::span<const Migration> migrations() noexcept {
 }
 
 std::span<const Release> releases() noexcept {
-  return kReleases;
+  return kAllReleases;
 }
 
 const Release* find_release(std::string_view version) noexcept {
   const auto wanted = parse_version(version, kLast);
   if (!wanted) return nullptr;
   const Release* found = nullptr;
-  for (const auto& release : kReleases) {
+  for (const auto& release : kAllReleases) {
     // "5.x" stands for the first release after 5.0.
     const auto begins = release.name == "5.x" ? Version{5, 1, 0, 0} : *parse_version(release.name, 0);
     // 4.1.2 brought what is listed under 4.1.4, the first that can be had.

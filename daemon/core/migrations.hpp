@@ -49,6 +49,7 @@ struct Release {
   std::span<const unsigned> has;
   Engine engine;
 };
+inline constexpr std::size_t kReleases = 9;
 /// Oldest first.
 [[nodiscard]] std::span<const Release> releases() noexcept;
 

@@ -188,6 +188,23 @@ std::vector<Finding> ReportedFindings::missing(const std::string& run_id,
   return out;
 }
 
+std::vector<ReportedFindings::DuplicateRow> ReportedFindings::duplicates(std::size_t count,
+                                                                         Instant since) const {
+  std::vector<DuplicateRow> out;
+  for (const auto& [id, state] : states_) {
+    if (out.size() == count) break;
+    if (state.rule != Rule::kDuplicateCreated || std::ranges::count(kDeduplicatedTypes, state.type) == 0)
+      continue;
+    const bool went = state.state == FindingState::kGone && state.reported >= since;
+    if (!went && !is_in_log(state.state)) continue;
+    out.push_back({.run_id = *state.run_id,
+                   .canonical_id = state.canonical_id,
+                   .duplicate_id = state.duplicate_id,
+                   .after_close = state.after_close});
+  }
+  return out;
+}
+
 Finding ReportedFindings::rebuild(std::uint64_t id, const State& state) {
   Finding finding;
   finding.id = id;

@@ -64,6 +64,17 @@ class ReportedFindings {
   [[nodiscard]] std::vector<Finding> missing(const std::string& run_id,
                                              std::span<const std::uint64_t> present, Instant before) const;
 
+  /// A row that the engine's unique index would not admit beside the canonical one.
+  struct DuplicateRow {
+    std::string run_id;
+    std::string canonical_id;
+    std::string duplicate_id;
+    /// It sorts after the closing event.
+    bool after_close = false;
+  };
+  /// Those of runs that go on, `count` at most: in the log as far as is known, or gone since `since`.
+  [[nodiscard]] std::vector<DuplicateRow> duplicates(std::size_t count, Instant since) const;
+
   using OpenCounts = std::array<std::array<std::uint64_t, kSeverities>, kRules>;
   /// Findings in state open. What was forgotten while it was open and fatal or conflict counts on.
   [[nodiscard]] const OpenCounts& open() const noexcept { return open_; }

@@ -11,6 +11,7 @@
 #include "daemon/core/latency_histogram.hpp"
 #include "daemon/core/profile.hpp"
 #include "daemon/core/quarantine_stats.hpp"
+#include "daemon/core/schema_history.hpp"
 #include "daemon/core/witness.hpp"
 #include "decoder/decoder.hpp"
 #include "decoder/lsn.hpp"
@@ -48,6 +49,8 @@ struct Counters {
   std::array<std::uint64_t, kEvictions> evictions{};
   std::uint64_t status_updates = 0;
   std::uint64_t truncates = 0;
+  /// Descriptions of the watched table that pgoutput sent.
+  std::uint64_t relations = 0;
   LatencyHistogram commit_to_flag;
   /// How far behind the run's newest id an event's id was when it committed; in ULID runs alone.
   LatencyHistogram commit_order_inversion;
@@ -122,6 +125,17 @@ struct ConfigReload {
   bool successful = true;
   /// Unix time of the last success; the start counts as one.
   double succeeded_unix_seconds = 0;
+};
+
+/// The engine's schema, and what became of it since the start.
+struct SchemaStatus {
+  /// As schema_text() and schema_release() have it; empty: not known, or no schema of the engine.
+  std::string releases;
+  std::string_view newest;
+  /// The oldest first.
+  std::vector<SchemaChange> changes;
+  std::uint64_t changes_total = 0;
+  RowLosses losses;
 };
 
 /// How the log is watched at present. Closed: metric labels.
@@ -200,6 +214,7 @@ struct StatusSnapshot {
   HttpStats http;
   ConfigReload config_reload;
   WitnessStats witness;
+  SchemaStatus schema;
   /// The watched table and publication can be watched as they are.
   bool table_identity_ok = true;
 };

@@ -486,6 +486,7 @@ void Watch::on_message(const decoder::Message& message) {
 
 void Watch::on_relation(std::size_t /*table*/, std::uint32_t relation_oid, std::string_view missing) {
   relation_oid_ = relation_oid;
+  ++counters_.relations;
   if (!missing.empty()) notice(Notice::Kind::kColumnsMissing, std::string(missing));
 }
 

@@ -151,6 +151,8 @@ class Watch final : private decoder::ChangeSink {
     rules_.set_auto_engines(traits.engines);
     index_.set_id_order(traits.ids);
   }
+  /// The engine was upgraded: what is judged from now on is judged for these.
+  void set_auto_engines(const AutoEngines& engines) noexcept { rules_.set_auto_engines(engines); }
   [[nodiscard]] const ReplayRules& rules() const noexcept { return rules_; }
 
   /// A finding that an earlier process told; what is told next of it is a change. False: it is of another

@@ -70,32 +70,50 @@ int number(std::string_view text) {
 
 }  // namespace
 
+std::string engine_signs_query() {
+  return std::string(kSigns);
+}
+
+Connection::Params engine_signs_params(const core::RunsTable& runs) {
+  return {runs.schema, runs.name, runs.id_column, runs.spec_column};
+}
+
+SchemaSigns read_engine_signs(const pg_result& result, int row) {
+  return {.signs = {.v5_columns = cell(result, row, 0) == "t",
+                    .slot_table = cell(result, row, 1) == "t",
+                    .seq_in_band = cell(result, row, 2) == "t"},
+          .specs_readable = cell(result, row, 3) == "t"};
+}
+
+std::string newest_specs_query(const core::RunsTable& runs) {
+  return spec_query(
+      runs, " ORDER BY " + quote_identifier(runs.id_column) + " DESC LIMIT " + std::to_string(kNewestRuns));
+}
+
+void read_specs(const pg_result& result, int row, core::EngineSigns& out) {
+  out.spec_least = number(cell(result, row, 0).value_or(""));
+  out.spec_greatest = number(cell(result, row, 1).value_or(""));
+}
+
 Expected<core::EngineSigns> engine_signs(Connection& sql, const core::RunsTable& runs,
                                          const std::string& run_id, Waiter& waiter) {
-  const auto looked =
-      sql.execute(std::string(kSigns), {runs.schema, runs.name, runs.id_column, runs.spec_column}, waiter,
-                  kAnswerTimeout);
+  const auto looked = sql.execute(engine_signs_query(), engine_signs_params(runs), waiter, kAnswerTimeout);
   if (const auto* error = std::get_if<Error>(&looked)) return *error;
-  const auto& signs = *std::get<Result>(looked);
-  core::EngineSigns out{.v5_columns = cell(signs, 0, 0) == "t",
-                        .slot_table = cell(signs, 0, 1) == "t",
-                        .seq_in_band = cell(signs, 0, 2) == "t"};
-  if (cell(signs, 0, 3) != "t") return out;
-  const auto id = quote_identifier(runs.id_column);
-  const auto ask = [&](const std::string& which, const Connection::Params& params) -> std::optional<Error> {
-    const auto answer = sql.execute(spec_query(runs, which), params, waiter, kAnswerTimeout);
+  const auto found = read_engine_signs(*std::get<Result>(looked), 0);
+  auto out = found.signs;
+  if (!found.specs_readable) return out;
+  const auto ask = [&](const std::string& query, const Connection::Params& params) -> std::optional<Error> {
+    const auto answer = sql.execute(query, params, waiter, kAnswerTimeout);
     if (const auto* error = std::get_if<Error>(&answer)) return *error;
-    out.spec_least = number(cell(*std::get<Result>(answer), 0, 0).value_or(""));
-    out.spec_greatest = number(cell(*std::get<Result>(answer), 0, 1).value_or(""));
+    read_specs(*std::get<Result>(answer), 0, out);
     return std::nullopt;
   };
   if (!run_id.empty()) {
-    if (auto error = ask(" WHERE " + id + "::text = $1", {run_id})) return std::move(*error);
+    const auto of_run = spec_query(runs, " WHERE " + quote_identifier(runs.id_column) + "::text = $1");
+    if (auto error = ask(of_run, {run_id})) return std::move(*error);
   }
   if (out.spec_greatest != 0) return out;
-  if (auto error = ask(" ORDER BY " + id + " DESC LIMIT " + std::to_string(kNewestRuns), {})) {
-    return std::move(*error);
-  }
+  if (auto error = ask(newest_specs_query(runs), {})) return std::move(*error);
   return out;
 }
 

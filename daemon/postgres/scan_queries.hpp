@@ -1,7 +1,9 @@
 #pragma once
 
+#include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "daemon/core/profile.hpp"
 #include "daemon/postgres/catalog.hpp"
@@ -15,6 +17,17 @@ namespace dupwatch::postgres {
 /// where it has one, else of the newest runs, where they may be read.
 [[nodiscard]] Expected<core::EngineSigns> engine_signs(Connection& sql, const core::RunsTable& runs,
                                                        const std::string& run_id, Waiter& waiter);
+/// The same in two questions that do not wait: what the schema tells, and, where that shows that they may be
+/// read, the spec versions of the newest runs.
+[[nodiscard]] std::string engine_signs_query();
+[[nodiscard]] Connection::Params engine_signs_params(const core::RunsTable& runs);
+struct SchemaSigns {
+  core::EngineSigns signs;
+  bool specs_readable = false;
+};
+[[nodiscard]] SchemaSigns read_engine_signs(const pg_result& result, int row);
+[[nodiscard]] std::string newest_specs_query(const core::RunsTable& runs);
+void read_specs(const pg_result& result, int row, core::EngineSigns& out);
 /// Ids of runs in an open state.
 [[nodiscard]] std::string open_runs_query(const core::RunsTable& runs);
 /// The table has places of rows (no partitions), and they may be read.

@@ -157,6 +157,8 @@ std::string ulid_before(std::string_view prefix, std::uint64_t millis) {
   return id;
 }
 
+}  // namespace
+
 std::string schema_query() {
   std::vector<std::string_view> columns{"workflow_events.created_at", "workflow_runs.status"};
   for (const auto& migration : core::migrations()) {
@@ -194,8 +196,6 @@ void read_schema_row(const pg_result& result, int row, core::MigrationState& out
   out.key = text_at(result, row, 4);
   out.columns.insert(std::move(name));
 }
-
-}  // namespace
 
 Expected<core::UpgradeFacts> read_upgrade_catalogue(Connection& sql, const core::Profile& profile,
                                                     Waiter& waiter) {

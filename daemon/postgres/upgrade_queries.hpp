@@ -1,7 +1,9 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "daemon/core/upgrade.hpp"
 #include "daemon/postgres/catalog.hpp"
@@ -15,6 +17,11 @@ namespace dupwatch::postgres {
 [[nodiscard]] Expected<core::UpgradeFacts> read_upgrade_catalogue(Connection& sql,
                                                                   const core::Profile& profile,
                                                                   Waiter& waiter);
+/// The part of it that tells which migrations were applied; no journal, and no right is needed. One row for
+/// each column that is there.
+[[nodiscard]] std::string schema_query();
+[[nodiscard]] Connection::Params schema_query_params(const core::Profile& profile);
+void read_schema_row(const pg_result& result, int row, core::MigrationState& out);
 /// Sessions that may write the log, the largest groups first; not ours and not other dupwatchs'.
 [[nodiscard]] Expected<std::vector<core::WriterGroup>> read_writers(Connection& sql,
                                                                     const core::Profile& profile,

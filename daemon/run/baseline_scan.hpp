@@ -39,6 +39,8 @@ class BaselineScan {
     bool runs_table = false;
     /// Rows went unseen: new ones of runs that the runs table does not list are judged too.
     bool unlisted = false;
+    /// An upgrade of the engine changed what is to be said: nothing went unseen, and nobody waits for it.
+    bool again = false;
     bool commit_time = false;
     bool xmin = false;
     core::LogTraits traits{};

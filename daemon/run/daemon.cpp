@@ -59,10 +59,12 @@ Daemon::Daemon(core::Config config, process::StopSignals& stop, process::Log& lo
                          .scans = scans_,
                          .wake = wake_,
                          .log = log}),
+      upgrade_(config_, sql_, log,
+               {.source = source_, .life = life_, .watch = watch_, .scans = scans_, .recheck = recheck_}),
       reloads_(config_, std::move(load), reload, wake_, log),
       http_(config_, status_.store(), reloads_.reloader(), findings_.acknowledger(), log) {
   status_.watch({this, &retries_, &monitor_, &stream_, &findings_, &server_, &coverage_, &scans_, &recovery_,
-                 &recheck_, &reloads_, &http_});
+                 &recheck_, &upgrade_, &reloads_, &http_});
 }
 
 // The HTTP server, which goes first, waits for its requests.
@@ -179,16 +181,8 @@ void Daemon::note_source(const Attachment& attachment) {
   source_.read_back_copy = postgres::read_back_copy(config_.profile, attachment.commit_time,
                                                     attachment.table.run_type, attachment.xmin);
   source_.walsender_pid = attachment.replication.backend_pid();
-  const auto& traits = attachment.traits;
-  const bool told = std::exchange(source_.traits, traits).engines == traits.engines;
-  if (!config_.rules.engine && config_.profile.runs && (!told || !life_.has_streamed())) {
-    log_.info("engine: auto", {{"event", "engine"},
-                               {"ulids", std::string(to_string(traits.engines.ulids))},
-                               {"slots", std::string(to_string(traits.engines.slots))},
-                               {"why", std::string(traits.engines.why)}});
-  }
   stream_.configure(source_.read_back_copy);
-  watch_.set_traits(traits);
+  upgrade_.attached(attachment.traits, !life_.has_streamed());
 }
 
 void Daemon::streaming(const Attachment& attachment) {
@@ -200,6 +194,7 @@ void Daemon::streaming(const Attachment& attachment) {
   stream_.started(attachment, now);
   monitor_.started(attachment.plugin, attachment.table, now);
   server_.streaming(attachment, source_, now);
+  upgrade_.streaming(attachment.table, now);
   coverage_.streaming();
   recovery_.streaming(now);
   retries_.streaming();
@@ -231,6 +226,7 @@ void Daemon::turn(core::Instant now) {
   // Readiness and status speak of a gap at once.
   if (coverage_.turn(monitor_, server_)) status_.hurry(now);
   scans_.turn(!monitor_.table_trouble().empty(), now);
+  upgrade_.turn(now);
   recheck_.turn(now);
   tick_reload(now);
   status_.turn(life_.streaming(), now);
@@ -238,7 +234,7 @@ void Daemon::turn(core::Instant now) {
 
 core::Instant Daemon::turn_deadline() const {
   return std::min({status_.deadline(), monitor_.deadline(), server_.deadline(), recheck_.deadline(),
-                   findings_.deadline()});
+                   upgrade_.deadline(), findings_.deadline()});
 }
 
 std::optional<Error> Daemon::judge(const StreamFacts& facts, core::Instant now) {

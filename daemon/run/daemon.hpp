@@ -26,6 +26,7 @@
 #include "daemon/run/status_publisher.hpp"
 #include "daemon/run/stream_session.hpp"
 #include "daemon/run/table_scans.hpp"
+#include "daemon/run/upgrade_watch.hpp"
 
 namespace dupwatch::run {
 
@@ -91,6 +92,7 @@ class Daemon final : private StreamHost, private Reloads::Taker, private StatusP
   PollRounds polls_;
   SlotRecovery recovery_;
   RecheckSchedule recheck_;
+  UpgradeWatch upgrade_;
   Reloads reloads_;
   HttpFront http_;
 };

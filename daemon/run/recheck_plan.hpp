@@ -35,15 +35,24 @@ class RecheckPlan {
     again_ = now + core::ReportedFindings::kViewAge + kPause;
   }
 
+  /// Of so many looks each is as soon as may be after the one before.
+  void hurry(core::Instant now, std::size_t looks) noexcept {
+    hurried_ = looks;
+    // Findings of this moment are too new to be closed by a look.
+    if (next_ != core::Instant::max())
+      next_ = std::min(next_, now + core::ReportedFindings::kViewAge + kPause);
+  }
+
   /// A look was due and cannot be.
   void postpone(core::Instant now, core::Milliseconds interval) noexcept {
-    next_ = now + (runs_.empty() ? interval : core::Milliseconds(kPause));
+    next_ = now + (runs_.empty() && hurried_ == 0 ? interval : core::Milliseconds(kPause));
   }
 
   /// A look begins: the runs that were asked for.
   [[nodiscard]] std::vector<std::string> begin(core::Instant now, core::Milliseconds interval) {
     last_ = now;
-    next_ = now + interval;
+    next_ = now + (hurried_ == 0 ? interval : std::min(interval, core::Milliseconds(kPause)));
+    hurried_ -= hurried_ == 0 ? 0U : 1U;
     if (now >= again_) return std::exchange(runs_, {});
     next_ = std::min(next_, again_);
     return runs_;
@@ -53,6 +62,7 @@ class RecheckPlan {
   core::Instant next_ = core::Instant::max();
   core::Instant last_{};
   core::Instant again_{};
+  std::size_t hurried_ = 0;
   std::vector<std::string> runs_;
 };
 

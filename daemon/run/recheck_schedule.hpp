@@ -37,6 +37,10 @@ class RecheckSchedule final : public StatusPart {
   }
   /// From recheck.interval on as it is now.
   void interval_changed(core::Instant now);
+  /// All runs with findings are to be looked at as soon as may be.
+  void hurry(core::Instant now) noexcept {
+    plan_.hurry(now, parts_.watch.reported().runs() / Recheck::kRunsMax + 1);
+  }
   void turn(core::Instant now);
   [[nodiscard]] bool busy() const { return recheck_ && recheck_->busy(); }
   [[nodiscard]] core::Instant deadline() const noexcept { return plan_.deadline(); }

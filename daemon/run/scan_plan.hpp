@@ -27,9 +27,11 @@ class ScanPlan {
     next_ = now + kPauseAfterFailure;
     again_ = true;
   }
+  /// One more is wanted.
+  void wants() noexcept { again_ = true; }
   /// The pause after the last one is over.
   [[nodiscard]] bool may_begin(core::Instant now) const noexcept { return now >= next_; }
-  /// The last one was not complete.
+  /// The last one was not complete, or one more is wanted.
   [[nodiscard]] bool again() const noexcept { return again_; }
   /// When the last one began.
   [[nodiscard]] core::Instant began() const noexcept { return began_; }

@@ -92,6 +92,12 @@ void TableScans::begin(core::Baseline scope, std::string snapshot, Closes closes
   scan_ = std::make_unique<BaselineScan>(config_, std::move(task), wake_);
 }
 
+void TableScans::judge_again(const core::LogTraits& traits) {
+  task_.traits = traits;
+  task_.again = true;
+  plan_.wants();
+}
+
 void TableScans::leave_server() {
   if (!running()) return;
   scan_.reset();
@@ -152,6 +158,7 @@ void TableScans::is_over(core::BaselineState state, core::Instant now) {
     coverage_.scan_failed();
     return;
   }
+  task_.again = task_.again && plan_.again();  // of a scan that is yet to come
   for (const auto& gap : coverage_.scan_ended(process::wall_now())) {
     log_.info("coverage gap closed", {{"event", "coverage_gap_closed"},
                                       {"gap", std::string(to_string(gap.reason))},
@@ -173,7 +180,7 @@ std::string TableScans::trouble(core::Instant /*now*/) const {
     return fmt::format("coverage gap ({}): a scan of the table is {}", to_string(*gap),
                        running() ? "under way" : "due");
   }
-  if (running()) return "judging existing runs";
+  if (running() && !task_.again) return "judging existing runs";
   if (scan_ && scan_->state() == core::BaselineState::kFailed) {
     return "existing rows could not all be judged";
   }

@@ -36,6 +36,8 @@ class TableScans final : public StatusPart {
   /// Scans the open runs, by whichever server is up. It closes no gap: what happens between two such scans
   /// stays unseen.
   void poll();
+  /// The engine was upgraded: open runs are judged again for these, though nothing went unseen.
+  void judge_again(const core::LogTraits& traits);
   /// The server goes down and waits for its sessions to end.
   void leave_server();
 

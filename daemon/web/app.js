@@ -77,6 +77,7 @@ function showStatus(status) {
   set("retained", status.slot_retained_bytes === null ? "unknown" : bytes(status.slot_retained_bytes));
   set("retained-note", [status.slot_wal_status, status.slot_safe_bytes === null ? "no limit set" : `${bytes(status.slot_safe_bytes)} until it is lost`].filter(Boolean).join(", "));
   showCoverage(status);
+  showSchema(status.schema);
   showQuarantine(status.quarantine);
   set("runs", plural(status.runs, "run"));
   $("memory").value = status.index_bytes_max ? status.index_bytes / status.index_bytes_max : 0;
@@ -114,11 +115,20 @@ function showCoverage(status) {
   }
   set("scan-note", `scan ${scan.state}: ${plural(scan.runs, "run")}${running && scan.runs_total ? ` of about ${number(scan.runs_total)}` : ""}`);
   $("gaps").hidden = gaps.length === 0;
-  const rows = gaps.map((gap) => [gap.reason, gap.from_lsn ?? "the beginning", gap.to_lsn ?? "unknown", utc(gap.opened_at), gap.closed_at ? utc(gap.closed_at) : "open"]);
+  fill("gap-rows", gaps.map((gap) => [gap.reason, gap.from_lsn ?? "the beginning", gap.to_lsn ?? "unknown", utc(gap.opened_at), gap.closed_at ? utc(gap.closed_at) : "open"]));
+}
+
+function showSchema({ changes }) {
+  $("schema").hidden = changes.length === 0;
+  fill("schema-rows", changes.map((change) => [utc(change.seen_at), change.before, change.after, change.found, change.rows || "none deleted"]));
+}
+
+/** Puts the rows into a table's body, unless they are there. */
+function fill(id, rows) {
   const text = JSON.stringify(rows);
-  if ($("gap-rows").dataset.text === text) return;
-  $("gap-rows").dataset.text = text;
-  $("gap-rows").replaceChildren(...rows.map((row) => element("tr", "", ...row.map((cell) => element("td", "", cell)))));
+  if ($(id).dataset.text === text) return;
+  $(id).dataset.text = text;
+  $(id).replaceChildren(...rows.map((row) => element("tr", "", ...row.map((cell) => element("td", "", cell)))));
 }
 
 /** When a row was committed; of the row at fault also how long after the canonical one. */

@@ -104,6 +104,32 @@ void append_coverage(std::string& out, const core::StatusSnapshot& status) {
   coverage.close();
 }
 
+void append_schema(std::string& out, const core::SchemaStatus& schema) {
+  ObjectWriter object{out};
+  object.text("releases", schema.releases);
+  object.name("changes");
+  out += '[';
+  for (std::size_t i = 0; i < schema.changes.size(); ++i) {
+    const auto& change = schema.changes[i];
+    if (i != 0) out += ',';
+    ObjectWriter one{out};
+    one.text("seen_at", core::to_iso8601(change.seen));
+    one.text("before", change.before);
+    one.text("after", change.after);
+    one.text("found", fmt::format("{}", fmt::join(change.parts, "; ")));
+    one.text("rows", change.losses ? core::losses_text(*change.losses) : std::string{});
+    const auto count = [&](std::string_view key, std::uint64_t core::RowLosses::*member) {
+      one.raw(key, change.losses ? fmt::format("{}", (*change.losses).*member) : "null");
+    };
+    count("deleted", &core::RowLosses::deleted);
+    count("canonical_deleted", &core::RowLosses::canonical);
+    count("left_fatal", &core::RowLosses::left_fatal);
+    one.close();
+  }
+  out += ']';
+  object.close();
+}
+
 void append_heartbeat(std::string& out, const core::HeartbeatStatus& heartbeat) {
   ObjectWriter object{out};
   object.boolean("enabled", heartbeat.enabled);
@@ -194,6 +220,8 @@ std::string status_json(const core::StatusSnapshot& status, const Verdict& verdi
   object.boolean("table_identity_ok", status.table_identity_ok);
   object.name("coverage");
   append_coverage(out, status);
+  object.name("schema");
+  append_schema(out, status.schema);
   object.name("heartbeat");
   append_heartbeat(out, status.heartbeat);
   object.name("webhook");

@@ -55,6 +55,26 @@ constexpr auto kCoverageMetrics = std::to_array<MetricDef>({
     {"dupwatch_table_identity_ok", kGauge, "", "1",
      "1 while the watched table and publication are such that their rows come and can be read", 1,
      [](S s, Out out) { out.add(s.status.table_identity_ok); }},
+    {"dupwatch_schema_release", kGauge, "release", "1",
+     "1 for the newest release of the engine whose migrations are all in the schema, 0 for the others; all "
+     "0: "
+     "not known",
+     core::kReleases,
+     [](S s, Out out) {
+       for (const auto& release : core::releases()) {
+         out.add(release.name == s.status.schema.newest, {{"release", release.name}});
+       }
+     }},
+    {"dupwatch_schema_changes_total", kCounter, "", "1",
+     "Times that the engine's schema was another than at the look before, as after a migration", 1,
+     [](S s, Out out) { out.add(s.status.schema.changes_total); }},
+    {"dupwatch_migration_rows_deleted_total", kCounter, "row", "1",
+     "Rows of known duplicates that a migration deleted; canonical: the row that replay reads first", 2,
+     [](S s, Out out) {
+       const auto& losses = s.status.schema.losses;
+       out.add(losses.canonical, {{"row", "canonical"}});
+       out.add(losses.deleted - losses.canonical, {{"row", "duplicate"}});
+     }},
     {"dupwatch_table_truncates_total", kCounter, "", "1", "Times the watched table was truncated", 1,
      [](S s, Out out) { out.add(s.status.counters.truncates); }},
 });

@@ -459,5 +459,32 @@ TEST(ReportedFindings, FindGivesWhatWasSaidLast) {
   EXPECT_EQ(found->closing_id(), "closing");
 }
 
+TEST(ReportedFindings, DuplicatesOfRunsThatGoOnAreListed) {
+  ReportedFindings reported;
+  const auto created = [](Finding one) {
+    one.type = "step_created";
+    return one;
+  };
+  EXPECT_TRUE(admits(reported, created(finding(1))));
+  EXPECT_TRUE(admits(reported, created(closed(finding(2, "c", Severity::kFatal)))));
+  EXPECT_TRUE(admits(reported, created(with_state(finding(3), FindingState::kRunEnded))));
+  auto attribute = finding(4);
+  attribute.type = "attr_set";
+  EXPECT_TRUE(admits(reported, attribute));
+  EXPECT_TRUE(admits(reported, created(finding(5)), 1s));
+  EXPECT_TRUE(admits(reported, created(with_state(finding(5), FindingState::kGone)), 2s));
+  EXPECT_TRUE(admits(reported, created(finding(6)), 1s));
+  EXPECT_TRUE(admits(reported, created(with_state(finding(6), FindingState::kGone)), 9s));
+  auto found = reported.duplicates(10, at(5s));
+  std::ranges::sort(found, {}, &ReportedFindings::DuplicateRow::duplicate_id);
+  ASSERT_EQ(found.size(), 3U);
+  EXPECT_EQ(std::tie(found[0].run_id, found[0].canonical_id, found[0].duplicate_id),
+            std::make_tuple("r", "b", "d1"));
+  EXPECT_FALSE(found[0].after_close);
+  EXPECT_TRUE(found[1].after_close);
+  EXPECT_EQ(found[2].duplicate_id, "d6");
+  EXPECT_EQ(reported.duplicates(2, at(5s)).size(), 2U);
+}
+
 }  // namespace
 }  // namespace dupwatch::core::reported_findings_test

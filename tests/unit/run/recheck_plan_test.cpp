@@ -54,5 +54,26 @@ TEST(RecheckPlan, WhatIsAskedForWaitsASecondWhereNoLookCanBe) {
   EXPECT_EQ(plan.deadline(), kStart + 1s);
 }
 
+TEST(RecheckPlan, HurriedLooksFollowOneAnother) {
+  RecheckPlan plan;
+  plan.schedule(kStart + 60s);
+  plan.hurry(kStart, 2);
+  EXPECT_EQ(plan.deadline(), kStart + 11s);
+  plan.postpone(kStart + 11s, kInterval);
+  EXPECT_EQ(plan.deadline(), kStart + 12s);
+  (void)plan.begin(kStart + 12s, kInterval);
+  EXPECT_EQ(plan.deadline(), kStart + 13s);
+  (void)plan.begin(kStart + 13s, kInterval);
+  EXPECT_EQ(plan.deadline(), kStart + 14s);
+  (void)plan.begin(kStart + 14s, kInterval);
+  EXPECT_EQ(plan.deadline(), kStart + 74s);
+}
+
+TEST(RecheckPlan, WithoutLooksThereIsNothingToHurry) {
+  RecheckPlan plan;
+  plan.hurry(kStart, 3);
+  EXPECT_EQ(plan.deadline(), Instant::max());
+}
+
 }  // namespace
 }  // namespace dupwatch::run::recheck_plan_test
