@@ -8,9 +8,12 @@ export const settings = {
   job: 'dupwatch',
   // A regular expression for slot.name of every dupwatch on the server, for the rules on other exporters' metrics.
   slots: 'dupwatch.*',
-  // Where the folder alerts/runbooks and the dashboards can be read. Both are placeholders: put your own here.
-  runbooks: 'https://dupwatch.example/alerts/runbooks',
-  dashboard: 'https://grafana.example/d/dupwatch-overview',
+  // The daemon's own page, which has the runbooks too; Prometheus puts the target in.
+  page: 'http://{{ $labels.instance }}',
+  // Where else the runbooks are, {name} being an alert's; undefined: the daemon's own page has them.
+  runbook: undefined,
+  // The overview in Grafana; undefined: no link.
+  dashboard: undefined,
 };
 
 export const thresholds = {

@@ -8,6 +8,7 @@ const named = (s, more = '') => `{slot_name=~"${s.slots}"${more}}`;
 export const rules = [
   {
     name: 'DupwatchSlotInactive',
+    daemon: false,
     severity: 'critical',
     concern: 'slot',
     expr: (_t, s) => `pg_replication_slots_active${named(s)} == 0
@@ -19,6 +20,7 @@ cnpg_pg_replication_slots_active${named(s)} == 0`,
   },
   {
     name: 'DupwatchOrphanSlotRetention',
+    daemon: false,
     uses: ['retainedCritical'],
     severity: 'critical',
     concern: 'slot',
@@ -31,6 +33,7 @@ cnpg_pg_replication_slots_pg_wal_lsn_diff${named(s)} > ${t.retainedCritical}`,
   },
   {
     name: 'DupwatchOrphanSlotFillPredicted',
+    daemon: false,
     uses: ['retainedCritical', 'fillHorizon', 'fillWindow'],
     severity: 'warning',
     concern: 'slot',
@@ -44,6 +47,7 @@ predict_linear(cnpg_pg_replication_slots_pg_wal_lsn_diff${named(s)}[${t.fillWind
   },
   {
     name: 'DupwatchOrphanSlotUnbounded',
+    daemon: false,
     severity: 'warning',
     concern: 'standing',
     expr: (_t, s) => `pg_replication_slots_active${named(s)} >= 0
@@ -59,6 +63,7 @@ cnpg_pg_settings_setting{name="max_slot_wal_keep_size"} == -1`,
   },
   {
     name: 'DupwatchOrphanSlotLost',
+    daemon: false,
     severity: 'critical',
     concern: 'slot',
     expr: (_t, s) => `pg_replication_slots_wal_status${named(s, ',wal_status=~"unreserved|lost"')} == 1`,

@@ -7,6 +7,7 @@ export const rules = [
     severity: 'critical',
     concern: 'blind',
     scope: 'job',
+    daemon: false,
     expr: (_t, s) => `absent(dupwatch_build_info{job="${s.job}"})`,
     for: 'absentFor',
     summary: 'Prometheus has no metrics of dupwatch.',
@@ -14,6 +15,7 @@ export const rules = [
   },
   {
     name: 'DupwatchDown',
+    daemon: false,
     severity: 'critical',
     concern: 'blind',
     expr: (_t, s) => `up{job="${s.job}"} == 0`,

@@ -4,8 +4,10 @@
 
 namespace dupwatch::cli {
 
+std::unique_ptr<Command> make_alerts();
 std::unique_ptr<Command> make_audit();
 std::unique_ptr<Command> make_check();
+std::unique_ptr<Command> make_dashboards();
 std::unique_ptr<Command> make_drop();
 std::unique_ptr<Command> make_explain();
 std::unique_ptr<Command> make_findings();
@@ -69,6 +71,16 @@ constexpr auto kCommands = std::to_array<CommandRow>({
     {"health", "Ask the running daemon whether it is alive; for health checks", Reads::kConfiguration, true,
      "0 healthy; 1 unreachable or unhealthy; 2 usage or configuration", "dupwatch health --ready",
      make_health},
+    {"alerts", "Print the alert rules with your thresholds and addresses, or what to do when one fires",
+     Reads::kNothing, false, "0 printed; 2 usage, or no such threshold or alert",
+     "dupwatch alerts --print --threshold hold=10m > /etc/prometheus/rules/dupwatch.yml\n"
+     "  dupwatch alerts --print --format operator --exporters | kubectl apply -f -\n"
+     "  dupwatch alerts --runbook DupwatchFatalFindings",
+     make_alerts},
+    {"dashboards", "Print the Grafana dashboards with your addresses", Reads::kNothing, false,
+     "0 printed; 2 usage",
+     "dupwatch dashboards --print overview --runbook-url https://wiki.example.org/dupwatch > overview.json",
+     make_dashboards},
     {"metrics", "Say what every metric of /metrics means", Reads::kNothing, false, "0 printed; 2 usage",
      "dupwatch metrics --describe --format markdown", make_metrics},
 });

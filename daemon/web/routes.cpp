@@ -10,6 +10,7 @@
 #include "daemon/web/history.hpp"
 #include "daemon/web/json.hpp"
 #include "daemon/web/page.hpp"
+#include "daemon/web/runbook_pages.hpp"
 #include "daemon/web/verdict.hpp"
 
 namespace dupwatch::web {
@@ -17,6 +18,7 @@ namespace {
 
 constexpr std::string_view kFindingPrefix = "/api/findings/";
 constexpr std::string_view kRunPrefix = "/api/runs/";
+constexpr std::string_view kRunbooks = "/runbooks/";
 
 [[nodiscard]] Response json(int status, std::string body) {
   return {status, kJsonContentType, std::move(body)};
@@ -26,6 +28,14 @@ constexpr std::string_view kRunPrefix = "/api/runs/";
   const auto query = parse_findings_query(request.query, store.keep(), store.origin());
   if (const auto* wrong = std::get_if<std::string>(&query)) return json(400, error_json(*wrong));
   return json(200, findings_json(store, std::get<FindingsQuery>(query)));
+}
+
+[[nodiscard]] Response runbook(std::string_view name) {
+  auto page = name.empty() ? runbook_list() : runbook_page(name);
+  if (page.empty()) return plain(404, "there is no such runbook\n");
+  Response response{200, "text/html; charset=utf-8", std::move(page)};
+  response.compressible = true;
+  return response;
 }
 
 /// These take no parameter.
@@ -128,6 +138,7 @@ Response respond(const Request& request, const StatusStore& store, const core::P
     return {200, "text/javascript; charset=utf-8", std::string{acknowledge_js()}};
   if (path == "/app.css") return {200, "text/css; charset=utf-8", std::string{app_css()}};
   if (path == "/icon.svg") return {200, "image/svg+xml", std::string{icon_svg()}};
+  if (path.starts_with(kRunbooks)) return runbook(path.substr(kRunbooks.size()));
   if (path == "/api/history") return {200, kJsonContentType, history_json(store.history(), now)};
   return plain(404, "not found\n");
 }

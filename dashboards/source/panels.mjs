@@ -1,5 +1,6 @@
 // The parts that the dashboards are made of: panels, rows, variables and annotations as Grafana's JSON.
-import { settings } from '../../alerts/thresholds.mjs';
+// The daemon's own page, of the instance that is chosen; `dupwatch dashboards` puts another address in its place.
+const PAGE = 'http://${instance}';
 
 const DATASOURCE = { type: 'prometheus', uid: '${datasource}' };
 
@@ -25,7 +26,7 @@ export const quantile = (share, histogram) => `(histogram_quantile(${share}, sum
 const link = (title, url, more) => ({
   title, url, type: 'link', icon: 'external link', tooltip: '', tags: [], asDropdown: false, targetBlank: false, includeVars: false, keepTime: false, ...more,
 });
-const runbook = (alert) => link(`Runbook ${alert}`, `${settings.runbooks}/${alert}.md`, { targetBlank: true });
+const runbook = (alert) => link(`Runbook ${alert}`, `${PAGE}/runbooks/${alert}`, { targetBlank: true });
 
 /** Thresholds as Grafana has them: green, then each [value, colour]. */
 const steps = (limits) => ({ mode: 'absolute', steps: [{ color: 'green', value: null }, ...limits.map(([value, color]) => ({ value, color }))] });
@@ -183,7 +184,10 @@ export function dashboard({ uid, title, description, links, rows }) {
     uid, title, description, tags: ['dupwatch', 'postgres'], schemaVersion: 39, version: 1, editable: false, graphTooltip: 1,
     refresh: '30s', time: { from: 'now-6h', to: 'now' }, timezone: 'browser', fiscalYearStartMonth: 0, liveNow: false, weekStart: '',
     timepicker: {},
-    links: links.map(([text, target]) => link(text, `/d/${target}`, { includeVars: true, keepTime: true })),
+    links: [
+      ...links.map(([text, target]) => link(text, `/d/${target}`, { includeVars: true, keepTime: true })),
+      link('The page of dupwatch', `${PAGE}/`, { targetBlank: true }),
+    ],
     annotations: { list: annotations() }, templating: { list: variables() },
     panels: panels.map((each, index) => ({ id: index + 1, ...each })),
   };

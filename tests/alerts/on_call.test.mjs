@@ -9,6 +9,7 @@ import { build, groupsYaml, rulesOf } from '../../alerts/generate.mjs';
 import { thresholds } from '../../alerts/thresholds.mjs';
 import { binary, runCommand } from '../integration/daemon.mjs';
 import { daemonFor, EVENTS, eventId, insertEvents, serverWithSchema } from '../integration/scene.mjs';
+import { ask, basic } from '../integration/request.mjs';
 import { freePort } from '../postgres/cluster.mjs';
 import { exampleFor, Prometheus, receiver, startAlertmanager, until } from './monitoring.mjs';
 
@@ -61,9 +62,15 @@ test('from the alert to the fixed row in five steps and a minute', { timeout: 30
   const begun = Date.now();
 
   // One and two: the alert, and the page that it links to.
-  const page = path.basename(new URL(alert.annotations.runbook_url).pathname);
-  const runbook = fs.readFileSync(new URL(`../../alerts/runbooks/${page}`, import.meta.url), 'utf8');
+  const page = new URL(alert.annotations.runbook_url);
+  const authorization = basic('prometheus', PASSWORD);
+  const { status, body: html } = await ask(page.origin, page.pathname, { authorization });
+  assert.equal(status, 200, 'the daemon serves the runbook that the alert links to');
+  const name = path.basename(page.pathname);
+  const runbook = fs.readFileSync(new URL(`../../alerts/runbooks/${name}.md`, import.meta.url), 'utf8');
+  assert.equal((await runCommand(alert.annotations.runbook.split(' ').slice(1))).stdout, runbook, 'and the program prints it');
   const commands = [...runbook.matchAll(/^```sh\n([\s\S]*?)^```$/gm)].flatMap(([, body]) => body.trim().split('\n'));
+  for (const command of commands) assert.ok(html.includes(command), command);
   assert.deepEqual(commands.map((command) => command.split(' ').slice(0, 2).join(' ')), ['dupwatch findings', 'dupwatch explain', 'dupwatch quarantine']);
   const run = (command) => runCommand(command.split(' ').slice(1), { env });
 

@@ -41,7 +41,7 @@ function expected(built, { labels, description }) {
   return {
     exp_labels: { ...built.labels, ...labels },
     exp_annotations: {
-      ...built.annotations, description, dashboard_url: render(built.annotations.dashboard_url, labels),
+      ...Object.fromEntries(Object.entries(built.annotations).map(([name, text]) => [name, render(text, labels)])), description,
     },
   };
 }

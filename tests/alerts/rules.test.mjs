@@ -71,15 +71,19 @@ test('the rules read no metric that does not exist', () => {
 test('every alert has the labels and annotations that a person needs', () => {
   const names = alerts.map(({ rule }) => rule.name);
   assert.equal(new Set(names).size, names.length);
-  for (const { rule } of alerts) {
+  for (const { rule, file: ruleFile } of alerts) {
     const { labels, annotations } = build(rule);
     assert.match(rule.name, /^Dupwatch[A-Z][A-Za-z]+$/);
     assert.ok(['critical', 'warning', 'info'].includes(labels.severity), rule.name);
     assert.match(annotations.summary, /^[^{}]+\.$/, `${rule.name}: the summary is one constant sentence`);
     assert.match(annotations.description, /\{\{ \$(value|labels)/, `${rule.name}: the description has no value`);
     assert.ok(!/\{\{ \w/.test(annotations.description), `${rule.name}: an unknown threshold in ${annotations.description}`);
-    assert.equal(annotations.runbook_url, `${settings.runbooks}/${rule.name}.md`);
-    assert.ok(annotations.dashboard_url.includes('var-instance='), rule.name);
+    assert.equal(annotations.runbook, `dupwatch alerts --runbook ${rule.name}`);
+    // Where no daemon answers, or the instance is another exporter's, its page is no place to look.
+    const own = !['DupwatchAbsent', 'DupwatchDown'].includes(rule.name) && ruleFile === 'dupwatch.rules.yml';
+    assert.equal(annotations.runbook_url, own ? `http://{{ $labels.instance }}/runbooks/${rule.name}` : undefined);
+    assert.equal(annotations.page_url, own ? 'http://{{ $labels.instance }}/' : undefined);
+    assert.equal(annotations.dashboard_url, undefined, 'nobody has given one');
   }
   const critical = alerts.filter(({ rule }) => rule.severity === 'critical').map(({ rule }) => rule.name);
   assert.deepEqual(critical.sort(), PAGES);
