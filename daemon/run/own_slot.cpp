@@ -17,7 +17,7 @@ using postgres::Fault;
 // A walsender notices that its client is gone, or that it is to end, at its next message or wait.
 constexpr std::chrono::seconds kReleaseMax{10};
 constexpr std::chrono::milliseconds kReleasePoll{200};
-constexpr std::chrono::seconds kShortTimeout{30};
+constexpr std::chrono::seconds kOwnSlotTimeout{30};
 // Advancing reads the WAL in between, without the output plugin.
 constexpr std::chrono::minutes kAdvanceMax{10};
 
@@ -51,7 +51,7 @@ postgres::Expected<std::optional<postgres::SlotRow>> released(Connection& sql, c
     }
     // Same role, so no right beyond the daemon's own is needed.
     const auto ended = sql.execute("SELECT pg_catalog.pg_terminate_backend($1::int)",
-                                   {std::to_string(own.walsender_pid)}, waiter, kShortTimeout);
+                                   {std::to_string(own.walsender_pid)}, waiter, kOwnSlotTimeout);
     if (const auto* error = std::get_if<Error>(&ended)) return *error;
     if (waiter.wait(-1, 0, process::steady_now() + kReleasePoll) == postgres::Waiter::Outcome::kInterrupted) {
       return slot_error(Fault::kTransient, Cause::kInterrupted, "stop was requested", "");
@@ -85,7 +85,7 @@ postgres::Expected<decoder::Lsn> step_over(const core::ConnectionConfig& connect
   if (!std::get<std::optional<postgres::SlotRow>>(found)) {
     return slot_error(Fault::kTransient, Cause::kSlotMissing, "the slot is gone", "");
   }
-  const auto unlimited = sql.execute("SET statement_timeout = 0", {}, waiter, kShortTimeout);
+  const auto unlimited = sql.execute("SET statement_timeout = 0", {}, waiter, kOwnSlotTimeout);
   if (const auto* error = std::get_if<Error>(&unlimited)) return *error;
   const auto moved = sql.execute(
       "SELECT end_lsn FROM pg_catalog.pg_replication_slot_advance($1, CASE WHEN pg_is_in_recovery() THEN"

@@ -8,7 +8,7 @@
 namespace dupwatch::run {
 namespace {
 
-constexpr std::chrono::milliseconds kInterval{250};
+constexpr std::chrono::milliseconds kPublishInterval{250};
 
 }  // namespace
 
@@ -36,7 +36,7 @@ core::StatusSnapshot StatusPublisher::snapshot(core::Instant now) const {
 }
 
 void StatusPublisher::publish(core::Instant now) {
-  next_ = now + kInterval;
+  next_ = now + kPublishInterval;
   auto status = snapshot(now);
   service_.status(web::judge(status, true).sentence);
   store_.publish(std::move(status));
