@@ -1,7 +1,6 @@
 #include "daemon/core/watch.hpp"
 
 #include <algorithm>
-#include <iterator>
 #include <utility>
 #include <variant>
 
@@ -24,10 +23,9 @@ bool has_text(const decoder::Value& value) noexcept {
 
 Watch::Watch(const Config& config, std::uint64_t seed)
     : profile_(config.profile),
-      findings_config_(config.findings),
       index_(config.index.memory_max_bytes, config.index.run_grace, seed),
       rules_(profile_, config.rules, index_.codec()),
-      reported_(ReportedFindings::kFindingsMax, seed),
+      reporter_(config, counters_, seed),
       witness_(seed),
       heartbeat_(config.heartbeat, seed) {}
 
@@ -93,7 +91,7 @@ void Watch::on_commit(const decoder::Commit& commit) {
   ++counters_.transactions;
   confirm_.commit(is_possible(commit.end_lsn) ? commit.end_lsn : received_, last_read_back());
   // Once for all rows of the transaction.
-  if (!owed_.empty() && now_ >= next_settling_) (void)judge_on(now_);
+  if (judging_.due(now_)) (void)judge_on(now_);
 }
 
 Watch::ListedType Watch::classify(std::string_view type,
@@ -180,16 +178,14 @@ void Watch::slot_hole_seen(std::string_view run_id, const std::optional<SlotNumb
   const bool told = slot_holes_.told(run_id);
   slot_holes_.answered(run_id, gap.has_value(), now_);
   if (gap) {
-    if (auto finding = rules_.describe_gap(*gap, run_id, false, Origin::kStream)) report(*std::move(finding));
+    if (auto finding = rules_.describe_gap(*gap, run_id, false, Origin::kStream)) {
+      reporter_.report(*std::move(finding), now_);
+    }
     return;
   }
-  auto finding = reported_.find(finding_id(profile_.qualified_name(), Rule::kSlotGap, run_id, {}));
-  if (!told || !finding) return;
-  finding->table = profile_.qualified_name();
-  finding->state = FindingState::kGone;
-  finding->pending = Pending::kNone;
-  finding->origin = Origin::kRecheck;
-  report(*std::move(finding));
+  if (told) {
+    reporter_.report_gone(finding_id(profile_.qualified_name(), Rule::kSlotGap, run_id, {}), now_);
+  }
 }
 
 void Watch::observe_order(RunIndex::Handle run, std::uint32_t greatest_before, std::uint32_t row) {
@@ -212,21 +208,18 @@ RunIndex::Handle Watch::open_or_request(RunIndex::Handle known, std::string_view
 }
 
 void Watch::request(RunIndex::Handle run) {
-  const bool in_flight = read_back_sent_ && batches_.size() == 1;
-  if (batches_.empty() || in_flight || batches_.back().size() == kReadBackRunsMax) batches_.emplace_back();
-  batches_.back().push_back(run);
+  read_backs_.add(run);
   ++pending_runs_;
 }
 
 std::optional<ReadBack> Watch::next_read_back() {
-  if (read_back_sent_ || batches_.empty()) return std::nullopt;
-  read_back_sent_ = true;
-  const auto& runs = batches_.front();
-  ReadBack batch{.number = first_batch_, .run_ids = {}};
-  batch.run_ids.reserve(runs.size());
-  for (const auto run : runs) batch.run_ids.push_back(index_.run_id(run));
+  const auto* runs = read_backs_.send();
+  if (runs == nullptr) return std::nullopt;
+  ReadBack batch{.number = read_backs_.first(), .run_ids = {}};
+  batch.run_ids.reserve(runs->size());
+  for (const auto run : *runs) batch.run_ids.push_back(index_.run_id(run));
   ++counters_.read_backs;
-  counters_.read_back_runs += runs.size();
+  counters_.read_back_runs += runs->size();
   return batch;
 }
 
@@ -256,48 +249,38 @@ void Watch::read_back_row(std::string_view run_id, std::string_view id, std::str
 }
 
 void Watch::read_back_done() {
-  const bool doubtful = doubtful_read_back_ == first_batch_;
-  for (const auto run : batches_.front()) {
-    judging_.push_back(
-        {.run = run, .origin = Origin::kReadBack, .read_back = first_batch_, .doubtful = doubtful});
+  const auto batch = read_backs_.answered();
+  for (std::size_t i = 0; i < batch.runs.size(); ++i) {
+    judging_.add({.run = batch.runs[i],
+                  .origin = Origin::kReadBack,
+                  .read_back = batch.number,
+                  .last = i + 1 == batch.runs.size(),
+                  .doubtful = batch.doubtful});
   }
-  judging_.back().last = true;
-  batches_.pop_front();
-  ++first_batch_;
-  read_back_sent_ = false;
   (void)judge_on(now_);
+}
+
+void Watch::read_back_failed() noexcept {
+  ++counters_.read_back_failures;
+  read_backs_.failed();
 }
 
 bool Watch::judge_on(Instant now) {
   now_ = std::max(now_, now);
-  if (judging_.empty() && !owed_.empty() && now_ >= next_settling_) settle();
+  if (judging_.empty() && judging_.due(now_)) settle();
   if (judging_.empty()) return false;
-  auto rows = kPieceRows;
-  auto verdicts = kPieceVerdicts;
-  while (!judging_.empty() && rows != 0 && verdicts != 0) {
-    const auto run = judging_.front().run;
-    const auto& log = index_.log(run);
-    const auto begun = progress_.next;
-    if (begun == 0) rows_begun_ = log.rows();
-    const bool done = rules_.judge_piece(log, progress_, rows, verdicts, verdicts_);
-    const std::size_t looked_at = progress_.next - begun;
-    rows -= std::min(rows, looked_at + 1);
-    const auto found = verdicts_.size();
-    verdicts -= std::min(verdicts, found);
-    if (judging_.front().read_back == 0) pause_ += looked_at * kPausePerRow + found * kPausePerVerdict;
-    report_verdicts(run, judging_.front().origin);
-    if (!done) continue;
-    progress_ = {};
-    // Rows came meanwhile, which may have changed what was said of those before.
-    if (log.rows() == rows_begun_) finish_judging();
+  for (JudgingQueue::Budget budget; !judging_.empty() && budget.left();) {
+    const auto next = judging_.front();
+    const bool judged = judging_.judge_piece(rules_, index_.log(next.run), budget, verdicts_);
+    report_verdicts(next.run, next.origin);
+    if (judged) finish_judging();
   }
   index_.evict(now_);
   return !judging_.empty();
 }
 
 void Watch::finish_judging() {
-  const auto done = judging_.front();
-  judging_.pop_front();
+  const auto done = judging_.pop(now_);
   if (done.read_back == 0) {
     index_.resume(done.run);
   } else {
@@ -307,36 +290,28 @@ void Watch::finish_judging() {
     if (done.last) confirm_.read_back_done(done.read_back);
   }
   if (done.doubtful) index_.forget(index_.run_id(done.run));
-  if (!judging_.empty()) return;
-  next_settling_ = now_ + std::min<Instant::duration>(pause_, kPauseMax);
-  pause_ = {};
-  if (owed_.empty()) confirm_.release(settled_by_);
+  if (judging_.empty() && !judging_.owes()) confirm_.release(settled_by_);
 }
 
 void Watch::owe(RunIndex::Handle run) {
   if (!index_.owe(run)) return;
-  owed_.push_back(index_.run_id(run));
+  judging_.owe(index_.run_id(run));
   confirm_.hold();
 }
 
 void Watch::settle() {
-  for (const auto& run_id : std::exchange(owed_, {})) {
+  for (const auto& run_id : judging_.take_owed()) {
     const auto run = index_.find(run_id);
     if (run == RunIndex::kNone) {
       // It was evicted: its read-back judges all of it.
       request(index_.insert_pending(run_id));
     } else if (!index_.pending(run)) {
       index_.suspend(run);
-      judging_.push_back({.run = run});
+      judging_.add({.run = run});
     }
   }
   settled_by_ = last_read_back();
   if (judging_.empty()) confirm_.release(settled_by_);
-}
-
-void Watch::read_back_failed() noexcept {
-  ++counters_.read_back_failures;
-  read_back_sent_ = false;
 }
 
 void Watch::report_verdicts(RunIndex::Handle run, Origin origin) {
@@ -344,111 +319,30 @@ void Watch::report_verdicts(RunIndex::Handle run, Origin origin) {
   const auto run_id = index_.run_id(run);
   index_.keep_commits(run, recent_commits_);
   for (const auto& verdict : verdicts_) {
-    report(rules_.describe(index_.log(run), verdict, run_id, origin));
+    reporter_.report(rules_.describe(index_.log(run), verdict, run_id, origin), now_);
   }
   verdicts_.clear();
 }
 
-void Watch::report(Finding finding) {
-  reported_.resolve(finding);
-  // A row that came through the stream while its run was read back was flagged because of the stream.
-  if (finding.origin == Origin::kReadBack && finding.duplicate.commit_lsn) finding.origin = Origin::kStream;
-  note_acknowledgement(finding);
-  if (reported_.admit(finding, now_)) tell(std::move(finding));
-}
-
-void Watch::tell(Finding finding) {
-  const auto rule = static_cast<std::size_t>(finding.rule);
-  const auto severity = static_cast<std::size_t>(finding.severity);
-  const auto origin = static_cast<std::size_t>(finding.origin);
-  const bool streamed = finding.origin == Origin::kStream || finding.origin == Origin::kReadBack;
-  if (finding.change != FindingChange::kNew) {
-    ++counters_.finding_changes;
-  } else if (finding.severity == Severity::kFatal && streamed && finding.came_too_late()) {
-    ++counters_.findings_after_end[rule];
-  } else {
-    ++counters_.findings[rule][severity][origin];
-    if (finding.pending == Pending::kMayReturn) ++counters_.findings_may_return[rule][origin];
-  }
-  findings_.push_back(std::move(finding));
-}
-
-bool Watch::restore(Finding& finding) {
-  // A byte that JSON can't hold was replaced: the run would be looked up in vain.
-  const bool exact = finding.run_id.find("\xEF\xBF\xBD") == std::string::npos;
-  if (!exact || finding.table != profile_.qualified_name()) return false;
-  restore_acknowledgement(finding);
-  return reported_.restore(finding);
-}
-
-void Watch::baseline_finding(Finding finding, Instant began) {
-  reported_.resolve(finding);
-  note_acknowledgement(finding);
-  // The scan's snapshot may be older than what the stream has told of the run since. What was told before may
-  // rest on rows that are gone with an earlier history, or lack some that were not seen.
-  const bool newer = reported_.is_settled(finding.id, began - kSettled);
-  if (newer ? reported_.admit(finding, now_) : reported_.admit_older(finding, now_)) tell(std::move(finding));
-}
-
 void Watch::rechecked(RunView view, Instant asked) {
-  const auto settled = asked - kSettled;
   if (witness_.may_be_blind() && !is_planted(Planted::kCloseUnseen)) {
     // Rows may be there that our queries do not show.
     view.log_read = view.tables_read = false;
     std::erase_if(view.findings, [](const Finding& finding) { return !is_table_rule(finding.rule); });
   }
-  std::vector<std::uint64_t> present;
-  for (auto& finding : view.findings) {
-    reported_.resolve(finding);
-    present.push_back(finding.id);
-  }
-  auto missing = reported_.missing(view.run_id, present, settled);
-  std::erase_if(missing, [&](const Finding& finding) {
-    // The stream looks after it: the round may not have seen it long enough to call it one.
-    if (finding.rule == Rule::kSlotGap && slot_holes_.told(view.run_id)) return true;
-    return is_table_rule(finding.rule) ? !view.tables_read : !view.log_read;
-  });
-  // What the events show and is new is the stream's to tell.
-  std::erase_if(view.findings, [&](const Finding& finding) {
-    return !is_table_rule(finding.rule) && !reported_.is_settled(finding.id, settled);
-  });
-  bool log_changed = false;
-  const auto apply = [&](std::vector<Finding>&& findings) {
-    for (auto& finding : findings) {
-      const auto told = findings_.size();
-      const bool of_the_log = !is_table_rule(finding.rule);
-      report(std::move(finding));
-      log_changed = log_changed || (of_the_log && findings_.size() > told);
-    }
-  };
-  for (auto& finding : missing) {
-    finding.table = profile_.qualified_name();
-    finding.state = FindingState::kGone;
-    finding.pending = Pending::kNone;
-    finding.origin = Origin::kRecheck;
-  }
-  apply(std::move(missing));
-  apply(std::move(view.findings));
-  // Rows in memory are gone from the table: the next event of the run reads it anew.
-  if (log_changed) index_.forget(view.run_id);
+  const auto run_id = view.run_id;
+  // Rows in memory are gone from the table: the next event of the run reads it again.
+  if (reporter_.rechecked(std::move(view), asked, slot_holes_.told(run_id), now_)) index_.forget(run_id);
 }
 
 void Watch::quarantined(std::uint64_t finding_id, Instant now) {
-  auto finding = reported_.find(finding_id);
-  if (!finding) return;
-  finding->table = profile_.qualified_name();
-  finding->state = FindingState::kQuarantined;
-  reported_.acknowledgements().remove(finding_id);
-  finding->pending = Pending::kNone;
-  finding->origin = Origin::kRecheck;
-  // The row in memory is gone from the table: the next event of the run reads it anew.
-  index_.forget(finding->run_id);
-  if (reported_.admit(*finding, now)) tell(std::move(*finding));
+  // The row in memory is gone from the table: the next event of the run reads it again.
+  if (const auto run_id = reporter_.report_quarantined(finding_id, now)) index_.forget(*run_id);
 }
 
 std::vector<Finding> Watch::take_findings() {
   confirm_.findings_taken();
-  return std::exchange(findings_, {});
+  return reporter_.take();
 }
 
 std::vector<Notice> Watch::take_notices() {

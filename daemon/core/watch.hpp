@@ -3,7 +3,6 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <optional>
 #include <span>
@@ -13,12 +12,14 @@
 
 #include "daemon/core/config.hpp"
 #include "daemon/core/confirm_rule.hpp"
+#include "daemon/core/finding_reporter.hpp"
 #include "daemon/core/heartbeat.hpp"
+#include "daemon/core/judging_queue.hpp"
 #include "daemon/core/log_traits.hpp"
 #include "daemon/core/position_bound.hpp"
+#include "daemon/core/read_back_queue.hpp"
 #include "daemon/core/replay_rules.hpp"
 #include "daemon/core/reply_requests.hpp"
-#include "daemon/core/reported_findings.hpp"
 #include "daemon/core/run_index.hpp"
 #include "daemon/core/slot_holes.hpp"
 #include "daemon/core/stats.hpp"
@@ -31,15 +32,6 @@ namespace dupwatch::core {
 struct ReadBack {
   std::uint64_t number = 0;
   std::vector<std::string> run_ids;
-};
-
-/// A later look at one run in the tables.
-struct RunView {
-  std::string run_id;
-  std::vector<Finding> findings;
-  /// The findings are all those that the event log makes, and all those of the table rules.
-  bool log_read = false;
-  bool tables_read = false;
 };
 
 /// Something the operator should read in the log; bounded per take, so that a storm stays a few lines.
@@ -67,19 +59,11 @@ class Watch final : private decoder::ChangeSink {
   /// this share of the index's bound.
   static constexpr std::uint64_t kPendingShare = 4;
   static constexpr std::size_t kNoticesMax = 8;
-  /// Rows and verdicts of a piece of judge_on().
-  static constexpr std::size_t kPieceRows = 65'536;
-  static constexpr std::size_t kPieceVerdicts = 512;
-  /// Judging long runs again takes a fifth of the time at most: the work of a round, with so much for each
-  /// row and each verdict, is followed by a pause of four times as long.
-  static constexpr std::chrono::nanoseconds kPausePerRow{200};
-  static constexpr std::chrono::nanoseconds kPausePerVerdict{8'000};
-  static constexpr std::chrono::seconds kPauseMax{10};
-  /// With synchronous replication a commit is in the stream before other sessions see it.
-  static constexpr std::chrono::seconds kSettled{10};
-
   /// `config` must outlive the watch. `seed` varies hash tables, nothing else.
   Watch(const Config& config, std::uint64_t seed);
+  Watch(const Watch&) = delete;
+  Watch& operator=(const Watch&) = delete;
+  ~Watch() = default;
 
   /// The tables and columns a decoder must deliver: run, id, type (if any), identity columns.
   [[nodiscard]] static std::vector<decoder::WatchedTable> watched_tables(const Profile& profile);
@@ -109,10 +93,7 @@ class Watch final : private decoder::ChangeSink {
   bool judge_on(Instant now);
   [[nodiscard]] bool judging() const noexcept { return !judging_.empty(); }
   /// When judge_on() has something to do; max() = when the stream or a read-back has brought it.
-  [[nodiscard]] Instant next_judging(Instant now) const noexcept {
-    if (!judging_.empty()) return now;
-    return owed_.empty() ? Instant::max() : next_settling_;
-  }
+  [[nodiscard]] Instant next_judging(Instant now) const noexcept { return judging_.next(now); }
   /// The batch in flight is offered again; rows it delivered are redeliveries then.
   void read_back_failed() noexcept;
 
@@ -131,10 +112,12 @@ class Watch final : private decoder::ChangeSink {
 
   /// A finding of a scan that began at `began`, judged from its snapshot. What was told long before is
   /// corrected by it.
-  void baseline_finding(Finding finding, Instant began);
+  void baseline_finding(Finding finding, Instant began) {
+    reporter_.report_of_scan(std::move(finding), began, now_);
+  }
   /// Runs with open findings to look at again: rows may have been deleted.
   [[nodiscard]] std::vector<std::string> next_rechecks(std::size_t count, Instant now) {
-    return reported_.next_open_runs(count, now - kSettled);
+    return reporter_.reported().next_open_runs(count, now - FindingReporter::kSettled);
   }
   /// A message of our own with this before a run id asks to look at the run now.
   static constexpr std::string_view kLookRequest = "look ";
@@ -157,34 +140,33 @@ class Watch final : private decoder::ChangeSink {
 
   /// A finding that an earlier process told; what is told next of it is a change. False: it is of another
   /// table, or known.
-  bool restore(Finding& finding);
+  bool restore(Finding& finding) { return reporter_.restore(finding); }
 
   /// findings.acknowledged was `before`: findings that stand are told anew where their state is another now.
-  void acknowledged_changed(const std::vector<std::uint64_t>& before);
+  void acknowledged_changed(const std::vector<std::uint64_t>& before) {
+    reporter_.acknowledged_changed(before, now_);
+  }
 
-  /// What came of a person's wish to acknowledge a finding or to take that back.
-  enum class Acknowledged : std::uint8_t {
-    kDone,
-    kNotKnown,       ///< no such finding, or it was forgotten
-    kDoesNotStand,   ///< a row is gone, or the run has ended
-    kNot,            ///< to be taken back, and it is not acknowledged
-    kConfiguration,  ///< to be taken back, and findings.acknowledged names it
-    kFull            ///< Acknowledgements::kMax are in force
-  };
-  /// The severity of `acknowledgement` is the finding's. kDone: the finding is told anew.
+  /// See FindingReporter.
+  using Acknowledged = FindingReporter::Acknowledged;
   [[nodiscard]] Acknowledged acknowledge(std::uint64_t finding_id, Acknowledgement acknowledgement,
-                                         Instant now);
-  [[nodiscard]] Acknowledged unacknowledge(std::uint64_t finding_id, Instant now);
-  /// Findings whose acknowledgement has ended at `wall` are told anew as open.
-  void expire_acknowledgements(decoder::Timestamp wall, Instant now);
-  /// The findings that a person has acknowledged, as they are known.
-  [[nodiscard]] std::vector<Finding> acknowledged() const;
-  /// nullopt: not known.
-  [[nodiscard]] std::optional<Finding> known(std::uint64_t finding_id) const;
+                                         Instant now) {
+    return reporter_.acknowledge(finding_id, std::move(acknowledgement), now);
+  }
+  [[nodiscard]] Acknowledged unacknowledge(std::uint64_t finding_id, Instant now) {
+    return reporter_.unacknowledge(finding_id, now);
+  }
+  void expire_acknowledgements(decoder::Timestamp wall, Instant now) {
+    reporter_.expire_acknowledgements(wall, now);
+  }
+  [[nodiscard]] std::vector<Finding> acknowledged() const { return reporter_.acknowledged(); }
+  [[nodiscard]] std::optional<Finding> known(std::uint64_t finding_id) const {
+    return reporter_.known(finding_id);
+  }
 
   /// Findings since the last call, in order. Everything up to ConfirmRule::judged() is in what was taken.
   [[nodiscard]] std::vector<Finding> take_findings();
-  [[nodiscard]] bool has_findings() const noexcept { return !findings_.empty(); }
+  [[nodiscard]] bool has_findings() const noexcept { return reporter_.has_findings(); }
   /// All findings ever taken are durable.
   void findings_durable() noexcept { confirm_.findings_durable(); }
   /// All findings up to `position` are durable, which taken() has said since the stream started.
@@ -213,7 +195,7 @@ class Watch final : private decoder::ChangeSink {
   [[nodiscard]] const RunIndex& index() const noexcept { return index_; }
   [[nodiscard]] const Counters& counters() const noexcept { return counters_; }
   [[nodiscard]] Counters& counters() noexcept { return counters_; }
-  [[nodiscard]] const ReportedFindings& reported() const noexcept { return reported_; }
+  [[nodiscard]] const ReportedFindings& reported() const noexcept { return reporter_.reported(); }
   /// pg_class oid as last described by pgoutput, 0 = not yet.
   [[nodiscard]] std::uint32_t relation_oid() const noexcept { return relation_oid_; }
 
@@ -236,26 +218,16 @@ class Watch final : private decoder::ChangeSink {
   void add_streamed(const EventRow& row);
   /// Reports what the rule said of this run, and forgets it.
   void report_verdicts(RunIndex::Handle run, Origin origin);
-  void report(Finding finding);
-  void tell(Finding finding);
-  /// What is said of findings that stand goes into it; of others it ends.
-  void note_acknowledgement(Finding& finding);
-  /// Of the record of an earlier process.
-  void restore_acknowledgement(Finding& finding);
-  /// It was told before, and is to be told again where that is another now.
-  void tell_again(std::uint64_t finding_id, Instant now);
   /// The run has a new row.
   void observe_slots(RunIndex::Handle run);
   void observe_order(RunIndex::Handle run, std::uint32_t greatest_before, std::uint32_t row);
   /// Most rows of a packed run change no finding, and then it stays packed. False: nothing was done.
   [[nodiscard]] bool add_quietly(RunIndex::Handle run, const EventRow& row);
   [[nodiscard]] RunIndex::Handle open_or_request(RunIndex::Handle known, std::string_view run_id);
-  /// The batch that the run comes into is the last one.
   void request(RunIndex::Handle run);
-  /// The number of the last batch; 0 = no run waits.
+  /// The number of the last read-back that a run waits for; 0 = none does.
   [[nodiscard]] std::uint64_t last_read_back() const noexcept {
-    if (!batches_.empty()) return first_batch_ + batches_.size() - 1;
-    return judging_.empty() ? 0 : first_batch_ - 1;
+    return read_backs_.last().value_or(judging_.empty() ? 0 : read_backs_.first() - 1);
   }
   void notice(Notice::Kind kind, std::string detail);
   /// False: the position cannot be true, which is noted.
@@ -267,10 +239,10 @@ class Watch final : private decoder::ChangeSink {
   void finish_judging();
 
   const Profile& profile_;
-  const FindingsConfig& findings_config_;
+  Counters counters_;
   RunIndex index_;
   ReplayRules rules_;
-  ReportedFindings reported_;
+  FindingReporter reporter_;
   SlotHoles slot_holes_;
   Witness witness_;
   ConfirmRule confirm_;
@@ -278,7 +250,6 @@ class Watch final : private decoder::ChangeSink {
   Heartbeat heartbeat_;
   std::vector<std::string> look_requests_;
   std::unique_ptr<decoder::Decoder> decoder_;
-  Counters counters_;
 
   // The stream.
   decoder::Lsn received_;
@@ -289,33 +260,12 @@ class Watch final : private decoder::ChangeSink {
   std::uint32_t relation_oid_ = 0;
   std::vector<Notice> notices_;
 
-  // Read-backs: batches in the order in which their runs came. The first one may be in flight, the last one
-  // collects.
-  std::uint64_t first_batch_ = 1;  ///< its number
-  std::deque<std::vector<RunIndex::Handle>> batches_;
+  // What is read back and what waits to be judged as a whole. A pending run is in one of the two.
+  ReadBackQueue read_backs_{kReadBackRunsMax};
+  JudgingQueue judging_;
   std::size_t pending_runs_ = 0;
-  bool read_back_sent_ = false;
-  std::uint64_t doubtful_read_back_ = 0;  ///< number of a batch asked for before doubt_runs(); 0 = none
-
-  /// Pending runs whose rows are in, and behind the last one of a batch the batch's number.
-  struct Judging {
-    RunIndex::Handle run = RunIndex::kNone;
-    Origin origin = Origin::kStream;
-    std::uint64_t read_back = 0;  ///< 0 = it was not read back
-    bool last = false;
-    bool doubtful = false;  ///< doubt_runs() came after its rows
-  };
-  std::deque<Judging> judging_;
-  ReplayRules::Progress progress_;
-  std::size_t rows_begun_ = 0;  ///< of the run that is being judged
-  /// Runs that are to be judged again, and when they may be.
-  std::vector<std::string> owed_;
-  Instant next_settling_{};
-  std::chrono::nanoseconds pause_{};
-  std::uint64_t settled_by_ = 0;  ///< the read-back that the last of them wait for
-
+  std::uint64_t settled_by_ = 0;  ///< the read-back that the last of the runs that were owed wait for
   std::vector<ReplayRules::Verdict> verdicts_;
-  std::vector<Finding> findings_;
 };
 
 }  // namespace dupwatch::core

@@ -18,24 +18,18 @@ void Watch::doubt_runs() {
   if (is_planted(Planted::kTrustRuns)) return;
   index_.clear_complete();
   recent_commits_.clear();
-  for (auto& run : judging_) run.doubtful = true;
+  judging_.doubt();
+  read_backs_.doubt();
   witness_.excuse();
-  if (read_back_sent_) doubtful_read_back_ = first_batch_;
 }
 
 void Watch::forget_rows() {
-  for (const auto& batch : batches_) {
+  for (const auto& batch : read_backs_.forget()) {
     for (const auto run : batch) index_.complete(run);
   }
-  for (const auto& judged : judging_) index_.resume(judged.run);
-  first_batch_ += batches_.size();
-  batches_.clear();
-  judging_.clear();
+  for (const auto& judged : judging_.forget()) index_.resume(judged.run);
   pending_runs_ = 0;
-  progress_ = {};
   verdicts_.clear();
-  owed_.clear();
-  pause_ = {};
   slot_holes_.clear();
   // None of what waits is confirmed any more: the next stream begins before it.
   confirm_.release(std::numeric_limits<std::uint64_t>::max());

@@ -196,7 +196,7 @@ void Shell::fail_read_back() {
 }
 
 void Shell::recheck() {
-  now_ += core::Watch::kSettled + std::chrono::seconds{1};
+  now_ += core::FindingReporter::kSettled + std::chrono::seconds{1};
   // By then every commit is visible.
   const auto step = world_.trace.step + world_.options.visibility_lag;
   for (const auto& run : watch_->next_rechecks(core::ReportedFindings::kFindingsMax, now_)) {

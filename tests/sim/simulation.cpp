@@ -230,7 +230,7 @@ class Simulation {
     }
     inspector_.restored();
     // It takes a while.
-    shell_->advance(core::Watch::kSettled + std::chrono::seconds{1});
+    shell_->advance(core::FindingReporter::kSettled + std::chrono::seconds{1});
   }
 
   void republish() {

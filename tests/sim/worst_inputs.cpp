@@ -103,7 +103,7 @@ class Feed {
   /// Everything is judged; false: the position is held.
   [[nodiscard]] bool finish() {
     for (int i = 0; i < 20; ++i) {
-      now_ += core::Watch::kPauseMax;
+      now_ += core::JudgingQueue::kPauseMax;
       turn();
     }
     return watch_->judged() == decoder::Lsn{lsn_ + 0x30};

@@ -17,7 +17,6 @@ const largerFiles = {
   // Each the code of one class that works for every event: in one file the compiler sees all of it.
   'daemon/core/run_index.cpp': 430,
   'daemon/core/run_log.cpp': 410,
-  'daemon/core/watch.cpp': 520,
   'tests/unit/core/watch_recheck_test.cpp': 430,
   'decoder/wal2json.cpp': 430,
   // One fixture each.
@@ -29,8 +28,6 @@ const membersMax = 25;
 const largerClasses = {
   // Lists through the runs and counters of what they take; none of it is used without the others.
   'daemon/core/run_index.hpp RunIndex': 28,
-  // The stream, what is read back and what waits to be judged: one state of one run goes through all three.
-  'daemon/core/watch.hpp Watch': 34,
 };
 
 /** Data members of each class, by the underscore at the end of their names (structs of plain values have none); those of classes inside it count apart. */

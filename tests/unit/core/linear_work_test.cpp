@@ -239,7 +239,7 @@ TEST_P(LinearWork, CostsAConstantARow) {
   const auto looked_at = rows_looked_at() - before;
   EXPECT_LE(looked_at / kRows, kLookedAtPerRow);
   EXPECT_LE(bench.records(), kRecordsPerRow * kRows);
-  EXPECT_LE(bench.most_at_once(), 2 * Watch::kPieceVerdicts + (size == 1 ? 0 : 2 * kRows))
+  EXPECT_LE(bench.most_at_once(), 2 * JudgingQueue::kPieceVerdicts + (size == 1 ? 0 : 2 * kRows))
       << "findings of a read-back come in pieces";
   EXPECT_LE(bench.read_back_rows(), 3 * kRows) << "what is read back once is kept";
   // What a later row has superseded is closed by the recheck.

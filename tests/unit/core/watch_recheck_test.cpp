@@ -19,7 +19,7 @@ class RecheckTest : public WatchTest {
     auto found = findings();
     EXPECT_EQ(found.size(), 1U);
     if (!found.empty()) known = found[0];
-    now += Watch::kSettled + 1s;
+    now += FindingReporter::kSettled + 1s;
   }
   /// What the table says of the run, as the recheck reads it.
   [[nodiscard]] RunView view() const {
@@ -166,7 +166,7 @@ TEST_P(RecheckTest, AScanCorrectsWhatWasToldLongBefore) {
   corrected.state = FindingState::kRunEnded;
   watch.baseline_finding(corrected, now - 1h);
   EXPECT_FALSE(watch.has_findings()) << "its snapshot may be older than what was told";
-  watch.baseline_finding(corrected, now + Watch::kSettled + 1s);
+  watch.baseline_finding(corrected, now + FindingReporter::kSettled + 1s);
   const auto found = findings();
   ASSERT_EQ(found.size(), 1U);
   EXPECT_EQ(found[0].change, FindingChange::kChanged);

@@ -2,16 +2,16 @@
 #include <iterator>
 #include <utility>
 
-#include "daemon/core/watch.hpp"
+#include "daemon/core/finding_reporter.hpp"
 
 /// Findings that somebody knows of: by the configuration for good, by a person for a while.
 namespace dupwatch::core {
 
-void Watch::note_acknowledgement(Finding& finding) {
+void FindingReporter::note_acknowledgement(Finding& finding) {
   finding.acknowledgement.reset();
   if (finding.state == FindingState::kGone) reported_.acknowledgements().remove(finding.id);
   if (finding.state != FindingState::kOpen) return;
-  if (std::ranges::binary_search(findings_config_.acknowledged, finding.id))
+  if (std::ranges::binary_search(config_.acknowledged, finding.id))
     finding.state = FindingState::kAcknowledged;
   const auto* said = reported_.acknowledgements().find(finding.id);
   if (said == nullptr) return;
@@ -23,7 +23,7 @@ void Watch::note_acknowledgement(Finding& finding) {
   finding.acknowledgement = *said;
 }
 
-void Watch::restore_acknowledgement(Finding& finding) {
+void FindingReporter::restore_acknowledgement(Finding& finding) {
   if (finding.state != FindingState::kAcknowledged) return note_acknowledgement(finding);
   // Whether it has ended meanwhile shows when the next of them are looked for.
   if (finding.acknowledgement)
@@ -33,7 +33,7 @@ void Watch::restore_acknowledgement(Finding& finding) {
   note_acknowledgement(finding);
 }
 
-std::optional<Finding> Watch::known(std::uint64_t finding_id) const {
+std::optional<Finding> FindingReporter::known(std::uint64_t finding_id) const {
   auto finding = reported_.find(finding_id);
   if (!finding) return std::nullopt;
   finding->table = profile_.qualified_name();
@@ -45,7 +45,7 @@ std::optional<Finding> Watch::known(std::uint64_t finding_id) const {
   return finding;
 }
 
-void Watch::tell_again(std::uint64_t finding_id, Instant now) {
+void FindingReporter::tell_again(std::uint64_t finding_id, Instant now) {
   auto finding = known(finding_id);
   if (!finding || !finding->stands()) return;
   finding->state = FindingState::kOpen;
@@ -53,14 +53,14 @@ void Watch::tell_again(std::uint64_t finding_id, Instant now) {
   if (reported_.admit(*finding, now)) tell(*std::move(finding));
 }
 
-void Watch::acknowledged_changed(const std::vector<std::uint64_t>& before) {
+void FindingReporter::acknowledged_changed(const std::vector<std::uint64_t>& before, Instant now) {
   std::vector<std::uint64_t> ids;
-  std::ranges::set_symmetric_difference(before, findings_config_.acknowledged, std::back_inserter(ids));
-  for (const auto id : ids) tell_again(id, now_);
+  std::ranges::set_symmetric_difference(before, config_.acknowledged, std::back_inserter(ids));
+  for (const auto id : ids) tell_again(id, now);
 }
 
-Watch::Acknowledged Watch::acknowledge(std::uint64_t finding_id, Acknowledgement acknowledgement,
-                                       Instant now) {
+FindingReporter::Acknowledged FindingReporter::acknowledge(std::uint64_t finding_id,
+                                                           Acknowledgement acknowledgement, Instant now) {
   const auto finding = reported_.find(finding_id);
   if (!finding) return Acknowledged::kNotKnown;
   if (!finding->stands()) return Acknowledged::kDoesNotStand;
@@ -70,22 +70,22 @@ Watch::Acknowledged Watch::acknowledge(std::uint64_t finding_id, Acknowledgement
   return Acknowledged::kDone;
 }
 
-Watch::Acknowledged Watch::unacknowledge(std::uint64_t finding_id, Instant now) {
+FindingReporter::Acknowledged FindingReporter::unacknowledge(std::uint64_t finding_id, Instant now) {
   const auto finding = reported_.find(finding_id);
   if (!finding) return Acknowledged::kNotKnown;
   if (!finding->stands()) return Acknowledged::kDoesNotStand;
-  const bool configured = std::ranges::binary_search(findings_config_.acknowledged, finding_id);
+  const bool configured = std::ranges::binary_search(config_.acknowledged, finding_id);
   if (!reported_.acknowledgements().remove(finding_id))
     return configured ? Acknowledged::kConfiguration : Acknowledged::kNot;
   tell_again(finding_id, now);
   return configured ? Acknowledged::kConfiguration : Acknowledged::kDone;
 }
 
-void Watch::expire_acknowledgements(decoder::Timestamp wall, Instant now) {
+void FindingReporter::expire_acknowledgements(decoder::Timestamp wall, Instant now) {
   for (const auto id : reported_.acknowledgements().take_expired(wall)) tell_again(id, now);
 }
 
-std::vector<Finding> Watch::acknowledged() const {
+std::vector<Finding> FindingReporter::acknowledged() const {
   std::vector<Finding> out;
   for (const auto id : reported_.acknowledgements().ids()) {
     auto finding = known(id);
