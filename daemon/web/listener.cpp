@@ -18,6 +18,8 @@ constexpr std::chrono::milliseconds kRetry{10};
 // A client that has just connected is given so long to ask: a crowd that connects again and again would have
 // it sent away before its request is read.
 constexpr std::chrono::milliseconds kGrace{20};
+// By TLS its request comes a round trip and two signatures later.
+constexpr std::chrono::milliseconds kTlsGrace{100};
 constexpr int kBacklog = 1024;
 
 [[nodiscard]] std::size_t descriptors_max() noexcept {
@@ -83,7 +85,7 @@ void Listener::on_accepted(const error_code& error, tcp::socket socket) {
   if (!acceptor_.is_open()) return;
   if (is_exhausted(error)) {
     callbacks_.no_descriptors();
-    if (!make_room_for(0, kGrace)) {
+    if (!make_room_for(0, callbacks_.tls() ? kTlsGrace : kGrace)) {
       // The client stays in the kernel's queue. Trying again at once would only burn the processor.
       retry_.expires_after(kRetry);
       retry_.async_wait([this](const error_code& cancelled) {

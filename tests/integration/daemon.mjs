@@ -71,6 +71,18 @@ process.on('exit', () => {
 });
 
 /**
+ * With DUPWATCH_TLS, a folder with server.pem and server.key, every daemon that says nothing else of its HTTP server speaks TLS:
+ * tests/page/tls.test.mjs runs the tests of the page and the API that way.
+ */
+function withTls(config, dir) {
+  const folder = process.env.DUPWATCH_TLS;
+  if (!folder || !config.http?.listen || config.http.web_config_file) return config;
+  const file = path.join(dir, 'web.yml');
+  fs.writeFileSync(file, JSON.stringify({ tls_server_config: { cert_file: `${folder}/server.pem`, key_file: `${folder}/server.key` } }));
+  return { ...config, http: { ...config.http, web_config_file: file } };
+}
+
+/**
  * The daemon with a configuration that watches `cluster`. `config` (in the shape of the YAML file) goes over the
  * test defaults: any free HTTP port, a findings file in a scratch folder, no limit on logged findings.
  */
@@ -95,7 +107,7 @@ export class Daemon {
   /** Replaces the configuration; it counts from the next start on. JSON is YAML. */
   configure(config) {
     this.config = config;
-    fs.writeFileSync(this.configFile, `${JSON.stringify(config, null, 2)}\n`);
+    fs.writeFileSync(this.configFile, `${JSON.stringify(withTls(config, this.dir), null, 2)}\n`);
   }
 
   /** Starts `dupwatch run`. `ready: true` also waits until it streams and has caught up. */

@@ -5,16 +5,19 @@ import fs from 'node:fs';
 import net from 'node:net';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ask, basic } from './request.mjs';
+import { ask, basic, connectTo } from './request.mjs';
 import { daemonFor, serverWithSchema } from './scene.mjs';
 
-/** Keeps `count` connections, each begun again `again` ms after it ends; `begin(socket)` sends what it has to say. */
-function crowd(t, base, count, begin = () => {}, again = 20) {
+/**
+ * Keeps `count` connections, each begun again `again` ms after it ends; `begin(socket)` sends what it has to say. Who has nothing
+ * to say does not even begin to speak TLS.
+ */
+function crowd(t, base, count, begin, again = 20) {
   const { hostname, port } = new URL(base);
   const sockets = new Set();
   let over = false;
   const connect = () => {
-    const socket = net.connect({ host: hostname, port: Number(port) }, () => begin(socket));
+    const socket = begin ? connectTo(base, () => begin(socket)) : net.connect({ host: hostname, port: Number(port) });
     sockets.add(socket);
     socket.on('error', () => {});
     socket.on('close', () => {

@@ -1,8 +1,8 @@
 // A long day: 100,000 runs and 1,000 findings. What is exported does not grow, and the page stays as quick as it was.
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
-import http from 'node:http';
 import { test } from 'node:test';
+import { clientFor } from '../integration/request.mjs';
 import { assertTruth, daemonFor, EVENTS, eventId, insertEvents, serverWithSchema } from '../integration/scene.mjs';
 import { openPage, startBrowser } from './browser.mjs';
 
@@ -33,7 +33,7 @@ function residentMiB(daemon, name) {
 function catchUp(daemon, lastEventId, ms) {
   return new Promise((resolve, reject) => {
     let text = '';
-    const request = http.get(`${daemon.httpBase}/api/events`, { headers: { 'Last-Event-ID': lastEventId }, agent: false }, (response) => {
+    const request = clientFor(daemon.httpBase).get(`${daemon.httpBase}/api/events`, { headers: { 'Last-Event-ID': lastEventId }, agent: false }, (response) => {
       response.setEncoding('utf8').on('data', (data) => { text += data; });
       response.on('error', () => {});
       setTimeout(() => {

@@ -1,16 +1,17 @@
 // Many readers at once: the bounds of /api/events, a reader that does not read, scrapes while Postgres is away.
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import fs from 'node:fs';
-import http from 'node:http';
-import net from 'node:net';
 import { test } from 'node:test';
+import { clientFor, connectTo } from '../integration/request.mjs';
 import { daemonFor, EVENTS, full, insertEvents, serverWithSchema } from '../integration/scene.mjs';
 
 /** A client of /api/events; `text` grows. */
 function listen(base, headers = {}) {
   const client = { status: 0, text: '' };
   client.opened = new Promise((resolve, reject) => {
-    client.request = http.get(`${base}/api/events`, { headers, agent: false }, (response) => {
+    client.request = clientFor(base).get(`${base}/api/events`, { headers, agent: false }, (response) => {
       client.status = response.statusCode;
       response.setEncoding('utf8').on('data', (data) => { client.text += data; });
       client.ended = new Promise((end) => response.once('close', end));
@@ -22,6 +23,14 @@ function listen(base, headers = {}) {
   client.close = () => client.request.destroy();
   return client;
 }
+
+/** A program: reads /api/events of the address it is given, says when it has begun, and ends when it is sent away. */
+const SLOW_READER = `
+  import { connectTo } from '${new URL('../integration/request.mjs', import.meta.url)}';
+  const socket = connectTo(process.argv[1], () => socket.write('GET /api/events HTTP/1.1\\r\\nHost: localhost\\r\\n\\r\\n'));
+  socket.once('data', () => console.log('reads')).resume();
+  socket.on('error', () => {}).on('close', () => process.exit());
+`;
 
 const pair = (run) => [{ run, type: 'run_created' }, { run, type: 'run_created' }];
 
@@ -72,26 +81,28 @@ test('a reader that does not read is dropped and delays nobody', { skip: !full &
   const cluster = await serverWithSchema(t);
   const daemon = await daemonFor(t, cluster);
   await daemon.start();
-  const { hostname, port } = new URL(daemon.httpBase);
-  // Nothing is read from this socket; the daemon's findings must fill what both kernels buffer.
-  const slow = net.connect({ host: hostname, port: Number(port) });
-  slow.pause();
+  // A process that stands still reads nothing; the daemon's findings must fill what both kernels buffer.
+  const slow = spawn(process.execPath, ['--input-type=module', '-e', SLOW_READER, daemon.httpBase], { stdio: ['ignore', 'pipe', 'inherit'] });
   let closed = false;
-  slow.on('close', () => { closed = true; }).on('error', () => {});
-  t.after(() => slow.destroy());
-  slow.write('GET /api/events HTTP/1.1\r\nHost: localhost\r\n\r\n');
+  slow.on('close', () => { closed = true; });
+  t.after(() => slow.kill('SIGKILL'));
+  await once(slow.stdout, 'data');
+  slow.kill('SIGSTOP');
   const quick = await listen(daemon.httpBase).opened;
   t.after(() => quick.close());
-  const long = 'x'.repeat(20_000);
-  for (let round = 0; round < 12; ++round) {
-    const events = Array.from({ length: 100 }, (_, at) => pair(`wrun_${round}_${at}_${long}`)).flat();
-    await insertEvents(cluster, events);
-  }
-  await daemon.caughtUp();
-  await daemon.until('the last finding at the quick reader', () => quick.text.includes('"run_id":"wrun_11_99_'));
+  const connections = () => daemon.metric('dupwatch_http_connections');
+  await daemon.until('both readers', async () => (await connections()) >= 2);
+  let rounds = 0;
+  await daemon.until('the end of the slow reader', async () => {
+    rounds += 1;
+    await insertEvents(cluster, Array.from({ length: 300 }, (_, at) => pair(`wrun_${rounds}_${at}_${'x'.repeat(500)}`)).flat());
+    await daemon.until('the round at the quick reader', () => quick.text.includes(`"run_id":"wrun_${rounds}_299_`));
+    return (await connections()) === 1; // Counted between requests.
+  }, 60_000);
+  t.diagnostic(`sent away after ${rounds * 300} findings`);
   assert.equal((await daemon.fetch('/healthz')).status, 200);
-  slow.resume();
-  await daemon.until('the end of the slow reader', () => closed);
+  slow.kill('SIGCONT');
+  await daemon.until('the end of the slow process', () => closed);
 });
 
 test('a hundred scrapes at once while Postgres is away', { skip: !full && 'a long proof' }, async (t) => {
@@ -121,11 +132,10 @@ test('a hundred scrapes at once while Postgres is away', { skip: !full && 'a lon
 
 /** One scrape over a connection of its own; resolves how many ms it took, from the connect to the last byte. */
 function scrape(base) {
-  const { hostname, port } = new URL(base);
   const began = performance.now();
   return new Promise((resolve, reject) => {
     const parts = [];
-    const socket = net.connect({ host: hostname, port: Number(port) }, () => socket.write('GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n'));
+    const socket = connectTo(base, () => socket.write('GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n'));
     socket.on('data', (part) => parts.push(part)).on('error', reject).on('end', () => {
       const took = performance.now() - began;
       const text = Buffer.concat(parts).toString();
