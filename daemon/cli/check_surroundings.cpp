@@ -18,6 +18,7 @@
 
 #include "daemon/postgres/connection.hpp"
 #include "daemon/postgres/quoting.hpp"
+#include "daemon/process/memory_bound.hpp"
 #include "daemon/quarantine/limits.hpp"
 #include "daemon/quarantine/queries.hpp"
 
@@ -27,6 +28,9 @@ namespace {
 using postgres::Connection;
 using postgres::Error;
 using postgres::Verdict;
+
+// What the index may be above its bound, and everything else: code, libpq's buffers, findings, threads.
+constexpr std::uint64_t kBesideIndex = std::uint64_t{96} << 20U;
 
 void add(postgres::CheckReport& report, std::string name, Verdict verdict, std::string found,
          std::string fix = {}) {
@@ -255,9 +259,24 @@ void check_quarantine(const core::Config& config, postgres::Waiter& waiter, post
   }
 }
 
+/// Only where `run` would have less than it may take: the limit is that of the group of whoever runs the
+/// check.
+void check_memory(const core::Config& config, postgres::CheckReport& report) {
+  const auto limit = process::group_memory_limit();
+  if (!limit || *limit >= config.index.memory_max_bytes + kBesideIndex) return;
+  add(report, "memory", Verdict::kWarn,
+      fmt::format(
+          "the control group allows {} MiB, the index may take {} MiB and the rest of dupwatch {} MiB",
+          *limit >> 20U, config.index.memory_max_bytes >> 20U, kBesideIndex >> 20U),
+      "lower index.memory_max, or raise the limit (memory.max, MemoryMax= of the unit, "
+      "resources.limits.memory "
+      "of the chart)");
+}
+
 }  // namespace
 
 void check_host(const core::Config& config, postgres::CheckReport& report) {
+  check_memory(config, report);
   check_findings_file(config, report);
   check_http_listen(config, report);
 }

@@ -24,6 +24,7 @@ enum class Cause : std::uint8_t {
   kFuse,
   kHeartbeatLost,
   kServerWaits,
+  kMemoryKept,
   // Who we are and what we may.
   kInvalidDsn,
   kWrongPassword,

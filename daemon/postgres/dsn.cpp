@@ -102,9 +102,9 @@ std::variant<Dsn, Error> Dsn::parse(const std::string& dsn) {
     return Error{Fault::kTransient, Cause::kOutOfMemory, "", "libpq could not allocate a connection", ""};
   const std::string message = PQerrorMessage(conn.get());
   if (message.find(kResolveOnly) == std::string::npos) {
-    // In words, an option that is not known may be the second half of a password with a blank in it.
-    const bool names_are_safe =
-        dsn.find("://") != std::string::npos || dsn.find("password") == std::string::npos;
+    // An option that is not known may be the second half of a password with a blank in it, or with a & in the
+    // query of a URI.
+    const bool names_are_safe = dsn.find("password") == std::string::npos;
     auto error = classify(Stage::kConnect, "", redact(message, names_are_safe));
     error.fault = Fault::kNeedsOperator;
     error.cause = Cause::kInvalidDsn;

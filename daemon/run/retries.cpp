@@ -26,6 +26,7 @@ core::Disconnect disconnect_kind(const Error& error, bool streamed) noexcept {
     return core::Disconnect::kServerClosed;
   }
   if (error.fault == Fault::kSlotLost) return core::Disconnect::kError;
+  if (error.cause == postgres::Cause::kMemoryKept) return core::Disconnect::kError;
   if (error.cause == postgres::Cause::kHeartbeatLost) return core::Disconnect::kHeartbeatLost;
   return error.sqlstate.empty() ? core::Disconnect::kNetwork : core::Disconnect::kError;
 }

@@ -1,5 +1,6 @@
 #include "daemon/run/stream_loop.hpp"
 
+#include <fmt/format.h>
 #include <poll.h>
 
 #include <algorithm>
@@ -29,6 +30,10 @@ constexpr std::chrono::seconds kFinishTimeout{2};
 // A broken table makes a notice per row; the metrics count them, the log shows the first ones.
 constexpr std::chrono::minutes kNoticeWindow{1};
 constexpr std::uint64_t kNoticesPerWindow = 20;
+// libpq's buffer grows with the largest message and shrinks with the connection alone. Rows of a kind come
+// together: only when none has come for a while is the memory given back.
+constexpr std::size_t kLargeMessage = std::size_t{32} << 20U;
+constexpr std::chrono::seconds kLargeMessageRest{5};
 
 Error server_closed() {
   return Error{.fault = Fault::kTransient,
@@ -46,6 +51,18 @@ Error server_waits() {
                    "the server does nothing but ask for a position that is not durable yet, as it does "
                    "when it shuts down",
                .remedy = "Nothing to do: dupwatch connects again, and the slot stays where it is."};
+}
+
+Error memory_kept(std::size_t bytes) {
+  return Error{.fault = Fault::kTransient,
+               .cause = postgres::Cause::kMemoryKept,
+               .sqlstate = {},
+               .message = fmt::format("a message of {} MiB has gone through; dupwatch connects again to give "
+                                      "back the memory that it took",
+                                      bytes >> 20U),
+               .remedy =
+                   "Nothing to do. Where such rows are common, use pgoutput with a publication whose "
+                   "column list leaves the payload out (dupwatch setup --print-sql)."};
 }
 
 }  // namespace
@@ -92,6 +109,7 @@ std::optional<Error> StreamLoop::run() {
     report(now);
     if (auto error = parts_.host.judge(facts_, now)) return error;
     if (auto error = stands_in_the_way()) return error;
+    if (auto error = keeps_memory(now)) return error;
     parts_.read_backs.pump(now, pace_.backlog());
     parts_.watch.evict(now);
     // A sync that is over may move the position, but asks for no further one: a storm would have the disk
@@ -115,6 +133,13 @@ std::optional<Error> StreamLoop::run() {
 
 bool StreamLoop::may_read() const {
   return parts_.watch.may_read() && parts_.sink.accepts();
+}
+
+/// Not before its transaction is confirmed: it would be sent again.
+std::optional<Error> StreamLoop::keeps_memory(core::Instant now) const {
+  if (large_.bytes == 0 || now - large_.last < kLargeMessageRest) return std::nullopt;
+  if (parts_.watch.confirmed() <= large_.position) return std::nullopt;
+  return memory_kept(large_.bytes);
 }
 
 /// A server that shuts down ends its sessions with queries first and its walsenders when their clients have
@@ -174,6 +199,9 @@ std::optional<Error> StreamLoop::read_stream(core::Instant now) {
       pace_.received(data->bytes.size());
       parts_.watch.receive(data->bytes, now);
       bytes += data->bytes.size();
+      if (data->bytes.size() >= kLargeMessage) {
+        large_ = {std::max(large_.bytes, data->bytes.size()), parts_.watch.received(), now};
+      }
       if (pace_.empties()) looked = false;
     } else if (std::holds_alternative<Connection::WouldBlock>(read)) {
       if (std::exchange(looked, true)) {

@@ -86,6 +86,8 @@ class StreamLoop {
   void log_notice(const core::Notice& notice);
   void finish();
   [[nodiscard]] bool may_read() const;
+  /// Why a new connection is due: this one keeps the memory of a message that has long been dealt with.
+  [[nodiscard]] std::optional<postgres::Error> keeps_memory(core::Instant now) const;
   /// Why the stream may keep the server from shutting down if it goes on.
   [[nodiscard]] std::optional<postgres::Error> stands_in_the_way() const;
 
@@ -96,6 +98,13 @@ class StreamLoop {
   core::Instant next_status_{};
   core::Instant next_probe_{};
   StreamPace pace_;
+  /// The largest message so far, where it is above what is given back by itself.
+  struct LargeMessage {
+    std::size_t bytes = 0;
+    decoder::Lsn position;
+    core::Instant last{};
+  };
+  LargeMessage large_;
   bool sql_readable_ = false;
   bool buffered_ = true;  ///< libpq may hold messages that poll(2) does not know of
   bool unflushed_ = false;

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <string>
 #include <utility>
 
 namespace dupwatch::run {
@@ -15,9 +16,15 @@ constexpr std::chrono::seconds kSilenceMax{30};
 
 StreamSession::StreamSession(const core::Config& config, core::Watch& watch, postgres::SqlClient& sql,
                              process::Log& log, std::uint64_t seed)
-    : watch_(watch), sql_(sql), read_backs_(config, watch, sql, log, seed) {}
+    : watch_(watch), sql_(sql), read_backs_(config, watch, sql, log, seed) {
+  if (const auto limit = memory_.group_limit()) {
+    log.info("the control group limits memory",
+             {{"event", "memory_limit"}, {"bytes", std::to_string(*limit), true}});
+  }
+}
 
 void StreamSession::started(const Attachment& attachment, core::Instant now) {
+  memory_.renew();
   watch_.stream_started(attachment.plugin, attachment.from, attachment.table.columns_of_type("bytea"));
   watch_.server_wal(attachment.system.wal_position, now);
   catch_up_target_ = attachment.system.wal_position;

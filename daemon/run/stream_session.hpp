@@ -4,6 +4,7 @@
 #include <string>
 
 #include "daemon/core/life_cycle.hpp"
+#include "daemon/process/memory_bound.hpp"
 #include "daemon/run/status_part.hpp"
 #include "daemon/run/stream_loop.hpp"
 
@@ -36,6 +37,7 @@ class StreamSession final : public StatusPart {
   postgres::SqlClient& sql_;
   ReadBackFetcher read_backs_;
   std::optional<StreamLoop> loop_;
+  process::MemoryBound memory_;
   decoder::Lsn catch_up_target_;
 };
 

@@ -38,6 +38,7 @@ TEST(DsnForm, WhatLibpqReadsOtherwiseIsNamed) {
       {"postgresql://u:123/x@h/app", "reserved"},
       {"postgresql://u:100%x@h/app", "reserved"},
       {"postgresql://u:secret.h/app", "port"},
+      {std::string{"postgresql://u:secret\0@h/app", 28}, "NUL"},
       {"postgresql://h:54x/app", "port"},
       {"postgresql://[::1/app", "port"},
       {"postgresql+psycopg2://u:p@h/app", "another kind"},
@@ -60,7 +61,7 @@ TEST(DsnForm, WhatLibpqReadsOtherwiseIsNamed) {
 // Whatever the password and however it is written, no piece of it is in the words of an error, nor in what is
 // shown of a DSN: its host, port, database and user.
 RC_GTEST_PROP(DsnForm, NoPieceOfAPasswordIsShown, ()) {
-  static const std::vector<std::string> kNoise = {"@",  "/",  ":", "?", "#", "%",  "&", "=", " ",  "'",
+  static const std::vector<std::string> kNoise = {"@",  "/",  ":", "?", "#", "%",  "&", "=", " ",  "'",  "&x",
                                                   "\"", "\\", "[", "]", ",", "\n", "x", "7", "%4", "://"};
   const auto noise = [] {
     std::string text;
@@ -82,6 +83,8 @@ RC_GTEST_PROP(DsnForm, NoPieceOfAPasswordIsShown, ()) {
       "host=h user=u password='" + password + "'",
       "host=h password=" + password + " port=1 user=u",
       "dbname=postgresql://u:" + password + "@h/app",
+      "postgresql://h/app?user=u&password=" + password,
+      "postgresql://h/app?password=" + password + "&user=u",
   };
   const auto dsn = *rc::gen::elementOf(forms);
   // Where the @ before the host is forgotten and the password has one, the rest of it is a host to anybody.
