@@ -7,7 +7,8 @@
 /// behind.
 namespace dupwatch::cli {
 
-/// The control group's memory, the findings file with its folder, and the address of http.listen; no server is asked.
+/// The control group's memory, the findings file with its folder, and the address of http.listen; no server
+/// is asked.
 void check_host(const core::Config& config, postgres::CheckReport& report);
 
 /// findings.table, heartbeat.dsn, and what the quarantine needs where its mode acts.
