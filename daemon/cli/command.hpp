@@ -55,12 +55,17 @@ struct CommandRow {
   Reads reads;
   /// It also takes --web.config.file.
   bool web;
+  /// It also takes --log-level.
+  bool logs;
   /// What each exit code means for this command: "0 ...; 1 ...".
   const char* exit_codes;
   /// Lines that can be pasted into a shell.
   const char* examples;
   std::unique_ptr<Command> (*make)();
 };
+
+/// Name, version and what it was built from.
+[[nodiscard]] std::string version_line();
 
 /// In the order of --help.
 [[nodiscard]] std::span<const CommandRow> commands() noexcept;

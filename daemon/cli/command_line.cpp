@@ -19,7 +19,6 @@
 #include "daemon/cli/command.hpp"
 #include "daemon/cli/configuration.hpp"
 #include "daemon/cli/spelling.hpp"
-#include "daemon/web/build_info.hpp"
 
 namespace dupwatch::cli {
 namespace {
@@ -66,6 +65,10 @@ void add_common_options(CLI::App& app, const CommandRow& row, ConfigurationSourc
     app.add_option("--web.config.file", overrides.web_config_file,
                    "TLS and users for HTTP, in the format of Prometheus' exporter-toolkit")
         ->type_name("FILE");
+  }
+  if (row.logs) {
+    app.add_option("--log-level", overrides.log_level, "debug, info, warn or error; above log.level")
+        ->type_name("LEVEL");
   }
   if (reads >= Reads::kTable) app.add_option("--dsn", overrides.dsn, "libpq connection string or URI");
   if (reads >= Reads::kSlot) {
@@ -143,9 +146,7 @@ bool report_unknown_word(const CLI::App& program, int argc, char** argv) {
 int run_checked(int argc, char** argv) {
   CLI::App program{"dupwatch flags duplicate events of a durable-workflow log in Postgres as they commit.",
                    "dupwatch"};
-  const auto info = web::build_info();
-  const auto version = fmt::format("dupwatch {} ({}, {})", info.version, info.revision, info.compiler);
-  program.set_version_flag("--version", version);
+  program.set_version_flag("--version", version_line());
   program.footer(kFooter);
   program.require_subcommand(1);
   ConfigurationSource source;

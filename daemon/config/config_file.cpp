@@ -77,6 +77,7 @@ void apply_overrides(core::Config& config, const Overrides& overrides, std::vect
   override_with(overrides.plugin, "--plugin", config.slot.plugin, parse_plugin, false, problems);
   override_with(overrides.web_config_file, "--web.config.file", config.http.web_config_file, parse_path,
                 false, problems);
+  override_with(overrides.log_level, "--log-level", config.log.level, parse_log_level, false, problems);
   override_with(overrides.publication, "--publication", config.slot.publication, parse_identifier, false,
                 problems);
 }

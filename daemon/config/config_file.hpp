@@ -54,6 +54,7 @@ struct Overrides {
   std::optional<std::string> plugin;
   std::optional<std::string> publication;
   std::optional<std::string> web_config_file{};
+  std::optional<std::string> log_level{};
 };
 
 /// Applies what is set, with the same checks as the file; problems are appended with file "command line".

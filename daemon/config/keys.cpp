@@ -21,7 +21,6 @@ constexpr std::array<std::string_view, 2> kProfiles = {"workflow-devkit", "gener
 constexpr std::array<std::string_view, 3> kBaselines = {"all", "active", "none"};
 constexpr std::array<std::string_view, 3> kLostPolicies = {"recreate_and_scan", "stop", "poll"};
 constexpr std::array<std::string_view, 2> kLogFormats = {"logfmt", "json"};
-constexpr std::array<std::string_view, 4> kLogLevels = {"debug", "info", "warn", "error"};
 
 /// auto, then the generations.
 [[nodiscard]] std::vector<std::string_view> engine_names() {
@@ -294,7 +293,7 @@ constexpr auto kKeys = std::to_array<KeySpec>({
      [](R r, Draft& d) { r.into(d.config.quarantine.max_per_run, number(1, 10'000)); }},
     {"log"},
     {"log.format", [](R r, Draft& d) { r.choice(d.config.log.format, kLogFormats); }},
-    {"log.level", [](R r, Draft& d) { r.choice(d.config.log.level, kLogLevels); }},
+    {"log.level", [](R r, Draft& d) { r.into(d.config.log.level, parse_log_level); }},
 });
 
 [[nodiscard]] std::string_view section_of(std::string_view path) noexcept {

@@ -152,6 +152,14 @@ Parsed<std::size_t> parse_choice(std::string_view text, std::span<const std::str
   return Refusal{fmt::format("one of {}", fmt::join(choices, ", ")), did_you_mean(text, choices)};
 }
 
+Parsed<core::LogLevel> parse_log_level(std::string_view text) {
+  // In the order of the enum.
+  static constexpr std::array<std::string_view, 4> kLogLevels = {"debug", "info", "warn", "error"};
+  auto index = parse_choice(text, kLogLevels);
+  if (auto* refusal = std::get_if<Refusal>(&index)) return std::move(*refusal);
+  return static_cast<core::LogLevel>(std::get<std::size_t>(index));
+}
+
 Parsed<core::PluginChoice> parse_plugin(std::string_view text) {
   // In the order of the enum.
   static constexpr std::array<std::string_view, 3> kPlugins = {"auto", "wal2json", "pgoutput"};

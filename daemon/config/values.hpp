@@ -53,6 +53,8 @@ struct QualifiedName {
 
 /// auto, wal2json or pgoutput.
 [[nodiscard]] Parsed<core::PluginChoice> parse_plugin(std::string_view text);
+/// debug, info, warn or error.
+[[nodiscard]] Parsed<core::LogLevel> parse_log_level(std::string_view text);
 /// Postgres' own rule, ReplicationSlotValidateName().
 [[nodiscard]] Parsed<std::string> parse_slot_name(std::string_view text);
 /// A name as the catalogue holds it: 1 to 63 bytes, no quotes around it, case matters.

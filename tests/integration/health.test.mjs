@@ -17,16 +17,27 @@ test('alive and ready while it watches; alive alone without a server; neither wi
     assert.equal(code, 0, stderr);
     assert.match(stdout, /\w/);
   }
+  const base = daemon.httpBase.replace('0.0.0.0', '127.0.0.1');
+  const json = async (...args) => {
+    const { code, stdout } = await ask('--json', ...args);
+    return { code, ...JSON.parse(stdout) };
+  };
+  assert.deepEqual(await json('--ready'), { code: 0, healthy: true, asked: `${base}/readyz`, status: 200, said: 'ready' });
   await cluster.stop('immediate');
   await daemon.until('unreadiness', async () => (await daemon.fetch('/readyz')).status === 503);
   assert.equal((await ask()).code, 0);
   const { code, stderr } = await ask('--ready');
   assert.equal(code, 1);
   assert.match(stderr, /readyz: status 503: .*not streaming/);
+  const blind = await json('--ready');
+  assert.deepEqual([blind.code, blind.healthy, blind.status], [1, false, 503]);
+  assert.match(blind.said, /not streaming/);
   await daemon.stop();
   const gone = await ask();
   assert.equal(gone.code, 1);
   assert.match(gone.stderr, /healthz: .*(refused|connect)/i);
+  const none = await json();
+  assert.deepEqual([none.code, none.healthy, none.asked, none.status], [1, false, `${base}/healthz`, null]);
 });
 
 test('who takes the connection and says nothing is not healthy', { timeout: 20_000 }, async (t) => {

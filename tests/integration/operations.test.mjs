@@ -4,6 +4,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
 import { systemMajor } from '../postgres/binaries.mjs';
+import { runCommand } from './daemon.mjs';
 import { ask, basic } from './request.mjs';
 import { daemonFor, serverWithSchema } from './scene.mjs';
 
@@ -18,6 +19,19 @@ async function metric(daemon, name, authorization = RIGHT) {
   const { body } = await ask(daemon.httpBase, '/metrics', { authorization });
   return Number(new RegExp(`^${name} (\\S+)$`, 'm').exec(body)?.[1]);
 }
+
+test('run --log-level stands above log.level, also after a reload', { timeout: 60_000 }, async (t) => {
+  const cluster = await serverWithSchema(t);
+  const daemon = await daemonFor(t, cluster, { log: { level: 'error' } });
+  await daemon.start({ ready: false, args: ['--log-level', 'info'] });
+  await daemon.line('a line of level info', (line) => line.event === 'streaming');
+  daemon.child.kill('SIGHUP');
+  await daemon.line('the reload', (line) => line.event === 'config_reloaded' && line.level === 'info');
+  await daemon.stop();
+  const { code, stderr } = await runCommand(['run', '--config', daemon.configFile, '--log-level', 'loud']);
+  assert.equal(code, 2);
+  assert.match(stderr, /--log-level: found "loud", expected .*debug/);
+});
 
 test('every path but the probes asks for the user and the password', { timeout: 120_000 }, async (t) => {
   const cluster = await serverWithSchema(t);
