@@ -16,7 +16,7 @@ namespace {
 
 std::string text_lines(const core::Finding& finding, bool colours) {
   auto out = fmt::format("{}{:<8}{}  {}  run {}  finding {}\n", colour_of(finding.severity, colours),
-                         to_string(finding.severity), colour_end(colours), to_string(finding.rule),
+                         to_string(finding.severity), colour_end(colours), finding.rule_name(),
                          core::visible(finding.run_id), core::finding_id_text(finding.id));
   out += fmt::format("          {} {}, row {}\n", finding.type.empty() ? "-" : core::visible(finding.type),
                      core::visible(identity_text(finding)),

@@ -63,7 +63,7 @@ using Cells = std::vector<std::string>;
 
 Cells cells_of(const Finding& finding, TableWidth width, decoder::Timestamp now) {
   Cells cells{std::string(to_string(finding.severity)), std::string(to_string(finding.state)),
-              std::string(to_string(finding.rule)), core::visible(finding.run_id),
+              std::string(finding.rule_name()), core::visible(finding.run_id),
               core::finding_id_text(finding.id)};
   if (width == TableWidth::kNarrow) {
     cells.push_back(age_text(now.micros - finding.flagged_at.micros));
@@ -219,7 +219,7 @@ std::string finding_text(const Finding& finding, std::string_view config_option,
   const bool open = finding.state == FindingState::kOpen;
   auto out = fmt::format("finding {}: {}{}{} {}, {}\n", core::finding_id_text(finding.id),
                          colour_of(finding.severity, colours && open), to_string(finding.severity),
-                         colour_end(colours && open), to_string(finding.rule), to_string(finding.state));
+                         colour_end(colours && open), finding.rule_name(), to_string(finding.state));
   out += fmt::format("  {:<15}{}\n", "run", core::visible(finding.run_id));
   out += fmt::format("  {:<15}{}\n", "what", core::rule_info(finding.rule).sentence);
   if (!finding.reason().empty()) out += fmt::format("  {:<15}{}\n", "why", finding.reason());

@@ -58,11 +58,14 @@ std::string time_text(decoder::Timestamp time) {
 }
 
 std::string heading(const table::JudgedRun& story, const core::Profile& profile, bool colours) {
-  auto out = fmt::format("run {}: {} events, {}{}\n", core::visible(story.run_id()), story.events().size(),
+  auto out = fmt::format("{} {}: {} {}s, {}{}\n", profile.labels.run, core::visible(story.run_id()),
+                         story.events().size(), profile.labels.event,
                          !profile.slot_ids       ? ""
                          : story.slot_numbered() ? "slot-numbered (5.0), "
                                                  : "ULIDs (4.x), ",
-                         story.end_type().empty() ? "not ended" : "ended by " + story.end_type());
+                         profile.has_rules()        ? "judged by profile " + profile.name
+                         : story.end_type().empty() ? "not ended"
+                                                    : "ended by " + story.end_type());
   if (!profile.slot_ids) return out;  // no workflow engine's log
   const bool ended = !story.end_type().empty() && story.end_type() != "run_failed";
   std::vector engines = {core::Engine::kV4, core::Engine::kV5BeforeClassSkip, core::Engine::kV5};
@@ -80,9 +83,9 @@ std::string heading(const table::JudgedRun& story, const core::Profile& profile,
   return out;
 }
 
-std::string timeline(const table::JudgedRun& story, bool colours) {
+std::string timeline(const table::JudgedRun& story, const core::Profile& profile, bool colours) {
   std::string out = fmt::format("\n{:>4}  {:<23}  {:>9}  {:<15}  {:<14}  {}\n", "#", "time (UTC)", "gap",
-                                "event", "entity", "id");
+                                profile.labels.event, "entity", "id");
   for (std::size_t i = 0; i < story.events().size(); ++i) {
     const auto& event = story.events()[i];
     const auto findings = story.findings_at(i);
@@ -100,7 +103,7 @@ std::string timeline(const table::JudgedRun& story, bool colours) {
       const auto& finding = story.findings()[index];
       out += fmt::format("      {}{} {}{} {}: {}; {}\n", colour_of(finding.severity, colours),
                          mark(finding.severity), to_string(finding.severity), colour_end(colours),
-                         to_string(finding.rule), core::rule_info(finding.rule).sentence, finding.reason());
+                         finding.rule_name(), core::rule_info(finding.rule).sentence, finding.reason());
       out += fmt::format("        finding {}\n", core::finding_id_text(finding.id));
       if (finding.acknowledgement)
         out += fmt::format("        acknowledged {}\n", acknowledgement_text(*finding.acknowledgement));
@@ -126,8 +129,8 @@ std::vector<std::string> quarantine_commands(const table::JudgedRun& story, cons
 }  // namespace
 
 std::string run_text(const table::JudgedRun& story, const core::Profile& profile, const RunTextStyle& style) {
-  auto out = heading(story, profile, style.colours) + timeline(story, style.colours);
-  if (story.findings().empty()) return out + "\nNo findings for this run.\n";
+  auto out = heading(story, profile, style.colours) + timeline(story, profile, style.colours);
+  if (story.findings().empty()) return out + "\nNo findings for this " + profile.labels.run + ".\n";
   const auto plan = table::repair_plan(story, profile);
   const auto acts = quarantine_commands(story, profile, style.config_option);
   if (plan.sentences.empty() && acts.empty()) return out;

@@ -6,7 +6,9 @@
 #include <array>
 #include <vector>
 
+#include "daemon/config/builtin_profiles.hpp"
 #include "daemon/config/reader.hpp"
+#include "daemon/config/rules_section.hpp"
 
 namespace dupwatch::config {
 namespace {
@@ -16,7 +18,11 @@ using std::chrono::hours;
 using std::chrono::minutes;
 using std::chrono::seconds;
 
-constexpr std::array<std::string_view, 2> kProfiles = {"workflow-devkit", "generic"};
+[[nodiscard]] std::vector<std::string_view> profile_names() {
+  std::vector<std::string_view> names{"workflow-devkit", "generic"};
+  for (const auto& profile : builtin_profiles()) names.push_back(profile.name);
+  return names;
+}
 // Each in the order of its enum.
 constexpr std::array<std::string_view, 3> kBaselines = {"all", "active", "none"};
 constexpr std::array<std::string_view, 3> kLostPolicies = {"recreate_and_scan", "stop", "poll"};
@@ -148,8 +154,10 @@ constexpr auto kKeys = std::to_array<KeySpec>({
     {"profile",
      [](R r, Draft& d) {
        std::size_t index = d.generic ? 1 : 0;
-       r.choice(index, kProfiles);
+       const auto names = profile_names();
+       r.choice(index, names);
        d.generic = index == 1;
+       if (index > 1) d.builtin = names[index];
        d.profile_place = r.place();
      }},
     {"table"},
@@ -171,6 +179,9 @@ constexpr auto kKeys = std::to_array<KeySpec>({
      [](R r, Draft& d) {
        place(d.table.run_end_types, r.list(parse_type_name, {1, core::Profile::kTypesMax}), r);
      }},
+    {"table.rules", [](R r, Draft& d) { place(d.table.rules, read_rules(r), r); }},
+    {"table.run_label", [](R r, Draft& d) { place(d.table.run_label, r.read(parse_label), r); }},
+    {"table.event_label", [](R r, Draft& d) { place(d.table.event_label, r.read(parse_label), r); }},
     {"engine", read_engine},
     {"rules"},
     {"rules.duplicate", read_rule<core::Rule::kDuplicate>},
@@ -186,6 +197,7 @@ constexpr auto kKeys = std::to_array<KeySpec>({
     {"rules.after_run_end", read_rule<core::Rule::kAfterRunEnd>},
     {"rules.stuck_step", read_rule<core::Rule::kStuckStep>},
     {"rules.orphan", read_rule<core::Rule::kOrphan>},
+    {"rules.profile_rule", read_rule<core::Rule::kProfileRule>},
     {"slot"},
     {"slot.name", [](R r, Draft& d) { r.into(d.config.slot.name, parse_slot_name); }},
     {"slot.plugin", [](R r, Draft& d) { r.into(d.config.slot.plugin, parse_plugin); }},

@@ -20,6 +20,20 @@ struct Placed {
   Place place;
 };
 
+/// An entry of `table.rules` as written: what is not given is empty.
+struct RuleSection {
+  std::string name;
+  Place place;
+  core::Shape kind = core::Shape::kTakenTwice;
+  std::vector<std::string> columns;
+  std::vector<std::string> first;
+  std::vector<std::string> types;
+  bool nulls_equal = false;
+  std::int64_t from = 0;
+  core::Severity severity = core::Severity::kUnknown;
+  std::string reason;
+};
+
 /// The section `table` as written, before it is known for which profile.
 struct TableSection {
   Place place;
@@ -32,6 +46,9 @@ struct TableSection {
   /// Closing type -> the types it closes, in the order of the file.
   std::optional<Placed<std::vector<std::pair<std::string, std::vector<std::string>>>>> closing;
   std::optional<Placed<std::vector<std::string>>> run_end_types;
+  std::optional<Placed<std::vector<RuleSection>>> rules;
+  std::optional<Placed<std::string>> run_label;
+  std::optional<Placed<std::string>> event_label;
 };
 
 /// The section `http.basic_auth` as written.
@@ -47,6 +64,8 @@ struct Draft {
   core::Config config;
   BasicAuthSection basic_auth;
   bool generic = false;
+  /// The name of a built-in profile; empty = one of the two others.
+  std::string builtin;
   Place profile_place;
   TableSection table;
   Place backoff_place;

@@ -6,6 +6,9 @@
 #include <array>
 #include <iterator>
 
+#include "daemon/config/builtin_profiles.hpp"
+#include "daemon/config/rules_section.hpp"
+
 namespace dupwatch::config {
 namespace {
 
@@ -47,12 +50,13 @@ class TypeList {
   std::uint8_t groups_ = 0;
 };
 
-[[nodiscard]] core::Profile devkit_profile(const TableSection& table, Problems& problems) {
-  auto profile = core::workflow_devkit_profile();
+/// Of a profile that has columns and rules of its own.
+void refuse_all_but_name(const TableSection& table, std::string_view profile, Problems& problems) {
   const auto refuse = [&](std::string_view key, const auto& value) {
     if (!value) return;
     problems.add(value->place, fmt::format("table.{}", key), "a value",
-                 "only table.name with profile workflow-devkit", "remove it, or set profile: generic");
+                 fmt::format("only table.name with profile {}", profile),
+                 "remove it, or set profile: generic");
   };
   refuse("run_column", table.run_column);
   refuse("id_column", table.id_column);
@@ -61,6 +65,14 @@ class TypeList {
   refuse("types", table.types);
   refuse("closing", table.closing);
   refuse("run_end_types", table.run_end_types);
+  refuse("rules", table.rules);
+  refuse("run_label", table.run_label);
+  refuse("event_label", table.event_label);
+}
+
+[[nodiscard]] core::Profile devkit_profile(const TableSection& table, Problems& problems) {
+  auto profile = core::workflow_devkit_profile();
+  refuse_all_but_name(table, profile.name, problems);
   if (table.name) {
     profile.schema = table.name->value.schema;
     profile.table = table.name->value.name;
@@ -131,12 +143,29 @@ void check_columns_differ(const TableSection& table, Problems& problems) {
   return std::move(types).take();
 }
 
+/// Rules say all that these keys say.
+void refuse_beside_rules(const TableSection& table, Problems& problems) {
+  const auto refuse = [&](std::string_view key, const auto& value) {
+    if (!value) return;
+    problems.add(value->place, fmt::format("table.{}", key), "a value beside table.rules", "one of both",
+                 "write it as a rule");
+  };
+  refuse("identity_columns", table.identity_columns);
+  refuse("types", table.types);
+  refuse("closing", table.closing);
+  refuse("run_end_types", table.run_end_types);
+}
+
 [[nodiscard]] core::Profile generic_profile(const Draft& draft, Problems& problems) {
   const auto& table = draft.table;
   require(table.name.has_value(), "name", draft, problems);
   require(table.run_column.has_value(), "run_column", draft, problems);
   require(table.id_column.has_value(), "id_column", draft, problems);
-  require(table.identity_columns.has_value(), "identity_columns", draft, problems);
+  if (table.rules) {
+    refuse_beside_rules(table, problems);
+  } else {
+    require(table.identity_columns.has_value(), "identity_columns", draft, problems);
+  }
   if (!table.type_column && (table.types || table.closing || table.run_end_types)) {
     require(false, "type_column", draft, problems);
   }
@@ -144,7 +173,9 @@ void check_columns_differ(const TableSection& table, Problems& problems) {
   core::Profile profile;
   profile.name = "generic";
   profile.types = generic_types(table, problems);
-  profile.unlisted_unique = !table.types;
+  profile.unlisted_unique = !table.types && !table.rules;
+  if (table.run_label) profile.labels.run = table.run_label->value;
+  if (table.event_label) profile.labels.event = table.event_label->value;
   if (table.name) {
     profile.schema = table.name->value.schema;
     profile.table = table.name->value.name;
@@ -153,12 +184,31 @@ void check_columns_differ(const TableSection& table, Problems& problems) {
   if (table.id_column) profile.id_column = table.id_column->value;
   if (table.identity_columns) profile.identity_columns = table.identity_columns->value;
   if (table.type_column) profile.type_column = table.type_column->value;
+  if (table.rules) add_rules(*table.rules, profile, problems);
+  return profile;
+}
+
+[[nodiscard]] core::Profile builtin_profile(const Draft& draft, Problems& problems) {
+  // Its text is the program's own: what is wrong with it is for a test to say.
+  const auto& builtin = *find_builtin(draft.builtin);
+  Problems own{builtin.name};
+  Draft text;
+  read_keys(
+      read_document(builtin.text, own), [](std::string_view) { return std::nullopt; }, text, own);
+  auto profile = generic_profile(text, own);
+  profile.name = builtin.name;
+  refuse_all_but_name(draft.table, builtin.name, problems);
+  if (draft.table.name) {
+    profile.schema = draft.table.name->value.schema;
+    profile.table = draft.table.name->value.name;
+  }
   return profile;
 }
 
 }  // namespace
 
 core::Profile build_profile(const Draft& draft, Problems& problems) {
+  if (!draft.builtin.empty()) return builtin_profile(draft, problems);
   return draft.generic ? generic_profile(draft, problems) : devkit_profile(draft.table, problems);
 }
 

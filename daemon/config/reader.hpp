@@ -47,6 +47,14 @@ class Reader {
       Parsed<std::string> (*parse)(std::string_view), std::size_t max) const;
 
   [[nodiscard]] Place place() const noexcept { return node_.place; }
+  [[nodiscard]] const ConfigNode& node() const noexcept { return node_; }
+  /// Of a value inside this one.
+  [[nodiscard]] Reader inner(const ConfigNode& node, std::string_view key) const {
+    return {node, key_ + "." + std::string(key), secret_, env_, problems_};
+  }
+  void refuse(const ConfigNode& node, std::string expected, std::string remedy = {}) const {
+    problems_.add(node.place, key_, shown(node), std::move(expected), std::move(remedy));
+  }
 
  private:
   /// What `parse` expects, as it says itself when it refuses a text that nothing accepts.

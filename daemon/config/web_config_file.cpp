@@ -27,7 +27,7 @@ constexpr int kCostMin = 4;
 constexpr int kCostMax = 16;
 
 /// What is read, and what is needed for that.
-struct Draft {
+struct WebDraft {
   core::WebConfig config;
   std::string folder;
   Place tls_place;
@@ -47,7 +47,7 @@ void read_bool(const Value& value, bool& into) {
   }
 }
 
-void read_file_name(const Value& value, core::PemSource& into, const Draft& draft) {
+void read_file_name(const Value& value, core::PemSource& into, const WebDraft& draft) {
   const auto text = value.text();
   if (!text || text->empty()) return;
   into.file = (std::filesystem::path{draft.folder} / *text).lexically_normal().string();
@@ -57,7 +57,7 @@ void read_pem(const Value& value, core::PemSource& into) {
   if (auto text = value.text()) into.text = *std::move(text);
 }
 
-void read_interval(const Value& value, Draft& draft) {
+void read_interval(const Value& value, WebDraft& draft) {
   const auto text = value.text();
   if (!text) return;
   if (const auto interval = parse_go_duration(*text)) {
@@ -67,7 +67,7 @@ void read_interval(const Value& value, Draft& draft) {
   }
 }
 
-void read_burst(const Value& value, Draft& draft) {
+void read_burst(const Value& value, WebDraft& draft) {
   const auto text = value.text();
   if (!text) return;
   const auto burst = parse_number(*text, {0, 1'000'000});
@@ -104,7 +104,7 @@ constexpr auto kCurves = std::to_array<std::pair<std::string_view, std::string_v
 }
 
 /// A header of each answer; `allowed` empty = any text.
-void read_header(const Value& value, Draft& draft, std::string_view name,
+void read_header(const Value& value, WebDraft& draft, std::string_view name,
                  std::span<const std::string_view> allowed = {}) {
   auto text = value.text();
   // Blank leaves it as it is.
@@ -122,7 +122,7 @@ void read_header(const Value& value, Draft& draft, std::string_view name,
 struct KeySpec {
   std::string_view path;
   /// nullptr for a section.
-  void (*read)(const Value& value, Draft& draft) = nullptr;
+  void (*read)(const Value& value, WebDraft& draft) = nullptr;
   bool secret = false;
 };
 
@@ -132,14 +132,15 @@ constexpr auto kFrameOptions = std::to_array<std::string_view>({"deny", "sameori
 
 constexpr auto kKeys = std::to_array<KeySpec>({
     {"tls_server_config"},
-    {"tls_server_config.cert", [](V v, Draft& d) { read_pem(v, d.config.tls.cert); }, true},
-    {"tls_server_config.key", [](V v, Draft& d) { read_pem(v, d.config.tls.key); }, true},
-    {"tls_server_config.client_ca", [](V v, Draft& d) { read_pem(v, d.config.tls.client_ca); }, true},
-    {"tls_server_config.cert_file", [](V v, Draft& d) { read_file_name(v, d.config.tls.cert, d); }},
-    {"tls_server_config.key_file", [](V v, Draft& d) { read_file_name(v, d.config.tls.key, d); }},
-    {"tls_server_config.client_ca_file", [](V v, Draft& d) { read_file_name(v, d.config.tls.client_ca, d); }},
+    {"tls_server_config.cert", [](V v, WebDraft& d) { read_pem(v, d.config.tls.cert); }, true},
+    {"tls_server_config.key", [](V v, WebDraft& d) { read_pem(v, d.config.tls.key); }, true},
+    {"tls_server_config.client_ca", [](V v, WebDraft& d) { read_pem(v, d.config.tls.client_ca); }, true},
+    {"tls_server_config.cert_file", [](V v, WebDraft& d) { read_file_name(v, d.config.tls.cert, d); }},
+    {"tls_server_config.key_file", [](V v, WebDraft& d) { read_file_name(v, d.config.tls.key, d); }},
+    {"tls_server_config.client_ca_file",
+     [](V v, WebDraft& d) { read_file_name(v, d.config.tls.client_ca, d); }},
     {"tls_server_config.client_auth_type",
-     [](V v, Draft& d) {
+     [](V v, WebDraft& d) {
        // Blank is as good as absent here, and nowhere else.
        if (v.node().kind == Kind::kScalar && v.node().text.empty()) return;
        v.choice<core::ClientAuth>(d.config.tls.client_auth, kAuthTypes);
@@ -147,36 +148,36 @@ constexpr auto kKeys = std::to_array<KeySpec>({
        if (v.node().kind == Kind::kScalar) d.config.tls.enabled = true;
      }},
     {"tls_server_config.client_allowed_sans",
-     [](V v, Draft& d) {
+     [](V v, WebDraft& d) {
        d.config.tls.client_allowed_sans = v.list();
        d.sans_place = v.place();
      }},
     {"tls_server_config.min_version",
-     [](V v, Draft& d) { v.choice<core::TlsVersion>(d.config.tls.min_version, kVersions); }},
+     [](V v, WebDraft& d) { v.choice<core::TlsVersion>(d.config.tls.min_version, kVersions); }},
     {"tls_server_config.max_version",
-     [](V v, Draft& d) {
+     [](V v, WebDraft& d) {
        v.choice<core::TlsVersion>(d.config.tls.max_version, kVersions);
        d.max_version_place = v.place();
      }},
     {"tls_server_config.cipher_suites",
-     [](V v, Draft& d) { v.choices<core::CipherSuite>(d.config.tls.cipher_suites, suites()); }},
+     [](V v, WebDraft& d) { v.choices<core::CipherSuite>(d.config.tls.cipher_suites, suites()); }},
     {"tls_server_config.prefer_server_cipher_suites",
-     [](V v, Draft& d) { read_bool(v, d.config.tls.prefer_server_cipher_suites); }},
+     [](V v, WebDraft& d) { read_bool(v, d.config.tls.prefer_server_cipher_suites); }},
     {"tls_server_config.curve_preferences",
-     [](V v, Draft& d) { v.choices<std::string_view>(d.config.tls.curves, kCurves); }},
+     [](V v, WebDraft& d) { v.choices<std::string_view>(d.config.tls.curves, kCurves); }},
     {"http_server_config"},
-    {"http_server_config.http2", [](V v, Draft& d) { read_bool(v, d.config.http2_asked); }},
+    {"http_server_config.http2", [](V v, WebDraft& d) { read_bool(v, d.config.http2_asked); }},
     {"http_server_config.headers"},
     {"http_server_config.headers.Content-Security-Policy",
-     [](V v, Draft& d) { read_header(v, d, "Content-Security-Policy"); }},
+     [](V v, WebDraft& d) { read_header(v, d, "Content-Security-Policy"); }},
     {"http_server_config.headers.X-Frame-Options",
-     [](V v, Draft& d) { read_header(v, d, "X-Frame-Options", kFrameOptions); }},
+     [](V v, WebDraft& d) { read_header(v, d, "X-Frame-Options", kFrameOptions); }},
     {"http_server_config.headers.X-Content-Type-Options",
-     [](V v, Draft& d) { read_header(v, d, "X-Content-Type-Options", kNosniff); }},
+     [](V v, WebDraft& d) { read_header(v, d, "X-Content-Type-Options", kNosniff); }},
     {"http_server_config.headers.X-XSS-Protection",
-     [](V v, Draft& d) { read_header(v, d, "X-XSS-Protection"); }},
+     [](V v, WebDraft& d) { read_header(v, d, "X-XSS-Protection"); }},
     {"http_server_config.headers.Strict-Transport-Security",
-     [](V v, Draft& d) { read_header(v, d, "Strict-Transport-Security"); }},
+     [](V v, WebDraft& d) { read_header(v, d, "Strict-Transport-Security"); }},
     {"rate_limit"},
     {"rate_limit.interval", read_interval},
     {"rate_limit.burst", read_burst},
@@ -207,7 +208,7 @@ constexpr auto kKeys = std::to_array<KeySpec>({
   return true;
 }
 
-void read_users(const ConfigNode& map, Draft& draft, Problems& problems) {
+void read_users(const ConfigNode& map, WebDraft& draft, Problems& problems) {
   for (const auto& entry : map.items) {
     // The name is no secret, and says which of them is meant.
     const Value value{entry, "basic_auth_users." + entry.key, true, problems};
@@ -224,9 +225,9 @@ void read_users(const ConfigNode& map, Draft& draft, Problems& problems) {
   }
 }
 
-void read_map(const ConfigNode& map, const std::string& section, Draft& draft, Problems& problems);
+void read_map(const ConfigNode& map, const std::string& section, WebDraft& draft, Problems& problems);
 
-void read_entry(const ConfigNode& entry, const std::string& section, Draft& draft, Problems& problems) {
+void read_entry(const ConfigNode& entry, const std::string& section, WebDraft& draft, Problems& problems) {
   const auto path = section.empty() ? entry.key : section + "." + entry.key;
   const bool users = path == "basic_auth_users";
   const auto* key = std::ranges::find(kKeys, path, &KeySpec::path);
@@ -263,12 +264,12 @@ void read_entry(const ConfigNode& entry, const std::string& section, Draft& draf
   }
 }
 
-void read_map(const ConfigNode& map, const std::string& section, Draft& draft, Problems& problems) {
+void read_map(const ConfigNode& map, const std::string& section, WebDraft& draft, Problems& problems) {
   for (const auto& entry : map.items) read_entry(entry, section, draft, problems);
 }
 
 /// What no key says alone.
-void check_tls(Draft& draft, Problems& problems) {
+void check_tls(WebDraft& draft, Problems& problems) {
   using core::ClientAuth;
   auto& tls = draft.config.tls;
   const auto problem = [&](Place place, std::string_view key, std::string found, std::string expected,
@@ -308,7 +309,7 @@ void check_tls(Draft& draft, Problems& problems) {
 WebConfigResult parse_web_config(std::string_view text, std::string_view file_name) {
   Problems problems{file_name};
   const auto root = read_document(text, problems);
-  Draft draft;
+  WebDraft draft;
   draft.folder = std::filesystem::path{file_name}.parent_path().string();
   if (root.kind == Kind::kMap) {
     read_map(root, "", draft, problems);

@@ -171,6 +171,11 @@ std::string to_json(const Finding& finding) {
       fmt::format(R"({{"event":"finding","change":"{}","finding_id":"{}","rule":"{}",)",
                   to_string(finding.change), finding_id_text(finding.id), to_string(finding.rule));
   out += finding.shape ? fmt::format(R"("shape":"{}",)", to_string(*finding.shape)) : R"("shape":null,)";
+  if (!finding.profile_rule.empty()) {
+    out += R"("profile_rule":)";
+    append_json_string(out, finding.profile_rule);
+    out += ',';
+  }
   out += fmt::format(R"("severity":"{}",)", to_string(finding.severity));
   out += fmt::format(R"("pending":"{}",)", to_string(finding.pending));
   out += fmt::format(R"("state":"{}","engine":"{}","origin":"{}","after_close":{})", to_string(finding.state),

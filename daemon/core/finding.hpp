@@ -57,6 +57,9 @@ struct RowEvidence {
 struct Finding {
   std::uint64_t id = 0;
   Rule rule = Rule::kDuplicate;
+  /// Of Rule::kProfileRule: what the profile calls it, and what it says of its weight.
+  std::string profile_rule;
+  std::string profile_reason;
   /// How the row meets the rule; nullopt: a record of 0.1.0 does not say it.
   std::optional<Shape> shape;
   Severity severity = Severity::kUnknown;
@@ -87,11 +90,16 @@ struct Finding {
 
   /// Why this severity, for people; empty without a shape.
   [[nodiscard]] std::string_view reason() const noexcept {
+    if (!profile_reason.empty()) return profile_reason;
     return shape ? reason_text(rule, *shape) : std::string_view{};
   }
   /// Its rows are in the log of a run that goes on, whoever knows of it.
   [[nodiscard]] bool stands() const noexcept {
     return state == FindingState::kOpen || state == FindingState::kAcknowledged;
+  }
+  /// The rule as people call it: of a profile's own rule its name.
+  [[nodiscard]] std::string_view rule_name() const noexcept {
+    return profile_rule.empty() ? to_string(rule) : std::string_view(profile_rule);
   }
   /// The run had ended when the finding was first seen: no replay reads the row, and nobody need be called.
   [[nodiscard]] bool came_too_late() const noexcept {

@@ -111,6 +111,10 @@ std::optional<Finding> read_finding(std::string_view json) {
   Finding finding;
   finding.id = *id;
   finding.rule = *rule;
+  finding.profile_rule = std::string(string_at(object, "profile_rule").value_or(""));
+  // The table of reasons has that of every other rule.
+  if (*rule == Rule::kProfileRule)
+    finding.profile_reason = std::string(string_at(object, "why").value_or(""));
   finding.severity = *severity;
   finding.shape = *shape;
   // 0.1.0 did not say it: whoever reads its record may count on nothing less.

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "daemon/core/profile_rules.hpp"
+
 namespace dupwatch::core {
 namespace {
 
@@ -55,6 +57,7 @@ void FindingReporter::tell(Finding finding) {
     ++counters_.findings[rule][severity][origin];
     if (finding.pending == Pending::kMayReturn) ++counters_.findings_may_return[rule][origin];
   }
+  complete_reason(profile_, finding);
   findings_.push_back(std::move(finding));
 }
 
@@ -93,6 +96,7 @@ bool FindingReporter::rechecked(RunView view, Instant asked, bool slots_watched,
   std::erase_if(missing, [&](const Finding& finding) {
     // The round may not have seen it long enough to call it one.
     if (finding.rule == Rule::kSlotGap && slots_watched) return true;
+    if (finding.shape && is_of_the_stream(*finding.shape)) return true;
     return is_table_rule(finding.rule) ? !view.tables_read : !view.log_read;
   });
   // What the events show and is new is the stream's to tell.

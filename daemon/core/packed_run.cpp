@@ -95,7 +95,7 @@ void write_kind(Writer& out, const RowKinds::Kind& kind, RowKinds& kinds) {
   if (number != RowKinds::kWrittenOut) return;
   for (const auto byte : {kind.type, kind.group, kind.id_kind, kind.key_kind}) out.byte(byte);
   out.byte(static_cast<std::uint8_t>((kind.closes ? 1U : 0U) | (kind.ends_run ? 2U : 0U) |
-                                     (kind.null_identity ? 4U : 0U)));
+                                     (kind.null_identity ? 4U : 0U) | (kind.streamed ? 8U : 0U)));
 }
 
 RowKinds::Kind read_kind(Reader& in, const RowKinds& kinds) {
@@ -107,6 +107,7 @@ RowKinds::Kind read_kind(Reader& in, const RowKinds& kinds) {
   kind.closes = (flags & 1U) != 0;
   kind.ends_run = (flags & 2U) != 0;
   kind.null_identity = (flags & 4U) != 0;
+  kind.streamed = (flags & 8U) != 0;
   return kind;
 }
 
@@ -165,6 +166,7 @@ void read_row(Reader& in, const RowKinds& kinds, const TokenCodec& codec, bool c
                .type = kind.type,
                .closes = kind.closes,
                .ends_run = kind.ends_run,
+               .streamed = kind.streamed,
                .entity = previous.entity,
                .commit = commit},
               codec);
@@ -209,7 +211,8 @@ void pack(const RunLog& log, const Token& run_id, bool commits, RowKinds& kinds,
                                     .key_kind = entity.key.kind,
                                     .closes = row.closes,
                                     .ends_run = row.ends_run,
-                                    .null_identity = entity.null_identity}};
+                                    .null_identity = entity.null_identity,
+                                    .streamed = row.streamed}};
     write_row(writer, packed, row.entity, kinds, previous);
     write_commit(writer, row.commit, commits, previous);
   }
@@ -270,7 +273,7 @@ std::optional<PackedView> peek(std::span<const std::byte> packed, const Token& r
     (void)read_commit(reader, false, end);
     if (end.entity != view.entity) continue;
     if (!behind && kind.type == row.kind.type && equal(end.id, wanted)) {
-      if (end.commit.xid != row.xid) return std::nullopt;
+      if (end.commit.xid != row.xid || kind.streamed != row.kind.streamed) return std::nullopt;
       view.known = true;
       return view;
     }

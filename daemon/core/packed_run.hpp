@@ -27,6 +27,7 @@ class RowKinds {
     bool closes = false;
     bool ends_run = false;
     bool null_identity = false;
+    bool streamed = false;
     friend bool operator==(const Kind&, const Kind&) = default;
   };
   /// Kinds above this many are written out in each row: some dozens exist in practice.

@@ -1,5 +1,7 @@
 #include "daemon/core/profile.hpp"
 
+#include <algorithm>
+
 namespace dupwatch::core {
 
 std::optional<std::uint8_t> Profile::find_type(std::string_view type) const noexcept {
@@ -7,6 +9,18 @@ std::optional<std::uint8_t> Profile::find_type(std::string_view type) const noex
     if (types[i].name == type) return static_cast<std::uint8_t>(i);
   }
   return std::nullopt;
+}
+
+bool Profile::any_type() const noexcept {
+  return type_column.empty() || unlisted_unique || std::ranges::any_of(rules, &ProfileRule::takes_others);
+}
+
+std::vector<std::string> Profile::tracked_types() const {
+  std::vector<std::string> names;
+  for (const auto& type : types) {
+    if (type.tracked() && std::ranges::find(names, type.name) == names.end()) names.push_back(type.name);
+  }
+  return names;
 }
 
 Profile workflow_devkit_profile() {

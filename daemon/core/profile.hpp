@@ -39,6 +39,9 @@ struct EventType {
   bool reseeds = false;
   /// Kept in memory although no rule is about the type: every id of a run counts for its scheme.
   bool kept = false;
+  /// Of a profile with rules of its own: the one that this is a part of, see ProfileRule.
+  std::uint8_t rule = kNoRule;
+  static constexpr std::uint8_t kNoRule = 0xFF;
 
   /// Whether rows of this type may be kept in the index.
   [[nodiscard]] bool tracked() const noexcept {
@@ -76,6 +79,41 @@ struct RunsTable {
   friend bool operator==(const RunsTable&, const RunsTable&) = default;
 };
 
+/// A rule in the user's words: what may not be among the rows of an entity, which are the rows of a run that
+/// have the same values in `columns` (without columns all rows of the run).
+struct ProfileRule {
+  std::string name;
+  /// One of Rule::kProfileRule: what the rule forbids.
+  Shape kind = Shape::kTakenTwice;
+  /// Places in Profile::identity_columns, or one of the two below.
+  std::vector<std::uint8_t> columns;
+  static constexpr std::uint8_t kIdColumn = 0xFF;
+  static constexpr std::uint8_t kTypeColumn = 0xFE;
+  /// A row with a NULL in one of the columns takes part, and NULL equals NULL.
+  bool nulls_equal = false;
+  /// Types that end, close, open, or are the first half of a pair; empty for the other kinds.
+  std::vector<std::string> first;
+  /// The types that the rule is about; empty = all others.
+  std::vector<std::string> types;
+  /// Of a rule about numbers without a hole: the first one.
+  std::int64_t from = 0;
+  Severity severity = Severity::kUnknown;
+  /// Why it matters, for people; empty = what the kind says.
+  std::string reason;
+  /// Its places in Profile::types, first and one beyond the last; the last one takes any other type.
+  std::uint8_t types_begin = 0;
+  std::uint8_t types_end = 0;
+  bool takes_others = false;
+  friend bool operator==(const ProfileRule&, const ProfileRule&) = default;
+};
+
+/// What the rows are called, for people.
+struct ProfileLabels {
+  std::string run = "run";
+  std::string event = "event";
+  friend bool operator==(const ProfileLabels&, const ProfileLabels&) = default;
+};
+
 struct Profile {
   std::string name;
   std::string schema;
@@ -93,12 +131,23 @@ struct Profile {
   std::optional<RunsTable> runs;
   /// Ids may be slot numbers, and then all of a run's are.
   bool slot_ids = false;
+  /// Rules of its own, in the place of what the types alone say: each has types of its own in `types`. A row
+  /// takes part in any number of them.
+  std::vector<ProfileRule> rules;
+  ProfileLabels labels;
 
   static constexpr std::size_t kTypesMax = 64;
+  static constexpr std::size_t kRulesMax = 12;
+  static constexpr std::size_t kIdentityMax = 4;
 
   /// Index into `types`, nullopt for an unlisted type. Linear: the list is short and the first byte decides
   /// mostly.
   [[nodiscard]] std::optional<std::uint8_t> find_type(std::string_view type) const noexcept;
+  [[nodiscard]] bool has_rules() const noexcept { return !rules.empty(); }
+  /// No row can be left out for its type.
+  [[nodiscard]] bool any_type() const noexcept;
+  /// Names of the types whose rows a rule needs, each once.
+  [[nodiscard]] std::vector<std::string> tracked_types() const;
   /// schema.table as written in findings.
   [[nodiscard]] std::string qualified_name() const { return schema + "." + table; }
   friend bool operator==(const Profile&, const Profile&) = default;

@@ -66,6 +66,7 @@ constexpr auto kRows = std::to_array<Row>({
     of_rule<Rule::kAfterRunEnd>("rules.after_run_end"),
     of_rule<Rule::kStuckStep>("rules.stuck_step"),
     of_rule<Rule::kOrphan>("rules.orphan"),
+    of_rule<Rule::kProfileRule>("rules.profile_rule"),
     fixed<&C::slot, &SlotConfig::name>("slot.name"),
     fixed<&C::slot, &SlotConfig::plugin>("slot.plugin"),
     fixed<&C::slot, &SlotConfig::publication>("slot.publication"),

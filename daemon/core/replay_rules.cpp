@@ -9,36 +9,10 @@ namespace {
 
 constexpr auto kNone = RunLog::kNone;
 
-RowEvidence evidence(const RunLog& log, const RunLog::Row& row, const TokenCodec& codec) {
-  RowEvidence out;
-  out.id = log.text(row.id, codec);
-  if (row.commit.xid != 0) out.xid = row.commit.xid;
-  if (row.commit.lsn.valid()) out.commit_lsn = row.commit.lsn;
-  if (row.commit.time.micros != 0) out.commit_time = row.commit.time;
-  return out;
-}
-
-/// FNV-1a, mixed at the end: an id that an operator has written down must be the same in every version.
-std::uint64_t stable_hash(std::string_view text, std::uint64_t start) noexcept {
-  std::uint64_t hash = 0xCBF29CE484222325ULL ^ start;
-  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001B3ULL;
-  hash = (hash ^ (hash >> 33U)) * 0xFF51AFD7ED558CCDULL;
-  hash = (hash ^ (hash >> 33U)) * 0xC4CEB9FE1A85EC53ULL;
-  return hash ^ (hash >> 33U);
-}
-
 }  // namespace
 
-std::uint64_t finding_id(std::string_view table, Rule rule, std::string_view run_id,
-                         std::string_view duplicate_id) noexcept {
-  auto hash = stable_hash(table, 0);
-  hash = stable_hash(to_string(rule), hash);
-  hash = stable_hash(run_id, hash);
-  return stable_hash(is_of_the_run(rule) ? std::string_view{} : duplicate_id, hash);
-}
-
 ReplayRules::ReplayRules(const Profile& profile, const RuleConfig& config, const TokenCodec& codec)
-    : profile_(profile), config_(config), codec_(codec) {
+    : profile_(profile), config_(config), codec_(codec), ruled_(profile, codec) {
   unlisted_.unique = profile.unlisted_unique;
   for (std::size_t i = 0; i < profile.types.size(); ++i) {
     const auto& type = profile.types[i];
@@ -60,6 +34,12 @@ ReplayRules::ReplayRules(const Profile& profile, const RuleConfig& config, const
 void ReplayRules::note_loud(std::size_t index) {
   constexpr auto kAll = ~std::uint64_t{0};
   const auto& type = profile_.types[index];
+  if (type.rule != EventType::kNoRule) {
+    loud_after_[index] = ruled_.loud_after(static_cast<std::uint8_t>(index));
+    if (ruled_.is_always_loud(static_cast<std::uint8_t>(index)))
+      always_loud_ |= type_bit(static_cast<std::uint8_t>(index));
+    return;
+  }
   for (std::size_t i = 0; i < profile_.types.size(); ++i) {
     const auto& other = profile_.types[i];
     const auto bit = type_bit(static_cast<std::uint8_t>(i));
@@ -101,6 +81,11 @@ bool ReplayRules::judge_row(const RunLog& log, std::uint32_t row, std::vector<Ve
       (row != log.seed() || log.other_seed() == kNone)) {
     const auto own = type_bit(arrived.type);
     if (is_quiet(arrived.type, (entity.seen & ~own) | (entity.repeated & own), entity.repeated)) return true;
+  }
+  if (profile_.has_rules()) {
+    const bool all = ruled_.arrived(log, row, faults_);
+    add_faults(out);
+    return all;
   }
   const auto first = out.size();
   const bool mixes = row == log.first_slot() && log.first_other() != kNone;
@@ -229,6 +214,11 @@ void ReplayRules::judge_entity(const RunLog& log, const RunLog::Entity& entity,
 }
 
 void ReplayRules::judge_in_place(const RunLog& log, std::uint32_t row, std::vector<Verdict>& out) const {
+  if (profile_.has_rules()) {
+    ruled_.judge(log, row, faults_);
+    add_faults(out);
+    return;
+  }
   const auto& member = log.row(row);
   judge_member(log, row, log.least_of(log.entity(member.entity), class_of(member.type), codec_), out);
   judge_conflict(log, row, out);
@@ -322,67 +312,6 @@ bool ReplayRules::is_fatal(const RunLog& log, const Verdict& verdict) const noex
 
 void ReplayRules::add(const Verdict& verdict, std::vector<Verdict>& out) const {
   if (config_.rules[static_cast<std::size_t>(verdict.rule)].enabled) out.push_back(verdict);
-}
-
-Pending ReplayRules::pending_of(const RunLog& log, Rule rule, Shape shape) noexcept {
-  // These are seen before the first event is replayed.
-  if (rule == Rule::kIdScheme && shape != Shape::kTwoSeeds) return Pending::kCertain;
-  return log.open_entities() == 0 ? Pending::kMayReturn : Pending::kCertain;
-}
-
-Finding ReplayRules::describe(const RunLog& log, const Verdict& verdict, std::string_view run_id,
-                              Origin origin, std::optional<Engine> engine) const {
-  const auto& row = log.row(verdict.duplicate);
-  Finding finding;
-  finding.rule = verdict.rule;
-  finding.engine = engine.value_or(engine_of(log));
-  finding.severity = severity(verdict.rule, verdict.shape, finding.engine);
-  finding.shape = verdict.shape;
-  finding.state = log.run_end() == kNone ? FindingState::kOpen : FindingState::kRunEnded;
-  if (finding.severity == Severity::kFatal && finding.state == FindingState::kOpen) {
-    finding.pending = pending_of(log, verdict.rule, verdict.shape);
-  }
-  finding.origin = origin;
-  finding.table = profile_.qualified_name();
-  finding.run_id = run_id;
-  finding.identity = log.identity(log.entity(row.entity), codec_);
-  if (row.type == RunLog::kUnlistedType) {
-    finding.type = finding.identity.back().value_or("");
-    finding.identity.pop_back();
-  } else {
-    finding.type = profile_.types[row.type].name;
-  }
-  finding.one_of_many = log.entity(row.entity).large != kNone ||
-                        (verdict.rule == Rule::kAfterRunEnd && log.rows() > kAtOnceMax);
-  finding.canonical = evidence(log, log.row(verdict.canonical), codec_);
-  finding.duplicate = evidence(log, row, codec_);
-  if (verdict.closing != kNone) {
-    finding.closing = evidence(log, log.row(verdict.closing), codec_);
-    finding.after_close = before(log, verdict.closing, verdict.duplicate);
-  }
-  finding.id = finding_id(finding.table, finding.rule, finding.run_id, finding.duplicate.id);
-  return finding;
-}
-
-std::optional<Finding> ReplayRules::describe_gap(const SlotNumbers::Gap& gap, std::string_view run_id,
-                                                 bool run_ended, Origin origin,
-                                                 std::optional<Engine> engine) const {
-  if (!config_.rules[static_cast<std::size_t>(Rule::kSlotGap)].enabled) return std::nullopt;
-  Finding finding;
-  finding.rule = Rule::kSlotGap;
-  finding.engine = engine.value_or(config_.engine.value_or(auto_engines_.slots));
-  finding.severity = severity(Rule::kSlotGap, Shape::kPlain, finding.engine);
-  finding.shape = Shape::kPlain;
-  finding.state = run_ended ? FindingState::kRunEnded : FindingState::kOpen;
-  if (finding.severity == Severity::kFatal && !run_ended) finding.pending = Pending::kCertain;
-  finding.origin = origin;
-  finding.table = profile_.qualified_name();
-  finding.run_id = run_id;
-  finding.identity = {std::nullopt};
-  finding.canonical.id = gap.before;
-  finding.duplicate.id = gap.after;
-  finding.id = finding_id(finding.table, finding.rule, finding.run_id, finding.duplicate.id);
-  return finding;
 }
 
 }  // namespace dupwatch::core

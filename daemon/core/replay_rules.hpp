@@ -10,6 +10,7 @@
 #include "daemon/core/finding.hpp"
 #include "daemon/core/packed_text.hpp"
 #include "daemon/core/profile.hpp"
+#include "daemon/core/profile_rules.hpp"
 #include "daemon/core/rule.hpp"
 #include "daemon/core/run_log.hpp"
 #include "daemon/core/slot_gap.hpp"
@@ -47,8 +48,14 @@ class ReplayRules {
   /// which other rows of its scheme are known: it sorts behind all rows of its entity, which have the types
   /// `seen` and more than once the types `repeated` (one bit each). Never true of what isn't certain.
   [[nodiscard]] bool is_quiet(std::uint8_t type, std::uint64_t seen, std::uint64_t repeated) const noexcept {
-    return type < Profile::kTypesMax && (seen & loud_after_[type]) == 0 &&
-           (repeated & loud_when_repeated_[type]) == 0;
+    return type < Profile::kTypesMax && (type_bit(type) & always_loud_) == 0 &&
+           (seen & loud_after_[type]) == 0 && (repeated & loud_when_repeated_[type]) == 0;
+  }
+  /// Appends what the order of commits says of a row that the stream brought.
+  void judge_order(const RunLog& log, std::uint32_t row, std::vector<Verdict>& out) const;
+  /// See ProfileRules::is_doubtful.
+  [[nodiscard]] bool is_doubtful(const RunLog& log, std::uint32_t row) const {
+    return ruled_.is_doubtful(log, row);
   }
   /// Appends every verdict of the run.
   void judge_run(const RunLog& log, std::vector<Verdict>& out) const;
@@ -79,6 +86,9 @@ class ReplayRules {
 
  private:
   void note_loud(std::size_t index);
+  void add_faults(std::vector<Verdict>& out) const;
+  /// What the profile says of a finding of the rule that rows of this type are a part of.
+  void name_rule(Finding& finding, std::uint8_t type) const;
   [[nodiscard]] const EventType& type_of(const RunLog::Row& row) const noexcept;
   [[nodiscard]] bool unique(const RunLog::Row& row, const RunLog::Entity& entity) const noexcept;
   /// The types of the class of this one, itself among them, as bits.
@@ -114,6 +124,9 @@ class ReplayRules {
   const Profile& profile_;
   const RuleConfig& config_;
   const TokenCodec& codec_;
+  ProfileRules ruled_;
+  /// Empty between calls.
+  mutable std::vector<ProfileRules::Fault> faults_;
   AutoEngines auto_engines_;
   EventType unlisted_;
   /// By type: the types of its class.
@@ -122,6 +135,7 @@ class ReplayRules {
   std::uint64_t conflicting_ = 0;
   std::uint64_t failing_ = 0;
   std::uint64_t unique_ = 0;
+  std::uint64_t always_loud_ = 0;
   /// By type, one bit for each other type: with one of these before it in the entity, or with two rows of one
   /// of these, a row may be at fault.
   std::array<std::uint64_t, Profile::kTypesMax> loud_after_{};
@@ -132,8 +146,10 @@ class ReplayRules {
 };
 
 /// Stable over restarts and machines: FNV-1a over table, rule, run and the id of the row at fault, mixed; of
-/// a rule that speaks of the run as a whole `duplicate_id` is empty.
+/// a rule that speaks of the run as a whole `duplicate_id` is empty. `profile_rule` is the name of a
+/// profile's own.
 [[nodiscard]] std::uint64_t finding_id(std::string_view table, Rule rule, std::string_view run_id,
-                                       std::string_view duplicate_id) noexcept;
+                                       std::string_view duplicate_id,
+                                       std::string_view profile_rule = {}) noexcept;
 
 }  // namespace dupwatch::core

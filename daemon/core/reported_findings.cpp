@@ -30,8 +30,8 @@ void ReportedFindings::say(State& state, const Finding& finding) {
   state.duplicate_id = finding.duplicate.id;
   if (finding.duplicate.xid) state.duplicate_xid = finding.duplicate.xid;
   state.closing_id = finding.closing ? finding.closing->id : std::string{};
-  state.bytes = finding.run_id.size() + state.type.size() + state.canonical_id.size() +
-                state.duplicate_id.size() + state.closing_id.size();
+  state.bytes = finding.run_id.size() + state.type.size() + state.profile_rule.size() +
+                state.canonical_id.size() + state.duplicate_id.size() + state.closing_id.size();
   for (const auto& value : state.identity) state.bytes += value ? value->size() : 0;
 }
 
@@ -63,6 +63,7 @@ ReportedFindings::Added ReportedFindings::add(const Finding& finding, Instant no
   state.run_id = &run->first;
   state.identity = finding.identity;
   state.type = finding.type;
+  state.profile_rule = finding.profile_rule;
   state.reported = now;
   say(state, finding);
   state.rank = rank_of(state);
@@ -218,6 +219,7 @@ Finding ReportedFindings::rebuild(std::uint64_t id, const State& state) {
   finding.run_id = *state.run_id;
   finding.identity = state.identity;
   finding.type = state.type;
+  finding.profile_rule = state.profile_rule;
   finding.canonical.id = state.canonical_id;
   finding.duplicate.id = state.duplicate_id;
   finding.duplicate.xid = state.duplicate_xid;

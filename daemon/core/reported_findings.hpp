@@ -115,6 +115,7 @@ class ReportedFindings {
     std::uint64_t bytes = 0;
     std::vector<std::optional<std::string>> identity;
     std::string type;
+    std::string profile_rule;
     std::string canonical_id;
     std::string duplicate_id;
     std::optional<decoder::Xid> duplicate_xid;

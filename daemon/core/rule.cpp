@@ -47,6 +47,15 @@ constexpr auto kCases = std::to_array<RuleCase>({
     {Rule::kAfterRunEnd, Shape::kPlain, {kH, kH, kH, kH, kH}, Removal::kNever},
     {Rule::kStuckStep, Shape::kPlain, {kU, kU, kU, kU, kU}, Removal::kNever},
     {Rule::kOrphan, Shape::kPlain, {kU, kU, kU, kU, kU}, Removal::kNever},
+    // Of a profile's rules the configuration says the severity.
+    {Rule::kProfileRule, Shape::kTakenTwice, {kU, kU, kU, kU, kU}, Removal::kNever},
+    {Rule::kProfileRule, Shape::kSecondEnding, {kU, kU, kU, kU, kU}, Removal::kNever},
+    {Rule::kProfileRule, Shape::kAfterEnding, {kU, kU, kU, kU, kU}, Removal::kNever},
+    {Rule::kProfileRule, Shape::kAfterClosing, {kU, kU, kU, kU, kU}, Removal::kNever},
+    {Rule::kProfileRule, Shape::kContradiction, {kU, kU, kU, kU, kU}, Removal::kNever},
+    {Rule::kProfileRule, Shape::kNotOpened, {kU, kU, kU, kU, kU}, Removal::kNever},
+    {Rule::kProfileRule, Shape::kHole, {kU, kU, kU, kU, kU}, Removal::kNever},
+    {Rule::kProfileRule, Shape::kOutOfOrder, {kU, kU, kU, kU, kU}, Removal::kNever},
 });
 
 }  // namespace
@@ -79,6 +88,8 @@ std::string_view to_string(Rule rule) noexcept {
       return "stuck_step";
     case Rule::kOrphan:
       return "orphan";
+    case Rule::kProfileRule:
+      return "profile_rule";
   }
   return "?";
 }
@@ -133,6 +144,22 @@ std::string_view to_string(Shape shape) noexcept {
       return "two_seeds";
     case Shape::kIndexed:
       return "indexed";
+    case Shape::kTakenTwice:
+      return "taken_twice";
+    case Shape::kSecondEnding:
+      return "second_ending";
+    case Shape::kAfterEnding:
+      return "after_ending";
+    case Shape::kAfterClosing:
+      return "after_closing";
+    case Shape::kContradiction:
+      return "contradiction";
+    case Shape::kNotOpened:
+      return "not_opened";
+    case Shape::kHole:
+      return "hole";
+    case Shape::kOutOfOrder:
+      return "out_of_order";
   }
   return "?";
 }

@@ -28,9 +28,10 @@ enum class Rule : std::uint8_t {
   kRunLost,  ///< run_failed behind a fatal finding
   kAfterRunEnd,
   kStuckStep,
-  kOrphan
+  kOrphan,
+  kProfileRule  ///< a rule that the profile in the configuration names
 };
-inline constexpr std::size_t kRules = 13;
+inline constexpr std::size_t kRules = 14;
 [[nodiscard]] std::string_view to_string(Rule rule) noexcept;
 
 /// Whether replay fails on the log as it is.
@@ -55,9 +56,18 @@ enum class Shape : std::uint8_t {
   kReseeds,   ///< run_started, whose time seeds the correlation ids of a 4.x run
   kNoSlot,    ///< no id of the run is a slot number
   kTwoSeeds,  ///< the correlation ids have two times: run_started was written again between two replays
-  kIndexed    ///< the engine's unique index admits one such row; of a person's act before its migration alone
+  kIndexed,   ///< the engine's unique index admits one such row; of a person's act before its migration alone
+  // What a rule of a profile forbids.
+  kTakenTwice,     ///< unique: a second row of an entity
+  kSecondEnding,   ///< one_ending: the entity has ended before
+  kAfterEnding,    ///< nothing_after: the run had ended
+  kAfterClosing,   ///< after_closing: the entity was closed
+  kContradiction,  ///< conflict: the entity has a row of the other type
+  kNotOpened,      ///< opener: no row of the entity that opens it stands before
+  kHole,           ///< dense: the number before it is missing
+  kOutOfOrder      ///< increasing: a row with a greater id had committed
 };
-inline constexpr std::size_t kShapes = 11;
+inline constexpr std::size_t kShapes = 19;
 [[nodiscard]] std::string_view to_string(Shape shape) noexcept;
 
 /// Whether a fatal row of a case may be taken out of a log of ULIDs. One policy for the daemon, for a
@@ -81,6 +91,17 @@ enum class Confidence : std::uint8_t {
 /// Rules that a periodic query decides, not the events of the stream.
 [[nodiscard]] constexpr bool is_table_rule(Rule rule) noexcept {
   return rule == Rule::kSlotGap || rule == Rule::kStuckStep || rule == Rule::kOrphan;
+}
+
+/// Of a profile's rules: what a transaction that is still open may set right. It is a finding when it lasts,
+/// and the table has the last word.
+[[nodiscard]] constexpr bool is_lasting(Shape shape) noexcept {
+  return shape == Shape::kNotOpened || shape == Shape::kHole;
+}
+
+/// Of a profile's rules: the order of commits alone shows it, so the table can neither show nor refute it.
+[[nodiscard]] constexpr bool is_of_the_stream(Shape shape) noexcept {
+  return shape == Shape::kOutOfOrder;
 }
 
 /// One finding per run, whichever row shows it.

@@ -32,6 +32,8 @@ constexpr std::array<RuleInfo, kRules> kInfos{{
      "a step was started more than once and has neither ended nor been retried", "all"},
     {Rule::kOrphan, Confidence::kRead, "the engine's tables and its event log disagree",
      "steps: before 4.3.5 and 5.0.0-beta.36; waits and runs: all"},
+    {Rule::kProfileRule, Confidence::kRead, "a rule of the profile is broken",
+     "any table whose profile has rules"},
 }};
 
 struct ReasonText {
@@ -89,6 +91,16 @@ constexpr auto kReasons = std::to_array<ReasonText>({
     {Rule::kAfterRunEnd, Shape::kPlain, "an ended run is not replayed"},
     {Rule::kStuckStep, Shape::kPlain, "such steps are found in most corrupted runs and in no healthy one"},
     {Rule::kOrphan, Shape::kPlain, "the run does not fail: it hangs, or is retried forever"},
+    {Rule::kProfileRule, Shape::kTakenTwice, "another row has the same values, and the profile allows one"},
+    {Rule::kProfileRule, Shape::kSecondEnding, "it had ended before, and the profile allows one ending"},
+    {Rule::kProfileRule, Shape::kAfterEnding,
+     "it sorts after the ending, and the profile allows nothing there"},
+    {Rule::kProfileRule, Shape::kAfterClosing, "it sorts after the row that closed it"},
+    {Rule::kProfileRule, Shape::kContradiction, "a row of the type that excludes this one is there"},
+    {Rule::kProfileRule, Shape::kNotOpened, "no row that opens it sorts before"},
+    {Rule::kProfileRule, Shape::kHole, "the number before it is missing"},
+    {Rule::kProfileRule, Shape::kOutOfOrder,
+     "a row with a greater id had committed, so a reader that goes by the id has passed it"},
 });
 
 }  // namespace

@@ -71,6 +71,7 @@ RunLog::Added RunLog::add(const EventRow& event, TokenCodec& codec) {
   if (!is_behind_all(entities_[entity], id)) {
     if (const auto known = find_row(entities_[entity], id, event, codec); known != kNone) {
       auto& commit = rows_[known].commit;
+      rows_[known].streamed = rows_[known].streamed || event.streamed;
       const bool again = event.commit.lsn.valid() && event.commit.xid != 0 && commit.xid != 0 &&
                          event.commit.xid != commit.xid;
       if (again) {
@@ -86,6 +87,7 @@ RunLog::Added RunLog::add(const EventRow& event, TokenCodec& codec) {
            .type = event.type,
            .closes = event.closes,
            .ends_run = event.ends_run,
+           .streamed = event.streamed,
            .entity = entity,
            .commit = event.commit},
           codec);
@@ -301,7 +303,7 @@ std::uint32_t RunLog::find_or_add_entity(const EventRow& event, TokenCodec& code
     const auto found = find_entity(key, text, event.group, codec);
     return found != kNone ? found : put_entity(store(key, text), event.group, null_identity, codec);
   };
-  if (event.identity.size() == 1 && event.type != kUnlistedType) {
+  if (event.identity.size() <= 1 && event.type != kUnlistedType) {
     if (null_identity) return find_or_add(Token{}, {});
     const auto text = event.identity[0].text;
     return find_or_add(codec.pack(text), text);

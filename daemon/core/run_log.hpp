@@ -34,6 +34,8 @@ struct EventRow {
   std::uint8_t group = 0;
   bool closes = false;
   bool ends_run = false;
+  /// The stream brought it, and a rule is about the order of commits.
+  bool streamed = false;
 };
 
 /// The row with what its type says; `type` is Profile::find_type(type_text).
@@ -55,6 +57,7 @@ class RunLog {
     std::uint8_t type = 0;
     bool closes = false;
     bool ends_run = false;
+    bool streamed = false;
     std::uint32_t entity = 0;
     std::uint32_t next = kNone;  ///< next row of the entity
     CommitInfo commit;
@@ -127,6 +130,12 @@ class RunLog {
   /// How many rows of these types the entity has; more than `enough` may be told as `enough`.
   [[nodiscard]] std::uint32_t count_of(const Entity& entity, std::uint64_t types,
                                        std::uint32_t enough) const noexcept;
+
+  /// Some row of the group has this one identity value, a text that is not packed.
+  [[nodiscard]] bool has_entity(std::string_view value, std::uint8_t group,
+                                const TokenCodec& codec) const noexcept {
+    return find_entity(Token{.kind = Token::kSpilled}, value, group, codec) != kNone;
+  }
 
   [[nodiscard]] std::string text(const Token& token, const TokenCodec& codec) const;
   /// Byte order of the two ids' texts, as replay reads the log.

@@ -97,6 +97,7 @@ void Watch::on_commit(const decoder::Commit& commit) {
 Watch::ListedType Watch::classify(std::string_view type,
                                   std::span<const decoder::Value> identity) const noexcept {
   const auto index = profile_.find_type(type);
+  if (profile_.has_rules()) return {.index = index, .tracked = takes_part(profile_, type, identity)};
   if (!index) return {.index = std::nullopt, .tracked = profile_.unlisted_unique};
   const auto& listed = profile_.types[*index];
   return {.index = index,
@@ -123,7 +124,11 @@ void Watch::on_insert(const decoder::Row& row) {
   event.identity = identity;
   event.commit = {.xid = transaction_.xid, .lsn = transaction_.commit_lsn, .time = transaction_.commit_time};
   witness_.streamed(run.text, id.text, transaction_.xid, transaction_.commit_lsn, now_);
-  add_streamed(event);
+  if (profile_.has_rules()) {
+    add_streamed_parts(event);
+  } else {
+    add_streamed(event);
+  }
 }
 
 void Watch::add_streamed(const EventRow& row) {
@@ -137,6 +142,7 @@ void Watch::add_streamed(const EventRow& row) {
     ++counters_.redeliveries;
     return;
   }
+  if (row.streamed && !added.known) judge_arrival(handle, added.row);
   if (index_.pending(handle)) return;  // judged when the read-back is in
   if (!added.known) {
     observe_order(handle, greatest, added.row);
@@ -144,6 +150,7 @@ void Watch::add_streamed(const EventRow& row) {
   }
   const bool all = rules_.judge_row(index_.log(handle), added.row, verdicts_);
   report_verdicts(handle, Origin::kStream);
+  if (profile_.has_rules()) note_doubt(handle, added.row);
   if (!all) owe(handle);
   if (index_.over_bound()) index_.evict(now_);
 }
@@ -159,42 +166,10 @@ bool Watch::add_quietly(RunIndex::Handle run, const EventRow& row) {
   index_.append(run, *view);
   if (profile_.slot_ids) {
     // It sorts behind all rows of the run, which are of its scheme.
-    if (const auto slot = slot_of(row.id)) slot_holes_.note(row.run_id, index_.rows_of(run), *slot, now_);
+    if (const auto slot = slot_of(row.id)) late_.slots.note(row.run_id, index_.rows_of(run), *slot, now_);
   }
   if (index_.over_bound()) index_.evict(now_);
   return true;
-}
-
-void Watch::observe_slots(RunIndex::Handle run) {
-  const auto& log = index_.log(run);
-  const bool counted = profile_.slot_ids && log.first_slot() != RunLog::kNone &&
-                       log.first_other() == RunLog::kNone && log.run_end() == RunLog::kNone;
-  if (!counted) return;
-  slot_holes_.note(index_.run_id(run), log.rows(), slot_of(log.row(log.greatest()).id), now_);
-}
-
-void Watch::slot_hole_seen(std::string_view run_id, const std::optional<SlotNumbers::Gap>& gap, Instant now) {
-  now_ = std::max(now_, now);
-  const bool told = slot_holes_.told(run_id);
-  slot_holes_.answered(run_id, gap.has_value(), now_);
-  if (gap) {
-    if (auto finding = rules_.describe_gap(*gap, run_id, false, Origin::kStream)) {
-      reporter_.report(*std::move(finding), now_);
-    }
-    return;
-  }
-  if (told) {
-    reporter_.report_gone(finding_id(profile_.qualified_name(), Rule::kSlotGap, run_id, {}), now_);
-  }
-}
-
-void Watch::observe_order(RunIndex::Handle run, std::uint32_t greatest_before, std::uint32_t row) {
-  const auto& log = index_.log(run);
-  if (!profile_.slot_ids || greatest_before == RunLog::kNone || log.greatest() == row) return;
-  const auto newest = ulid_millis(log.row(greatest_before).id);
-  const auto own = ulid_millis(log.row(row).id);
-  if (own == 0 || newest < own) return;
-  counters_.commit_order_inversion.observe(static_cast<double>(newest - own) / 1000.0);
 }
 
 RunIndex::Handle Watch::open_or_request(RunIndex::Handle known, std::string_view run_id) {
@@ -244,6 +219,10 @@ void Watch::read_back_row(std::string_view run_id, std::string_view id, std::str
   event.identity = identity;
   event.commit = commit;
   witness_.seen(run_id, id, commit.xid, now);
+  if (profile_.has_rules()) {
+    for_each_part(profile_, event, [&](const EventRow& part) { (void)index_.add_row(handle, part); });
+    return;
+  }
   (void)index_.add_row(handle, event);
   if (event.ends_run) index_.end_run(handle, now);
 }
@@ -319,6 +298,10 @@ void Watch::report_verdicts(RunIndex::Handle run, Origin origin) {
   const auto run_id = index_.run_id(run);
   index_.keep_commits(run, recent_commits_);
   for (const auto& verdict : verdicts_) {
+    if (is_lasting(verdict.shape)) {
+      late_.rules.note(run_id, now_);
+      continue;
+    }
     reporter_.report(rules_.describe(index_.log(run), verdict, run_id, origin), now_);
   }
   verdicts_.clear();
@@ -332,7 +315,7 @@ void Watch::rechecked(RunView view, Instant asked) {
   }
   const auto run_id = view.run_id;
   // Rows in memory are gone from the table: the next event of the run reads it again.
-  if (reporter_.rechecked(std::move(view), asked, slot_holes_.told(run_id), now_)) index_.forget(run_id);
+  if (reporter_.rechecked(std::move(view), asked, late_.slots.told(run_id), now_)) index_.forget(run_id);
 }
 
 void Watch::quarantined(std::uint64_t finding_id, Instant now) {
@@ -363,7 +346,7 @@ void Watch::on_delete(const decoder::Row& /*row*/) {}
 void Watch::on_truncate(std::size_t /*table*/) {
   ++counters_.truncates;
   index_.clear_complete();
-  slot_holes_.clear();
+  late_.clear();
   notice(Notice::Kind::kTruncated, profile_.qualified_name());
 }
 

@@ -20,8 +20,8 @@
 #include "daemon/core/read_back_queue.hpp"
 #include "daemon/core/replay_rules.hpp"
 #include "daemon/core/reply_requests.hpp"
+#include "daemon/core/rule_doubts.hpp"
 #include "daemon/core/run_index.hpp"
-#include "daemon/core/slot_holes.hpp"
 #include "daemon/core/stats.hpp"
 #include "daemon/core/witness.hpp"
 #include "decoder/decoder.hpp"
@@ -105,15 +105,23 @@ class Watch final : private decoder::ChangeSink {
   [[nodiscard]] const Witness& witness() const noexcept { return witness_; }
 
   /// Runs whose slots have a hole, as far as the stream shows; the table is asked about those that are due.
-  [[nodiscard]] SlotHoles& slot_holes() noexcept { return slot_holes_; }
-  [[nodiscard]] const SlotHoles& slot_holes() const noexcept { return slot_holes_; }
+  [[nodiscard]] SlotHoles& slot_holes() noexcept { return late_.slots; }
+  /// Of a profile with rules of its own.
+  [[nodiscard]] RuleDoubts& doubts() noexcept { return late_.rules; }
+  /// What the table shows in a run that doubts().due() gave.
+  void doubts_looked_at(std::vector<Finding> findings, Instant now);
+  [[nodiscard]] const SlotHoles& slot_holes() const noexcept { return late_.slots; }
   /// What the table said of a run that was due: the first hole, nullopt = there is none (any more).
   void slot_hole_seen(std::string_view run_id, const std::optional<SlotNumbers::Gap>& gap, Instant now);
 
   /// A finding of a scan that began at `began`, judged from its snapshot. What was told long before is
   /// corrected by it.
   void baseline_finding(Finding finding, Instant began) {
-    reporter_.report_of_scan(std::move(finding), began, now_);
+    if (finding.shape && is_lasting(*finding.shape)) {
+      late_.rules.note(finding.run_id, now_);
+    } else {
+      reporter_.report_of_scan(std::move(finding), began, now_);
+    }
   }
   /// Runs with open findings to look at again: rows may have been deleted.
   [[nodiscard]] std::vector<std::string> next_rechecks(std::size_t count, Instant now) {
@@ -216,6 +224,10 @@ class Watch final : private decoder::ChangeSink {
   [[nodiscard]] ListedType classify(std::string_view type,
                                     std::span<const decoder::Value> identity) const noexcept;
   void add_streamed(const EventRow& row);
+  /// The row as each rule of the profile sees it.
+  void add_streamed_parts(EventRow row);
+  void judge_arrival(RunIndex::Handle run, std::uint32_t row);
+  void note_doubt(RunIndex::Handle run, std::uint32_t row);
   /// Reports what the rule said of this run, and forgets it.
   void report_verdicts(RunIndex::Handle run, Origin origin);
   /// The run has a new row.
@@ -243,7 +255,7 @@ class Watch final : private decoder::ChangeSink {
   RunIndex index_;
   ReplayRules rules_;
   FindingReporter reporter_;
-  SlotHoles slot_holes_;
+  LateRows late_;
   Witness witness_;
   ConfirmRule confirm_;
   PositionBound bound_;

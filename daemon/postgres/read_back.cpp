@@ -22,11 +22,7 @@ std::vector<std::string> watched_columns(const core::Profile& profile) {
 }
 
 std::vector<std::string> tracked_types(const core::Profile& profile) {
-  std::vector<std::string> types;
-  for (const auto& type : profile.types) {
-    if (type.tracked()) types.push_back(type.name);
-  }
-  return types;
+  return profile.tracked_types();
 }
 
 std::string event_select(const core::Profile& profile, bool commit_time, bool xmin) {
@@ -68,7 +64,7 @@ std::string read_back_copy(const core::Profile& profile, bool commit_time, std::
                            bool xmin) {
   auto query = fmt::format("COPY ({} WHERE e.{} = ANY {}", event_select(profile, commit_time, xmin),
                            quote_identifier(profile.run_column), named_runs(run_type));
-  if (!profile.unlisted_unique && !profile.type_column.empty()) {
+  if (!profile.any_type()) {
     query += fmt::format(" AND e.{}::text = ANY ({}::text[])", quote_identifier(profile.type_column),
                          quote_literal(array_literal(tracked_types(profile))));
   }

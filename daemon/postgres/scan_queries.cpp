@@ -151,7 +151,7 @@ std::string table_scan_query(const core::Profile& profile, bool open_only, bool 
     if (type.ends_run) ends.push_back(type.name);
   }
   std::string query = event_select(profile, commit_time, xmin) + " WHERE true";
-  if (!profile.unlisted_unique && !profile.type_column.empty()) {
+  if (!profile.any_type()) {
     query += " AND " + column(profile.type_column) + "::text = ANY (" +
              literal_array(tracked_types(profile)) + ")";
   }

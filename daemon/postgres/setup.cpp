@@ -182,12 +182,7 @@ std::vector<std::string> unique_columns(const core::Profile& profile) {
 }
 
 std::vector<std::string> needed_types(const core::Profile& profile) {
-  std::vector<std::string> types;
-  if (profile.unlisted_unique) return types;
-  for (const auto& type : profile.types) {
-    if (type.tracked()) types.push_back(type.name);
-  }
-  return types;
+  return profile.any_type() ? std::vector<std::string>{} : profile.tracked_types();
 }
 
 std::string grant_statements(const core::Config& config) {

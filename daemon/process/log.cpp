@@ -98,6 +98,7 @@ Log::Fields finding_fields(const core::Finding& finding) {
                      {"after_close", finding.after_close ? "true" : "false", true},
                      {"table", finding.table},
                      {"run_id", finding.run_id}};
+  if (!finding.profile_rule.empty()) fields.push_back({"profile_rule", finding.profile_rule});
   for (const auto& value : finding.identity)
     fields.push_back({"correlation_id", value.value_or("null"), !value});
   fields.push_back({"type", finding.type});
@@ -138,7 +139,7 @@ std::string finding_message(const core::Finding& finding) {
     case core::FindingState::kOpen:
       break;
   }
-  const bool fatal = finding.severity == core::Severity::kFatal;
+  const bool fatal = finding.severity == core::Severity::kFatal && finding.profile_rule.empty();
   return fatal ? fmt::format("{}: the next replay of this run fails", what)
                : fmt::format("{}: {}", what, core::to_string(finding.severity));
 }

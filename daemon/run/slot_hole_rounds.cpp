@@ -18,9 +18,10 @@ using Gaps = std::map<std::string, core::SlotNumbers::Gap, std::less<>>;
 }  // namespace
 
 SlotHoleRounds::SlotHoleRounds(const core::Config& config, core::Watch& watch, postgres::SqlClient& sql)
-    : config_(config), watch_(watch), sql_(sql) {}
+    : config_(config), watch_(watch), sql_(sql), doubts_(config, watch, sql) {}
 
 void SlotHoleRounds::tick(core::Instant now) {
+  doubts_.tick(now);
   if (busy_) return;
   auto runs = std::make_shared<std::vector<std::string>>(watch_.slot_holes().due(now, kRunsMax));
   if (runs->empty()) return;

@@ -1,8 +1,13 @@
 #pragma once
 
+#include <algorithm>
+#include <string>
+#include <utility>
+
 #include "daemon/core/config.hpp"
 #include "daemon/core/watch.hpp"
 #include "daemon/postgres/sql_client.hpp"
+#include "daemon/run/doubt_rounds.hpp"
 
 namespace dupwatch::run {
 
@@ -15,15 +20,20 @@ class SlotHoleRounds {
 
   SlotHoleRounds(const core::Config& config, core::Watch& watch, postgres::SqlClient& sql);
 
+  /// See DoubtRounds.
+  void configure(std::string read_back_copy, const core::LogTraits& traits) {
+    doubts_.configure(std::move(read_back_copy), traits);
+  }
   void tick(core::Instant now);
   [[nodiscard]] core::Instant deadline() const noexcept {
-    return busy_ ? core::Instant::max() : watch_.slot_holes().next_due();
+    return std::min(doubts_.deadline(), busy_ ? core::Instant::max() : watch_.slot_holes().next_due());
   }
 
  private:
   const core::Config& config_;
   core::Watch& watch_;
   postgres::SqlClient& sql_;
+  DoubtRounds doubts_;
   bool busy_ = false;
 };
 

@@ -109,7 +109,7 @@ void SlotMonitor::ask_filter(const postgres::TableForm& seen) {
     return;
   }
   const auto not_by_type = postgres::filter_not_by_type(config_.profile, filter);
-  if (config_.profile.type_column.empty() || config_.profile.unlisted_unique) {
+  if (config_.profile.any_type()) {
     judged_filter_ = filter;
     filter_loss_ = not_by_type;
     judge(seen);

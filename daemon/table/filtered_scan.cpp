@@ -64,6 +64,8 @@ postgres::Connection* FilteredScan::other() {
 
 postgres::Expected<bool> FilteredScan::find(postgres::Waiter& waiter,
                                             const std::function<void(std::uint64_t)>& progress) {
+  // The filter knows the rules of the engine's log and of a plain table.
+  if (profile_.has_rules()) return false;
   const auto before = postgres::table_extent(sql_, profile_, waiter);
   if (const auto* error = std::get_if<Error>(&before)) return *error;
   const auto& extent = std::get<postgres::TableExtent>(before);

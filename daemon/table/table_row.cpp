@@ -4,6 +4,8 @@
 #include <charconv>
 #include <optional>
 
+#include "daemon/core/profile_rules.hpp"
+
 namespace dupwatch::table {
 namespace {
 
@@ -46,11 +48,18 @@ void TableRow::fill(Next next) {
 }
 
 void TableRow::add_to(core::RunLog& log, const core::Profile& profile, core::TokenCodec& codec) const {
+  if (run_id_.empty()) return;
+  if (profile.has_rules()) {
+    const core::EventRow row{
+        .run_id = run_id_, .id = id_, .type_text = type_, .identity = identity(), .commit = commit_};
+    core::for_each_part(profile, row, [&](const core::EventRow& part) { (void)log.add(part, codec); });
+    return;
+  }
   const auto type = profile.find_type(type_);
   const bool null_identity = std::ranges::none_of(
       identity(), [](const auto& value) { return value.kind == decoder::Value::Kind::kText; });
   const bool tracked = type ? profile.types[*type].tracked(null_identity) : profile.unlisted_unique;
-  if (!tracked || run_id_.empty()) return;
+  if (!tracked) return;
   auto event = core::make_event_row(profile, type, type_);
   event.run_id = run_id_;
   event.id = id_;

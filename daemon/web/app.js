@@ -197,7 +197,7 @@ function item(finding) {
   time.title = finding.flagged_at;
   const details = element("details", "",
     element("summary", "", element("span", `badge ${finding.severity}`, finding.severity),
-      element("span", "what", words(finding.rule), element("span", "note", finding.state === "open" ? "" : ` (${words(finding.state)})`)),
+      element("span", "what", words(finding.profile_rule || finding.rule), element("span", "note", finding.state === "open" ? "" : ` (${words(finding.state)})`)),
       element("span", "run", quoted(finding.run_id)), element("span", "when", time)));
   details.addEventListener("toggle", () => {
     if (details.open && details.childElementCount === 1) details.append(story(finding));
@@ -246,7 +246,7 @@ function put(finding, fresh) {
   shorten();
   if (fresh && finding.change === "new") total += 1;
   if (fresh) showExtent();
-  if (fresh && finding.change === "new") set("news", `${finding.severity} finding: ${words(finding.rule)} in run ${finding.run_id}`);
+  if (fresh && finding.change === "new") set("news", `${finding.severity} finding: ${words(finding.profile_rule || finding.rule)} in run ${finding.run_id}`);
 }
 
 async function get(path) {

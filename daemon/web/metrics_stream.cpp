@@ -37,6 +37,13 @@ constexpr std::size_t kTypeSeriesMax = 24;
 
 void collect_events(S s, Out out) {
   const auto& counts = s.status.counters.events_by_type;
+  if (s.profile.has_rules()) {
+    // Each rule has types of its own: they are not counted by themselves.
+    std::uint64_t all = 0;
+    for (const auto count : counts) all += count;
+    out.add(all, {{"event_type", kOther}});
+    return;
+  }
   auto unlisted = counts[core::Profile::kTypesMax];
   const auto shown = std::min(s.profile.types.size(), kTypeSeriesMax - 1);
   for (std::size_t i = shown; i < s.profile.types.size(); ++i) unlisted += counts[i];

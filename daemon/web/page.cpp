@@ -44,9 +44,10 @@ void append_item(std::string& out, const core::Finding& finding) {
   const auto severity = to_string(finding.severity);
   out += fmt::format(
       "<li class=\"{0}\"><details><summary><span class=\"badge {1}\">{1}</span><span "
-      "class=\"what\">{2}</span>"
-      "<span class=\"run\"><bdi class=\"mono\">",
-      open ? severity : "past", severity, to_string(finding.rule));
+      "class=\"what\">",
+      open ? severity : "past", severity);
+  append_escaped(out, finding.rule_name());
+  out += "</span><span class=\"run\"><bdi class=\"mono\">";
   append_escaped(out, finding.run_id);
   out += "</bdi></span></summary><div class=\"story\"><p>";
   append_escaped(out, finding.reason());

@@ -19,7 +19,7 @@ const flat = (text) => text.replaceAll(/\s+/g, ' ');
 test('every rule of the configuration has a page, and every page a rule', () => {
   const config = fs.readFileSync(new URL('../dupwatch.yaml', folder), 'utf8');
   const configured = [.../^rules:\n((?: {2}.*\n)+)/m.exec(config)[1].matchAll(/^ {2}(\w+): default$/gm)].map(([, name]) => name);
-  assert.equal(configured.length, 13);
+  assert.equal(configured.length, 14);
   assert.deepEqual([...rules].sort(), [...configured].sort());
   const pages = fs.readdirSync(folder).filter((name) => name !== 'README.md').map((name) => name.replace(/\.md$/, ''));
   assert.deepEqual(pages.sort(), [...configured].sort());
@@ -63,7 +63,7 @@ function exampleOf(rule) {
   const text = /\n```\n([^]*?)\n```\n/.exec(read(`${rule}.md`))[1];
   const events = [...text.matchAll(/^ {0,3}\d+ {2}(.{23}) {2}.{9} {2}(\w+) +(?:(\w+) …(\w{6})|([\w-]+))? +(\w+)$/gm)]
     .map(([, time, type, kind, tail, entity, id]) => ({ time: time.trim() || null, type, id, entity: kind ? `${kind}_01KQ3V6T0BYD5Q8WEHZ3${tail}` : entity ?? null }));
-  return { text, run: /^run (\S+): (\d+) events/.exec(text).slice(1), events };
+  return { text, run: /^(?:run|order) (\S+): (\d+) events/.exec(text).slice(1), events };
 }
 
 test('the example on each page is what explain prints', async (t) => {
@@ -74,14 +74,15 @@ test('the example on each page is what explain prints', async (t) => {
   for (const rule of rules) {
     const { text, run: [run, count], events } = exampleOf(rule);
     assert.equal(events.length, Number(count), rule);
-    const generic = rule === 'duplicate';
+    const example = { duplicate: 'generic.yaml', profile_rule: 'profile.yaml' }[rule];
+    const generic = Boolean(example);
     await cluster.query(`INSERT INTO ${generic ? 'shop.order_events (order_id, event_id, kind, line_id)' : `${EVENTS} (run_id, id, type, correlation_id, created_at)`}
       SELECT $1::text, id, type, entity ${generic ? '' : ', time::timestamp'} FROM jsonb_to_recordset($2::jsonb) AS rows(id text, type text, entity text, time text)`,
     [run, JSON.stringify(events)]);
-    const file = fileURLToPath(new URL('../generic.yaml', folder));
+    const file = fileURLToPath(new URL(`../${example}`, folder));
     const { stdout, stderr } = await runCommand(['explain', '--dsn', cluster.dsn(), ...(generic ? ['--config', file] : []), run]);
-    assert.equal(stdout.trimEnd().replaceAll(file, 'generic.yaml'), text, `${rule}: ${stderr}`);
+    assert.equal(stdout.trimEnd().replaceAll(file, example), text, `${rule}: ${stderr}`);
     const ofTables = rule === 'orphan' || rule === 'stuck_step';
-    assert.equal(flat(text).includes(` ${rule}: `), !ofTables, rule);
+    assert.equal(flat(text).includes(` ${rule === 'profile_rule' ? 'line_added_twice' : rule}: `), !ofTables, rule);
   }
 });

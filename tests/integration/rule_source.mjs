@@ -22,6 +22,14 @@ export const LABELS = {
   Reseeds: 'run_started',
   NoSlot: 'no id of the run is a slot number',
   TwoSeeds: 'correlation ids of two times',
+  TakenTwice: 'has the values of another row (`unique`)',
+  SecondEnding: 'ends what had ended (`one_ending`)',
+  AfterEnding: 'comes after the ending (`nothing_after`)',
+  AfterClosing: 'comes after what closed it (`after_closing`)',
+  Contradiction: 'has beside it what it excludes (`conflict`)',
+  NotOpened: 'has nothing before it that opens it (`opener`)',
+  Hole: 'has no number before its own (`dense`)',
+  OutOfOrder: 'commits after a greater id (`increasing`)',
 };
 
 /** A part of a file without comments, adjacent string literals joined. */

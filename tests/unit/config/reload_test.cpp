@@ -73,6 +73,7 @@ constexpr Change kFixed[] = {
     {"rules.after_run_end", "rules: {after_run_end: off}"},
     {"rules.stuck_step", "rules: {stuck_step: off}"},
     {"rules.orphan", "rules: {orphan: fatal}"},
+    {"rules.profile_rule", "rules: {profile_rule: fatal}"},
     {"slot.name", "slot: {name: other}"},
     {"slot.plugin", "slot: {plugin: wal2json}"},
     {"slot.publication", "slot: {publication: other}"},

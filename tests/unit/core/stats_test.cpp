@@ -24,7 +24,7 @@ TEST(Labels, EachValueHasItsOwn) {
             (std::set<std::string_view>{"duplicate", "duplicate_created", "second_terminal",
                                         "lifecycle_after_close", "delivery_after_disposal", "id_scheme",
                                         "slot_gap", "duplicate_run_event", "hook_self_conflict", "run_lost",
-                                        "after_run_end", "stuck_step", "orphan"}));
+                                        "after_run_end", "stuck_step", "orphan", "profile_rule"}));
   EXPECT_EQ(labels<Origin>(kOrigins),
             (std::set<std::string_view>{"stream", "read_back", "baseline", "recheck"}));
   EXPECT_EQ(labels<Severity>(kSeverities),
