@@ -15,6 +15,7 @@ std::unique_ptr<Command> make_guard();
 std::unique_ptr<Command> make_health();
 std::unique_ptr<Command> make_help();
 std::unique_ptr<Command> make_metrics();
+std::unique_ptr<Command> make_profile();
 std::unique_ptr<Command> make_quarantine();
 std::unique_ptr<Command> make_run();
 std::unique_ptr<Command> make_setup();
@@ -58,6 +59,13 @@ constexpr auto kCommands = std::to_array<CommandRow>({
      "0 done, or as it should be; 1 refused, or not as it should be; 2 usage or configuration; 3 an operator "
      "must act; 4 temporary failure",
      "dupwatch guard install\n  dupwatch guard status --json", make_guard},
+    {"profile", "List and show the built-in profiles, or try one on the rows that are there", Reads::kTable,
+     false, false,
+     "0 done, nothing found; 1 findings; 2 usage or configuration; 3 an operator must act; 4 temporary "
+     "failure",
+     "dupwatch profile list\n  dupwatch profile show message-db\n  dupwatch profile test message-db --dsn "
+     "'host=127.0.0.1 dbname=app'",
+     make_profile},
     {"quarantine", "Take rows out of the log, keep them, put them back", Reads::kTable, false, false,
      "0 done; 1 the row stays where it is; 2 usage or configuration; 3 an operator must act; 4 temporary "
      "failure",
