@@ -25,6 +25,9 @@ export const thresholds = {
   burstWindow: { value: '10m', why: 'longer than two rollouts of a worker overlap' },
   harmlessWindow: { value: '1d', why: 'one standing warning: a quiet night must not end it and the morning raise it again' },
   harmlessFor: { value: '15m', why: 'it can wait, and an upgrade of the engine that has just ended it should not raise it' },
+  repeatedRate: { value: 20, why: 'some of a rollout of three processes that are killed with steps in hand; what stays above it is no rollout' },
+  repeatedWindow: { value: '1h', why: 'a rate per hour, so that one rollout counts once' },
+  repeatedFor: { value: '2h', why: 'a rollout and its rollback are out of the window by then' },
 
   // Not looking
   absentFor: { value: '5m', why: 'a pod that moves to another node is back by then' },

@@ -63,4 +63,16 @@ ${byRule(`increase(dupwatch_findings_total{severity="conflict",origin="stream"}[
     summary: 'The event log accepts duplicates: upgrade world-postgres to 4.1.2 or later.',
     description: 'Harmless duplicates at {{ $labels.instance }} within {{ harmlessWindow }}: about {{ $value | printf "%.0f" }}. The cure is @workflow/world-postgres 4.1.2 or later, whose unique index refuses them; run dupwatch audit --before-migration first.',
   },
+  {
+    name: 'DupwatchRepeatedWork',
+    uses: ['repeatedRate', 'repeatedWindow'],
+    severity: 'warning',
+    concern: 'standing',
+    // A process that is killed has its step begun again, and a rollout kills some: only a rate that stays is told. It is about
+    // what steps do outside the log, and never a page.
+    expr: (t) => `sum by (job, instance) (increase(dupwatch_repeated_work_total[${t.repeatedWindow}])) > ${t.repeatedRate}`,
+    for: 'repeatedFor',
+    summary: 'Bodies of steps are begun again without a retry.',
+    description: 'Steps that were begun again at {{ $labels.instance }} within {{ repeatedWindow }}: about {{ $value | printf "%.0f" }}. What they do outside the log may have been done twice; /api/status and the log name them.',
+  },
 ];

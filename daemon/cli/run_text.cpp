@@ -21,6 +21,9 @@ namespace {
 using core::Severity;
 
 constexpr std::size_t kTailChars = 6;
+// No finding: the log is in order.
+constexpr std::string_view kBegunAgain =
+    "      ~ repeated work: begun again without a retry, so what the body does may have been done twice\n";
 
 std::string_view mark(Severity severity) noexcept {
   switch (severity) {
@@ -86,8 +89,10 @@ std::string heading(const table::JudgedRun& story, const core::Profile& profile,
 std::string timeline(const table::JudgedRun& story, const core::Profile& profile, bool colours) {
   std::string out = fmt::format("\n{:>4}  {:<23}  {:>9}  {:<15}  {:<14}  {}\n", "#", "time (UTC)", "gap",
                                 profile.labels.event, "entity", "id");
+  const auto again = story.begun_again();
   for (std::size_t i = 0; i < story.events().size(); ++i) {
     const auto& event = story.events()[i];
+    const bool begun_again = std::ranges::binary_search(again, i);
     const auto findings = story.findings_at(i);
     auto line =
         fmt::format("{:>4}  {:<23}  {:>9}  {:<15}  {}  {}", i + 1, time_text(event.time), gap_text(story, i),
@@ -95,6 +100,7 @@ std::string timeline(const table::JudgedRun& story, const core::Profile& profile
                     core::visible(event.id));
     if (findings.empty()) {
       out += line + "\n";
+      if (begun_again) out += std::string(kBegunAgain);
       continue;
     }
     const auto worst = story.findings()[findings.front()].severity;
@@ -108,6 +114,7 @@ std::string timeline(const table::JudgedRun& story, const core::Profile& profile
       if (finding.acknowledgement)
         out += fmt::format("        acknowledged {}\n", acknowledgement_text(*finding.acknowledgement));
     }
+    if (begun_again) out += std::string(kBegunAgain);
   }
   return out;
 }
@@ -166,6 +173,9 @@ std::string run_json(const table::JudgedRun& story, const core::Profile& profile
                     event.correlation_id ? core::json_string(*event.correlation_id) : "null",
                     event.time.micros != 0 ? core::json_string(core::to_iso8601(event.time)) : "null");
   }
+  std::string repeated;
+  for (const auto i : story.begun_again())
+    repeated += (repeated.empty() ? "" : ",") + core::json_string(story.events()[i].id);
   std::string findings;
   for (const auto& finding : story.findings()) {
     findings += (findings.empty() ? "" : ",") + core::to_json(finding);
@@ -178,12 +188,12 @@ std::string run_json(const table::JudgedRun& story, const core::Profile& profile
   for (const auto& statement : plan.sql)
     sql += (sql.empty() ? "" : ",") + core::json_string(table::printed(statement));
   return fmt::format(
-      R"({{"run_id":{},"engine":"{}","severities":{{{}}},"ended_by":{},"events":[{}],"findings":[{}],)"
+      R"({{"run_id":{},"engine":"{}","severities":{{{}}},"ended_by":{},"events":[{}],"findings":[{}],"repeated_work":[{}],)"
       R"("repair":{{"sentences":[{}],"sql":[{}]}}}})"
       "\n",
       core::json_string(story.run_id()), to_string(story.engine()), engines,
-      story.end_type().empty() ? "null" : core::json_string(story.end_type()), events, findings, sentences,
-      sql);
+      story.end_type().empty() ? "null" : core::json_string(story.end_type()), events, findings, repeated,
+      sentences, sql);
 }
 
 }  // namespace dupwatch::cli

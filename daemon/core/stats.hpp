@@ -11,6 +11,7 @@
 #include "daemon/core/latency_histogram.hpp"
 #include "daemon/core/profile.hpp"
 #include "daemon/core/quarantine_stats.hpp"
+#include "daemon/core/repeated_work.hpp"
 #include "daemon/core/schema_history.hpp"
 #include "daemon/core/witness.hpp"
 #include "decoder/decoder.hpp"
@@ -138,6 +139,13 @@ struct SchemaStatus {
   RowLosses losses;
 };
 
+/// Work that was done again since the start.
+struct RepeatedStatus {
+  std::uint64_t steps_total = 0;
+  /// The last ones, the oldest first.
+  std::vector<RepeatedStep> steps;
+};
+
 /// How the log is watched at present. Closed: metric labels.
 enum class WatchMode : std::uint8_t { kStreaming, kPolling };
 inline constexpr std::size_t kWatchModes = 2;
@@ -215,6 +223,7 @@ struct StatusSnapshot {
   ConfigReload config_reload;
   WitnessStats witness;
   SchemaStatus schema;
+  RepeatedStatus repeated;
   /// The watched table and publication can be watched as they are.
   bool table_identity_ok = true;
 };

@@ -26,6 +26,7 @@ Watch::Watch(const Config& config, std::uint64_t seed)
       index_(config.index.memory_max_bytes, config.index.run_grace, seed),
       rules_(profile_, config.rules, index_.codec()),
       reporter_(config, counters_, seed),
+      repeated_work_(profile_),
       witness_(seed),
       heartbeat_(config.heartbeat, seed) {}
 
@@ -147,6 +148,7 @@ void Watch::add_streamed(const EventRow& row) {
   if (!added.known) {
     observe_order(handle, greatest, added.row);
     observe_slots(handle);
+    repeated_work_.arrived(index_.log(handle), added.row, row.run_id, index_.codec());
   }
   const bool all = rules_.judge_row(index_.log(handle), added.row, verdicts_);
   report_verdicts(handle, Origin::kStream);
@@ -162,7 +164,10 @@ bool Watch::add_quietly(RunIndex::Handle run, const EventRow& row) {
     ++counters_.redeliveries;
     return true;
   }
-  if (!view || !rules_.is_quiet(row.type, view->seen, view->repeated)) return false;
+  if (!view || !rules_.is_quiet(row.type, view->seen, view->repeated) ||
+      repeated_work_.may_repeat(row.type, view->seen, view->repeated)) {
+    return false;
+  }
   index_.append(run, *view);
   if (profile_.slot_ids) {
     // It sorts behind all rows of the run, which are of its scheme.
@@ -263,6 +268,7 @@ void Watch::finish_judging() {
   if (done.read_back == 0) {
     index_.resume(done.run);
   } else {
+    repeated_work_.read_back(index_.log(done.run), index_.run_id(done.run), index_.codec());
     index_.complete(done.run);
     observe_slots(done.run);
     --pending_runs_;

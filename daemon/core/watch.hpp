@@ -18,6 +18,7 @@
 #include "daemon/core/log_traits.hpp"
 #include "daemon/core/position_bound.hpp"
 #include "daemon/core/read_back_queue.hpp"
+#include "daemon/core/repeated_work.hpp"
 #include "daemon/core/replay_rules.hpp"
 #include "daemon/core/reply_requests.hpp"
 #include "daemon/core/rule_doubts.hpp"
@@ -186,6 +187,9 @@ class Watch final : private decoder::ChangeSink {
   [[nodiscard]] Heartbeat& heartbeat() noexcept { return heartbeat_; }
   [[nodiscard]] const Heartbeat& heartbeat() const noexcept { return heartbeat_; }
 
+  /// What was done again, which is no finding.
+  [[nodiscard]] RepeatedWork& repeated_work() noexcept { return repeated_work_; }
+
   void evict(Instant now) { index_.evict(now); }
   /// Rows may have been committed that the stream did not bring, or rows in memory may not exist: runs in
   /// memory are forgotten, and so are those whose read-back is in flight once it has been judged. The next
@@ -256,6 +260,7 @@ class Watch final : private decoder::ChangeSink {
   ReplayRules rules_;
   FindingReporter reporter_;
   LateRows late_;
+  RepeatedWork repeated_work_;
   Witness witness_;
   ConfirmRule confirm_;
   PositionBound bound_;

@@ -61,10 +61,11 @@ Daemon::Daemon(core::Config config, process::StopSignals& stop, process::Log& lo
                          .log = log}),
       upgrade_(config_, sql_, log,
                {.source = source_, .life = life_, .watch = watch_, .scans = scans_, .recheck = recheck_}),
+      repeated_(config_, watch_, log),
       reloads_(config_, std::move(load), reload, wake_, log),
       http_(config_, status_.store(), reloads_.reloader(), findings_.acknowledger(), log) {
   status_.watch({this, &retries_, &monitor_, &stream_, &findings_, &server_, &coverage_, &scans_, &recovery_,
-                 &recheck_, &upgrade_, &reloads_, &http_});
+                 &recheck_, &upgrade_, &repeated_, &reloads_, &http_});
 }
 
 // The HTTP server, which goes first, waits for its requests.
@@ -227,6 +228,7 @@ void Daemon::turn(core::Instant now) {
   if (coverage_.turn(monitor_, server_)) status_.hurry(now);
   scans_.turn(!monitor_.table_trouble().empty(), now);
   upgrade_.turn(now);
+  repeated_.turn(now);
   recheck_.turn(now);
   tick_reload(now);
   status_.turn(life_.streaming(), now);

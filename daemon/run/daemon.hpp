@@ -18,6 +18,7 @@
 #include "daemon/run/poll_rounds.hpp"
 #include "daemon/run/recheck_schedule.hpp"
 #include "daemon/run/reloads.hpp"
+#include "daemon/run/repeated_work_report.hpp"
 #include "daemon/run/retries.hpp"
 #include "daemon/run/server_watch.hpp"
 #include "daemon/run/slot_monitor.hpp"
@@ -93,6 +94,7 @@ class Daemon final : private StreamHost, private Reloads::Taker, private StatusP
   SlotRecovery recovery_;
   RecheckSchedule recheck_;
   UpgradeWatch upgrade_;
+  RepeatedWorkReport repeated_;
   Reloads reloads_;
   HttpFront http_;
 };

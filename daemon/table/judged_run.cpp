@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <charconv>
+#include <map>
 #include <utility>
 
+#include "daemon/core/repeated_work.hpp"
 #include "daemon/process/clock.hpp"
 #include "daemon/table/table_row.hpp"
 
@@ -131,6 +133,23 @@ void JudgedRun::acknowledge(const core::Finding& said) {
   if (known == findings_.end() || known->state != core::FindingState::kOpen) return;
   known->state = core::FindingState::kAcknowledged;
   known->acknowledgement = said.acknowledgement;
+}
+
+std::vector<std::size_t> JudgedRun::begun_again() const {
+  struct Counts {
+    std::uint64_t starts = 0;
+    std::uint64_t retries = 0;
+  };
+  std::map<std::string, Counts, std::less<>> steps;
+  std::vector<std::size_t> out;
+  for (std::size_t i = 0; i < events_.size(); ++i) {
+    const auto& event = events_[i];
+    if (!event.correlation_id) continue;
+    auto& counts = steps[*event.correlation_id];
+    if (event.type == core::kRetryType) ++counts.retries;
+    if (event.type == core::kStartType && ++counts.starts > counts.retries + 1) out.push_back(i);
+  }
+  return out;
 }
 
 bool JudgedRun::fails() const noexcept {

@@ -63,6 +63,9 @@ class JudgedRun {
   [[nodiscard]] bool fails() const noexcept;
   /// Findings whose row at fault is events()[index], as indices into findings().
   [[nodiscard]] std::vector<std::size_t> findings_at(std::size_t event) const;
+  /// Events that begin a step's body again although the retries before them do not explain it, as indices
+  /// into events(): no findings.
+  [[nodiscard]] std::vector<std::size_t> begun_again() const;
   [[nodiscard]] core::Engine engine() const noexcept { return engine_; }
   /// The worst severity for a generation; nullopt = no rule speaks.
   [[nodiscard]] std::optional<core::Severity> worst(core::Engine engine) const;

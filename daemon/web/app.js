@@ -78,6 +78,7 @@ function showStatus(status) {
   set("retained-note", [status.slot_wal_status, status.slot_safe_bytes === null ? "no limit set" : `${bytes(status.slot_safe_bytes)} until it is lost`].filter(Boolean).join(", "));
   showCoverage(status);
   showSchema(status.schema);
+  showRepeated(status.repeated_work);
   showQuarantine(status.quarantine);
   set("runs", plural(status.runs, "run"));
   $("memory").value = status.index_bytes_max ? status.index_bytes / status.index_bytes_max : 0;
@@ -121,6 +122,11 @@ function showCoverage(status) {
 function showSchema({ changes }) {
   $("schema").hidden = changes.length === 0;
   fill("schema-rows", changes.map((change) => [utc(change.seen_at), change.before, change.after, change.found, change.rows || "none deleted"]));
+}
+
+function showRepeated({ steps }) {
+  $("repeated").hidden = steps.length === 0;
+  fill("repeated-rows", steps.toReversed().map((step) => [step.run_id, step.correlation_id, step.commit_time ? utc(step.commit_time) : "unknown", `${step.starts} times`, String(step.retries)]));
 }
 
 /** Puts the rows into a table's body, unless they are there. */

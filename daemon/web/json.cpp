@@ -130,6 +130,33 @@ void append_schema(std::string& out, const core::SchemaStatus& schema) {
   object.close();
 }
 
+void append_repeated(std::string& out, const core::RepeatedStatus& repeated) {
+  ObjectWriter object{out};
+  object.number("steps_total", repeated.steps_total);
+  object.name("steps");
+  out += '[';
+  for (std::size_t i = 0; i < repeated.steps.size(); ++i) {
+    const auto& step = repeated.steps[i];
+    if (i != 0) out += ',';
+    ObjectWriter one{out};
+    one.text("run_id", step.run_id);
+    one.text("correlation_id", step.correlation_id);
+    one.text("event_id", step.event_id);
+    if (step.commit.time.micros != 0) {
+      one.text("commit_time", core::to_iso8601(step.commit.time));
+    } else {
+      one.raw("commit_time", "null");
+    }
+    one.number("starts", step.starts);
+    one.number("retries", step.retries);
+    one.boolean("after_close", step.after_close);
+    one.text("look", core::explain_command(step.run_id));
+    one.close();
+  }
+  out += ']';
+  object.close();
+}
+
 void append_heartbeat(std::string& out, const core::HeartbeatStatus& heartbeat) {
   ObjectWriter object{out};
   object.boolean("enabled", heartbeat.enabled);
@@ -222,6 +249,8 @@ std::string status_json(const core::StatusSnapshot& status, const Verdict& verdi
   append_coverage(out, status);
   object.name("schema");
   append_schema(out, status.schema);
+  object.name("repeated_work");
+  append_repeated(out, status.repeated);
   object.name("heartbeat");
   append_heartbeat(out, status.heartbeat);
   object.name("webhook");

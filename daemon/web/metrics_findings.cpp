@@ -107,6 +107,14 @@ constexpr auto kFindingsMetrics = std::to_array<MetricDef>({
                  {{"rule", to_string(static_cast<core::Rule>(rule))}});
        }
      }},
+    {"dupwatch_repeated_work_total", kCounter, "kind", "1",
+     "Work that was done again, which is no finding; step_body: a step was begun more often than its "
+     "recorded "
+     "retries explain",
+     1,
+     [](S s, Out out) {
+       out.add(s.status.repeated.steps_total, {{"kind", "step_body"}});
+     }},
     {"dupwatch_finding_changes_total", kCounter, "", "1",
      "Findings reported again because their severity, state or rows changed", 1,
      [](S s, Out out) { out.add(s.status.counters.finding_changes); }},

@@ -62,6 +62,11 @@ const findings = {
       queries: [[`round(sum by (rule, severity, origin) (increase(${select('dupwatch_findings_total')}[$__range])))`, '']],
       description: 'New findings by rule, severity and origin. Origin scan: found by reading the table, after the fact. Steady harmless duplicates call for an upgrade of the engine.',
     }),
+    series({
+      title: 'Repeated work', unit: 'short', alert: 'DupwatchRepeatedWork', bars: true,
+      queries: [[`sum by (kind) (increase(${select('dupwatch_repeated_work_total')}[$__rate_interval]))`, '{{kind}}']],
+      description: 'Steps whose body was begun again without a recorded retry: what they do outside the log may have been done twice. No matter of replay.',
+    }),
   ],
 };
 

@@ -22,6 +22,12 @@ const harmless = (count) => ({
   description: `Harmless duplicates at db1 within 1d: about ${count}. The cure is @workflow/world-postgres 4.1.2 or later, whose unique index refuses them; run dupwatch audit --before-migration first.`,
 });
 
+const repeated = `dupwatch_repeated_work_total{${at},kind="step_body"}`;
+const repeats = (count) => ({
+  labels,
+  description: `Steps that were begun again at db1 within 1h: about ${count}. What they do outside the log may have been done twice; /api/status and the log name them.`,
+});
+
 export const cases = [
   {
     alert: 'DupwatchFatalFindings',
@@ -119,5 +125,19 @@ export const cases = [
     interval: '5m',
     series: { [total('harmless', 'second_terminal')]: '0 0 9x40', [total('fatal')]: '0 0 9x40' },
     checks: [['30m', []], ['1h', []]],
+  },
+  {
+    alert: 'DupwatchRepeatedWork',
+    name: 'a rate that stays is told, and ends with it',
+    interval: '5m',
+    series: { [repeated]: '0+4x60 240x60' },
+    checks: [['2h', []], ['3h', [repeats(48)]], ['5h', [repeats(48)]], ['6h30m', []]],
+  },
+  {
+    alert: 'DupwatchRepeatedWork',
+    name: 'a rollout is quiet, and so is a trickle',
+    interval: '5m',
+    series: { [repeated]: '0 0 60x60', [repeated.replace('db1', 'db2')]: '0+1x60' },
+    checks: [['1h', []], ['3h', []], ['4h', []]],
   },
 ];

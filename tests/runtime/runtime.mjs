@@ -87,17 +87,17 @@ const LANES = 3;
 const ROUNDS = { count: 6, width: 6, ms: 20 };
 
 /**
- * `runs` runs of workflows/rounds.js under pauses, so many at a time that their steps do not queue for longer than a
+ * `runs` runs of a workflow under pauses, of workflows/rounds.js unless it is named, so many at a time that their steps do not queue for longer than a
  * pause lasts; their ids, when they have ended or hang.
  */
-export async function raced(cluster, workers, runs, random) {
+export async function raced(cluster, workers, runs, random, { name = 'rounds', args = [ROUNDS.count, ROUNDS.width, ROUNDS.ms] } = {}) {
   const ids = [];
   let next = 0;
   const lane = async () => {
     while (next < runs) {
       const worker = workers[next % workers.length];
       next += 1;
-      const id = await worker.start('rounds', [ROUNDS.count, ROUNDS.width, ROUNDS.ms]);
+      const id = await worker.start(name, args);
       if (!id) continue;
       ids.push(id);
       await endOf(cluster, [id], 60_000);
