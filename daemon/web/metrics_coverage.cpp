@@ -56,14 +56,10 @@ constexpr auto kCoverageMetrics = std::to_array<MetricDef>({
      "1 while the watched table and publication are such that their rows come and can be read", 1,
      [](S s, Out out) { out.add(s.status.table_identity_ok); }},
     {"dupwatch_schema_release", kGauge, "release", "1",
-     "1 for the newest release of the engine whose migrations are all in the schema, 0 for the others; all "
-     "0: "
-     "not known",
-     core::kReleases,
+     "1 for the newest release of the engine whose migrations are all in the schema; no series: not known", 1,
      [](S s, Out out) {
-       for (const auto& release : core::releases()) {
-         out.add(release.name == s.status.schema.newest, {{"release", release.name}});
-       }
+       const auto newest = s.status.schema.newest;
+       if (!newest.empty()) out.add(true, {{"release", newest}});
      }},
     {"dupwatch_schema_changes_total", kCounter, "", "1",
      "Times that the engine's schema was another than at the look before, as after a migration", 1,
