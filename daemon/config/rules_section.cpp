@@ -113,7 +113,9 @@ void read_key(const Reader& reader, std::string_view key, RuleSection& rule) {
     own.refuse(entry, "a map with " + std::string(kKindNames));
     return std::nullopt;
   }
-  RuleSection rule{.name = entry.key, .place = entry.key_place};
+  RuleSection rule;
+  rule.name = entry.key;
+  rule.place = entry.key_place;
   const auto kind_of = [](const ConfigNode& node) {
     return std::ranges::find(kKinds, std::string_view(node.key), &RuleKind::key);
   };
@@ -228,6 +230,7 @@ void add_rules(const Placed<std::vector<RuleSection>>& rules, core::Profile& pro
     check_types(section, profile, problems);
     core::ProfileRule rule{.name = section.name,
                            .kind = section.kind,
+                           .columns = {},
                            .nulls_equal = section.nulls_equal,
                            .first = section.first,
                            .types = section.types,
