@@ -36,4 +36,7 @@ struct Character {
 void append_json_string(std::string& out, std::string_view text);
 [[nodiscard]] std::string json_string(std::string_view text);
 
+/// Text for HTML, between tags or in a quoted attribute.
+void append_html(std::string& out, std::string_view text);
+
 }  // namespace dupwatch::core

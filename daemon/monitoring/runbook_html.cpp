@@ -5,31 +5,14 @@
 #include <utility>
 #include <vector>
 
+#include "daemon/core/text.hpp"
+
 namespace dupwatch::monitoring {
 namespace {
 
-constexpr std::string_view kPageEnding = ".md";
+using core::append_html;
 
-void append_escaped(std::string& out, std::string_view text) {
-  for (const char c : text) {
-    switch (c) {
-      case '&':
-        out += "&amp;";
-        break;
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      case '"':
-        out += "&quot;";
-        break;
-      default:
-        out += c;
-    }
-  }
-}
+constexpr std::string_view kPageEnding = ".md";
 
 /// "[text](target)" at the beginning of `text`: its two parts, and how long it is.
 struct FoundLink {
@@ -54,7 +37,7 @@ void append_link(std::string& out, const FoundLink& link) {
   const bool runbook = target.ends_with(kPageEnding) && target.find('/') == std::string_view::npos;
   if (!web && !runbook) return append_inline(out, link.text);
   out += "<a href=\"";
-  append_escaped(out, web ? target : target.substr(0, target.size() - kPageEnding.size()));
+  append_html(out, web ? target : target.substr(0, target.size() - kPageEnding.size()));
   out += "\">";
   append_inline(out, link.text);
   out += "</a>";
@@ -63,20 +46,20 @@ void append_link(std::string& out, const FoundLink& link) {
 void append_inline(std::string& out, std::string_view text) {
   while (!text.empty()) {
     const auto at = text.find_first_of("`[");
-    append_escaped(out, text.substr(0, at));
+    append_html(out, text.substr(0, at));
     if (at == std::string_view::npos) return;
     text.remove_prefix(at);
     const auto end = text.find('`', 1);
     if (text.front() == '`' && end != std::string_view::npos) {
       out += "<code>";
-      append_escaped(out, text.substr(1, end - 1));
+      append_html(out, text.substr(1, end - 1));
       out += "</code>";
       text.remove_prefix(end + 1);
     } else if (const auto link = text.front() == '[' ? link_in(text) : std::nullopt) {
       append_link(out, *link);
       text.remove_prefix(link->size);
     } else {
-      append_escaped(out, text.substr(0, 1));
+      append_html(out, text.substr(0, 1));
       text.remove_prefix(1);
     }
   }
@@ -152,7 +135,7 @@ class Writer {
       out_ += "</code></pre>\n";
       return;
     }
-    append_escaped(out_, line);
+    append_html(out_, line);
     out_ += '\n';
   }
   void heading(std::string_view line) {

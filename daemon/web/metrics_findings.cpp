@@ -9,9 +9,9 @@ namespace {
 using core::kRules;
 using core::kSeverities;
 
-// 26 pairs in the table of cases; the configuration can add one for each rule. Of a fatal pair, one for each
+// 27 pairs in the table of cases; the configuration can add one for each rule. Of a fatal pair, one for each
 // rule at most, there are two series.
-constexpr std::size_t kSeverityPairs = 26 + 2 * kRules;
+constexpr std::size_t kSeverityPairs = 27 + 2 * kRules;
 
 /// A severity that the rule can have by its table of cases; any other only by the configuration, and then its
 /// series begins with the first finding.

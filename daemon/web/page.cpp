@@ -15,27 +15,7 @@ namespace {
 constexpr std::size_t kRowsMax = 200;
 
 void append_escaped(std::string& out, std::string_view text) {
-  for (const char c : core::visible(text)) {
-    switch (c) {
-      case '&':
-        out += "&amp;";
-        break;
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      case '"':
-        out += "&quot;";
-        break;
-      case '\'':
-        out += "&#39;";
-        break;
-      default:
-        out += c;
-    }
-  }
+  core::append_html(out, core::visible(text));
 }
 
 /// What shows without the script, which replaces it by the whole story.

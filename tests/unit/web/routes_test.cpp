@@ -106,6 +106,7 @@ TEST_F(Routes, StatusIsOneObject) {
       R"("coverage":{"complete_since":"1970-01-01T00:00:02.000000Z","gaps":[{"reason":"first_start",)"
       R"("from_lsn":null,"to_lsn":"0/10","opened_at":"1970-01-01T00:00:01.000000Z",)"
       R"("closed_at":"1970-01-01T00:00:02.000000Z"}]},"schema":{"releases":"","changes":[]},)"
+      R"("repeated_work":{"steps_total":0,"steps":[]},)"
       R"("heartbeat":{"enabled":false,"last_sent":null,"last_returned":null,"failures":0},)"
       R"("webhook":{"enabled":false,"delivered":0,"refused":0,"expired":0,"dropped":0,)"
       R"("failed_attempts":0,"waiting":0},)"
