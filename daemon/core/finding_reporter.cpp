@@ -62,7 +62,7 @@ void FindingReporter::tell(Finding finding) {
 }
 
 bool FindingReporter::restore(Finding& finding) {
-  // A byte that JSON can't hold was replaced: the run would be looked up in vain.
+  // A byte that JSON can't hold was replaced: looking the run up would find nothing.
   const bool exact = finding.run_id.find("\xEF\xBF\xBD") == std::string::npos;
   if (!exact || finding.table != profile_.qualified_name()) return false;
   restore_acknowledgement(finding);

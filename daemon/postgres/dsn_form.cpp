@@ -133,7 +133,7 @@ std::optional<DsnMistake> mistake_in_words(string_view rest) {
 std::optional<DsnMistake> find_dsn_mistake(string_view dsn) {
   // libpq would read no further, and take what stands before it for a host and a port.
   if (dsn.find('\0') != string_view::npos) {
-    return DsnMistake{"the connection string has a NUL byte in it", "Write it anew, as plain UTF-8 text."};
+    return DsnMistake{"the connection string has a NUL byte in it", "Write it again as plain UTF-8 text."};
   }
   if (dsn.starts_with('"') || dsn.starts_with('\'')) {
     return DsnMistake{"the connection string begins with a quote", "Take the quotes around it away."};

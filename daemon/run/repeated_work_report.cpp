@@ -34,7 +34,8 @@ void RepeatedWorkReport::log(const core::RepeatedStep& step) {
              {"commit_lsn", step.commit.lsn.valid() ? decoder::to_string(step.commit.lsn) : std::string{}},
              {"starts", std::to_string(step.starts), true},
              {"retries", std::to_string(step.retries), true},
-             {"after_close", step.after_close ? "true" : "false", true}});
+             {"after_close", step.after_close ? "true" : "false", true},
+             {"look", core::explain_command(step.run_id)}});
 }
 
 void RepeatedWorkReport::describe(core::StatusSnapshot& out, core::Instant /*now*/) const {

@@ -20,7 +20,7 @@
 namespace dupwatch::run {
 
 /// Looks at the engine's schema while the stream goes on: every kInterval, and at once when the stream
-/// describes the table anew. A change is said in the log, with what became of the rows of known duplicates.
+/// describes the table again. A change is said in the log, with what became of the rows of known duplicates.
 /// Asks the catalogue, the newest runs' spec versions, and by key for rows of known duplicates, on the query
 /// connection. Owned by the loop thread.
 class SchemaRounds {

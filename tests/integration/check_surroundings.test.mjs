@@ -9,6 +9,7 @@ import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { freePort } from '../postgres/cluster.mjs';
 import { withSchema } from './check_scene.mjs';
+import { entering, groupWith } from './control_group.mjs';
 import { runCommand } from './daemon.mjs';
 import { daemonFor } from './scene.mjs';
 
@@ -37,6 +38,25 @@ describe('what run needs beside the database', () => {
     assert.equal(line?.verdict, 'fail', JSON.stringify(line));
     assert.match(`${line.found} ${line.fix}`, words);
   };
+
+  test('the memory that the control group allows', async (t) => {
+    const folder = groupWith(t, 128 * 2 ** 20);
+    if (!folder) {
+      t.skip('no control group can be made here');
+      return;
+    }
+    const program = process.env.DUPWATCH_BIN;
+    process.env.DUPWATCH_BIN = entering(t, folder);
+    try {
+      const { memory, names } = await checked({});
+      assert.deepEqual([memory?.verdict, /128 MiB, the index may take 256 MiB/.test(memory?.found)], ['warn', true], JSON.stringify(memory));
+      assert.match(memory.fix, /index\.memory_max.*MemoryMax=/);
+      assert.ok(!(await checked({ index: { memory_max: '16MiB' } })).names.includes('memory'), names.join());
+    } finally {
+      if (program === undefined) delete process.env.DUPWATCH_BIN;
+      else process.env.DUPWATCH_BIN = program;
+    }
+  });
 
   test('the findings file and its folder', async () => {
     const good = await checked({ findings: { file: path.join(dir, 'findings.jsonl') } });
