@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -9,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "daemon/core/instant.hpp"
 #include "daemon/core/profile.hpp"
 #include "daemon/core/run_log.hpp"
 
@@ -34,29 +36,41 @@ struct RepeatedStep {
   bool after_close = false;
 };
 
-/// Sees starts without a retry in the rows of a log. Keeps the last ones; a redelivery is not seen twice
-/// while they are kept. Not thread-safe.
+/// Sees starts without a retry in the rows of a log. A start is held for a second before it counts: a process
+/// may begin the step while another is still recording its failure, and then the retry that explains the
+/// start commits behind it. Keeps the last ones; a redelivery is not seen twice while they are kept. Not
+/// thread-safe.
 class RepeatedWork {
  public:
   static constexpr std::size_t kKeptMax = 200;
   /// Not taken yet; more are counted alone.
   static constexpr std::size_t kNewMax = 1000;
+  static constexpr std::chrono::seconds kPatience{1};
+  /// Held at once; for more the oldest counts early.
+  static constexpr std::size_t kHeldMax = 1000;
+  /// How much later than the start's id the id of a retry may have been made that explains it: the failure
+  /// was there before the body began. Measured with core 4.8.9 (tests/runtime/repeated.mjs).
+  static constexpr std::uint64_t kRaceMillis = 20;
 
   /// The types are those named step_started and step_retrying; a profile without them has no such work.
   explicit RepeatedWork(const Profile& profile);
 
-  /// Whether a row of this type may be such a start, in an entity whose other rows have the types `seen`, and
-  /// more than once the types `repeated`. Never false of one that is.
-  [[nodiscard]] bool may_repeat(std::uint8_t type, std::uint64_t seen,
-                                std::uint64_t repeated) const noexcept {
+  /// Whether a row of this type must be looked at, in an entity whose other rows have the types `seen`, and
+  /// more than once the types `repeated`. Never false of one that is a start without a retry, nor of a retry
+  /// that may explain one.
+  [[nodiscard]] bool wants(std::uint8_t type, std::uint64_t seen, std::uint64_t repeated) const noexcept {
+    if (type == retrying_) return !held_.empty();
     if (type != started_ || (seen & start_bit_) == 0) return false;
     // One retry explains two starts.
     return (seen & retry_bit_) == 0 || (repeated & start_bit_) != 0;
   }
   /// A row that the stream brought is in the log.
-  void arrived(const RunLog& log, std::uint32_t row, std::string_view run_id, const TokenCodec& codec);
+  void arrived(const RunLog& log, std::uint32_t row, std::string_view run_id, const TokenCodec& codec,
+               Instant now);
   /// A run was read back: of its rows those that the stream brought.
-  void read_back(const RunLog& log, std::string_view run_id, const TokenCodec& codec);
+  void read_back(const RunLog& log, std::string_view run_id, const TokenCodec& codec, Instant now);
+  /// What was held for long enough counts.
+  void settle(Instant now);
 
   [[nodiscard]] std::uint64_t total() const noexcept { return total_; }
   /// The oldest first.
@@ -65,14 +79,25 @@ class RepeatedWork {
   [[nodiscard]] std::vector<RepeatedStep> take() noexcept { return std::exchange(new_, {}); }
 
  private:
+  struct Held {
+    RepeatedStep step{};
+    /// When the start's id was made; 0 = it does not tell.
+    std::uint64_t millis = 0;
+    Instant until{};
+  };
+
   [[nodiscard]] std::optional<RepeatedStep> judge(const RunLog& log, std::uint32_t row,
                                                   std::string_view run_id, const TokenCodec& codec) const;
+  void hold(Held held);
+  void explain(const RunLog& log, std::uint32_t retry, std::string_view run_id, const TokenCodec& codec);
   void add(RepeatedStep step);
 
   std::uint8_t started_ = RunLog::kUnlistedType;
+  std::uint8_t retrying_ = RunLog::kUnlistedType;
   std::uint64_t start_bit_ = 0;
   std::uint64_t retry_bit_ = 0;
   std::uint64_t total_ = 0;
+  std::deque<Held> held_;  ///< the oldest first
   std::deque<RepeatedStep> kept_;
   std::vector<RepeatedStep> new_;
 };

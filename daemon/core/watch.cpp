@@ -148,7 +148,7 @@ void Watch::add_streamed(const EventRow& row) {
   if (!added.known) {
     observe_order(handle, greatest, added.row);
     observe_slots(handle);
-    repeated_work_.arrived(index_.log(handle), added.row, row.run_id, index_.codec());
+    repeated_work_.arrived(index_.log(handle), added.row, row.run_id, index_.codec(), now_);
   }
   const bool all = rules_.judge_row(index_.log(handle), added.row, verdicts_);
   report_verdicts(handle, Origin::kStream);
@@ -165,7 +165,7 @@ bool Watch::add_quietly(RunIndex::Handle run, const EventRow& row) {
     return true;
   }
   if (!view || !rules_.is_quiet(row.type, view->seen, view->repeated) ||
-      repeated_work_.may_repeat(row.type, view->seen, view->repeated)) {
+      repeated_work_.wants(row.type, view->seen, view->repeated)) {
     return false;
   }
   index_.append(run, *view);
@@ -268,7 +268,7 @@ void Watch::finish_judging() {
   if (done.read_back == 0) {
     index_.resume(done.run);
   } else {
-    repeated_work_.read_back(index_.log(done.run), index_.run_id(done.run), index_.codec());
+    repeated_work_.read_back(index_.log(done.run), index_.run_id(done.run), index_.codec(), now_);
     index_.complete(done.run);
     observe_slots(done.run);
     --pending_runs_;

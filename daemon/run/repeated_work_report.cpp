@@ -14,6 +14,7 @@ void RepeatedWorkReport::turn(core::Instant now) {
     lines_ = 0;
   }
   const auto most = config_.findings.log_rate_max;
+  watch_.repeated_work().settle(now);
   for (const auto& step : watch_.repeated_work().take()) {
     if (most != 0 && lines_ >= most) {
       ++left_out_;

@@ -16,7 +16,18 @@ class RepeatedWorkTest : public WatchTest {
       (void)read_back();
     }
   }
-  [[nodiscard]] std::uint64_t total() { return watch.repeated_work().total(); }
+  /// Behind what it holds.
+  [[nodiscard]] std::uint64_t total() {
+    watch.repeated_work().settle(Instant::max());
+    return watch.repeated_work().total();
+  }
+  /// An event of step_1 whose id was made at that millisecond.
+  Event made_at(std::uint64_t millis, const std::string& type) {
+    constexpr std::string_view kDigits = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+    auto id = ulid("wevt_", ++next);
+    for (auto digit = id.begin() + 15; millis != 0; millis /= 32) *--digit = kDigits[millis % 32];
+    return Event{ulid("wrun_", 1), id, {"step_1"}, type};
+  }
 
   std::uint64_t next = 0;
 };
@@ -101,6 +112,51 @@ TEST_P(RepeatedWorkTest, ARedeliveryIsNone) {
   EXPECT_EQ(total(), 1U);
 }
 
+TEST_P(RepeatedWorkTest, AStartCountsOnceItWasHeld) {
+  play({"run_created", "step_created", "step_started", "step_started"});
+  watch.repeated_work().settle(now + RepeatedWork::kPatience - 1ms);
+  EXPECT_EQ(watch.repeated_work().total(), 0U);
+  watch.repeated_work().settle(now + RepeatedWork::kPatience);
+  EXPECT_EQ(watch.repeated_work().total(), 1U);
+}
+
+TEST_P(RepeatedWorkTest, ARetryThatWasBeingRecordedExplainsAStart) {
+  play({"run_created", "step_created"});
+  transaction({made_at(5'000, "step_started")});
+  transaction({made_at(6'000, "step_started")});
+  // Made before the start, and at the edge behind it; one retry explains one start.
+  transaction({made_at(5'990, "step_retrying")});
+  EXPECT_EQ(total(), 0U);
+  transaction({made_at(7'000, "step_started")});
+  transaction({made_at(7'001, "step_started")});
+  transaction({made_at(7'000 + RepeatedWork::kRaceMillis, "step_retrying")});
+  EXPECT_EQ(total(), 1U);
+}
+
+TEST_P(RepeatedWorkTest, ALaterFailureExplainsNothing) {
+  play({"run_created", "step_created"});
+  transaction({made_at(5'000, "step_started")});
+  transaction({made_at(6'000, "step_started")});
+  transaction({made_at(6'001 + RepeatedWork::kRaceMillis, "step_retrying")});
+  EXPECT_EQ(total(), 1U);
+}
+
+TEST_P(RepeatedWorkTest, ARetryOfAnotherStepOrRunExplainsNothing) {
+  play({"run_created", "step_created", "step_started", "step_started"});
+  play({"step_created", "step_started", "step_retrying"}, "step_2");
+  transaction({event(1, "step_created", "step_1", ulid("wrun_", 2)),
+               event(2, "step_retrying", "step_1", ulid("wrun_", 2))});
+  (void)read_back();
+  EXPECT_EQ(total(), 1U);
+}
+
+TEST_P(RepeatedWorkTest, OfTooManyTheOldestCountsAtOnce) {
+  play({"run_created", "step_created", "step_started"});
+  for (std::size_t i = 0; i < RepeatedWork::kHeldMax + 3; ++i) play({"step_started"});
+  EXPECT_EQ(watch.repeated_work().total(), 3U);
+  EXPECT_EQ(total(), RepeatedWork::kHeldMax + 3);
+}
+
 TEST_P(RepeatedWorkTest, ManyAreCountedAndTheLastOnesKept) {
   play({"run_created", "step_created", "step_started"});
   for (std::size_t i = 0; i < RepeatedWork::kKeptMax + 20; ++i) play({"step_started"});
@@ -112,7 +168,7 @@ TEST(RepeatedWork, AProfileWithoutStepsHasNone) {
   Profile profile;
   const RepeatedWork work(profile);
   for (unsigned type = 0; type < 3; ++type) {
-    EXPECT_FALSE(work.may_repeat(static_cast<std::uint8_t>(type), ~std::uint64_t{0}, ~std::uint64_t{0}));
+    EXPECT_FALSE(work.wants(static_cast<std::uint8_t>(type), ~std::uint64_t{0}, ~std::uint64_t{0}));
   }
 }
 
