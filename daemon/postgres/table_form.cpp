@@ -91,6 +91,13 @@ std::string publication_columns(int server_version) {
 
 }  // namespace
 
+bool same_form(const ColumnForm& a, const ColumnForm& b) noexcept {
+  const auto is_text = [](const ColumnForm& column) {
+    return column.type == "text" || column.type == "varchar";
+  };
+  return a.type == b.type || (is_text(a) && is_text(b));
+}
+
 std::vector<std::string> TableForm::missing_columns() const {
   std::vector<std::string> names;
   for (const auto& column : columns) {

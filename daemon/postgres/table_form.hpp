@@ -23,6 +23,10 @@ struct ColumnForm {
   bool loose_collation = false;
 };
 
+/// Whether both are written in one form, so that what was stored before compares with what comes: text and
+/// varchar are the same but for a length.
+[[nodiscard]] bool same_form(const ColumnForm& a, const ColumnForm& b) noexcept;
+
 /// The configured publication, as far as the watched table goes.
 struct PublicationForm {
   std::uint32_t oid = 0;

@@ -164,8 +164,7 @@ void SlotMonitor::note_replacement(const postgres::TableForm& seen) {
   } else if (plugin_ == decoder::Plugin::kPgoutput && expected_.publication &&
              seen.publication->oid != expected_.publication->oid) {
     changed(fmt::format("publication {} was dropped and created again", config_.slot.publication));
-  } else if (!std::ranges::equal(seen.columns, expected_.columns, {}, &postgres::ColumnForm::type,
-                                 &postgres::ColumnForm::type)) {
+  } else if (!std::ranges::equal(seen.columns, expected_.columns, postgres::same_form)) {
     changed("a watched column has another type: ids and identities may be written in another form");
   } else {
     ask_new_partitions(seen);

@@ -194,5 +194,14 @@ TEST(FormFaults, TheCureOfRowSecurityIsOneThatWorks) {
   EXPECT_NE(refused->found.find("public.log"), std::string::npos);
 }
 
+TEST(ColumnForm, TextAndVarcharAreWrittenAlike) {
+  const auto of = [](const char* type) { return ColumnForm{.name = "id", .type = type}; };
+  EXPECT_TRUE(same_form(of("varchar"), of("text")));
+  EXPECT_TRUE(same_form(of("numeric"), of("numeric")));
+  EXPECT_FALSE(same_form(of("text"), of("bytea")));
+  EXPECT_FALSE(same_form(of("bpchar"), of("varchar"))) << "padded";
+  EXPECT_FALSE(same_form(of("int4"), of("int8")));
+}
+
 }  // namespace
 }  // namespace dupwatch::postgres::form_faults_test
