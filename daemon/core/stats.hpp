@@ -55,6 +55,8 @@ struct Counters {
   LatencyHistogram commit_to_flag;
   /// How far behind the run's newest id an event's id was when it committed; in ULID runs alone.
   LatencyHistogram commit_order_inversion;
+  /// From a wake of the stream's loop to its next wait.
+  LatencyHistogram loop_turn;
 };
 
 enum class StreamState : std::uint8_t {

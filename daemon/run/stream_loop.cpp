@@ -86,12 +86,14 @@ std::optional<Error> StreamLoop::run() {
   facts_.heard = facts_.started;
   parts_.sink.stream_started();
   next_probe_ = facts_.started + kProbeInterval;
-  for (;;) {
-    if (wait(process::steady_now()) == Wake::kStop) {
+  for (auto now = facts_.started;;) {
+    const auto turned = process::steady_now();
+    parts_.watch.counters().loop_turn.observe(std::chrono::duration<double>(turned - now).count());
+    if (wait(turned) == Wake::kStop) {
       finish();
       return std::nullopt;
     }
-    const auto now = process::steady_now();
+    now = process::steady_now();
     if (now >= pace_.deadline()) buffered_ = true;
     if (may_read()) {
       if (auto error = read_stream(now)) {
