@@ -75,4 +75,25 @@ ${byRule(`increase(dupwatch_findings_total{severity="conflict",origin="stream"}[
     summary: 'Bodies of steps are begun again without a retry.',
     description: 'Steps that were begun again at {{ $labels.instance }} within {{ repeatedWindow }}: about {{ $value | printf "%.0f" }}. What they do outside the log may have been done twice; /api/status and the log name them.',
   },
+  {
+    name: 'DupwatchEngineTables',
+    severity: 'warning',
+    concern: 'standing',
+    expr: () => 'max by (job, instance, kind) (dupwatch_engine_table_rows) > 0',
+    for: 'engineTablesFor',
+    summary: "The engine's tables beside the log show work that is stuck or shared.",
+    description: 'Rows of kind {{ $labels.kind }} at {{ $labels.instance }}: {{ $value | printf "%.0f" }}. The log of dupwatch names them (event=engine_table).',
+  },
+  {
+    name: 'DupwatchWakeupsWithoutEvents',
+    uses: ['wakeupsRate', 'wakeupsRatio', 'wakeupsWindow'],
+    severity: 'warning',
+    concern: 'standing',
+    // A run that is woken again and again costs queue, processor and log, and no rule about the log sees it.
+    expr: (t) => `sum by (job, instance) (rate(dupwatch_queue_jobs_total[${t.wakeupsWindow}])) > ${t.wakeupsRate}
+and sum by (job, instance) (rate(dupwatch_queue_jobs_total[${t.wakeupsWindow}])) > ${t.wakeupsRatio} * sum by (job, instance) (rate(dupwatch_events_received_total[${t.wakeupsWindow}]))`,
+    for: 'wakeupsFor',
+    summary: 'The engine wakes runs far more often than it writes events.',
+    description: 'Jobs put into the queue at {{ $labels.instance }}: {{ $value | printf "%.1f" }} a second, more than {{ wakeupsRatio }} for each event. Runs are enqueued again and again without going on.',
+  },
 ];

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "daemon/core/coverage.hpp"
+#include "daemon/core/engine_tables.hpp"
 #include "daemon/core/finding.hpp"
 #include "daemon/core/latency_histogram.hpp"
 #include "daemon/core/profile.hpp"
@@ -226,6 +227,7 @@ struct StatusSnapshot {
   WitnessStats witness;
   SchemaStatus schema;
   RepeatedStatus repeated;
+  EngineTablesStatus engine_tables;
   /// The watched table and publication can be watched as they are.
   bool table_identity_ok = true;
 };

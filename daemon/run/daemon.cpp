@@ -62,10 +62,11 @@ Daemon::Daemon(core::Config config, process::StopSignals& stop, process::Log& lo
       upgrade_(config_, sql_, log,
                {.source = source_, .life = life_, .watch = watch_, .scans = scans_, .recheck = recheck_}),
       repeated_(config_, watch_, log),
+      engine_tables_(config_, sql_, log),
       reloads_(config_, std::move(load), reload, wake_, log),
       http_(config_, status_.store(), reloads_.reloader(), findings_.acknowledger(), log) {
   status_.watch({this, &retries_, &monitor_, &stream_, &findings_, &server_, &coverage_, &scans_, &recovery_,
-                 &recheck_, &upgrade_, &repeated_, &reloads_, &http_});
+                 &recheck_, &upgrade_, &repeated_, &engine_tables_, &reloads_, &http_});
 }
 
 // The HTTP server, which goes first, waits for its requests.
@@ -196,6 +197,7 @@ void Daemon::streaming(const Attachment& attachment) {
   monitor_.started(attachment.plugin, attachment.table, now);
   server_.streaming(attachment, source_, now);
   upgrade_.streaming(attachment.table, now);
+  engine_tables_.streaming(now);
   coverage_.streaming();
   recovery_.streaming(now);
   retries_.streaming();
@@ -229,6 +231,7 @@ void Daemon::turn(core::Instant now) {
   scans_.turn(!monitor_.table_trouble().empty(), now);
   upgrade_.turn(now);
   repeated_.turn(now);
+  if (life_.streaming()) engine_tables_.turn(now);
   recheck_.turn(now);
   tick_reload(now);
   status_.turn(life_.streaming(), now);
@@ -236,7 +239,7 @@ void Daemon::turn(core::Instant now) {
 
 core::Instant Daemon::turn_deadline() const {
   return std::min({status_.deadline(), monitor_.deadline(), server_.deadline(), recheck_.deadline(),
-                   upgrade_.deadline(), findings_.deadline()});
+                   upgrade_.deadline(), engine_tables_.deadline(), findings_.deadline()});
 }
 
 std::optional<Error> Daemon::judge(const StreamFacts& facts, core::Instant now) {

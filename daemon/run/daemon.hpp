@@ -13,6 +13,7 @@
 #include "daemon/process/loop_waiter.hpp"
 #include "daemon/run/attach.hpp"
 #include "daemon/run/coverage_keeper.hpp"
+#include "daemon/run/engine_table_rounds.hpp"
 #include "daemon/run/finding_delivery.hpp"
 #include "daemon/run/http_front.hpp"
 #include "daemon/run/poll_rounds.hpp"
@@ -95,6 +96,7 @@ class Daemon final : private StreamHost, private Reloads::Taker, private StatusP
   RecheckSchedule recheck_;
   UpgradeWatch upgrade_;
   RepeatedWorkReport repeated_;
+  EngineTableRounds engine_tables_;
   Reloads reloads_;
   HttpFront http_;
 };

@@ -115,6 +115,24 @@ constexpr auto kFindingsMetrics = std::to_array<MetricDef>({
      [](S s, Out out) {
        out.add(s.status.repeated.steps_total, {{"kind", "step_body"}});
      }},
+    {"dupwatch_engine_table_rows", kGauge, "kind", "1",
+     "Rows of the engine's tables beside the log that two looks in a row found in a state that leads to no "
+     "good, "
+     "at most 100 of a kind; absent where dupwatch may not read the table",
+     core::kEngineTableTroubles,
+     [](S s, Out out) {
+       for (std::size_t kind = 0; kind < core::kEngineTableTroubles; ++kind) {
+         if (const auto rows = s.status.engine_tables.rows[kind])
+           out.add(*rows, {{"kind", to_string(static_cast<core::EngineTableTrouble>(kind))}});
+       }
+     }},
+    {"dupwatch_queue_jobs_total", kCounter, "", "1",
+     "Jobs that were put into the engine's queue, by the server's statistics; absent without a queue of "
+     "graphile-worker, and on a standby",
+     1,
+     [](S s, Out out) {
+       if (const auto jobs = s.status.engine_tables.jobs) out.add(*jobs);
+     }},
     {"dupwatch_finding_changes_total", kCounter, "", "1",
      "Findings reported again because their severity, state or rows changed", 1,
      [](S s, Out out) { out.add(s.status.counters.finding_changes); }},

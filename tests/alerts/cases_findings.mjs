@@ -28,6 +28,17 @@ const repeats = (count) => ({
   description: `Steps that were begun again at db1 within 1h: about ${count}. What they do outside the log may have been done twice; /api/status and the log name them.`,
 });
 
+const tables = (kind) => `dupwatch_engine_table_rows{${at},kind="${kind}"}`;
+const stuck = (kind, count) => ({
+  labels: { ...labels, kind },
+  description: `Rows of kind ${kind} at db1: ${count}. The log of dupwatch names them (event=engine_table).`,
+});
+const jobs = `dupwatch_queue_jobs_total{${at}}`;
+const events = `dupwatch_events_received_total{${at},event_type="step_created"}`;
+const wakeups = (rate) => ({
+  labels, description: `Jobs put into the queue at db1: ${rate} a second, more than 5 for each event. Runs are enqueued again and again without going on.`,
+});
+
 export const cases = [
   {
     alert: 'DupwatchFatalFindings',
@@ -139,5 +150,25 @@ export const cases = [
     interval: '5m',
     series: { [repeated]: '0 0 60x60', [repeated.replace('db1', 'db2')]: '0+1x60' },
     checks: [['1h', []], ['3h', []], ['4h', []]],
+  },
+  {
+    alert: 'DupwatchEngineTables',
+    name: 'what stays is told by its kind, until it is gone',
+    series: { [tables('hook_token')]: '0 2x30 0x20', [tables('silent_wait')]: '0x60', [tables('given_up_job')]: '1x10 0x40' },
+    checks: [['10m', []], ['16m', [stuck('hook_token', 2)]], ['30m', [stuck('hook_token', 2)]], ['33m', []]],
+  },
+  {
+    alert: 'DupwatchWakeupsWithoutEvents',
+    name: 'runs that are woken once a second and write nothing',
+    interval: '5m',
+    series: { [jobs]: '0+300x60', [events]: '0+2x60' },
+    checks: [['20m', []], ['1h', [wakeups('1.0')]]],
+  },
+  {
+    alert: 'DupwatchWakeupsWithoutEvents',
+    name: 'a busy engine is quiet, and so is a trickle of jobs',
+    interval: '5m',
+    series: { [jobs]: '0+30000x60', [events]: '0+33000x60', [jobs.replace('db1', 'db2')]: '0+100x60', [events.replace('db1', 'db2')]: '0x60' },
+    checks: [['30m', []], ['2h', []]],
   },
 ];

@@ -8,6 +8,7 @@ import { runCommand } from '../integration/daemon.mjs';
 import { ask } from '../integration/request.mjs';
 import { daemonFor, eventId, insertEvents, serverWithSchema } from '../integration/scene.mjs';
 import { writeWal } from '../integration/wal.mjs';
+import { installQueue } from '../writers/install_queue.mjs';
 import { alerts, run } from './promtool.mjs';
 
 /** The text format as [{name, labels, value}]. */
@@ -51,9 +52,12 @@ test('promtool accepts the metrics, and every selector of a rule finds its serie
   assert.ok(selectors.length > 30);
   // With a limit, so that the safe size of the slot is there.
   const cluster = await serverWithSchema(t, { settings: { max_slot_wal_keep_size: '1GB' } });
+  await installQueue(cluster.uri());
   const daemon = await daemonFor(t, cluster);
   await daemon.start();
-  await daemon.until('the numbers of the slot', () => daemon.metric('dupwatch_slot_safe_wal_bytes'));
+  for (const name of ['dupwatch_slot_safe_wal_bytes', 'dupwatch_engine_table_rows', 'dupwatch_queue_jobs_total']) {
+    await daemon.until(name, async () => (await daemon.metric(name)) !== undefined);
+  }
 
   const idle = await scrape(daemon);
   assert.equal(sum(idle, 'dupwatch_open_findings', {}), 0);
@@ -87,13 +91,14 @@ function everySeverity(run) {
 
 test('promtool accepts the metrics with every severity, with quarantine, after a reload and after a lost slot', { timeout: 300_000 }, async (t) => {
   const cluster = await serverWithSchema(t, { settings: { max_slot_wal_keep_size: '16MB', max_wal_size: '32MB', min_wal_size: '32MB' } });
+  await installQueue(cluster.uri());
   const daemon = await daemonFor(t, cluster, { http: { listen: '127.0.0.1:0', reload: true }, quarantine: { mode: 'record' }, findings: { table: 'dupwatch.findings' }, baseline: 'active' });
   const setup = await runCommand(['setup', '--print-sql', '--quarantine', '--config', daemon.configFile]);
   await cluster.query(setup.stdout);
   // What has no series before it was asked for (config/METRICS.md).
-  const asked = ['dupwatch_slot_safe_wal_bytes', 'dupwatch_schema_release'];
+  const asked = ['dupwatch_slot_safe_wal_bytes', 'dupwatch_schema_release', 'dupwatch_engine_table_rows', 'dupwatch_queue_jobs_total'];
   const known = async () => {
-    for (const name of asked) await daemon.until(name, () => daemon.metric(name));
+    for (const name of asked) await daemon.until(name, async () => (await daemon.metric(name)) !== undefined);
   };
   await daemon.start();
   await known();

@@ -4,6 +4,7 @@ import fs from 'node:fs';
 import { test } from 'node:test';
 import { runCommand } from '../integration/daemon.mjs';
 import { EVENTS, insertEvents, serverWithSchema } from '../integration/scene.mjs';
+import { installQueue } from '../writers/install_queue.mjs';
 import { build } from '../../alerts/generate.mjs';
 import { alerts } from './promtool.mjs';
 
@@ -74,6 +75,7 @@ test('every dupwatch command line in pages and alerts exists', async () => {
 
 test('the SQL of every page runs on the schema of world-postgres 4.1.1', async (t) => {
   const cluster = await serverWithSchema(t);
+  await installQueue(cluster.uri());
   const run = 'wrun_01K00000000000000000000001';
   await insertEvents(cluster, ['run_created', 'step_created', 'step_created'].map((type) => ({
     run, type, correlation: type === 'run_created' ? null : 'step_1',

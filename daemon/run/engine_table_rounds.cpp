@@ -1,0 +1,94 @@
+#include "daemon/run/engine_table_rounds.hpp"
+
+#include <utility>
+
+#include "daemon/run/cell_text.hpp"
+
+namespace dupwatch::run {
+
+void EngineTableRounds::turn(core::Instant now) {
+  if (busy_ || !applies() || now < next_) return;
+  next_ = now + config_.recheck.interval;
+  ask_tables();
+}
+
+void EngineTableRounds::ask_tables() {
+  auto looked = std::make_shared<postgres::EngineTables>();
+  busy_ = sql_.submit({.text = postgres::engine_tables_query(),
+                       .params = {config_.profile.runs->schema},
+                       .on_row = [looked](const pg_result& result,
+                                          int row) { *looked = postgres::read_engine_tables(result, row); },
+                       .on_done =
+                           [this, looked](const std::optional<postgres::Error>& error) {
+                             busy_ = false;
+                             if (error) return;
+                             if (looked->readable != tables_.readable || !looked_) tell_unread(*looked);
+                             looked_ = true;
+                             tables_ = *looked;
+                             ask(0);
+                           }});
+}
+
+void EngineTableRounds::ask(std::size_t kind) {
+  busy_ = false;
+  if (kind == core::kEngineTableTroubles) return;
+  const auto trouble = static_cast<core::EngineTableTrouble>(kind);
+  if (!tables_.readable.at(kind)) {
+    book_.unreadable(trouble);
+    ask(kind + 1);
+    return;
+  }
+  auto rows = std::make_shared<std::vector<core::EngineTableRow>>();
+  busy_ = sql_.submit({.text = postgres::engine_trouble_query(trouble, config_.profile, tables_),
+                       .params = {},
+                       .on_row =
+                           [rows](const pg_result& result, int row) {
+                             rows->push_back(
+                                 {.run_id = cell_text(result, row, 0), .what = cell_text(result, row, 1)});
+                           },
+                       .on_done =
+                           [this, kind, trouble, rows](const std::optional<postgres::Error>& error) {
+                             if (error) {
+                               book_.unreadable(trouble);
+                             } else {
+                               for (const auto& row : book_.seen(trouble, std::move(*rows)))
+                                 tell(trouble, row);
+                             }
+                             ask(kind + 1);
+                           }});
+}
+
+void EngineTableRounds::tell_unread(const postgres::EngineTables& tables) {
+  std::string unread;
+  for (std::size_t kind = 0; kind < core::kEngineTableTroubles; ++kind) {
+    if (tables.readable.at(kind)) continue;
+    unread +=
+        (unread.empty() ? "" : ", ") + std::string(to_string(static_cast<core::EngineTableTrouble>(kind)));
+  }
+  if (unread.empty()) return;
+  log_.info("some of the engine's tables beside the log are not watched",
+            {{"event", "engine_tables"},
+             {"unwatched", unread},
+             {"remedy", "where they are there and small, the guide on repeated work has the GRANT"}});
+}
+
+void EngineTableRounds::tell(core::EngineTableTrouble kind, const core::EngineTableRow& row) {
+  constexpr std::array<std::string_view, core::kEngineTableTroubles> kTexts = {
+      "more than one live hook holds one token: each of them is resumed by whoever knows it",
+      "a wait is completed and the log has no wait_completed: its run is woken again and again",
+      "a job of the queue has used up its attempts: nobody takes it any more"};
+  log_.warn(std::string(kTexts.at(static_cast<std::size_t>(kind))),
+            {{"event", "engine_table"},
+             {"kind", std::string(core::to_string(kind))},
+             {"run_id", row.run_id},
+             {"what", row.what}});
+}
+
+void EngineTableRounds::describe(core::StatusSnapshot& out, core::Instant /*now*/) const {
+  for (std::size_t kind = 0; kind < core::kEngineTableTroubles; ++kind) {
+    out.engine_tables.rows.at(kind) = book_.lasting(static_cast<core::EngineTableTrouble>(kind));
+  }
+  out.engine_tables.jobs = tables_.jobs;
+}
+
+}  // namespace dupwatch::run
