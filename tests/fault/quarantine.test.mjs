@@ -9,7 +9,7 @@ import { compare, describe } from '../integration/ground_truth.mjs';
 import { daemonFor, EVENTS, eventId, full, insertEvents, serverWithSchema } from '../integration/scene.mjs';
 
 const ROLE = 'keeper';
-const ACTS = full ? 10_000 : 150;
+const ACTS = full ? 10_000 : 60;
 const LIMITS = { max_per_minute: 10_000, max_per_hour: 100_000, max_per_run: 10_000 };
 
 const WITNESS = `

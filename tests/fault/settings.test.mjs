@@ -15,7 +15,7 @@ const SEED = Number(process.env.DUPWATCH_SEED ?? 1);
 const MAJORS = full ? [15, 16, 17, 18] : [15];
 const COMBINATIONS = MAJORS.flatMap((major) => (major === 15 ? ['wal2json', 'pgoutput'] : ['pgoutput']).map((plugin) => ({ major, plugin })))
   .filter(({ major, plugin }) => (process.env.DUPWATCH_MAJOR ?? String(major)) === String(major) && (process.env.DUPWATCH_PLUGIN ?? plugin) === plugin);
-const COUNT = Number(process.env.DUPWATCH_SETTINGS ?? (full ? 10_000 : 60));
+const COUNT = Number(process.env.DUPWATCH_SETTINGS ?? (full ? 10_000 : 30));
 const AT_ONCE = Number(process.env.DUPWATCH_AT_ONCE ?? 6);
 const TOLD_MS = 30_000;
 const SESSIONS = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'dupwatch'";
