@@ -9,6 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { binary } from '../integration/daemon.mjs';
 import { assertSame, catalogue } from '../integration/server_catalogue.mjs';
 import { serverWithSchema } from '../integration/scene.mjs';
+import { installQueue } from '../writers/install_queue.mjs';
 import { Reader } from './reader.mjs';
 import { blocksOf, documents, inlineCode, pages, root } from './text.mjs';
 
@@ -57,6 +58,8 @@ test('the guide, read from the first page to the last, leaves the server as it w
   const cluster = await serverWithSchema(t, {
     hba: ['local all all trust', 'host all dupwatch 127.0.0.1/32 scram-sha-256', 'host all all 127.0.0.1/32 trust'],
   });
+  // What a worker of the engine makes.
+  await installQueue(cluster.uri());
   const before = await catalogue(cluster);
   const reader = await Reader.begin(t, cluster);
   for (const page of pages) {
