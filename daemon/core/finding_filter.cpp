@@ -34,6 +34,14 @@ template <class E, std::size_t N>
   return {};
 }
 
+[[nodiscard]] bool is_found(const Finding& finding, const std::string& part) noexcept {
+  const auto has_part = [&](const std::string& text) { return text.find(part) != std::string::npos; };
+  return part.empty() || has_part(finding.run_id) ||
+         std::ranges::any_of(finding.identity,
+                             [&](const auto& value) { return value && has_part(*value); }) ||
+         parse_finding_id(part) == finding.id;
+}
+
 }  // namespace
 
 bool FindingFilter::admits(const Finding& finding) const noexcept {
@@ -43,7 +51,7 @@ bool FindingFilter::admits(const Finding& finding) const noexcept {
          (correlation_id.empty() ||
           std::ranges::any_of(finding.identity,
                               [this](const auto& value) { return value && *value == correlation_id; })) &&
-         (!since || finding.flagged_at.micros >= since->micros);
+         is_found(finding, search) && (!since || finding.flagged_at.micros >= since->micros);
 }
 
 std::string FindingFilter::only_severities(std::string_view names) {

@@ -19,6 +19,8 @@ struct FindingFilter {
   std::string run_id;
   /// One of the values of the identity; empty = any.
   std::string correlation_id;
+  /// A part of the run's id or of a value of the identity, or the whole id of the finding; empty = any.
+  std::string search;
   /// Reported last at this moment or later.
   std::optional<decoder::Timestamp> since;
 

@@ -60,6 +60,7 @@ class Parameters {
   std::string correlation_id(const std::string& value) {
     return not_empty(out_.filter.correlation_id, value);
   }
+  std::string search(const std::string& value) { return not_empty(out_.filter.search, value); }
   std::string since(const std::string& value) {
     out_.filter.since = core::parse_rfc3339(value);
     return out_.filter.since ? "" : "expected a time with its zone, such as 2026-11-24T05:21:38Z";
@@ -84,6 +85,7 @@ class Parameters {
       {"state", &Parameters::state},
       {"run_id", &Parameters::run_id},
       {"correlation_id", &Parameters::correlation_id},
+      {"search", &Parameters::search},
       {"since", &Parameters::since},
       {"limit", &Parameters::limit},
       {"cursor", &Parameters::cursor},
@@ -92,7 +94,7 @@ class Parameters {
   FindingsQuery& out_;
   std::size_t limit_max_;
   std::string_view origin_;
-  std::array<bool, 8> taken_{};
+  std::array<bool, kNames.size()> taken_{};
 };
 
 }  // namespace

@@ -12,6 +12,8 @@
 namespace dupwatch::web {
 namespace {
 
+constexpr std::size_t kRunFindingsMax = 1000;
+
 /// "v4", or "auto (ULIDs v4, slots v5)".
 std::string engine_text(const core::StatusSnapshot& status) {
   if (status.engine) return std::string(to_string(*status.engine));
@@ -206,6 +208,28 @@ std::string array_of(const std::vector<std::shared_ptr<const core::Finding>>& fi
   return out + ']';
 }
 
+void write_counts(ObjectWriter& run, std::string& out, const StatusStore::RunCounts& counts) {
+  run.raw("kept", fmt::format("{}", counts.kept));
+  run.name("open");
+  ObjectWriter open{out};
+  for (std::size_t i = 0; i < core::kSeverities; ++i) {
+    open.raw(to_string(static_cast<core::Severity>(i)), fmt::format("{}", counts.open[i]));
+  }
+  open.close();
+}
+
+std::string array_of(const std::vector<std::pair<std::string, StatusStore::RunCounts>>& runs) {
+  std::string out = "[";
+  for (const auto& [run_id, counts] : runs) {
+    if (out.size() > 1) out += ',';
+    ObjectWriter run{out};
+    run.text("run_id", run_id);
+    write_counts(run, out, counts);
+    run.close();
+  }
+  return out + ']';
+}
+
 }  // namespace
 
 std::string status_json(const core::StatusSnapshot& status, const Verdict& verdict) {
@@ -271,8 +295,10 @@ std::string findings_json(const StatusStore& store, const FindingsQuery& query) 
   std::string out;
   ObjectWriter object{out};
   object.raw("findings", array_of(page.findings));
+  object.raw("runs", array_of(page.runs));
   object.number("total", total);
   object.number("kept", page.kept);
+  object.number("dropped", page.dropped);
   object.number("matched", page.matched);
   if (page.next) {
     object.text("next", cursor_text(*page.next, store.origin()));
@@ -286,11 +312,12 @@ std::string findings_json(const StatusStore& store, const FindingsQuery& query) 
 std::string run_findings_json(const StatusStore& store, std::string_view run_id) {
   core::FindingFilter filter;
   filter.run_id = run_id;
-  const auto page = store.page(filter, {}, store.keep());
+  const auto page = store.page(filter, {}, kRunFindingsMax);
   if (page.findings.empty()) return {};
   std::string out;
   ObjectWriter object{out};
   object.text("run_id", run_id);
+  write_counts(object, out, page.runs.front().second);
   object.raw("findings", array_of(page.findings));
   object.text("look", core::explain_command(run_id));
   object.close();

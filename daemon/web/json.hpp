@@ -14,7 +14,7 @@ namespace dupwatch::web {
 /// Body of /api/findings: a page, how many findings there are, and the cursor of the next page.
 [[nodiscard]] std::string findings_json(const StatusStore& store, const FindingsQuery& query);
 
-/// Body of /api/runs/ID: the kept findings of the run, the newest first; empty
+/// Body of /api/runs/ID: at most 1000 kept findings of the run, open fatal ones before others; empty
 /// where there is none.
 [[nodiscard]] std::string run_findings_json(const StatusStore& store, std::string_view run_id);
 

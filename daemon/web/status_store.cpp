@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <iterator>
+#include <string_view>
+#include <unordered_set>
 #include <utility>
 
 #include "daemon/core/shown_text.hpp"
@@ -17,15 +19,15 @@ namespace {
   return snapshot;
 }
 
-[[nodiscard]] std::size_t ring_of(const core::Finding& finding) noexcept {
+}  // namespace
+
+std::size_t urgency_of(const core::Finding& finding) noexcept {
   const bool pressing =
       finding.severity == core::Severity::kFatal || finding.severity == core::Severity::kConflict;
   if (!pressing || !finding.stands()) return 3;
   if (finding.state == core::FindingState::kAcknowledged) return 2;
   return finding.severity == core::Severity::kFatal ? 0 : 1;
 }
-
-}  // namespace
 
 StatusStore::StatusStore(std::size_t keep)
     : keep_(std::max<std::size_t>(keep, 1)),
@@ -58,7 +60,16 @@ void StatusStore::tell_listener() {
 }
 
 StatusStore::Ring& StatusStore::ring_for(const core::Finding& finding) noexcept {
-  return rings_[ring_of(finding)];
+  return rings_[urgency_of(finding)];
+}
+
+void StatusStore::count(const core::Finding& finding, int by) {
+  auto& counts = runs_[finding.run_id];
+  counts.kept += by;
+  if (finding.state == core::FindingState::kOpen) {
+    counts.open[static_cast<std::size_t>(finding.severity)] += by;
+  }
+  if (counts.kept == 0) runs_.erase(finding.run_id);
 }
 
 void StatusStore::put(std::shared_ptr<const core::Finding> entry, bool counts) {
@@ -66,11 +77,13 @@ void StatusStore::put(std::shared_ptr<const core::Finding> entry, bool counts) {
   const std::lock_guard lock{mutex_};
   ++last_number_;
   if (counts) ++findings_total_;
+  count(*entry, 1);
   auto& ring = ring_for(*entry);
   if (const auto known = by_id_.find(entry->id); known != by_id_.end()) {
     ring.splice(ring.begin(), ring_for(*known->second->finding), known->second);
     ring.front().number = last_number_;
     dropped = std::exchange(ring.front().finding, std::move(entry));
+    count(*dropped, -1);
     return;
   }
   if (by_id_.size() == keep_) {
@@ -79,6 +92,8 @@ void StatusStore::put(std::shared_ptr<const core::Finding> entry, bool counts) {
     dropped = std::move(shortened.back().finding);
     dropped_number_ = std::max(dropped_number_, shortened.back().number);
     by_id_.erase(dropped->id);
+    count(*dropped, -1);
+    ++dropped_;
     shortened.pop_back();
   }
   ring.push_front({std::move(entry), last_number_});
@@ -132,6 +147,11 @@ StatusStore::Page StatusStore::page(const core::FindingFilter& filter, const std
       }
     }
     out.kept = by_id_.size();
+    out.dropped = dropped_;
+    std::unordered_set<std::string_view> runs;
+    for (const auto& [finding, number] : taken) {
+      if (runs.insert(finding->run_id).second) out.runs.emplace_back(*runs_.find(finding->run_id));
+    }
     if (more) out.next = at;
     if (!more && later) {
       out.next = Cursor{.floor = at.top, .top = last_number_, .ring = 0, .below = last_number_ + 1};

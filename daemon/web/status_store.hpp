@@ -12,6 +12,7 @@
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "daemon/core/finding.hpp"
@@ -20,6 +21,10 @@
 #include "daemon/web/history.hpp"
 
 namespace dupwatch::web {
+
+/// 0 = what a person must act on first: an open fatal finding; 1 = an open conflict; 2 = one of both that is
+/// acknowledged; 3 = all others.
+[[nodiscard]] std::size_t urgency_of(const core::Finding& finding) noexcept;
 
 /// Where the stream thread leaves what the web threads show. Every member may be called from any thread; no
 /// lock is held while anything is formatted, so a slow scrape never holds up the stream.
@@ -67,12 +72,22 @@ class StatusStore {
     std::uint64_t below = 0;
     friend bool operator==(const Cursor&, const Cursor&) = default;
   };
+  /// What is kept of a run.
+  struct RunCounts {
+    std::int64_t kept = 0;
+    /// By Severity, in state open.
+    std::array<std::int64_t, core::kSeverities> open{};
+  };
   struct Page {
     /// The newest first.
     std::vector<std::shared_ptr<const core::Finding>> findings;
+    /// Of each run in `findings`, whether or not the filter admits the rest of it.
+    std::vector<std::pair<std::string, RunCounts>> runs;
     /// Kept findings that the filter admits, on this page or not, and all kept ones.
     std::size_t matched = 0;
     std::size_t kept = 0;
+    /// So many left for want of room since the start.
+    std::uint64_t dropped = 0;
     /// nullopt: that was the last page.
     std::optional<Cursor> next;
   };
@@ -118,6 +133,8 @@ class StatusStore {
 
   void tell_listener();
   void put(std::shared_ptr<const core::Finding> entry, bool counts);
+  /// `by` is 1 for a finding that comes and -1 for one that leaves.
+  void count(const core::Finding& finding, int by);
   [[nodiscard]] Ring& ring_for(const core::Finding& finding) noexcept;
 
   const std::size_t keep_;
@@ -129,7 +146,9 @@ class StatusStore {
   std::shared_ptr<const core::StatusSnapshot> snapshot_;
   std::array<Ring, kRings> rings_;
   std::unordered_map<std::uint64_t, Ring::iterator> by_id_;
+  std::unordered_map<std::string, RunCounts> runs_;
   std::uint64_t findings_total_ = 0;
+  std::uint64_t dropped_ = 0;
   std::uint64_t last_number_ = 0;
   /// The newest report that was dropped for want of room.
   std::uint64_t dropped_number_ = 0;

@@ -39,6 +39,7 @@ test('what the program prints is valid by the schema of it, and a field more or 
   assert.notEqual(page.next, null);
   valid('api-findings', page);
   valid('api-findings', await daemon.json('/api/findings'));
+  valid('api-run', await daemon.json(`/api/runs/${RUN}`));
   const list = await json(['findings'], '-o', 'json');
   valid('findings', list);
   for (const finding of list.findings) valid('finding', finding);

@@ -7,6 +7,7 @@ namespace {
 
 Finding sample() {
   Finding out;
+  out.id = 0xab;
   out.rule = Rule::kSecondTerminal;
   out.severity = Severity::kFatal;
   out.run_id = "wrun_1";
@@ -38,6 +39,12 @@ TEST(FindingFilter, EachPartNarrowsIt) {
   EXPECT_FALSE(admits([](auto& f) { EXPECT_EQ(f.only_rules("orphan"), ""); }));
   EXPECT_TRUE(admits([](auto& f) { EXPECT_EQ(f.only_states("open"), ""); }));
   EXPECT_FALSE(admits([](auto& f) { EXPECT_EQ(f.only_states("gone,run_ended"), ""); }));
+  for (const auto* part : {"wrun_1", "run", "tep_", "00000000000000ab"}) {
+    EXPECT_TRUE(admits([&](auto& f) { f.search = part; })) << part;
+  }
+  for (const auto* part : {"wrun_2", "Run", "second_terminal", "ab", "00000000000000ac"}) {
+    EXPECT_FALSE(admits([&](auto& f) { f.search = part; })) << part;
+  }
   EXPECT_TRUE(admits([](auto& f) { f.run_id = "wrun_1"; }));
   EXPECT_FALSE(admits([](auto& f) { f.run_id = "wrun_"; }));
   EXPECT_TRUE(admits([](auto& f) { f.correlation_id = "step_1"; }));

@@ -24,15 +24,16 @@ TEST(FindingsQuery, NothingAskedIsTheFirstHundredOfAll) {
 }
 
 TEST(FindingsQuery, EachParameterIsRead) {
-  const auto query = std::get<FindingsQuery>(
-      parse("severity=fatal%2Cconflict&rule=second_terminal&state=open&run_id=wrun_%26%3D%2B+&"
-            "correlation_id=step_1&since=1970-01-01T00:00:01Z&limit=1000&cursor=1a2b-1-20-2-15"));
+  const auto query = std::get<FindingsQuery>(parse(
+      "severity=fatal%2Cconflict&rule=second_terminal&state=open&run_id=wrun_%26%3D%2B+&"
+      "correlation_id=step_1&search=run%5F&since=1970-01-01T00:00:01Z&limit=1000&cursor=1a2b-1-20-2-15"));
   EXPECT_EQ(query.filter.severities, (std::array{true, true, false, false}));
   EXPECT_TRUE(query.filter.rules[static_cast<std::size_t>(core::Rule::kSecondTerminal)]);
   EXPECT_FALSE(query.filter.rules[static_cast<std::size_t>(core::Rule::kOrphan)]);
   EXPECT_EQ(query.filter.states, (std::array{true, false, false, false, false}));
   EXPECT_EQ(query.filter.run_id, "wrun_&=++");
   EXPECT_EQ(query.filter.correlation_id, "step_1");
+  EXPECT_EQ(query.filter.search, "run_");
   EXPECT_EQ(query.filter.since->micros, 1'000'000);
   EXPECT_EQ(query.limit, 1000U);
   EXPECT_EQ(query.cursor, (StatusStore::Cursor{.floor = 1, .top = 20, .ring = 2, .below = 15}));
@@ -40,14 +41,15 @@ TEST(FindingsQuery, EachParameterIsRead) {
 
 TEST(FindingsQuery, WhatIsUnknownIsNamed) {
   EXPECT_EQ(wrong("offset=5"),
-            "there is no such parameter; known are severity, rule, state, run_id, correlation_id, since, "
-            "limit, cursor");
+            "there is no such parameter; known are severity, rule, state, run_id, correlation_id, search, "
+            "since, limit, cursor");
   EXPECT_NE(wrong("Limit=5"), "");
   EXPECT_NE(wrong("=5"), "");
   EXPECT_EQ(wrong("severity=bad"),
             "severity: expected one or more of fatal, conflict, harmless, unknown, with commas");
   EXPECT_EQ(wrong("rule=orphan&rule=orphan"), "rule is given twice");
   EXPECT_EQ(wrong("run_id="), "run_id: expected an id");
+  EXPECT_EQ(wrong("search="), "search: expected an id");
   EXPECT_EQ(wrong("run_id=%zz"), "run_id: it is badly escaped");
   EXPECT_EQ(wrong("since=yesterday"), "since: expected a time with its zone, such as 2026-11-24T05:21:38Z");
 }

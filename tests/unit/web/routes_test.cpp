@@ -120,7 +120,8 @@ TEST_F(Routes, UnknownPositionsAreNull) {
 }
 
 TEST_F(Routes, FindingsAreTheNewestFirstWithTheTotal) {
-  EXPECT_EQ(get("/api/findings").body, R"({"findings":[],"total":0,"kept":0,"matched":0,"next":null})");
+  EXPECT_EQ(get("/api/findings").body,
+            R"({"findings":[],"runs":[],"total":0,"kept":0,"dropped":0,"matched":0,"next":null})");
   for (std::uint64_t id = 1; id <= 150; ++id) store_.add(finding(id));
   const auto count = [&](std::string_view query) {
     const auto body = get("/api/findings", query).body;
@@ -137,8 +138,8 @@ TEST_F(Routes, FindingsAreTheNewestFirstWithTheTotal) {
   EXPECT_EQ(count("&limit=7&"), 7U);
   const auto body = get("/api/findings", "limit=2").body;
   EXPECT_LT(body.find("run_150"), body.find("run_149"));
-  EXPECT_TRUE(body.ends_with(
-      fmt::format(R"(],"total":150,"kept":150,"matched":150,"next":"{}-0-150-3-149"}})", store_.origin())))
+  EXPECT_TRUE(body.ends_with(fmt::format(
+      R"(],"total":150,"kept":150,"dropped":0,"matched":150,"next":"{}-0-150-3-149"}})", store_.origin())))
       << body;
 }
 
@@ -160,7 +161,7 @@ TEST_F(Routes, AFilterSaysHowManyItHides) {
   }
   const auto body = get("/api/findings", "severity=fatal&state=open&limit=1").body;
   EXPECT_NE(body.find(R"("finding_id":"0000000000000002")"), std::string::npos) << body;
-  EXPECT_NE(body.find(R"("kept":5,"matched":2,"next":")"), std::string::npos) << body;
+  EXPECT_NE(body.find(R"("kept":5,"dropped":0,"matched":2,"next":")"), std::string::npos) << body;
 }
 
 TEST_F(Routes, OneFindingAndOneRunHaveAPathOfTheirOwn) {
@@ -172,11 +173,44 @@ TEST_F(Routes, OneFindingAndOneRunHaveAPathOfTheirOwn) {
   EXPECT_EQ(get("/api/findings/000000000000001f", "limit=1").status, 400);
   const auto run = get("/api/runs/run_31");
   EXPECT_EQ(run.status, 200);
-  EXPECT_TRUE(run.body.starts_with(R"({"run_id":"run_31","findings":[{"event":"finding")")) << run.body;
+  EXPECT_TRUE(run.body.starts_with(R"({"run_id":"run_31","kept":1,"open":{"fatal":0,"conflict":0,)"
+                                   R"("harmless":0,"unknown":1},"findings":[{"event":"finding")"))
+      << run.body;
   EXPECT_TRUE(run.body.ends_with(R"(],"look":"dupwatch explain run_31"})")) << run.body;
   EXPECT_EQ(get("/api/runs/run_32").status, 404);
   EXPECT_EQ(get("/api/runs/").status, 404);
   EXPECT_EQ(get("/api/runs/run_31", "x").status, 400);
+}
+
+TEST_F(Routes, ARunHasItsCountsWhateverTheFilterHides) {
+  for (std::uint64_t id = 1; id <= 4; ++id) {
+    auto added = finding(id);
+    added.run_id = id == 4 ? "run_b" : "run_a";
+    added.severity = id == 1 ? core::Severity::kFatal : core::Severity::kHarmless;
+    if (id == 3) added.state = core::FindingState::kGone;
+    store_.add(added);
+  }
+  const auto body = get("/api/findings", "severity=fatal").body;
+  EXPECT_NE(
+      body.find(
+          R"("runs":[{"run_id":"run_a","kept":3,"open":{"fatal":1,"conflict":0,"harmless":1,"unknown":0}}],)"),
+      std::string::npos)
+      << body;
+}
+
+TEST_F(Routes, ARunOfManyFindingsIsAnsweredInPart) {
+  StatusStore store{5000};
+  for (std::uint64_t id = 1; id <= 1001; ++id) {
+    auto added = finding(id);
+    added.run_id = "run_long";
+    if (id == 1) added.severity = core::Severity::kFatal;
+    store.add(added);
+  }
+  const auto body =
+      respond({.method = "GET", .path = "/api/runs/run_long", .query = ""}, store, profile_, kNow).body;
+  EXPECT_TRUE(body.starts_with(R"({"run_id":"run_long","kept":1001,)")) << body.substr(0, 100);
+  EXPECT_NE(body.find(R"("finding_id":"0000000000000001")"), std::string::npos) << "the fatal one is there";
+  EXPECT_EQ(body.find(R"("finding_id":"0000000000000002")"), std::string::npos) << "the oldest other is not";
 }
 
 TEST_F(Routes, OnlyGetAndHeadAreAllowed) {

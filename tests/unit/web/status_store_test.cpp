@@ -138,6 +138,37 @@ TEST(StatusStore, PagesGoFromWhatPressesToTheRest) {
   EXPECT_EQ(pages, 3);
 }
 
+TEST(StatusStore, WhatLeftForWantOfRoomIsCounted) {
+  StatusStore store{2};
+  store.add(finding(1));
+  store.add(finding(1));
+  store.add(finding(2));
+  EXPECT_EQ(store.page({}, {}, 9).dropped, 0U);
+  store.add(finding(3));
+  store.add(finding(4));
+  const auto page = store.page({}, {}, 9);
+  EXPECT_EQ(page.dropped, 2U);
+  ASSERT_EQ(page.runs.size(), 2U) << "runs of what is not kept any more are forgotten";
+  EXPECT_EQ(page.runs.front().first, "run_4");
+  EXPECT_EQ(page.runs.front().second.kept, 1);
+}
+
+TEST(StatusStore, TheCountsOfARunFollowItsFindings) {
+  StatusStore store{10};
+  auto one = finding(1);
+  auto two = fatal(2);
+  two.run_id = one.run_id;
+  store.add(one);
+  store.add(two);
+  const auto counts = [&] { return store.page({}, {}, 1).runs.at(0).second; };
+  EXPECT_EQ(counts().kept, 2);
+  EXPECT_EQ(counts().open, (std::array<std::int64_t, 4>{1, 0, 0, 1}));
+  two.state = core::FindingState::kAcknowledged;
+  store.add(two);
+  EXPECT_EQ(counts().kept, 2);
+  EXPECT_EQ(counts().open, (std::array<std::int64_t, 4>{0, 0, 0, 1}));
+}
+
 TEST(StatusStore, WhoFollowsThePagesSeesTheLastReportOfEachWhateverComesMeanwhile) {
   std::minstd_rand random{7};
   for (int round = 0; round < 300; ++round) {
