@@ -1,5 +1,5 @@
-"use strict";
-// Acknowledging a finding: who knows of it, until when and why; app.js puts this into the story of each that stands.
+// Acknowledging a finding: who knows of it, until when and why; finding.js puts this into the story of each that stands.
+import { element, utc } from "./format.js";
 
 /** Sends what a person wants said of a finding; resolves to why that was refused, empty = done. */
 async function tellDaemon(finding, act, body) {
@@ -64,8 +64,7 @@ function acknowledgeForm(finding) {
 }
 
 /** What is said of the finding, and what can be; null where nothing can. */
-// biome-ignore lint/correctness/noUnusedVariables: app.js calls it
-function acknowledgement(finding) {
+export function acknowledgement(finding) {
   const said = finding.acknowledgement;
   if (finding.state === "acknowledged" && said) {
     return element("div", "said", element("p", "", "Acknowledged by ", element("bdi", "", said.by), ` until ${utc(said.until)}: `, element("bdi", "", said.comment)),

@@ -3,6 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <memory>
+#include <unordered_map>
+#include <utility>
+#include <vector>
 
 #include "daemon/core/finding.hpp"
 #include "daemon/core/text.hpp"
@@ -12,28 +16,61 @@
 namespace dupwatch::web {
 namespace {
 
-constexpr std::size_t kRowsMax = 200;
+/// Findings on one page of the list.
+constexpr std::size_t kRowsMax = 100;
 
 void append_escaped(std::string& out, std::string_view text) {
   core::append_html(out, core::visible(text));
 }
+
+using Findings = std::vector<std::shared_ptr<const core::Finding>>;
 
 /// What shows without the script, which replaces it by the whole story.
 void append_item(std::string& out, const core::Finding& finding) {
   const bool open = finding.state == core::FindingState::kOpen;
   const auto severity = to_string(finding.severity);
   out += fmt::format(
-      "<li class=\"{0}\"><details><summary><span class=\"badge {1}\">{1}</span><span "
+      "<li class=\"finding {0}\"><details><summary><span class=\"badge {1}\">{1}</span><span "
       "class=\"what\">",
       open ? severity : "past", severity);
   append_escaped(out, finding.rule_name());
-  out += "</span><span class=\"run\"><bdi class=\"mono\">";
-  append_escaped(out, finding.run_id);
-  out += "</bdi></span></summary><div class=\"story\"><p>";
+  out += "</span></summary><div class=\"story\"><p>";
   append_escaped(out, finding.reason());
   out += "</p><code>";
   append_escaped(out, core::explain_command(finding.run_id));
   out += "</code></div></details></li>\n";
+}
+
+/// What a person must act on first, and each run's findings together.
+[[nodiscard]] std::string list_of(Findings findings) {
+  std::ranges::stable_sort(findings, {}, [](const auto& finding) { return urgency_of(*finding); });
+  std::unordered_map<std::string_view, std::size_t> places;
+  std::vector<Findings> runs;
+  for (const auto& finding : findings) {
+    const auto [place, is_new] = places.try_emplace(finding->run_id, runs.size());
+    if (is_new) runs.emplace_back();
+    runs[place->second].push_back(finding);
+  }
+  std::string out;
+  for (const auto& run : runs) {
+    out += "<li class=\"group\"><div class=\"group-head\"><h3><bdi class=\"run mono\">";
+    append_escaped(out, run.front()->run_id);
+    out += "</bdi></h3></div><ol>\n";
+    for (const auto& finding : run) append_item(out, *finding);
+    out += "</ol></li>\n";
+  }
+  return out;
+}
+
+[[nodiscard]] std::string rule_options() {
+  std::string out;
+  for (std::size_t i = 0; i < core::kRules; ++i) {
+    const auto name = to_string(static_cast<core::Rule>(i));
+    out += fmt::format("<option value=\"{}\">", name);
+    for (const char c : name) out += c == '_' ? ' ' : c;
+    out += "</option>";
+  }
+  return out;
 }
 
 [[nodiscard]] std::string escaped(std::string_view text) {
@@ -57,12 +94,17 @@ void append_item(std::string& out, const core::Finding& finding) {
   if (name == "REST") return escaped(sentence.substr(rest_of(sentence)));
   if (name == "REMEDY") return escaped(verdict.remedy);
   if (name == "REMEDY_HIDDEN") return verdict.remedy.empty() ? " hidden" : "";
-  if (name == "ROWS") return std::to_string(std::min(kRowsMax, store.keep()));
-  const auto findings = store.findings(kRowsMax);
+  if (name == "ROWS") return std::to_string(kRowsMax);
+  if (name == "KEEP") return std::to_string(store.keep());
+  if (name == "RULES") return rule_options();
+  if (name == "NONE") {
+    return verdict.level == Verdict::Level::kBlind
+               ? "None is known, but dupwatch is not watching: there may be some that it has not seen."
+               : "None so far.";
+  }
+  auto findings = store.findings(kRowsMax);
   if (name == "NONE_HIDDEN") return findings.empty() ? "" : " hidden";
-  std::string out;
-  for (const auto& finding : findings) append_item(out, *finding);
-  return out;
+  return list_of(std::move(findings));
 }
 
 }  // namespace

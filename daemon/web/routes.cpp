@@ -1,5 +1,7 @@
 #include "daemon/web/routes.hpp"
 
+#include <algorithm>
+#include <array>
 #include <optional>
 #include <utility>
 #include <variant>
@@ -36,6 +38,22 @@ constexpr std::string_view kRunbooks = "/runbooks/";
   Response response{200, "text/html; charset=utf-8", std::move(page)};
   response.compressible = true;
   return response;
+}
+
+/// One of the page's modules, which import each other; empty = there is none.
+[[nodiscard]] std::string_view script_at(std::string_view path) noexcept {
+  static constexpr auto kScripts = std::to_array<std::pair<std::string_view, std::string_view (*)()>>({
+      {"/acknowledge.js", acknowledge_js},
+      {"/app.js", app_js},
+      {"/finding.js", finding_js},
+      {"/format.js", format_js},
+      {"/list.js", list_js},
+      {"/state.js", state_js},
+      {"/status.js", status_js},
+      {"/timeline.js", timeline_js},
+  });
+  const auto* script = std::ranges::find(kScripts, path, [](const auto& named) { return named.first; });
+  return script == kScripts.end() ? std::string_view{} : script->second();
 }
 
 /// These take no parameter.
@@ -133,9 +151,9 @@ Response respond(const Request& request, const StatusStore& store, const core::P
   if (path == "/") {
     return {200, "text/html; charset=utf-8", render_page(store, judge(*store.snapshot(), alive))};
   }
-  if (path == "/app.js") return {200, "text/javascript; charset=utf-8", std::string{app_js()}};
-  if (path == "/acknowledge.js")
-    return {200, "text/javascript; charset=utf-8", std::string{acknowledge_js()}};
+  if (const auto script = script_at(path); !script.empty()) {
+    return {200, "text/javascript; charset=utf-8", std::string{script}};
+  }
   if (path == "/app.css") return {200, "text/css; charset=utf-8", std::string{app_css()}};
   if (path == "/icon.svg") return {200, "image/svg+xml", std::string{icon_svg()}};
   if (path.starts_with(kRunbooks)) return runbook(path.substr(kRunbooks.size()));

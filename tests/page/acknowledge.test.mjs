@@ -23,7 +23,7 @@ test('a finding is acknowledged on the page, by keyboard, light and dark, on a p
   const browser = await startBrowser(t);
   const { page, errors } = await openPage(browser, daemon.httpBase);
   const other = await openPage(browser, daemon.httpBase, { viewport: { width: 390, height: 844 }, colorScheme: 'dark' });
-  const first = page.locator('#findings > li').first();
+  const first = page.locator('#findings .finding').first();
   await first.locator('summary').click();
   await first.getByRole('button', { name: 'Acknowledge' }).focus();
   await page.keyboard.press('Enter');
@@ -38,7 +38,7 @@ test('a finding is acknowledged on the page, by keyboard, light and dark, on a p
   await page.keyboard.press('Enter');
 
   for (const { page: shown } of [{ page }, other]) {
-    const item = shown.locator('#findings > li.past').first();
+    const item = shown.locator('#findings .finding.past').first();
     await item.waitFor();
     if (!(await item.locator('details').getAttribute('open').then((open) => open !== null))) await item.locator('summary').click();
     assert.match(await item.locator('.said > p').textContent(), /^Acknowledged by alice until \d{4}-.* UTC: <b>fixed<\/b> in "42"$/);
@@ -51,7 +51,7 @@ test('a finding is acknowledged on the page, by keyboard, light and dark, on a p
   assert.ok(scroll <= width, 'it scrolls sideways');
 
   await first.getByRole('button', { name: 'Take back' }).click();
-  await page.locator('#findings > li.fatal').waitFor();
+  await page.locator('#findings .finding.fatal').waitFor();
   await page.locator('#verdict.fatal').waitFor();
   assert.deepEqual(errors, []);
 });
@@ -61,7 +61,7 @@ test('where the network reaches the daemon without a password, the page says why
   const daemon = await scene(t, { http: { listen: `0.0.0.0:${port}` } });
   const browser = await startBrowser(t);
   const { page } = await openPage(browser, `http://127.0.0.1:${port}`);
-  const first = page.locator('#findings > li').first();
+  const first = page.locator('#findings .finding').first();
   await first.locator('summary').click();
   await first.getByRole('button', { name: 'Acknowledge' }).click();
   await first.locator('[name=comment]').fill('known');
@@ -84,7 +84,7 @@ test('a runbook can be read by everybody, and leads back to the findings', { tim
       await page.getByRole('link', { name: 'DupwatchFatalFindings' }).click();
       assert.equal(await page.locator('h1').textContent(), 'DupwatchFatalFindings');
       await page.getByRole('link', { name: 'Findings', exact: true }).click();
-      await page.locator('#findings > li').first().waitFor();
+      await page.locator('#findings .finding').first().waitFor();
       assert.deepEqual(errors, []);
       await context.close();
     }

@@ -27,14 +27,14 @@ test('the page shows findings as they commit, is told of trouble, and can be use
   const browser = await startBrowser(t);
   const { page, requests, errors } = await openPage(browser, daemon.httpBase);
   const sentence = page.locator('#sentence');
-  const findings = page.locator('#findings > li');
+  const findings = page.locator('#findings .finding');
 
   await t.test('a healthy daemon is called so, with since when', async () => {
     await page.locator('#link.live').waitFor();
     await page.locator('#verdict.ok').waitFor();
     assert.match(await sentence.textContent(), /^Watching since \d{4}-\d\d-\d\d \d\d:\d\d UTC, coverage complete, 0 fatal findings\.$/);
     assert.equal(await findings.count(), 0);
-    assert.equal(await page.locator('#none').isVisible(), true);
+    assert.equal(await page.locator('#none').textContent(), 'None so far. A duplicate shows here within a second of its commit.');
   });
 
   await t.test('a finding appears without a reload, and its story opens', async () => {
@@ -58,8 +58,15 @@ test('the page shows findings as they commit, is told of trouble, and can be use
     await duplicate(cluster, `wrun_${HOSTILE}`, HOSTILE);
     await page.locator('#findings .run', { hasText: SHOWN }).waitFor();
     await findings.first().locator('summary').click();
-    assert.equal(await findings.first().locator('.run').textContent(), `wrun_${SHOWN}`);
+    assert.equal(await page.locator('#findings .run').first().textContent(), `wrun_${SHOWN}`);
     assert.equal((await findings.first().locator('.story bdi').first().textContent()), SHOWN);
+    await page.locator('#findings .run').first().click();
+    await page.locator('#run .track .mark.fault').first().waitFor();
+    assert.equal(await page.locator('#run-title').textContent(), `Run wrun_${SHOWN}`);
+    assert.equal(await page.locator('#run .lane-name').first().textContent(), SHOWN);
+    assert.equal(await page.locator('#run script, #run img').count(), 0);
+    await page.goBack();
+    await page.locator('#run').waitFor({ state: 'hidden' });
     assert.equal(await page.locator('#findings script, #findings img').count(), 0);
     await page.reload();
     await page.locator('#findings .run', { hasText: SHOWN }).waitFor();
@@ -72,17 +79,23 @@ test('the page shows findings as they commit, is told of trouble, and can be use
   });
 
   await t.test('the keyboard reaches everything, and where it is can be seen', async () => {
+    await page.goto(daemon.httpBase);
+    await page.locator('#link.live').waitFor();
     await page.locator('body').press('Tab');
     assert.equal(await page.locator(':focus').textContent(), 'Skip to the findings');
     await page.keyboard.press('Enter');
     assert.equal(await page.locator(':focus').getAttribute('id'), 'findings-title');
+    for (const id of ['search', 'severity', 'rule', 'state']) {
+      await page.keyboard.press('Tab');
+      assert.equal(await page.locator(':focus').getAttribute('id'), id);
+    }
     await page.keyboard.press('Tab');
-    assert.equal(await page.locator(':focus').getAttribute('id'), 'fatal-only');
+    assert.equal(await page.locator(':focus').textContent(), `wrun_${SHOWN}`, 'the run of the first finding');
     await page.keyboard.press('Tab');
     const outline = await page.locator(':focus').evaluate((node) => [node.tagName, getComputedStyle(node).outlineStyle]);
     assert.deepEqual(outline, ['SUMMARY', 'solid']);
     await page.keyboard.press('Enter');
-    await page.locator('#findings > li:first-child details[open] .story').waitFor();
+    await page.locator('#findings > li:first-child .finding:first-child details[open] .story').waitFor();
     await page.keyboard.press('Tab');
     assert.equal(await page.locator(':focus').getAttribute('aria-label'), 'Copy the command');
   });
@@ -114,19 +127,24 @@ test('the page shows findings as they commit, is told of trouble, and can be use
     assert.equal(new Set(looks.map(({ mark }) => mark)).size, looks.length, JSON.stringify(looks));
   });
 
-  await t.test('the filter leaves open fatal findings alone, and says so when there is none', async () => {
+  await t.test('the filters leave open fatal findings alone, say what they hide, and say so when there is none', async () => {
     await insertEvents(cluster, [{ run: 'wrun_mild', type: 'run_created' }, { run: 'wrun_mild', type: 'run_created' }]);
     await page.locator('#findings .run', { hasText: 'wrun_mild' }).waitFor();
-    const shown = page.locator('#findings > li:visible');
-    assert.equal(await shown.count(), 3);
-    await page.locator('#fatal-only').check();
-    assert.equal(await shown.count(), 2);
+    assert.equal(await findings.count(), 3);
+    await page.locator('#severity').selectOption('fatal');
+    await page.locator('#state').selectOption('open');
+    await page.locator('#hidden', { hasText: /^1 hidden by the filters$/ }).waitFor();
+    assert.equal(await findings.count(), 2);
+    assert.equal(new URL(page.url()).hash, '#severity=fatal&state=open');
     await insertEvents(cluster, ['wrun_first', `wrun_${HOSTILE}`].map((run) => ({ run, type: 'run_completed', id: eventId(99) })));
-    await page.locator('#none-fatal').waitFor();
-    assert.equal(await shown.count(), 0);
+    await page.locator('#none', { hasText: 'No finding matches the filters.' }).waitFor();
+    await page.locator('#hidden', { hasText: /^3 hidden by the filters$/ }).waitFor();
+    assert.equal(await findings.count(), 0);
     await page.locator('#verdict.findings').waitFor();
-    await page.locator('#fatal-only').uncheck();
-    assert.equal(await shown.count(), 3);
+    await page.locator('#clear').click();
+    await findings.nth(2).waitFor();
+    assert.equal(await page.locator('#hidden').textContent(), '');
+    assert.equal(new URL(page.url()).hash, '');
     await duplicate(cluster, 'wrun_second');
     await page.locator('#verdict.fatal').waitFor();
   });
@@ -134,10 +152,13 @@ test('the page shows findings as they commit, is told of trouble, and can be use
   await t.test('blindness is never shown as health', async () => {
     await cluster.stop();
     await page.locator('#verdict.blind', { hasText: 'Not watching: not streaming' }).waitFor();
+    assert.deepEqual(await page.evaluate(() => ['link', 'lag', 'coverage'].map((id) => document.getElementById(id).textContent)), ['Connected, not watching', 'unknown', 'interrupted']);
+    assert.equal(await page.locator('#link.live').count(), 0);
     await cluster.start();
     await page.locator('#verdict.fatal').waitFor();
     await daemon.stop();
     await page.locator('#verdict.blind', { hasText: 'dupwatch is not responding' }).waitFor();
+    assert.deepEqual(await page.evaluate(() => ['link', 'lag'].map((id) => document.getElementById(id).textContent)), ['No answer', 'unknown']);
   });
 
   await t.test('nothing is asked of another origin, and nothing goes wrong in the script', () => {
@@ -146,4 +167,28 @@ test('the page shows findings as they commit, is told of trouble, and can be use
     // The browser's own words for requests that nobody answered: the daemon was stopped above.
     assert.deepEqual(errors.filter((text) => !/ERR_CONNECTION_REFUSED|ERR_SOCKET_NOT_CONNECTED|ERR_INCOMPLETE_CHUNKED_ENCODING|ERR_CONNECTION_RESET|ERR_EMPTY_RESPONSE/.test(text)), []);
   });
+});
+
+test('an empty list is never taken for a clean log', async (t) => {
+  const cluster = await serverWithSchema(t);
+  const daemon = await daemonFor(t, cluster);
+  await daemon.start();
+  const browser = await startBrowser(t);
+  const { page } = await openPage(browser, daemon.httpBase);
+  await page.locator('#link.live').waitFor();
+  await cluster.stop();
+  const none = page.locator('#none', { hasText: 'None is known, but dupwatch is not watching' });
+  await none.waitFor();
+  assert.equal(await page.locator('#link.live').count(), 0);
+  // The shell says the same before its script has run.
+  const bare = await openPage(browser, daemon.httpBase, { javaScriptEnabled: false });
+  assert.match(await bare.page.locator('#none').textContent(), /dupwatch is not watching/);
+  daemon.child.kill('SIGSTOP');
+  try {
+    await page.locator('#link.lost', { hasText: 'No answer' }).waitFor();
+    await page.locator('#none', { hasText: 'None is known, but dupwatch does not answer.' }).waitFor();
+  } finally {
+    daemon.child.kill('SIGCONT');
+  }
+  await none.waitFor();
 });

@@ -31,7 +31,7 @@ try {
     for (const colorScheme of ['light', 'dark']) {
       const { page, context } = await openPage(browser, daemon.httpBase, { viewport, deviceScaleFactor, colorScheme });
       await page.locator('#link.live').waitFor();
-      const story = page.locator('#findings > li.fatal summary').first();
+      const story = page.locator('#findings .finding.fatal summary').first();
       await story.waitFor();
       await story.click();
       await page.locator('#retained-plot .line[d^=M]').waitFor({ state: 'attached' });

@@ -246,8 +246,27 @@ TEST_F(Routes, ThePageEscapesWhatTheDatabaseSays) {
   EXPECT_NE(page.find("&lt;script&gt;alert(1)&lt;/script&gt;"), std::string::npos);
   EXPECT_NE(page.find("dupwatch explain -- &#39;&lt;script&gt;"), std::string::npos);
   EXPECT_NE(page.find("Not watching: &lt;b&gt;."), std::string::npos);
-  EXPECT_NE(page.find("<li class=\"fatal\">"), std::string::npos);
-  EXPECT_NE(page.find("<li class=\"past\">"), std::string::npos);
+  EXPECT_NE(page.find("<li class=\"finding fatal\">"), std::string::npos);
+  EXPECT_NE(page.find("<li class=\"finding past\">"), std::string::npos);
+}
+
+TEST_F(Routes, ThePageBeginsWithWhatIsFatalAndKeepsARunTogether) {
+  for (std::uint64_t id = 1; id <= 4; ++id) {
+    auto added = finding(id);
+    added.run_id = id % 2 == 1 ? "run_odd" : "run_even";
+    added.severity = id == 1 ? core::Severity::kFatal : core::Severity::kHarmless;
+    store_.add(added);
+  }
+  const auto page = get("/").body;
+  EXPECT_LT(page.find("run_odd</bdi></h3>"), page.find("run_even</bdi></h3>"));
+  EXPECT_EQ(page.find("run_odd</bdi></h3>"), page.rfind("run_odd</bdi></h3>")) << "one head a run";
+}
+
+TEST_F(Routes, AnEmptyListMeansNothingWhileBlind) {
+  EXPECT_NE(get("/").body.find("dupwatch is not watching: there may be some"), std::string::npos);
+  store_.publish(streaming());
+  store_.beat(kNow);
+  EXPECT_NE(get("/").body.find(">None so far.<"), std::string::npos);
 }
 
 TEST_F(Routes, ThePageLoadsNothingButItsOwnFiles) {
@@ -256,9 +275,14 @@ TEST_F(Routes, ThePageLoadsNothingButItsOwnFiles) {
   EXPECT_EQ(page.find('@'), std::string::npos) << "a placeholder is left";
   EXPECT_EQ(page.find("style="), std::string::npos);
   EXPECT_EQ(page.find("onclick"), std::string::npos);
-  EXPECT_NE(page.find("<script src=\"app.js\" defer></script>"), std::string::npos);
+  EXPECT_NE(page.find("<script src=\"app.js\" type=\"module\"></script>"), std::string::npos);
   EXPECT_EQ(get("/app.js").content_type, "text/javascript; charset=utf-8");
-  EXPECT_EQ(get("/app.js").body.find("innerHTML"), std::string::npos);
+  for (const auto* name :
+       {"acknowledge", "app", "finding", "format", "list", "state", "status", "timeline"}) {
+    const auto script = get(fmt::format("/{}.js", name));
+    EXPECT_EQ(script.status, 200) << name;
+    EXPECT_EQ(script.body.find("innerHTML"), std::string::npos) << name;
+  }
   EXPECT_EQ(get("/app.css").status, 200);
   EXPECT_EQ(get("/icon.svg").content_type, "image/svg+xml");
 }
