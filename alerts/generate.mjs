@@ -41,7 +41,7 @@ function annotationsOf(rule, values) {
     description: fill(rule.description, values),
     runbook: `dupwatch alerts --runbook ${rule.name}`,
     runbook_url: MARKS.runbook(rule.name, own),
-    ...(own ? { page_url: `${MARKS.page}/` } : {}),
+    ...(own ? { page_url: `${MARKS.page}/${rule.view ? `#${rule.view}` : ''}` } : {}),
     dashboard_url: `${MARKS.dashboard}?var-job={{ $labels.job }}&var-instance=${instance}`,
   };
 }

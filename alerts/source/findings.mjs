@@ -5,6 +5,7 @@ const byRule = (inner) => `sum by (job, instance, rule) (${inner})`;
 const open = (severity, t) => byRule(`max_over_time(dupwatch_open_findings{severity="${severity}"}[${t.hold}])`);
 
 // run_lost has an alert of its own: it stands for a run, not for one more row.
+// `view` is what the page of the daemon shows, as its address has it behind the '#'.
 export const rules = [
   {
     name: 'DupwatchFatalFindings',
@@ -18,6 +19,7 @@ or
 ${byRule(`min_over_time(dupwatch_open_findings{severity="fatal",pending="may_return"}[${t.pendingGrace}])`)} > 0
 or
 ${byRule(`increase(dupwatch_findings_total{severity="fatal",origin="stream",rule!="run_lost",pending!="may_return"}[${t.hold}])`)} > 0`,
+    view: 'severity=fatal&rule={{ $labels.rule }}',
     summary: 'Runs have rows on which the next replay fails.',
     description: 'Fatal findings of rule {{ $labels.rule }} at {{ $labels.instance }}, open or new: {{ $value | printf "%.0f" }}. /api/findings and the log name the runs; dupwatch explain RUN_ID shows one and the SQL that saves it.',
   },
@@ -28,6 +30,7 @@ ${byRule(`increase(dupwatch_findings_total{severity="fatal",origin="stream",rule
     concern: 'findings',
     // Findings of the baseline scan are left out: a first start over an old table is no burst.
     expr: (t) => `sum by (job, instance) (increase(dupwatch_findings_total{severity="fatal",origin="stream"}[${t.burstWindow}])) > ${t.burst}`,
+    view: 'severity=fatal',
     summary: 'Many fatal findings: workers are racing continuously.',
     description: 'New fatal findings at {{ $labels.instance }} within {{ burstWindow }}: about {{ $value | printf "%.0f" }}. Stop the second worker first, then look at single runs.',
   },
@@ -37,6 +40,7 @@ ${byRule(`increase(dupwatch_findings_total{severity="fatal",origin="stream",rule
     severity: 'critical',
     concern: 'findings',
     expr: (t) => `sum by (job, instance) (increase(dupwatch_findings_total{rule="run_lost",origin="stream"}[${t.newWindow}])) > 0`,
+    view: 'rule=run_lost',
     summary: 'Runs failed after a fatal row.',
     description: 'Runs that failed after a fatal finding at {{ $labels.instance }} within {{ newWindow }}: about {{ $value | printf "%.0f" }}. dupwatch explain RUN_ID prints how one can be revived.',
   },
@@ -48,6 +52,7 @@ ${byRule(`increase(dupwatch_findings_total{severity="fatal",origin="stream",rule
     expr: (t) => `${open('conflict', t)} > 0
 or
 ${byRule(`increase(dupwatch_findings_total{severity="conflict",origin="stream"}[${t.newWindow}])`)} > 0`,
+    view: 'severity=conflict&rule={{ $labels.rule }}',
     summary: 'Runs continue although an outcome was dropped or contradicted.',
     description: 'Conflicts of rule {{ $labels.rule }} at {{ $labels.instance }}, open or new: {{ $value | printf "%.0f" }}. The runs do not fail by themselves; what they did may be wrong.',
   },
@@ -60,6 +65,7 @@ ${byRule(`increase(dupwatch_findings_total{severity="conflict",origin="stream"}[
     // processes duplicate nearly every step that both see.
     expr: (t) => `sum by (job, instance) (increase(dupwatch_findings_total{rule="duplicate_created",severity="harmless"}[${t.harmlessWindow}])) > 0`,
     for: 'harmlessFor',
+    view: 'severity=harmless&rule=duplicate_created',
     summary: 'The event log accepts duplicates: upgrade world-postgres to 4.1.2 or later.',
     description: 'Harmless duplicates at {{ $labels.instance }} within {{ harmlessWindow }}: about {{ $value | printf "%.0f" }}. The cure is @workflow/world-postgres 4.1.2 or later, whose unique index refuses them; run dupwatch audit --before-migration first.',
   },

@@ -7,11 +7,11 @@ const verdict = {
   title: 'Status',
   panels: [
     stat({
-      title: 'Open fatal findings', unit: 'short', alert: 'DupwatchFatalFindings', queries: [[open('fatal'), 'fatal']], limits: [[1, 'red']],
+      title: 'Open fatal findings', unit: 'short', alert: 'DupwatchFatalFindings', view: 'severity=fatal&state=open', queries: [[open('fatal'), 'fatal']], limits: [[1, 'red']],
       description: 'Runs in the log with a row on which the next replay fails. Good: 0. /api/findings names the runs, dupwatch explain RUN_ID shows one with the SQL that saves it. A 0 counts only while the panels to the right are green.',
     }),
     stat({
-      title: 'Runs lost in 24 h', unit: 'short', decimals: 0, alert: 'DupwatchRunsLost', limits: [[0.5, 'red']],
+      title: 'Runs lost in 24 h', unit: 'short', decimals: 0, alert: 'DupwatchRunsLost', view: 'rule=run_lost', limits: [[0.5, 'red']],
       queries: [[`sum(increase(${select('dupwatch_findings_total', 'rule="run_lost"', 'origin="stream"')}[1d])) or vector(0)`, 'lost']],
       description: 'Runs that failed after a fatal row. Good: 0. dupwatch explain RUN_ID prints how one can be revived.',
     }),

@@ -44,12 +44,12 @@ function targetsOf(queries, instant) {
   }));
 }
 
-/** What all panels share. `alert` names the runbook that the panel links to. */
-function panel(type, { title, description, unit, alert, width, height, queries, instant, defaults = {}, overrides = [], options, transformations }) {
+/** What all panels share. `alert` names the runbook that the panel links to, `view` what the page of the daemon shows. */
+function panel(type, { title, description, unit, alert, view, width, height, queries, instant, defaults = {}, overrides = [], options, transformations }) {
   return {
     type, title, description, datasource: DATASOURCE,
     gridPos: { w: width, h: height, x: 0, y: 0 },
-    links: [runbook(alert)],
+    links: [runbook(alert), ...(view ? [link('The findings', `${PAGE}/#${view}`, { targetBlank: true })] : [])],
     fieldConfig: { defaults: { unit, ...defaults }, overrides },
     options, targets: targetsOf(queries, instant),
     ...(transformations ? { transformations } : {}),

@@ -46,7 +46,7 @@ test('with options it prints what the source makes of them, and so does the char
   assert.deepEqual(printed, rulesIn(expected));
   const [fatal] = printed;
   assert.match(fatal.expr, /\[7m\]/);
-  assert.deepEqual([fatal.annotations.runbook_url, fatal.annotations.page_url], ['https://wiki.example.org/DupwatchFatalFindings/now', 'https://dw.example.org/app/']);
+  assert.deepEqual([fatal.annotations.runbook_url, fatal.annotations.page_url], ['https://wiki.example.org/DupwatchFatalFindings/now', 'https://dw.example.org/app/#severity=fatal&rule={{ $labels.rule }}']);
   assert.equal(fatal.annotations.dashboard_url, 'https://grafana.example.org/d/x?var-job={{ $labels.job }}&var-instance={{ $labels.instance }}');
   assert.ok(!JSON.stringify(printed).includes('@'.concat('hold')) && !/@\w+@/.test(JSON.stringify(printed)));
   const values = { prometheusRule: { enabled: true, thresholds: { hold: '7m', fillHorizon: 7200, indexFull: 0.75, burst: 50 }, job: SITE.job, slots: SITE.slots, pageUrl: SITE.page, runbookUrl: SITE.runbook, dashboardUrl: SITE.dashboard },

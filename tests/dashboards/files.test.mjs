@@ -120,7 +120,8 @@ test('every panel has a unit, a description, the data source and a runbook that 
     assert.equal(panel.datasource.uid, '${datasource}', where);
     assert.ok(panel.targets.length > 0, where);
     for (const target of panel.targets) assert.equal(target.datasource.uid, '${datasource}', where);
-    const [{ url }] = panel.links;
+    const [{ url }, ...views] = panel.links;
+    for (const view of views) assert.match(view.url, /^http:\/\/\$\{instance\}\/#(severity|rule)=/, where);
     const [, alert] = /^http:\/\/\$\{instance\}\/runbooks\/(\w+)$/.exec(url) ?? assert.fail(`${where}: ${url}`);
     assert.ok(alerts.some(({ rule }) => rule.name === alert), `${where}: ${url}`);
   }
