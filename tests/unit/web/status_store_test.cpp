@@ -178,7 +178,9 @@ TEST(StatusStore, WhoFollowsThePagesSeesTheLastReportOfEachWhateverComesMeanwhil
       store.add(of_severity(id, static_cast<core::Severity>(random() % core::kSeverities)));
     }
     core::FindingFilter filter;
-    if (random() % 2 == 0) ASSERT_EQ(filter.only_severities("fatal,harmless"), "");
+    if (random() % 2 == 0) {
+      ASSERT_EQ(filter.only_severities("fatal,harmless"), "");
+    }
     std::map<std::uint64_t, core::Severity> seen;
     std::optional<StatusStore::Cursor> at;
     int reports = 40;
