@@ -87,6 +87,8 @@ core::StatusSnapshot everything_known() {
   status.slot_safe_bytes = 0;
   status.slot_seconds_to_lost = 0;
   status.schema.newest = "4.3.7";
+  status.engine_tables.rows.fill(0);
+  status.engine_tables.jobs = 0;
   return status;
 }
 
@@ -114,7 +116,8 @@ TEST(Metrics, EverySeriesIsThereAtZeroBeforeAnythingHappened) {
   for (const auto& metric : metric_table()) {
     const bool absent_until_known =
         metric.name == "dupwatch_slot_retained_wal_bytes" || metric.name == "dupwatch_slot_safe_wal_bytes" ||
-        metric.name == "dupwatch_slot_time_to_lost_seconds" || metric.name == "dupwatch_schema_release";
+        metric.name == "dupwatch_slot_time_to_lost_seconds" || metric.name == "dupwatch_schema_release" ||
+        metric.name == "dupwatch_engine_table_rows" || metric.name == "dupwatch_queue_jobs_total";
     EXPECT_EQ(families.contains(std::string{metric.name}), !absent_until_known) << metric.name;
   }
   EXPECT_EQ(all.count("dupwatch_events_received_total{event_type=\"step_created\"}"), 1U);
