@@ -22,6 +22,7 @@ let request = null;
 let reports = [];
 let tooMany = false;
 let reveal = view.finding !== "";
+let notKept = ""; // what is said of the finding in the address, until the address is another
 const items = new Map(); // finding_id -> {text, node}
 const groups = new Map(); // run_id -> {text, node, list}
 
@@ -148,7 +149,7 @@ export async function load() {
     runs = new Map(answer.runs.map((run) => [run.run_id, run]));
     extent = answer;
     next = answer.next;
-    refuse("");
+    refuse(notKept);
     draw();
     await revealFinding();
   } catch (error) {
@@ -180,7 +181,8 @@ async function revealFinding() {
       finding = await get(`api/findings/${encodeURIComponent(view.finding)}`);
     } catch (error) {
       if (!error.status) throw error;
-      refuse("The finding in the address is not kept: it may have left for want of room (findings.keep). dupwatch findings show --source file or table may have it.");
+      notKept = "The finding in the address is not kept: it may have left for want of room (findings.keep). dupwatch findings show --source file or table may have it.";
+      refuse(notKept);
       return;
     }
     if (view.run !== finding.run_id) {
@@ -222,6 +224,7 @@ async function loadRun() {
 /** Shows the view from its first page on. */
 async function show() {
   trail = [""];
+  notKept = "";
   for (const name of CONTROLS) {
     const control = $(name);
     const value = view[name];
