@@ -141,18 +141,6 @@ TEST_P(RepeatedWorkTest, ARetryAtTheEdgeExplainsAStart) {
   EXPECT_EQ(total(), 0U);
 }
 
-TEST_P(RepeatedWorkTest, ARetryOfARunThatWasPackedMeanwhileExplainsAStart) {
-  play({"run_created", "step_created"});
-  transaction({made_at(5'000, "step_started")});
-  transaction({made_at(6'000, "step_started")});
-  for (std::size_t other = 0; other < RunIndex::kOpenRunsMax + 10; ++other) {
-    transaction({event(1, "run_created", std::nullopt, ulid("wrun_", 100 + other))});
-    (void)read_back();
-  }
-  transaction({made_at(6'001, "step_retrying")});
-  EXPECT_EQ(total(), 0U);
-}
-
 TEST_P(RepeatedWorkTest, ALaterFailureExplainsNothing) {
   play({"run_created", "step_created"});
   transaction({made_at(5'000, "step_started")});
