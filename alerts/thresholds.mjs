@@ -27,12 +27,12 @@ export const thresholds = {
   harmlessFor: { value: '15m', why: 'it can wait, and an upgrade of the engine that has just ended it should not raise it' },
   repeatedRate: { value: 20, why: 'some of a rollout of three processes that are killed with steps in hand; what stays above it is no rollout' },
   repeatedWindow: { value: '1h', why: 'a rate per hour, so that one rollout counts once' },
+  repeatedFor: { value: '2h', why: 'a rollout and its rollback are out of the window by then' },
   engineTablesFor: { value: '15m', why: 'a deployment that disposes of its hooks, or a person who is at it, is done by then' },
   wakeupsRate: { value: 0.5, why: 'one run that is woken about once a second, as it was reported, is above it' },
-  wakeupsRatio: { value: 5, why: 'a healthy run of 4.2.4 and 4.8.9 takes 0.9 jobs an event, so this is no rhythm of work' },
+  wakeupsRatio: { value: 5, why: 'a healthy run of 4.2.4 and 4.8.9 takes 0.75 to 0.9 jobs an event, so this is no rhythm of work' },
   wakeupsWindow: { value: '15m', why: 'a burst of starts is an even rate over it' },
   wakeupsFor: { value: '30m', why: 'a rollout that enqueues all open runs again is over by then' },
-  repeatedFor: { value: '2h', why: 'a rollout and its rollback are out of the window by then' },
 
   // Not looking
   absentFor: { value: '5m', why: 'a pod that moves to another node is back by then' },

@@ -39,7 +39,7 @@ struct EngineTablesStatus {
 /// Which rows last: what one look shows alone may be on its way. Not thread-safe.
 class EngineTableBook {
  public:
-  /// Of one look at one table; more are counted as so many.
+  /// Of one look at one table; the rest is neither told nor counted.
   static constexpr std::size_t kRowsMax = 100;
 
   /// The rows of a look at one table. Those that two looks in a row show, and that were not told before.

@@ -12,6 +12,8 @@ namespace {
 constexpr int kTableRowsMax = 100'000;
 // Of the hooks that hold one token.
 constexpr int kIdsShown = 5;
+// Characters of an id; none that an engine makes is as long.
+constexpr int kIdChars = 200;
 
 /// Whether the columns are there, the role may read them, and the table is small.
 std::string readable(std::string_view schema, std::string_view table, std::string_view columns, int count) {
@@ -61,23 +63,25 @@ std::string engine_trouble_query(core::EngineTableTrouble kind, const core::Prof
   switch (kind) {
     case core::EngineTableTrouble::kHookToken:
       return fmt::format(
-          "SELECT min(run_id::text), array_to_string((array_agg(hook_id::text ORDER BY hook_id))[1:{}], ', ')"
-          " FROM {} {}GROUP BY token HAVING count(*) > 1 LIMIT {}",
-          kIdsShown, qualified(schema, "workflow_hooks"),
+          "SELECT left(min(run_id::text), {0}), array_to_string((array_agg(left(hook_id::text, {0}) ORDER BY "
+          "hook_id))[1:{1}], ', ')"
+          " FROM {2} {3}GROUP BY token HAVING count(*) > 1 LIMIT {4}",
+          kIdChars, kIdsShown, qualified(schema, "workflow_hooks"),
           tables.tokens_are_kept ? "WHERE token_retention_until IS NULL " : "", limit);
     case core::EngineTableTrouble::kSilentWait:
       return fmt::format(
-          "SELECT w.run_id::text, w.wait_id::text FROM {} w WHERE w.status::text = 'completed' AND NOT EXISTS"
-          " (SELECT FROM {} e WHERE e.{}::text = w.run_id::text AND e.{}::text = 'wait_completed'"
-          " AND w.wait_id::text = concat(w.run_id::text, '-', e.{}::text)) LIMIT {}",
-          qualified(schema, "workflow_waits"), qualified(profile.schema, profile.table),
+          "SELECT left(w.run_id::text, {0}), left(w.wait_id::text, {0}) FROM {1} w WHERE w.status::text = "
+          "'completed' AND NOT EXISTS"
+          " (SELECT FROM {2} e WHERE e.{3}::text = w.run_id::text AND e.{4}::text = 'wait_completed'"
+          " AND w.wait_id::text = concat(w.run_id::text, '-', e.{5}::text)) LIMIT {6}",
+          kIdChars, qualified(schema, "workflow_waits"), qualified(profile.schema, profile.table),
           quote_identifier(profile.run_column), quote_identifier(profile.type_column),
           quote_identifier(profile.identity_columns.front()), limit);
     case core::EngineTableTrouble::kGivenUpJob:
       return fmt::format(
-          "SELECT '', concat(task_identifier::text, ' ', id::text) FROM graphile_worker.jobs"
+          "SELECT '', concat(left(task_identifier::text, {}), ' ', id::text) FROM graphile_worker.jobs"
           " WHERE attempts >= max_attempts AND locked_at IS NULL LIMIT {}",
-          limit);
+          kIdChars, limit);
   }
   return {};
 }

@@ -25,7 +25,7 @@ struct EngineTables {
 };
 [[nodiscard]] EngineTables read_engine_tables(const pg_result& result, int row);
 
-/// Rows that should not be, one beyond EngineTableBook::kRowsMax at the most: run, what it is.
+/// The rows in trouble, at most one more than EngineTableBook::kRowsMax: run, what it is.
 [[nodiscard]] std::string engine_trouble_query(core::EngineTableTrouble kind, const core::Profile& profile,
                                                const EngineTables& tables);
 

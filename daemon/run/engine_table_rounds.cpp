@@ -1,7 +1,10 @@
 #include "daemon/run/engine_table_rounds.hpp"
 
+#include <array>
+#include <string_view>
 #include <utility>
 
+#include "daemon/process/clock.hpp"
 #include "daemon/run/cell_text.hpp"
 
 namespace dupwatch::run {
@@ -23,7 +26,7 @@ void EngineTableRounds::ask_tables() {
                              busy_ = false;
                              if (error) return;
                              if (looked->readable != tables_.readable || !looked_) tell_unread(*looked);
-                             looked_ = true;
+                             looked_ = process::steady_now();
                              tables_ = *looked;
                              ask(0);
                            }});
@@ -69,22 +72,32 @@ void EngineTableRounds::tell_unread(const postgres::EngineTables& tables) {
   log_.info("some of the engine's tables beside the log are not watched",
             {{"event", "engine_tables"},
              {"unwatched", unread},
-             {"remedy", "where they are there and small, the guide on repeated work has the GRANT"}});
+             {"remedy", "if the engine has them: grant what the guide's page on repeated work lists"}});
 }
 
 void EngineTableRounds::tell(core::EngineTableTrouble kind, const core::EngineTableRow& row) {
-  constexpr std::array<std::string_view, core::kEngineTableTroubles> kTexts = {
-      "more than one live hook holds one token: each of them is resumed by whoever knows it",
-      "a wait is completed and the log has no wait_completed: its run is woken again and again",
-      "a job of the queue has used up its attempts: nobody takes it any more"};
-  log_.warn(std::string(kTexts.at(static_cast<std::size_t>(kind))),
-            {{"event", "engine_table"},
-             {"kind", std::string(core::to_string(kind))},
-             {"run_id", row.run_id},
-             {"what", row.what}});
+  struct Text {
+    std::string_view what;
+    std::string_view remedy;
+  };
+  constexpr std::array<Text, core::kEngineTableTroubles> kTexts = {
+      {{"more than one live hook holds one token: whoever resumes it wakes one of the runs alone",
+        "cancel the runs that should not hold it (dupwatch alerts --runbook DupwatchEngineTables)"},
+       {"a wait is completed and the log has no wait_completed: its run is woken again and again",
+        "cancel the run, or set the wait back to waiting (dupwatch alerts --runbook DupwatchEngineTables)"},
+       {"a job of the queue has used up its attempts: nobody takes it any more",
+        "see its last_error, then reschedule it (dupwatch alerts --runbook DupwatchEngineTables)"}}};
+  const auto& text = kTexts.at(static_cast<std::size_t>(kind));
+  log_.warn(std::string(text.what), {{"event", "engine_table"},
+                                     {"kind", std::string(core::to_string(kind))},
+                                     {"run_id", row.run_id},
+                                     {"what", row.what},
+                                     {"remedy", std::string(text.remedy)}});
 }
 
-void EngineTableRounds::describe(core::StatusSnapshot& out, core::Instant /*now*/) const {
+/// A look that is long ago says nothing of now.
+void EngineTableRounds::describe(core::StatusSnapshot& out, core::Instant now) const {
+  if (!looked_ || now - *looked_ > kLooksMissed * config_.recheck.interval) return;
   for (std::size_t kind = 0; kind < core::kEngineTableTroubles; ++kind) {
     out.engine_tables.rows.at(kind) = book_.lasting(static_cast<core::EngineTableTrouble>(kind));
   }

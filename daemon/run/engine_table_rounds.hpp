@@ -33,6 +33,9 @@ class EngineTableRounds final : public StatusPart {
   [[nodiscard]] std::string trouble(core::Instant /*now*/) const override { return {}; }
 
  private:
+  /// So many without an answer, and nothing is shown any more.
+  static constexpr int kLooksMissed = 3;
+
   [[nodiscard]] bool applies() const noexcept {
     return config_.profile.runs && config_.recheck.interval.count() != 0;
   }
@@ -48,7 +51,8 @@ class EngineTableRounds final : public StatusPart {
   process::Log& log_;
   postgres::EngineTables tables_;
   core::EngineTableBook book_;
-  bool looked_ = false;
+  /// When the last look was answered.
+  std::optional<core::Instant> looked_;
   bool busy_ = false;
   core::Instant next_ = core::Instant::max();
 };

@@ -116,9 +116,8 @@ constexpr auto kFindingsMetrics = std::to_array<MetricDef>({
        out.add(s.status.repeated.steps_total, {{"kind", "step_body"}});
      }},
     {"dupwatch_engine_table_rows", kGauge, "kind", "1",
-     "Rows of the engine's tables beside the log that two looks in a row found in a state that leads to no "
-     "good, "
-     "at most 100 of a kind; absent where dupwatch may not read the table",
+     "Stuck or shared work in the engine's tables beside the log that two looks in a row found, at most 100 "
+     "of a kind; absent where dupwatch may not read the table",
      core::kEngineTableTroubles,
      [](S s, Out out) {
        for (std::size_t kind = 0; kind < core::kEngineTableTroubles; ++kind) {

@@ -1,7 +1,7 @@
 // The state of affairs: verdict, figures, gaps, plots. What is not known is not shown as zero.
 import { $, bytes, clock, duration, element, get, number, plural, seconds, set, utc, words } from "./format.js";
 
-/** The last part is shown smaller. Said anew only when it changes, so that a screen reader is not made to repeat it. */
+/** The last part is shown smaller. Set only when it changes, so that a screen reader does not repeat it. */
 function say(level, sentence) {
   const end = sentence.lastIndexOf(". ") + 1 || sentence.length;
   $("verdict").className = `verdict ${level}`;

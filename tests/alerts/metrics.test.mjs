@@ -78,6 +78,7 @@ test('promtool accepts the metrics, and every selector of a rule finds its serie
   const after = await scrape(daemon);
   assert.equal(sum(after, 'dupwatch_open_findings', { severity: 'fatal', rule: 'duplicate_created' }), 2);
   assert.equal(sum(after, 'dupwatch_findings_total', { severity: 'fatal', origin: 'stream' }), 2);
+  assert.ok(sum(after, 'dupwatch_loop_turn_seconds_count', {}) > sum(idle, 'dupwatch_loop_turn_seconds_count', {}));
 });
 
 /** A run with a finding of each severity for engine v4; of the late steps the second one is fatal. */

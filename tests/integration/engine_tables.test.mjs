@@ -58,9 +58,15 @@ test('what lasts is told once, until it is gone; what may not be read is left ou
   ]);
   assert.ok(!daemon.lines.some(({ text }) => text.includes('secret-of-both')), 'no token');
 
-  await cluster.query(`DELETE FROM workflow.workflow_hooks; UPDATE workflow.workflow_waits SET status = 'waiting'; DELETE FROM graphile_worker._private_jobs`);
+  await cluster.query(`DELETE FROM workflow.workflow_hooks; UPDATE workflow.workflow_waits SET status = 'waiting'`);
+  // As the runbook says.
+  await cluster.query('SELECT FROM graphile_worker.reschedule_jobs(ARRAY[$1::bigint], run_at => now(), attempts => 0)', [givenUp]);
   await daemon.until('nothing', async () => Object.values(await rows(daemon)).join() === '0,0,0', 10_000);
   await cluster.query('REVOKE ALL ON workflow.workflow_hooks FROM dupwatch');
   await daemon.until('the hooks left out', async () => !('hook_token' in await rows(daemon)), 10_000);
   assert.equal((await daemon.fetch('/readyz')).status, 200);
+
+  // Without an answer for a while the numbers go, rather than stay as they were.
+  await cluster.stop('immediate');
+  await daemon.until('no number', async () => Object.keys(await rows(daemon)).length === 0 && (await daemon.metric('dupwatch_queue_jobs_total')) === undefined, 10_000);
 });
