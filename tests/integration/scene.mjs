@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process';
 import fs from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { createCluster } from '../postgres/cluster.mjs';
-import { installSchema } from '../writers/install_schema.mjs';
+import { schemaOf } from '../writers/install_schema.mjs';
 import { Daemon, runCommand } from './daemon.mjs';
 import { compare, describe, latestFindings } from './ground_truth.mjs';
 
@@ -15,9 +15,8 @@ export const full = Boolean(process.env.DUPWATCH_FULL);
 
 /** A cluster with the schema of one package version, removed at the end of test `t`. */
 export async function serverWithSchema(t, { world = '4.1.1', ...options } = {}) {
-  const cluster = await createCluster(options);
+  const cluster = await createCluster({ ...options, content: world ? schemaOf(world) : undefined });
   t.after(() => cluster.destroy());
-  if (world) await installSchema(world, cluster.uri());
   return cluster;
 }
 

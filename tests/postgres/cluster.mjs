@@ -29,6 +29,10 @@ const DEFAULT_SETTINGS = {
 
 const DEFAULT_HBA = ['local all all trust', 'host all all 127.0.0.1/32 trust'];
 
+// ./test names a folder of its own: data folders as they were before their first test. To make one takes longer than many a test.
+// Clusters from one template have one system identifier.
+const templates = process.env.DUPWATCH_TEMPLATES;
+
 const live = new Set();
 
 // The last resort when a test dies without stopping its cluster: no server and no folder may outlive this process.
@@ -62,14 +66,27 @@ export async function freePort() {
  * Creates a cluster and starts it.
  * Options: major (the system's own), settings (postgresql.conf, over the defaults), hba (pg_hba.conf lines, in place of the
  * defaults), files ({name: content}, written into the data folder before the start: certificates, keys),
- * database ("app"), start (true).
+ * database ("app"), start (true), content ({name, make(cluster)}: what is put into the database).
  */
 export async function createCluster(options = {}) {
   const cluster = new Cluster(options);
-  await cluster.initialize();
-  if (options.start !== false) {
+  const { content } = options;
+  const empty = templates && `${cluster.major}`;
+  const filled = templates && content && cluster.database === 'app' ? `${cluster.major}-${content.name}` : undefined;
+  const template = [filled, empty].find((name) => name && fs.existsSync(path.join(templates, name)));
+  await cluster.initialize(template);
+  if (empty && !template) cluster.keepAs(empty);
+  cluster.configure({}, cluster.hba);
+  for (const [name, text] of Object.entries(cluster.files)) cluster.writeFile(name, text);
+  if (options.start === false) return cluster;
+  await cluster.start();
+  if (filled && template === filled) return cluster;
+  await cluster.createDatabase(cluster.database);
+  await content?.make(cluster);
+  if (filled && Object.keys(cluster.files).length === 0) {
+    await cluster.stop();
+    cluster.keepAs(filled);
     await cluster.start();
-    await cluster.createDatabase(cluster.database);
   }
   return cluster;
 }
@@ -94,21 +111,33 @@ class Cluster {
     live.add(this);
   }
 
-  async initialize() {
+  /** Makes the data folder, from the template of that name if one is given. */
+  async initialize(template) {
     this.bin = binaries(this.major, this.dir, this.owner);
     this.port = await freePort();
-    const made = spawnSync(
-      path.join(this.bin, 'initdb'),
-      ['-D', this.dataDir, '-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '--locale=C.UTF-8', '--no-sync'],
-      { ...this.owner, cwd: this.dir, encoding: 'utf8' },
-    );
-    if (made.status !== 0) throw new Error(`initdb of Postgres ${this.major} failed: ${made.stderr || made.error}`);
+    const [program, ...options] = template
+      ? ['cp', '-a', path.join(templates, template), this.dataDir]
+      : [path.join(this.bin, 'initdb'), '-D', this.dataDir, '-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '--locale=C.UTF-8', '--no-sync'];
+    const made = spawnSync(program, options, { ...(template ? {} : this.owner), cwd: this.dir, encoding: 'utf8' });
+    if (made.status !== 0) throw new Error(`${program} for Postgres ${this.major} failed: ${made.stderr || made.error}`);
     // Newer minors load only the output plugins that this parameter names; older ones refuse to start with it.
     const known = spawnSync(path.join(this.bin, 'postgres'), ['--describe-config'], { ...this.owner, cwd: this.dir, encoding: 'utf8' });
     this.restrictsPlugins = known.stdout?.includes('output_plugin_libraries') ?? false;
     const trusted = this.restrictsPlugins ? { output_plugin_libraries: 'pgoutput, test_decoding, wal2json' } : {};
-    this.configure({ ...trusted, ...this.settings }, this.hba);
-    for (const [name, content] of Object.entries(this.files)) this.writeFile(name, content);
+    this.settings = { ...trusted, ...this.settings };
+  }
+
+  /** Keeps the data folder of the stopped cluster as a template. Of several processes with one idea the first is taken. */
+  keepAs(template) {
+    const own = path.join(templates, `making-${process.pid}`);
+    const kept = spawnSync('cp', ['-a', this.dataDir, own], { encoding: 'utf8' });
+    if (kept.status !== 0) throw new Error(`the template ${template} could not be kept: ${kept.stderr}`);
+    try {
+      fs.renameSync(own, path.join(templates, template));
+    } catch (error) {
+      if (!['EEXIST', 'ENOTEMPTY'].includes(error.code)) throw error;
+      fs.rmSync(own, { recursive: true });
+    }
   }
 
   /** Writes settings and access rules; they count from the next start (or reload) on. */

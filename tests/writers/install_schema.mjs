@@ -24,3 +24,6 @@ export function installSchema(world, uri) {
     });
   });
 }
+
+/** The same as the content of a cluster; see createCluster. */
+export const schemaOf = (world) => ({ name: world, make: (cluster) => installSchema(world, cluster.uri()) });
