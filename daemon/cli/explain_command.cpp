@@ -12,6 +12,7 @@
 #include "daemon/cli/repair_script.hpp"
 #include "daemon/cli/report_error.hpp"
 #include "daemon/cli/run_text.hpp"
+#include "daemon/core/page_link.hpp"
 #include "daemon/core/text.hpp"
 #include "daemon/process/clock.hpp"
 #include "daemon/process/loop_waiter.hpp"
@@ -74,6 +75,8 @@ process::ExitCode explain_command(const Invocation& invocation, const std::strin
            : run_text(story, config.profile,
                       {.colours = isatty(STDOUT_FILENO) == 1, .config_option = invocation.config_option});
   print(text);
+  if (const auto link = core::run_link(config.http.external_url, run_id); !json && !link.empty())
+    print(fmt::format("\nOn the page: {}\n", link));
   if (!repair_file.empty() && !write_plan(story, config.profile, repair_file))
     return process::ExitCode::kUsage;
   return story.findings().empty() ? process::ExitCode::kClean : process::ExitCode::kFindings;

@@ -15,6 +15,7 @@
 #include "daemon/cli/findings_view.hpp"
 #include "daemon/cli/findings_watch.hpp"
 #include "daemon/cli/report_error.hpp"
+#include "daemon/core/page_link.hpp"
 #include "daemon/core/text.hpp"
 #include "daemon/process/clock.hpp"
 
@@ -166,8 +167,13 @@ ExitCode show(const core::Config& config, const FindingsOptions& options, std::s
     fmt::print(stderr, "error: there is no finding {}; remedy: see dupwatch findings\n", options.id);
     return ExitCode::kUsage;
   }
-  print(options.output == "json" ? core::to_json(*finding) + '\n'
-                                 : finding_text(*finding, config_option, isatty(STDOUT_FILENO) == 1));
+  if (options.output == "json") {
+    print(core::to_json(*finding) + '\n');
+    return ExitCode::kClean;
+  }
+  print(finding_text(*finding, config_option, isatty(STDOUT_FILENO) == 1));
+  if (const auto link = core::finding_link(config.http.external_url, finding->id); !link.empty())
+    print(fmt::format("  {}\n", link));
   return ExitCode::kClean;
 }
 

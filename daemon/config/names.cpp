@@ -15,6 +15,7 @@ constexpr std::size_t kIdentifierBytesMax = 63;
 // A type name becomes a metric label and is stored per type, not per row.
 constexpr std::size_t kTypeNameBytesMax = 128;
 // Both fit into a header that the HTTP server takes, in base64 as well.
+constexpr std::size_t kExternalUrlBytesMax = 1024;
 constexpr std::size_t kUserBytesMax = 255;
 constexpr std::size_t kPasswordBytesMax = 1024;
 // sun_path and file systems stop well before; libpq has no limit for a conninfo.
@@ -140,6 +141,18 @@ Parsed<std::string> parse_url(std::string_view text) {
   if (text.empty() || (fits && (authority("http://") || authority("https://")))) return std::string{text};
   return Refusal{"a URL that begins with https:// or http://, of at most 8192 bytes",
                  "e.g. https://example.org/hook"};
+}
+
+Parsed<std::string> parse_external_url(std::string_view text) {
+  const Refusal refusal{"http:// or https://, a host and perhaps a path, of at most 1024 bytes",
+                        "where a browser finds the page, e.g. https://dupwatch.example.org"};
+  if (text.size() > kExternalUrlBytesMax || text.find_first_of("@?#\"'<>\\`") != std::string_view::npos) {
+    return refusal;
+  }
+  const auto url = parse_url(text);
+  if (std::holds_alternative<Refusal>(url)) return refusal;
+  while (text.ends_with('/')) text.remove_suffix(1);
+  return std::string{text};
 }
 
 Parsed<std::string> parse_user(std::string_view text) {

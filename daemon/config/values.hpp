@@ -69,6 +69,9 @@ struct QualifiedName {
 [[nodiscard]] Parsed<std::string> parse_path(std::string_view text);
 /// http:// or https:// with a host; "" = off.
 [[nodiscard]] Parsed<std::string> parse_url(std::string_view text);
+/// A URL that links are made from, without user, query and fragment; slashes at its end are left out; "" =
+/// none.
+[[nodiscard]] Parsed<std::string> parse_external_url(std::string_view text);
 /// A user of HTTP's basic authentication; "" = off.
 [[nodiscard]] Parsed<std::string> parse_user(std::string_view text);
 /// A password of HTTP's basic authentication; may be empty.

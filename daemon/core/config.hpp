@@ -143,6 +143,8 @@ struct HttpConfig {
   std::string web_config_file{};
   /// Names that requests may be for, beside those that need no saying; see web::HostRules.
   std::vector<std::string> allowed_hosts{};
+  /// Where people reach the page, without a slash at its end; empty = no links.
+  std::string external_url{};
   /// POST /-/reload does what SIGHUP does.
   bool reload = false;
   [[nodiscard]] bool enabled() const noexcept { return !host.empty(); }

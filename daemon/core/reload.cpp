@@ -99,6 +99,7 @@ constexpr auto kRows = std::to_array<Row>({
     live<&C::http, &HttpConfig::basic_auth>("http.basic_auth"),
     fixed<&C::http, &HttpConfig::web_config_file>("http.web_config_file"),
     live<&C::http, &HttpConfig::allowed_hosts>("http.allowed_hosts"),
+    live<&C::http, &HttpConfig::external_url>("http.external_url"),
     fixed<&C::http, &HttpConfig::reload>("http.reload"),
     fixed<&C::webhook, &WebhookConfig::url>("webhook.url"),
     fixed<&C::webhook, &WebhookConfig::secret>("webhook.secret"),

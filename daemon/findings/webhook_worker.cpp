@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "daemon/core/page_link.hpp"
+#include "daemon/core/text.hpp"
+
 namespace dupwatch::findings {
 namespace {
 
@@ -19,7 +22,10 @@ std::uint64_t lost(const core::WebhookStats& stats) {
 }  // namespace
 
 WebhookWorker::WebhookWorker(const core::Config& config, process::Log& log, std::uint64_t seed)
-    : config_(config.webhook), log_(log), outbox_(config.webhook, config.slot.name, seed) {
+    : config_(config.webhook),
+      external_url_(config.http.external_url),
+      log_(log),
+      outbox_(config.webhook, config.slot.name, seed) {
   if (!config_.url.empty()) thread_ = std::thread([this] { work(); });
 }
 
@@ -44,6 +50,10 @@ void WebhookWorker::add(const core::Finding& finding) {
   if (config_.url.empty() || !config_.severities[static_cast<std::size_t>(finding.severity)]) return;
   if (finding.severity == core::Severity::kFatal && finding.came_too_late()) return;
   auto record = core::to_json(finding);
+  if (const auto link = core::finding_link(external_url_, finding.id); !link.empty()) {
+    record.pop_back();  // the brace
+    record += R"(,"page":)" + core::json_string(link) + '}';
+  }
   {
     const std::lock_guard lock(mutex_);
     outbox_.add(std::move(record));

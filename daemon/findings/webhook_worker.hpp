@@ -39,6 +39,8 @@ class WebhookWorker {
   void tell(const Attempt& attempt, const core::WebhookStats& stats, core::Instant now);
 
   const core::WebhookConfig& config_;
+  /// Read by add() alone, on the thread that reloads the configuration.
+  const std::string& external_url_;
   process::Log& log_;
   Outbox outbox_;      // guarded by mutex_
   bool stop_ = false;  // guarded by mutex_

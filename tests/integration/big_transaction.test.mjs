@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { assertTruth, daemonFor, EVENTS, full, serverWithSchema, slots } from './scene.mjs';
 
-const EVENTS_IN_ALL = full ? 1_000_000 : 250_000;
+const EVENTS_IN_ALL = full ? 1_000_000 : 150_000;
 const PER_RUN = 100;
 const BEYOND_INDEX = 32 * 1024 * 1024;
 

@@ -10,7 +10,7 @@ import { createCluster } from '../postgres/cluster.mjs';
 import { audited, engines, fill, GENERATION, missingEngines, SEVERITIES, survived } from './engine_verdicts.mjs';
 import { full } from './scene.mjs';
 
-const LOGS = full ? 2000 : 200;
+const LOGS = full ? 2000 : 100;
 
 // What a monitor can't see that reads neither payloads nor the workflow's code: these damages, and only these, may be
 // fatal without a word. config/rules/README.md explains each.

@@ -9,7 +9,7 @@ import { latestFindings } from './ground_truth.mjs';
 import { compareRules } from './rules_sql.mjs';
 import { daemonFor, full, serverWithSchema } from './scene.mjs';
 
-const ROWS = full ? 100_000 : 6000;
+const ROWS = full ? 100_000 : 2000;
 const settings = { track_commit_timestamp: 'on' };
 
 const MESSAGE_DB = {

@@ -41,13 +41,14 @@ function assertSigned({ headers, body }) {
 test('what is fatal is sent once it is told, with a signature, and nothing else is', async (t) => {
   const hook = await receiver(t);
   const cluster = await serverWithSchema(t);
-  const daemon = await daemonFor(t, cluster, { webhook: { url: hook.url, secret: SECRET } });
+  const daemon = await daemonFor(t, cluster, { webhook: { url: hook.url, secret: SECRET }, http: { external_url: 'https://dw.example.org/sub/' } });
   await daemon.start();
   await insertEvents(cluster, [...harmless('wrun_a'), ...fatal('wrun_b')]);
   await insertEvents(cluster, fatal('wrun_"<c>\u202e'));
   await assertTruth(daemon, { atLeast: 3 });
   await daemon.until('both fatal ones', () => hook.findings().length === 2);
   assert.deepEqual(hook.findings().map(({ run_id: run, severity, change }) => [run, severity, change]), [['wrun_b', 'fatal', 'new'], ['wrun_"<c>\u202e', 'fatal', 'new']]);
+  for (const finding of hook.findings()) assert.equal(finding.page, `https://dw.example.org/sub/#finding=${finding.finding_id}`);
   for (const request of hook.requests) {
     assert.equal(request.method, 'POST');
     assert.equal(request.headers['content-type'], 'application/json');

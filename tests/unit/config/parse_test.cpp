@@ -386,5 +386,15 @@ TEST(ApplyOverrides, ReplacesAndChecks) {
   EXPECT_EQ(config.slot.name, "s");
 }
 
+TEST(Parse, TheNameOfThePageIsAllowed) {
+  const auto hosts = [](std::string_view http) { return accepted(http).http.allowed_hosts; };
+  using Hosts = std::vector<std::string>;
+  EXPECT_EQ(hosts("http: {external_url: 'https://dw.example.org:8443/sub'}"), Hosts{"dw.example.org"});
+  EXPECT_EQ(hosts("http: {external_url: 'http://dw.it', allowed_hosts: [dw.it]}"), Hosts{"dw.it"});
+  EXPECT_EQ(hosts("http: {external_url: 'https://dw.example.org', allowed_hosts: [a.example]}"),
+            (Hosts{"a.example", "dw.example.org"}));
+  EXPECT_EQ(hosts("http: {external_url: 'http://[::1]:9788'}"), Hosts{});
+}
+
 }  // namespace
 }  // namespace dupwatch::config::parse_test

@@ -95,6 +95,7 @@ TEST(ReferenceFile, ItsValuesAreTheDefaults) {
   EXPECT_EQ(file.http.host, defaults.http.host);
   EXPECT_EQ(file.http.port, defaults.http.port);
   EXPECT_EQ(file.http.basic_auth, defaults.http.basic_auth);
+  EXPECT_EQ(file.http.external_url, defaults.http.external_url);
   EXPECT_EQ(file.http.reload, defaults.http.reload);
   EXPECT_EQ(file.log.format, defaults.log.format);
   EXPECT_EQ(file.log.level, defaults.log.level);

@@ -46,6 +46,7 @@ constexpr Change kLive[] = {
     {"findings.acknowledged", "findings: {acknowledged: [0ce15d2f56d50204]}"},
     {"http.basic_auth", "http: {basic_auth: {user: u, password: p}}"},
     {"http.allowed_hosts", "http: {allowed_hosts: [a.example]}"},
+    {"http.external_url", "http: {external_url: 'http://[::1]:9788'}"},
     {"webhook.severities", "webhook: {severities: [harmless]}"},
     {"log.format", "log: {format: json}"},
     {"log.level", "log: {level: warn}"},

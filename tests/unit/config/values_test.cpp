@@ -93,6 +93,26 @@ TEST(ParseUrl, TakesHttpAndHttpsWithAHost) {
   EXPECT_TRUE(std::holds_alternative<Refusal>(parse_url("https://" + std::string(8192, 'a'))));
 }
 
+TEST(ParseExternalUrl, TakesWhatALinkCanBeMadeFrom) {
+  const auto url = [](std::string_view text) {
+    const auto parsed = parse_external_url(text);
+    const auto* value = std::get_if<std::string>(&parsed);
+    return value == nullptr ? std::string{"refused"} : *value;
+  };
+  EXPECT_EQ(url(""), "");
+  EXPECT_EQ(url("https://dw.example.org"), "https://dw.example.org");
+  EXPECT_EQ(url("http://dw.example.org:9788//"), "http://dw.example.org:9788");
+  EXPECT_EQ(url("https://ops.example.org/dup/watch/"), "https://ops.example.org/dup/watch");
+  EXPECT_EQ(url("http://[::1]:9788"), "http://[::1]:9788");
+  for (const auto* text :
+       {"dw.example.org", "https://", "https://user:secret@dw.example.org", "https://dw.example.org/?a=b",
+        "https://dw.example.org/#run=x", "https://dw.example.org/a b", "https://dw.example.org/\"",
+        "javascript://x", "https://dw.example.org/\n"}) {
+    EXPECT_EQ(url(text), "refused") << text;
+  }
+  EXPECT_EQ(url("https://" + std::string(1024, 'a')), "refused");
+}
+
 TEST(ParseListen, SplitsAddressAndPort) {
   const auto listen = [](std::string_view text) {
     const auto parsed = parse_listen(text);
