@@ -84,15 +84,16 @@ async function settled(daemon, options) {
 }
 
 const TARGETS = [
-  { to: '4.1.4', after: '4.1.4 to 4.2', parts: ['unique index present'] },
+  { to: '4.1.4', after: '4.1.4 to 4.2', usual: 'wal2json', parts: ['unique index present'] },
+  // The same migrations as 4.1.4.
   { to: '4.2.0', after: '4.1.4 to 4.2', parts: ['unique index present'] },
-  { to: '4.3.7', after: '4.3', parts: ['unique index present', 'enum types moved to the schema workflow'] },
-  { to: '5.0.0-beta.27', after: '5.0.0-beta.27', engine: 'v5-before-class-skip', parts: ['unique index present', 'column workflow_runs.error_code present', 'unique index covers attr_set'] },
+  { to: '4.3.7', after: '4.3', usual: 'pgoutput', parts: ['unique index present', 'enum types moved to the schema workflow'] },
+  { to: '5.0.0-beta.27', after: '5.0.0-beta.27', engine: 'v5-before-class-skip', usual: 'wal2json', parts: ['unique index present', 'column workflow_runs.error_code present', 'unique index covers attr_set'] },
 ];
 
 for (const plugin of ['wal2json', 'pgoutput']) {
-  for (const { to, after, engine = 'v4', parts } of TARGETS) {
-    const skip = !full && to === '4.2.0' && 'the same migrations as 4.1.4: DUPWATCH_FULL=1';
+  for (const { to, after, engine = 'v4', usual, parts } of TARGETS) {
+    const skip = !full && plugin !== usual && 'each migration with one of the plugins: DUPWATCH_FULL=1';
     test(`4.1.1 to ${to} under load, ${plugin}`, { skip }, async (t) => {
       const cluster = await serverWithSchema(t);
       await writeLog(cluster, openLog(`live-${to}`, { runs: full ? 600 : 120 }));
