@@ -35,13 +35,22 @@ class Auditor {
  public:
   Auditor(const core::Config& config, const AuditOptions& options, const core::LogTraits& traits,
           FindingWriter& writer)
-      : config_(config), options_(options), writer_(writer), rules_(config.profile, config.rules, codec_) {
+      : config_(config),
+        options_(options),
+        writer_(writer),
+        specs_(traits.specs),
+        rules_(config.profile, config.rules, codec_) {
     rules_.set_auto_engines(traits.engines);
     codec_.set_order(traits.ids);
   }
 
   /// Whether a run of ULIDs has a finding for that alone.
-  [[nodiscard]] bool refuses_ulids() const { return core::refuses_ulids(rules_.engine_of({})); }
+  [[nodiscard]] bool refuses_ulids() const { return core::refuses_ulids(rules_.engine_of({}, false).engine); }
+
+  /// Where runs say their own generation, if it matters.
+  [[nodiscard]] core::SpecSource specs() const {
+    return rules_.is_by_run() ? specs_ : core::SpecSource::kNone;
+  }
 
   void row(const table::TableRow& row) {
     row.add_to(log_, config_.profile, codec_);
@@ -56,7 +65,7 @@ class Auditor {
     }
     if (const auto gap = slots_.first_gap()) {
       const bool ended = log_.run_end() != core::RunLog::kNone;
-      auto finding = rules_.describe_gap(*gap, run_id, ended, core::Origin::kBaseline);
+      auto finding = rules_.describe_gap(*gap, run_id, ended, core::Origin::kBaseline, log_.own_engine());
       if (finding) tell(std::move(*finding));
     }
     log_.clear();
@@ -73,6 +82,7 @@ class Auditor {
   const core::Config& config_;
   const AuditOptions& options_;
   FindingWriter& writer_;
+  core::SpecSource specs_;
   core::TokenCodec codec_{process::random_seed()};
   core::ReplayRules rules_;
   core::RunLog log_;
@@ -133,9 +143,10 @@ std::optional<Connection> second_session(const core::Config& config, Connection&
 std::optional<Reach> audit_by_pages(const core::Config& config, const table::TableFacts& ground,
                                     Connection& sql, postgres::Waiter& waiter, Auditor& auditor) {
   table::FilteredScan scan(config.profile,
-                           {.select = postgres::event_select(config.profile, ground.commit_time, ground.xmin),
+                           {.select = postgres::event_select(config.profile, ground.extras),
                             .run_type = ground.run_type,
                             .refuses_ulids = auditor.refuses_ulids(),
+                            .specs = auditor.specs(),
                             .ids = ground.traits.ids},
                            sql, [&] { return second_session(config, sql, waiter); });
   ProgressBar progress("rows", ground.rows_estimate);
@@ -157,7 +168,7 @@ std::optional<Reach> audit_by_pages(const core::Config& config, const table::Tab
 Reach audit_by_runs(const core::Config& config, const AuditOptions& options, const table::TableFacts& ground,
                     Connection& sql, postgres::Waiter& waiter, Auditor& auditor) {
   table::RunScan scan(config.profile, ground.run_type,
-                      {.select = postgres::event_select(config.profile, ground.commit_time, ground.xmin),
+                      {.select = postgres::event_select(config.profile, ground.extras),
                        .condition = {},
                        .after = first_run(options),
                        .rate_max = options.rate_max});

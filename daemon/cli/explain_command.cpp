@@ -51,11 +51,11 @@ process::ExitCode explain_command(const Invocation& invocation, const std::strin
   auto opened = Connection::open(config.connection, Connection::Kind::kSql, waiter);
   if (const auto* error = std::get_if<Error>(&opened)) return report_error(*error);
   auto& sql = std::get<Connection>(opened);
-  const auto looked = table::read_table_facts(config, sql, waiter, run_id);
+  const auto looked = table::read_table_facts(config, sql, waiter);
   if (const auto* error = std::get_if<Error>(&looked)) return report_error(*error);
   const auto& ground = std::get<table::TableFacts>(looked);
-  const auto query =
-      postgres::run_rows_query(sql, config.profile, ground.run_type, ground.traits.ids, waiter);
+  const auto query = postgres::run_rows_query(sql, config.profile, ground.run_type, ground.extras,
+                                              ground.traits.ids, waiter);
   if (const auto* error = std::get_if<Error>(&query)) return report_error(*error);
   const auto answer = sql.execute(std::get<std::string>(query), {run_id}, waiter, kAnswerTimeout);
   if (const auto* error = std::get_if<Error>(&answer)) return report_error(*error);

@@ -228,8 +228,9 @@ std::string finding_text(const Finding& finding, std::string_view config_option,
   append_row(out, "canonical row", finding.canonical);
   append_row(out, "row at fault", finding.duplicate);
   if (finding.closing) append_row(out, "closing event", *finding.closing);
-  out += fmt::format("  {:<15}{}, by {}, for engine {}\n", "reported", core::to_iso8601(finding.flagged_at),
-                     to_string(finding.origin), to_string(finding.engine));
+  out +=
+      fmt::format("  {:<15}{}, by {}, for engine {} ({})\n", "reported", core::to_iso8601(finding.flagged_at),
+                  to_string(finding.origin), to_string(finding.engine), clause_of(finding.engine_from));
   if (open && finding.severity == Severity::kFatal)
     out += fmt::format("  {:<15}{}\n", "pending", to_string(finding.pending));
   if (finding.acknowledgement)

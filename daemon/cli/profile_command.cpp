@@ -119,7 +119,7 @@ std::variant<DryRun, Error> dry_run(const core::Config& config, Connection& sql,
   DryRun out;
   for (const auto& rule : config.profile.rules) out.rules.try_emplace(rule.name);
   table::RunScan scan(config.profile, facts.run_type,
-                      {.select = postgres::event_select(config.profile, facts.commit_time, facts.xmin),
+                      {.select = postgres::event_select(config.profile, facts.extras),
                        .condition = {},
                        .after = {},
                        .rate_max = 0});

@@ -75,13 +75,16 @@ std::string heading(const table::JudgedRun& story, const core::Profile& profile,
   if (std::ranges::count(engines, story.engine()) == 0) engines.push_back(story.engine());
   for (const auto engine : engines) {
     const auto worst = story.worst(engine);
-    out += fmt::format("  {} {:<21} ", engine == story.engine() ? ">" : " ", to_string(engine));
+    const bool own = engine == story.engine();
+    out += fmt::format("  {} {:<21} ", own ? ">" : " ", to_string(engine));
+    const bool says_why = own && story.engine_from() != core::EngineFrom::kLog;
+    const auto why = says_why ? fmt::format(" ({})", clause_of(story.engine_from())) : std::string{};
     if (core::refuses_ulids(engine) && !story.slot_numbered()) {
-      out += "refuses every run with ULIDs\n";
+      out += fmt::format("refuses every run with ULIDs{}\n", why);
       continue;
     }
-    out += fmt::format("{}{}{}\n", worst ? colour_of(*worst, colours) : std::string_view{},
-                       table::outcome_text(worst, ended), colour_end(colours && worst.has_value()));
+    out += fmt::format("{}{}{}{}\n", worst ? colour_of(*worst, colours) : std::string_view{},
+                       table::outcome_text(worst, ended), colour_end(colours && worst.has_value()), why);
   }
   return out;
 }
@@ -188,10 +191,10 @@ std::string run_json(const table::JudgedRun& story, const core::Profile& profile
   for (const auto& statement : plan.sql)
     sql += (sql.empty() ? "" : ",") + core::json_string(table::printed(statement));
   return fmt::format(
-      R"({{"run_id":{},"engine":"{}","severities":{{{}}},"ended_by":{},"events":[{}],"findings":[{}],"repeated_work":[{}],)"
+      R"({{"run_id":{},"engine":"{}","engine_from":"{}","severities":{{{}}},"ended_by":{},"events":[{}],"findings":[{}],"repeated_work":[{}],)"
       R"("repair":{{"sentences":[{}],"sql":[{}]}}}})"
       "\n",
-      core::json_string(story.run_id()), to_string(story.engine()), engines,
+      core::json_string(story.run_id()), to_string(story.engine()), to_string(story.engine_from()), engines,
       story.end_type().empty() ? "null" : core::json_string(story.end_type()), events, findings, repeated,
       sentences, sql);
 }

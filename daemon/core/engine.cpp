@@ -8,6 +8,13 @@ namespace {
 constexpr std::string_view kZeros = "0000000000";
 constexpr std::size_t kSlotDigits = TokenCodec::kBodyChars - kZeros.size();
 constexpr unsigned kBitsPerDigit = 5;
+
+// Spec versions, as packages/world of the engine names them. Those below the first are of 4.x.
+constexpr int kAttributes = 4;
+constexpr int kCompression = 5;
+constexpr int kSlotIdentity = 6;
+constexpr int kForceClaim = 8;
+constexpr int kSingleOrchestrator = 9;
 constexpr unsigned kDigitsPerHalf = kSlotDigits / 2;
 constexpr unsigned kHalfBits = kBitsPerDigit * kDigitsPerHalf;
 
@@ -46,20 +53,75 @@ std::string_view to_string(Engine engine) noexcept {
   return "?";
 }
 
+std::string_view to_string(SpecSource source) noexcept {
+  switch (source) {
+    case SpecSource::kNone:
+      return "none";
+    case SpecSource::kEvents:
+      return "events";
+    case SpecSource::kRuns:
+      return "runs";
+  }
+  return "?";
+}
+
+std::string_view to_string(EngineFrom from) noexcept {
+  switch (from) {
+    case EngineFrom::kConfiguration:
+      return "configuration";
+    case EngineFrom::kRun:
+      return "run";
+    case EngineFrom::kLog:
+      return "log";
+  }
+  return "?";
+}
+
+std::string_view clause_of(EngineFrom from) noexcept {
+  switch (from) {
+    case EngineFrom::kConfiguration:
+      return "as configured";
+    case EngineFrom::kRun:
+      return "by the run's spec version";
+    case EngineFrom::kLog:
+      return "by schema and newest runs";
+  }
+  return "?";
+}
+
+std::optional<Engine> engine_of_spec(int spec) noexcept {
+  if (spec <= 0) return std::nullopt;
+  if (spec < kAttributes) return Engine::kV4;
+  if (spec <= kCompression) return Engine::kV5BeforeClassSkip;
+  if (spec == kSlotIdentity) return Engine::kV5BeforeAttributeSkip;
+  if (spec <= kForceClaim) return Engine::kV5;
+  return spec == kSingleOrchestrator ? Engine::kV5SingleOrchestrator : Engine::kUnknown;
+}
+
+int spec_of(std::string_view text) noexcept {
+  int spec = 0;
+  const auto* end = text.data() + text.size();
+  const auto [stopped, error] = std::from_chars(text.data(), end, spec);
+  return error == std::errc{} && stopped == end && spec > 0 ? spec : 0;
+}
+
+TakenEngine engine_of_run(const AutoEngines& log, std::optional<Engine> own, bool slots) noexcept {
+  // Whatever its ids look like: a run of 4.x may get a slot number from elsewhere and goes on, and one of 5.x
+  // with ULIDs is refused by its own engines, not judged by those of 4.x.
+  if (log.by_run != SpecSource::kNone && own) return {.engine = *own, .from = EngineFrom::kRun};
+  return {.engine = slots ? log.slots : log.ulids, .from = EngineFrom::kLog};
+}
+
 AutoEngines auto_engines(const EngineSigns& signs) noexcept {
-  constexpr int kCompression = 5;
-  constexpr int kSlotIdentity = 6;
-  constexpr int kForceClaim = 8;
-  constexpr int kSingleOrchestrator = 9;
-  // Below 4 a run is one of 4.x, which says nothing of slots.
-  constexpr int kAttributes = 4;
-  const auto both = [](Engine engine, std::string_view why, bool unreplayed = false) {
-    return AutoEngines{.ulids = engine, .slots = engine, .why = why, .unreplayed = unreplayed};
+  const auto both = [&](Engine engine, std::string_view why, bool unreplayed = false) {
+    return AutoEngines{
+        .ulids = engine, .slots = engine, .why = why, .by_run = signs.specs, .unreplayed = unreplayed};
   };
   if (!signs.slot_table) {
     if (!signs.v5_columns) return {.why = "the schema is one of 4.x: it has no column of 5.0"};
     return {.ulids = Engine::kV5BeforeClassSkip,
-            .why = "the schema has columns of 5.0 and no table of slots"};
+            .why = "the schema has columns of 5.0 and no table of slots",
+            .by_run = signs.specs};
   }
   const auto newest = signs.spec_greatest;
   if (newest > kSingleOrchestrator) {
@@ -77,6 +139,11 @@ AutoEngines auto_engines(const EngineSigns& signs) noexcept {
   if (newest == kSlotIdentity) return both(Engine::kV5BeforeAttributeSkip, "runs have spec version 6");
   if (newest >= kAttributes && newest <= kCompression) {
     return both(Engine::kV5BeforeClassSkip, "runs have spec version 4 or 5");
+  }
+  if (newest > 0) {
+    return {.slots = signs.seq_in_band ? Engine::kUnknown : Engine::kV5,
+            .why = "the schema has the table of slots, and the newest runs are of 4.x still",
+            .by_run = signs.specs};
   }
   if (signs.seq_in_band) {
     return both(Engine::kUnknown, "the schema is that of spec version 9, and no run's spec version is known",

@@ -34,6 +34,18 @@ inline constexpr std::size_t kGenerations = 5;
   return engine == Engine::kV5 || engine == Engine::kV5SingleOrchestrator;
 }
 
+/// Where the spec version of a run is read.
+enum class SpecSource : std::uint8_t {
+  kNone,    ///< nowhere: no column has it, or none may be read
+  kEvents,  ///< in its events
+  kRuns     ///< in the table of runs
+};
+[[nodiscard]] std::string_view to_string(SpecSource source) noexcept;
+/// The generation whose engines begin runs of this spec version; nullopt: 0, which is none.
+[[nodiscard]] std::optional<Engine> engine_of_spec(int spec) noexcept;
+/// As the column has it; 0: it is no spec version.
+[[nodiscard]] int spec_of(std::string_view text) noexcept;
+
 /// What the database tells of the engine.
 struct EngineSigns {
   /// Columns of 5.0 in the runs table; the table of slots (world-postgres 5.0.0-beta.33); its column of spec
@@ -44,18 +56,41 @@ struct EngineSigns {
   /// The least and the greatest spec version of a run, or of the newest runs; 0 = not known.
   int spec_least = 0;
   int spec_greatest = 0;
+  SpecSource specs = SpecSource::kNone;
 };
-/// What `engine: auto` stands for: a run with slot numbers has one generation, a run with ULIDs another.
+/// What `engine: auto` stands for: a run is of the generation that its own spec version says, and without one
+/// of that of the log, which has one for runs with slot numbers and one for runs with ULIDs.
 struct AutoEngines {
   Engine ulids = Engine::kV4;
   Engine slots = Engine::kV5;
   /// Why, a clause for people.
   std::string_view why = "nothing is known of the schema";
+  /// Where runs say their own; kNone too in a schema of 4.x, in which there is one generation.
+  SpecSource by_run = SpecSource::kNone;
   /// There are runs of an engine that was not replayed: newer than 5.2.
   bool unreplayed = false;
   friend bool operator==(const AutoEngines&, const AutoEngines&) = default;
 };
 [[nodiscard]] AutoEngines auto_engines(const EngineSigns& signs) noexcept;
+
+/// Who said which generation a run is of.
+enum class EngineFrom : std::uint8_t {
+  kConfiguration,
+  kRun,  ///< its own spec version
+  kLog   ///< the schema and the newest runs
+};
+inline constexpr std::size_t kEngineFroms = 3;
+[[nodiscard]] std::string_view to_string(EngineFrom from) noexcept;
+/// The same as a clause for people, behind the generation.
+[[nodiscard]] std::string_view clause_of(EngineFrom from) noexcept;
+struct TakenEngine {
+  Engine engine = Engine::kV4;
+  EngineFrom from = EngineFrom::kLog;
+  friend bool operator==(const TakenEngine&, const TakenEngine&) = default;
+};
+/// `own`: as engine_of_spec() has it; `slots`: an id of the run is a slot number.
+[[nodiscard]] TakenEngine engine_of_run(const AutoEngines& log, std::optional<Engine> own,
+                                        bool slots) noexcept;
 
 /// The number in an id of the form "evnt_" + ten zeros + sixteen decimal digits; nullopt: it has another
 /// form. postgres::is_slot_number says the same in SQL.

@@ -178,8 +178,9 @@ std::string to_json(const Finding& finding) {
   }
   out += fmt::format(R"("severity":"{}",)", to_string(finding.severity));
   out += fmt::format(R"("pending":"{}",)", to_string(finding.pending));
-  out += fmt::format(R"("state":"{}","engine":"{}","origin":"{}","after_close":{})", to_string(finding.state),
-                     to_string(finding.engine), to_string(finding.origin), finding.after_close);
+  out += fmt::format(R"("state":"{}","engine":"{}","engine_from":"{}","origin":"{}","after_close":{})",
+                     to_string(finding.state), to_string(finding.engine), to_string(finding.engine_from),
+                     to_string(finding.origin), finding.after_close);
   append_text(out, "table", finding.table);
   append_text(out, "run_id", finding.run_id);
   // One identity column is the usual case and is written plainly; several come as an array in the profile's

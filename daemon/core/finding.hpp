@@ -63,8 +63,9 @@ struct Finding {
   /// How the row meets the rule; nullopt: a record of 0.1.0 does not say it.
   std::optional<Shape> shape;
   Severity severity = Severity::kUnknown;
-  /// The generation that the severity is for.
+  /// The generation that the severity is for, and who said that the run is of it.
   Engine engine = Engine::kV4;
+  EngineFrom engine_from = EngineFrom::kLog;
   FindingState state = FindingState::kOpen;
   Pending pending = Pending::kNone;
   FindingChange change = FindingChange::kNew;

@@ -123,6 +123,9 @@ std::optional<Finding> read_finding(std::string_view json) {
                         .value_or(fatal ? Pending::kCertain : Pending::kNone);
   finding.state = *state;
   finding.engine = *engine;
+  // 0.1.0 did not say it, and went by the log alone.
+  finding.engine_from =
+      labelled<EngineFrom>(string_at(object, "engine_from"), kEngineFroms).value_or(EngineFrom::kLog);
   finding.origin = *origin;
   finding.change = string_at(object, "change") == "new" ? FindingChange::kNew : FindingChange::kChanged;
   if (object["after_close"].get(finding.after_close) != simdjson::SUCCESS) finding.after_close = false;

@@ -8,6 +8,8 @@ namespace dupwatch::core {
 /// What the database tells of the watched log, beside the configuration.
 struct LogTraits {
   AutoEngines engines{};
+  /// Where spec versions may be read, whatever the schema says of generations.
+  SpecSource specs = SpecSource::kNone;
   /// How the id column compares.
   TextOrder ids = TextOrder::kBytes;
 };

@@ -71,7 +71,8 @@ struct RunsTable {
   std::string id_column;
   std::string status_column;
   std::vector<std::string> open_states;
-  /// A number that grows with what the engine writes; it may be missing or unreadable. Empty: there is none.
+  /// A number that grows with what the engine writes, here and in the log; both may be missing or unreadable.
+  /// Empty: there is none.
   std::string spec_column{};
   /// Tables of the entities, in the same schema.
   EntityTable steps{};

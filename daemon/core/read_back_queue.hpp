@@ -1,20 +1,34 @@
 #pragma once
 
+#include <algorithm>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <optional>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
+#include "daemon/core/instant.hpp"
 #include "daemon/core/run_index.hpp"
 
 namespace dupwatch::core {
 
 /// Runs that wait for a read-back, in batches in the order in which they came. The first batch may be in
-/// flight, the last one collects. Batches are numbered from 1 on, so that a commit can wait for one. Pure.
+/// flight, the last one collects. Batches are numbered from 1 on, so that a commit can wait for one. Runs of
+/// which the table did not show a row yet, though the stream brought one, are asked for again. Pure.
 class ReadBackQueue {
  public:
+  /// A commit is in the WAL, and with it in the stream, before other sessions see it: for microseconds, for
+  /// as long as a busy machine keeps its backend waiting, or until a synchronous standby has it. So often,
+  /// and for some 2 s in all, a run is asked for again.
+  static constexpr unsigned kAgainMax = 10;
+  static constexpr std::chrono::milliseconds kAgainAfter{2};
+  /// Positions wait meanwhile. Where runs that are not shown come without an end, as from a table that shows
+  /// nothing, they must not wait for ever: so long after the first of them no run is asked for again, until
+  /// none waits.
+  static constexpr std::chrono::seconds kAgainFor{2};
   using Runs = std::vector<RunIndex::Handle>;
   struct Batch {
     std::uint64_t number = 0;
@@ -52,9 +66,38 @@ class ReadBackQueue {
   void doubt() noexcept {
     if (sent_) doubtful_ = first_;
   }
+  /// The run, of an answered batch, is asked for again in a while. False: it was often enough.
+  [[nodiscard]] bool ask_again(RunIndex::Handle run, Instant now) {
+    if (times_.empty()) until_ = now + kAgainFor;
+    auto& times = times_[run];
+    if (times == kAgainMax || now > until_) {
+      times_.erase(run);
+      return false;
+    }
+    // All that wait go together, whichever began first.
+    next_ = std::min(next_, now + kAgainAfter * (1U << times));
+    ++times;
+    again_.push_back(run);
+    return true;
+  }
+  /// The run is not asked for any more.
+  void seen(RunIndex::Handle run) {
+    if (!times_.empty()) times_.erase(run);
+  }
+  [[nodiscard]] bool asks_again() const noexcept { return !again_.empty(); }
+  /// When again() is to be called; max() = no run waits for it.
+  [[nodiscard]] Instant next() const noexcept { return next_; }
+  /// Those that wait come into batches.
+  void again() {
+    next_ = Instant::max();
+    for (const auto run : std::exchange(again_, {})) add(run);
+  }
   /// All of them leave, as if they had been answered; none is in flight.
   [[nodiscard]] std::deque<Runs> forget() {
     first_ += batches_.size();
+    if (!again_.empty()) batches_.push_back(std::exchange(again_, {}));
+    times_.clear();
+    next_ = Instant::max();
     return std::exchange(batches_, {});
   }
 
@@ -71,6 +114,10 @@ class ReadBackQueue {
   std::deque<Runs> batches_;
   bool sent_ = false;
   std::uint64_t doubtful_ = 0;  ///< number of a batch that was in flight at doubt(); 0 = none
+  Runs again_;
+  std::unordered_map<RunIndex::Handle, unsigned> times_;
+  Instant next_ = Instant::max();
+  Instant until_{};
 };
 
 }  // namespace dupwatch::core

@@ -43,11 +43,13 @@ Pending ReplayRules::pending_of(const RunLog& log, Rule rule, Shape shape) noexc
 }
 
 Finding ReplayRules::describe(const RunLog& log, const Verdict& verdict, std::string_view run_id,
-                              Origin origin, std::optional<Engine> engine) const {
+                              Origin origin) const {
   const auto& row = log.row(verdict.duplicate);
   Finding finding;
   finding.rule = verdict.rule;
-  finding.engine = engine.value_or(engine_of(log));
+  const auto taken = engine_of(log);
+  finding.engine = taken.engine;
+  finding.engine_from = taken.from;
   finding.severity = severity(verdict.rule, verdict.shape, finding.engine);
   finding.shape = verdict.shape;
   finding.state = log.run_end() == RunLog::kNone ? FindingState::kOpen : FindingState::kRunEnded;
@@ -80,11 +82,13 @@ Finding ReplayRules::describe(const RunLog& log, const Verdict& verdict, std::st
 
 std::optional<Finding> ReplayRules::describe_gap(const SlotNumbers::Gap& gap, std::string_view run_id,
                                                  bool run_ended, Origin origin,
-                                                 std::optional<Engine> engine) const {
+                                                 std::optional<Engine> own) const {
   if (!config_.rules[static_cast<std::size_t>(Rule::kSlotGap)].enabled) return std::nullopt;
   Finding finding;
   finding.rule = Rule::kSlotGap;
-  finding.engine = engine.value_or(config_.engine.value_or(auto_engines_.slots));
+  const auto taken = engine_of(own, true);
+  finding.engine = taken.engine;
+  finding.engine_from = taken.from;
   finding.severity = severity(Rule::kSlotGap, Shape::kPlain, finding.engine);
   finding.shape = Shape::kPlain;
   finding.state = run_ended ? FindingState::kRunEnded : FindingState::kOpen;

@@ -53,9 +53,9 @@ void ReplayRules::note_loud(std::size_t index) {
   if (type.conflicts) loud_after_[index] = kAll;
 }
 
-Engine ReplayRules::engine_of(const RunLog& log) const noexcept {
-  if (config_.engine) return *config_.engine;
-  return log.first_slot() != kNone ? auto_engines_.slots : auto_engines_.ulids;
+TakenEngine ReplayRules::engine_of(std::optional<Engine> own, bool slots) const noexcept {
+  if (config_.engine) return {.engine = *config_.engine, .from = EngineFrom::kConfiguration};
+  return engine_of_run(auto_engines_, own, slots);
 }
 
 Severity ReplayRules::severity(Rule rule, Shape shape, Engine engine) const noexcept {
@@ -280,7 +280,7 @@ void ReplayRules::judge_conflict(const RunLog& log, std::uint32_t row, std::vect
 void ReplayRules::judge_scheme(const RunLog& log, std::vector<Verdict>& out) const {
   if (!profile_.slot_ids || log.first_other() == kNone) return;
   const bool mixed = log.first_slot() != kNone;
-  const auto engine = engine_of(log);
+  const auto engine = engine_of(log).engine;
   if (!mixed && engine == Engine::kV4 && log.other_seed() != kNone) {
     add({.rule = Rule::kIdScheme,
          .shape = Shape::kTwoSeeds,
@@ -307,7 +307,7 @@ std::uint32_t ReplayRules::first_failure(const RunLog& log) const {
 }
 
 bool ReplayRules::is_fatal(const RunLog& log, const Verdict& verdict) const noexcept {
-  return severity(verdict.rule, verdict.shape, engine_of(log)) == Severity::kFatal;
+  return severity(verdict.rule, verdict.shape, engine_of(log).engine) == Severity::kFatal;
 }
 
 void ReplayRules::add(const Verdict& verdict, std::vector<Verdict>& out) const {

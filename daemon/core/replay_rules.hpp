@@ -69,17 +69,24 @@ class ReplayRules {
   /// was the last piece. The log must not grow between the pieces.
   [[nodiscard]] bool judge_piece(const RunLog& log, Progress& progress, std::size_t rows_max,
                                  std::size_t verdicts_max, std::vector<Verdict>& out) const;
-  /// The verdict in words and ids; `engine` of nullopt is the run's own.
+  /// The verdict in words and ids.
   [[nodiscard]] Finding describe(const RunLog& log, const Verdict& verdict, std::string_view run_id,
-                                 Origin origin, std::optional<Engine> engine = std::nullopt) const;
+                                 Origin origin) const;
 
-  /// A hole in a run's slots; nullopt when the rule is off.
+  /// A hole in a run's slots; nullopt when the rule is off. `own`: RunLog::own_engine.
   [[nodiscard]] std::optional<Finding> describe_gap(const SlotNumbers::Gap& gap, std::string_view run_id,
                                                     bool run_ended, Origin origin,
-                                                    std::optional<Engine> engine = std::nullopt) const;
+                                                    std::optional<Engine> own = std::nullopt) const;
 
-  /// As configured; with `auto` by the run's ids, and for ULIDs by what the schema shows.
-  [[nodiscard]] Engine engine_of(const RunLog& log) const noexcept;
+  /// As configured; with `auto` as engine_of_run() has it.
+  [[nodiscard]] TakenEngine engine_of(const RunLog& log) const noexcept {
+    return engine_of(log.own_engine(), log.first_slot() != RunLog::kNone);
+  }
+  [[nodiscard]] TakenEngine engine_of(std::optional<Engine> own, bool slots) const noexcept;
+  /// A run's own spec version decides, where it has one.
+  [[nodiscard]] bool is_by_run() const noexcept {
+    return !config_.engine && auto_engines_.by_run != SpecSource::kNone;
+  }
   [[nodiscard]] Severity severity(Rule rule, Shape shape, Engine engine) const noexcept;
   /// What `auto` means.
   void set_auto_engines(const AutoEngines& engines) noexcept { auto_engines_ = engines; }

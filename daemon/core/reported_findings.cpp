@@ -21,6 +21,7 @@ std::int64_t acknowledged_at(const Finding& finding) noexcept {
 void ReportedFindings::say(State& state, const Finding& finding) {
   state.severity = finding.severity;
   state.engine = finding.engine;
+  state.engine_from = finding.engine_from;
   state.state = finding.state;
   state.pending = finding.pending;
   state.after_close = finding.after_close;
@@ -213,6 +214,7 @@ Finding ReportedFindings::rebuild(std::uint64_t id, const State& state) {
   finding.severity = state.severity;
   finding.shape = state.shape;
   finding.engine = state.engine;
+  finding.engine_from = state.engine_from;
   finding.state = state.state;
   finding.pending = state.pending;
   finding.after_close = state.after_close;

@@ -103,6 +103,7 @@ class ReportedFindings {
     Rule rule = Rule::kDuplicate;
     Severity severity = Severity::kUnknown;
     Engine engine = Engine::kV4;
+    EngineFrom engine_from = EngineFrom::kLog;
     FindingState state = FindingState::kOpen;
     Pending pending = Pending::kNone;
     bool after_close = false;

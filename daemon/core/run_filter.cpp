@@ -207,7 +207,8 @@ void RunFilter::look_at_run(Live& run, const Row& row, const EventType* type, co
   if (run.ids_kind == Token::kNull) run.ids_kind = id.kind;
   (is_slot_number(id) ? run.has_slot : run.has_other) = true;
   bool found = run.ids_kind != id.kind;
-  found = found || (profile_.slot_ids && run.has_other && (run.has_slot || refuses_ulids_));
+  const bool refused = row.own ? refuses_ulids(*row.own) : refuses_ulids_;
+  found = found || (profile_.slot_ids && run.has_other && (run.has_slot || refused));
   if (profile_.slot_ids && row.identity.size() == 1 && row.identity[0].kind == decoder::Value::Kind::kText) {
     const auto seed = ulid_millis(codec_.pack(row.identity[0].text));
     if (run.seed == 0) run.seed = seed;

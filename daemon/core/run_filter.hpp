@@ -3,11 +3,13 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "daemon/core/engine.hpp"
 #include "daemon/core/packed_text.hpp"
 #include "daemon/core/profile.hpp"
 #include "decoder/change.hpp"
@@ -32,7 +34,8 @@ class RunFilter {
     /// Enough for so many rows, or all there is.
     [[nodiscard]] static Size for_rows(std::uint64_t rows) noexcept;
   };
-  /// `refuses_ulids`: a run without slot numbers has a finding for that alone.
+  /// `refuses_ulids`: a run without slot numbers and without a generation of its own has a finding for that
+  /// alone.
   RunFilter(const Profile& profile, bool refuses_ulids, std::uint64_t seed, const Size& size,
             TextOrder ids = TextOrder::kBytes);
 
@@ -41,6 +44,8 @@ class RunFilter {
     std::string_view id;
     std::string_view type;
     std::span<const decoder::Value> identity;
+    /// See engine_of_spec.
+    std::optional<Engine> own{};
   };
   void add(const Row& row);
   /// Behind the last row.

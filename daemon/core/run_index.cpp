@@ -238,6 +238,7 @@ void RunIndex::open_log(Handle handle) {
   const auto bytes = run.place;
   run.place = take_open(handle);
   unpack({run.packed.get(), bytes}, id_of(run), kinds_, codec_, open_[run.place].log);
+  open_[run.place].log.put_own_engine(engine_of(run));
   note_open_bytes(open_[run.place]);
   packed_bytes_ -= heap_block(bytes);
   run.packed.reset();
@@ -246,6 +247,8 @@ void RunIndex::open_log(Handle handle) {
 void RunIndex::pack_log(Handle handle) {
   auto& run = runs_[handle];
   const auto place = run.place;
+  const auto own = open_[place].log.own_engine();
+  run.own_engine = own ? (static_cast<unsigned>(*own) + 1U) & 7U : 0U;
   pack(open_[place].log, id_of(run), run.keeps_commits, kinds_, scratch_);
   store_packed(run);
   unlink_open(place);

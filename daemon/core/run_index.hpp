@@ -56,6 +56,10 @@ class RunIndex {
   /// Adds a run that waits for its read-back. `run_id` must not be in the index.
   [[nodiscard]] Handle insert_pending(std::string_view run_id);
   RunLog::Added add_row(Handle handle, const EventRow& row);
+  /// Of a pending run, see RunLog::shown.
+  void shown(Handle handle, std::uint32_t row, std::optional<Engine> engine) {
+    open_[runs_[handle].place].log.shown(row, engine, codec_);
+  }
   /// The read-back is in and the run is judged: it is evicted when its turn comes.
   void complete(Handle handle);
   /// Makes a complete run pending again, until complete() or resume(): it is to be judged again as a whole.
@@ -90,6 +94,10 @@ class RunIndex {
   /// Its read-back is not in. Pending runs are never evicted.
   [[nodiscard]] bool pending(Handle run) const noexcept { return runs_[run].pending; }
   [[nodiscard]] bool ended(Handle run) const noexcept { return runs_[run].ended; }
+  /// See RunLog::own_engine; of a log that is open or packed.
+  [[nodiscard]] std::optional<Engine> own_engine(Handle run) const noexcept {
+    return runs_[run].packed ? engine_of(runs_[run]) : log(run).own_engine();
+  }
   /// Of its log, open or packed.
   [[nodiscard]] std::uint64_t rows_of(Handle run) const noexcept;
   [[nodiscard]] std::string run_id(Handle handle) const;
@@ -130,7 +138,10 @@ class RunIndex {
     /// Every row since its read-back was a redelivery, so the next one may be.
     bool read_ahead : 1 = false;
     bool owed : 1 = false;
+    /// Of a packed log: RunLog::own_engine, the generation plus 1; 0 = none.
+    std::uint8_t own_engine : 3 = 0;
   };
+  static_assert(kEngines < 8);
   struct OpenLog {
     RunLog log;
     std::uint64_t bytes = 0;  ///< on the heap
@@ -148,6 +159,9 @@ class RunIndex {
   [[nodiscard]] bool is(Handle handle, const Token& id, std::string_view text) const noexcept;
   [[nodiscard]] static Token id_of(const Run& run) noexcept {
     return {.hi = run.id_hi, .lo = run.id_lo, .kind = run.id_kind};
+  }
+  [[nodiscard]] static std::optional<Engine> engine_of(const Run& run) noexcept {
+    return run.own_engine == 0 ? std::nullopt : std::optional(static_cast<Engine>(run.own_engine - 1));
   }
   void await_expiry(const Ended& ended);
   void prefetch(const Run& run) const noexcept;

@@ -293,6 +293,7 @@ void RunLog::clear() {
   spill_.clear();
   run_end_ = first_slot_ = first_other_ = greatest_ = seed_ = other_seed_ = kNone;
   open_entities_ = 0;
+  table_ = {};
 }
 
 std::uint32_t RunLog::find_or_add_entity(const EventRow& event, TokenCodec& codec) {

@@ -93,8 +93,19 @@ class RunLog {
   /// What another log with the same codec held, put back in its order: the spilled text first, each entity
   /// before its first row. Nothing is looked up.
   void put_spill(std::string_view text) { spill_ = text; }
+  void put_own_engine(std::optional<Engine> engine) noexcept { table_.engine = engine; }
   std::uint32_t put_entity(const Token& key, std::uint8_t group, bool null_identity, const TokenCodec& codec);
   void put_row(const Row& row, const TokenCodec& codec);
+
+  /// The table shows this row, with the spec version of an engine of this generation in it. The first one of
+  /// the run by id counts: whoever began the run.
+  void shown(std::uint32_t row, std::optional<Engine> engine, const TokenCodec& codec) {
+    table_.shown = true;
+    if (!engine) return;
+    if (table_.engine && (table_.row == kNone || !less(rows_[row].id, rows_[table_.row].id, codec))) return;
+    table_.engine = engine;
+    table_.row = row;
+  }
 
   /// LSN and time of commits that are not known may be filled in.
   template <typename Complete>
@@ -116,6 +127,10 @@ class RunLog {
   [[nodiscard]] std::uint32_t other_seed() const noexcept { return other_seed_; }
   /// Steps, waits and hooks that no row closes.
   [[nodiscard]] std::size_t open_entities() const noexcept { return open_entities_; }
+  /// As the run's own spec version says; nullopt: no row that the table showed has one.
+  [[nodiscard]] std::optional<Engine> own_engine() const noexcept { return table_.engine; }
+  /// The table has shown a row of it.
+  [[nodiscard]] bool is_shown() const noexcept { return table_.shown; }
   [[nodiscard]] std::string_view spill() const noexcept { return spill_; }
   /// The row with the largest id.
   [[nodiscard]] std::uint32_t greatest() const noexcept { return greatest_; }
@@ -190,6 +205,13 @@ class RunLog {
   /// Of a large entity without its series: the vector, with room for growth, and the heap's own.
   static constexpr std::size_t kLargeBytes = 64;
 
+  /// What the table showed, beside the rows themselves.
+  struct Table {
+    bool shown = false;
+    std::optional<Engine> engine;
+    std::uint32_t row = kNone;  ///< that says so; kNone: it was put
+  };
+
   /// Below this, a linear search beats the hash table.
   static constexpr std::size_t kLinearMax = 8;
 
@@ -210,6 +232,7 @@ class RunLog {
   std::uint32_t seed_ = kNone;
   std::uint32_t other_seed_ = kNone;
   std::size_t open_entities_ = 0;
+  Table table_;
 };
 
 /// Rows that this thread has looked at beyond those that arrived, in all logs: what a test holds against the

@@ -48,6 +48,8 @@ struct Counters {
   std::uint64_t read_back_runs = 0;
   std::uint64_t read_back_rows = 0;
   std::uint64_t read_back_failures = 0;
+  /// Runs read back, by the generation that they are judged for and by who said so.
+  std::array<std::array<std::uint64_t, kEngineFroms>, kEngines> runs_by_engine{};
   std::array<std::uint64_t, kEvictions> evictions{};
   std::uint64_t status_updates = 0;
   std::uint64_t truncates = 0;

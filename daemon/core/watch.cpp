@@ -210,7 +210,8 @@ void Watch::table_row(std::string_view run_id, std::string_view id, std::string_
 }
 
 void Watch::read_back_row(std::string_view run_id, std::string_view id, std::string_view type,
-                          std::span<const decoder::Value> identity, const CommitInfo& commit, Instant now) {
+                          std::span<const decoder::Value> identity, const CommitInfo& commit, Instant now,
+                          int spec) {
   ++counters_.read_back_rows;
   const auto handle = index_.find(run_id);
   // Not asked for: the server's answer can't make us hold a run, nor add to one a row that nobody would
@@ -228,19 +229,23 @@ void Watch::read_back_row(std::string_view run_id, std::string_view id, std::str
     for_each_part(profile_, event, [&](const EventRow& part) { (void)index_.add_row(handle, part); });
     return;
   }
-  (void)index_.add_row(handle, event);
+  const auto added = index_.add_row(handle, event);
+  index_.shown(handle, added.row, engine_of_spec(spec));
   if (event.ends_run) index_.end_run(handle, now);
 }
 
 void Watch::read_back_done() {
-  const auto batch = read_backs_.answered();
+  auto batch = read_backs_.answered();
+  if (rules_.is_by_run()) std::erase_if(batch.runs, [this](auto run) { return ask_again(run); });
   for (std::size_t i = 0; i < batch.runs.size(); ++i) {
+    const bool unseen = rules_.is_by_run() && !index_.log(batch.runs[i]).is_shown();
     judging_.add({.run = batch.runs[i],
                   .origin = Origin::kReadBack,
                   .read_back = batch.number,
                   .last = i + 1 == batch.runs.size(),
-                  .doubtful = batch.doubtful});
+                  .doubtful = batch.doubtful || unseen});
   }
+  if (batch.runs.empty()) confirm_.read_back_done(batch.number);
   (void)judge_on(now_);
 }
 
@@ -251,6 +256,11 @@ void Watch::read_back_failed() noexcept {
 
 bool Watch::judge_on(Instant now) {
   now_ = std::max(now_, now);
+  if (now_ >= read_backs_.next()) {
+    read_backs_.again();
+    settled_by_ = std::max(settled_by_, last_read_back());
+    release();
+  }
   if (judging_.empty() && judging_.due(now_)) settle();
   if (judging_.empty()) return false;
   for (JudgingQueue::Budget budget; !judging_.empty() && budget.left();) {
@@ -268,6 +278,8 @@ void Watch::finish_judging() {
   if (done.read_back == 0) {
     index_.resume(done.run);
   } else {
+    const auto taken = rules_.engine_of(index_.log(done.run));
+    ++counters_.runs_by_engine[static_cast<std::size_t>(taken.engine)][static_cast<std::size_t>(taken.from)];
     repeated_work_.read_back(index_.log(done.run), index_.run_id(done.run), index_.codec(), now_);
     index_.complete(done.run);
     observe_slots(done.run);
@@ -275,7 +287,7 @@ void Watch::finish_judging() {
     if (done.last) confirm_.read_back_done(done.read_back);
   }
   if (done.doubtful) index_.forget(index_.run_id(done.run));
-  if (judging_.empty() && !judging_.owes()) confirm_.release(settled_by_);
+  release();
 }
 
 void Watch::owe(RunIndex::Handle run) {
@@ -295,8 +307,8 @@ void Watch::settle() {
       judging_.add({.run = run});
     }
   }
-  settled_by_ = last_read_back();
-  if (judging_.empty()) confirm_.release(settled_by_);
+  settled_by_ = std::max(settled_by_, last_read_back());
+  release();
 }
 
 void Watch::report_verdicts(RunIndex::Handle run, Origin origin) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -83,9 +84,10 @@ class Watch final : private decoder::ChangeSink {
 
   /// The next batch to read back; nullopt while one is in flight or none is needed.
   [[nodiscard]] std::optional<ReadBack> next_read_back();
-  /// A row of the batch in flight. `type` is empty for a table without types.
+  /// A row of the batch in flight. `type` is empty for a table without types; `spec` 0 = it has none.
   void read_back_row(std::string_view run_id, std::string_view id, std::string_view type,
-                     std::span<const decoder::Value> identity, const CommitInfo& commit, Instant now);
+                     std::span<const decoder::Value> identity, const CommitInfo& commit, Instant now,
+                     int spec = 0);
   /// All rows of the batch in flight are in. Its runs are judged by and by, see judge_on().
   void read_back_done();
   /// Judges on what waits to be judged as a whole, a piece of a millisecond or so a call: the runs of a
@@ -94,7 +96,9 @@ class Watch final : private decoder::ChangeSink {
   bool judge_on(Instant now);
   [[nodiscard]] bool judging() const noexcept { return !judging_.empty(); }
   /// When judge_on() has something to do; max() = when the stream or a read-back has brought it.
-  [[nodiscard]] Instant next_judging(Instant now) const noexcept { return judging_.next(now); }
+  [[nodiscard]] Instant next_judging(Instant now) const noexcept {
+    return std::min(judging_.next(now), read_backs_.next());
+  }
   /// The batch in flight is offered again; rows it delivered are redeliveries then.
   void read_back_failed() noexcept;
 
@@ -112,8 +116,10 @@ class Watch final : private decoder::ChangeSink {
   /// What the table shows in a run that doubts().due() gave.
   void doubts_looked_at(std::vector<Finding> findings, Instant now);
   [[nodiscard]] const SlotHoles& slot_holes() const noexcept { return late_.slots; }
-  /// What the table said of a run that was due: the first hole, nullopt = there is none (any more).
-  void slot_hole_seen(std::string_view run_id, const std::optional<SlotNumbers::Gap>& gap, Instant now);
+  /// What the table said of a run that was due: the first hole, nullopt = there is none (any more), and what
+  /// its own spec version is.
+  void slot_hole_seen(std::string_view run_id, const std::optional<SlotNumbers::Gap>& gap,
+                      std::optional<Engine> own, Instant now);
 
   /// A finding of a scan that began at `began`, judged from its snapshot. What was told long before is
   /// corrected by it.
@@ -253,6 +259,10 @@ class Watch final : private decoder::ChangeSink {
   void settle();
   /// The first run that is being judged is judged.
   void finish_judging();
+  /// The table has shown no row of the run, whose spec version would be in it, and is asked again.
+  [[nodiscard]] bool ask_again(RunIndex::Handle run);
+  /// Nothing is left that hold() was called for.
+  void release();
 
   const Profile& profile_;
   Counters counters_;

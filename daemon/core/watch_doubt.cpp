@@ -14,6 +14,21 @@ bool Watch::is_possible(decoder::Lsn position) {
   return false;
 }
 
+bool Watch::ask_again(RunIndex::Handle run) {
+  if (index_.log(run).is_shown()) {
+    read_backs_.seen(run);
+    return false;
+  }
+  if (!read_backs_.ask_again(run, now_)) return false;
+  // The commits that wait for the batch that was answered wait on.
+  confirm_.hold();
+  return true;
+}
+
+void Watch::release() {
+  if (judging_.empty() && !judging_.owes() && !read_backs_.asks_again()) confirm_.release(settled_by_);
+}
+
 void Watch::doubt_runs() {
   if (is_planted(Planted::kTrustRuns)) return;
   index_.clear_complete();

@@ -14,12 +14,13 @@ void Watch::observe_slots(RunIndex::Handle run) {
   late_.slots.note(index_.run_id(run), log.rows(), slot_of(log.row(log.greatest()).id), now_);
 }
 
-void Watch::slot_hole_seen(std::string_view run_id, const std::optional<SlotNumbers::Gap>& gap, Instant now) {
+void Watch::slot_hole_seen(std::string_view run_id, const std::optional<SlotNumbers::Gap>& gap,
+                           std::optional<Engine> own, Instant now) {
   now_ = std::max(now_, now);
   const bool told = late_.slots.told(run_id);
   late_.slots.answered(run_id, gap.has_value(), now_);
   if (gap) {
-    if (auto finding = rules_.describe_gap(*gap, run_id, false, Origin::kStream)) {
+    if (auto finding = rules_.describe_gap(*gap, run_id, false, Origin::kStream, own)) {
       reporter_.report(*std::move(finding), now_);
     }
     return;

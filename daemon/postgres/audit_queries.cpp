@@ -11,7 +11,8 @@ namespace {
 constexpr std::string_view kRelation =
     " FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace";
 
-/// A column that the table has and we may read.
+}  // namespace
+
 Expected<bool> can_read_column(Connection& sql, const core::Profile& profile, const std::string& name,
                                Waiter& waiter) {
   return ask_bool(sql,
@@ -21,6 +22,8 @@ Expected<bool> can_read_column(Connection& sql, const core::Profile& profile, co
                               kRelation),
                   {profile.schema, profile.table, name}, waiter);
 }
+
+namespace {
 
 std::string column(const std::string& name) {
   return "e." + quote_identifier(name);
@@ -103,9 +106,9 @@ Expected<MigrationIndex> migration_index(Connection& sql, const core::Profile& p
   return MigrationIndex{.exists = true, .covers_attributes = cell(result, 0, 0) == "t"};
 }
 
-std::string run_rows_text(const core::Profile& profile, std::string_view run_type, bool commit_time,
-                          bool xmin, bool created_at, core::TextOrder ids) {
-  auto select = event_select(profile, commit_time, xmin);
+std::string run_rows_text(const core::Profile& profile, std::string_view run_type, const RowExtras& extras,
+                          bool created_at, core::TextOrder ids) {
+  auto select = event_select(profile, extras);
   const auto from = select.rfind(" FROM ");
   select.insert(from, created_at ? ", (extract(epoch FROM e.created_at) * 1000000)::bigint" : ", NULL");
   return fmt::format("{} WHERE {} = $1::{} ORDER BY {}{}", select, column(profile.run_column),
@@ -114,15 +117,10 @@ std::string run_rows_text(const core::Profile& profile, std::string_view run_typ
 }
 
 Expected<std::string> run_rows_query(Connection& sql, const core::Profile& profile, std::string_view run_type,
-                                     core::TextOrder ids, Waiter& waiter) {
+                                     const RowExtras& extras, core::TextOrder ids, Waiter& waiter) {
   auto created = can_read_column(sql, profile, "created_at", waiter);
   if (auto* error = std::get_if<Error>(&created)) return std::move(*error);
-  auto xmin = has_select_on_xmin(sql, profile, waiter);
-  if (auto* error = std::get_if<Error>(&xmin)) return std::move(*error);
-  auto commit_time = tracks_commit_time(sql, waiter);
-  if (auto* error = std::get_if<Error>(&commit_time)) return std::move(*error);
-  return run_rows_text(profile, run_type, std::get<bool>(commit_time), std::get<bool>(xmin),
-                       std::get<bool>(created), ids);
+  return run_rows_text(profile, run_type, extras, std::get<bool>(created), ids);
 }
 
 }  // namespace dupwatch::postgres

@@ -32,6 +32,9 @@ class RunPieces {
 };
 
 /// An index leads with the run column: without one every piece would read the whole table.
+/// A column that the log has and we may read.
+[[nodiscard]] Expected<bool> can_read_column(Connection& sql, const core::Profile& profile,
+                                             const std::string& name, Waiter& waiter);
 [[nodiscard]] Expected<bool> has_run_index(Connection& sql, const core::Profile& profile, Waiter& waiter);
 /// The planner's estimate of the table's rows.
 [[nodiscard]] Expected<std::int64_t> estimated_rows(Connection& sql, const core::Profile& profile,
@@ -51,10 +54,10 @@ struct MigrationIndex {
 
 /// All rows of one run ($1) in the order of their ids: the columns of event_select, then created_at or NULL.
 [[nodiscard]] Expected<std::string> run_rows_query(Connection& sql, const core::Profile& profile,
-                                                   std::string_view run_type, core::TextOrder ids,
-                                                   Waiter& waiter);
+                                                   std::string_view run_type, const RowExtras& extras,
+                                                   core::TextOrder ids, Waiter& waiter);
 /// The text of it, for what is known of the table's columns and of the server.
 [[nodiscard]] std::string run_rows_text(const core::Profile& profile, std::string_view run_type,
-                                        bool commit_time, bool xmin, bool created_at, core::TextOrder ids);
+                                        const RowExtras& extras, bool created_at, core::TextOrder ids);
 
 }  // namespace dupwatch::postgres

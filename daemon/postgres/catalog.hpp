@@ -169,12 +169,19 @@ struct LockHolder {
 /// run, id, type (when there is one) and the identity columns: what dupwatch reads of the watched table.
 [[nodiscard]] std::vector<std::string> watched_columns(const core::Profile& profile);
 
-/// COPY of the tracked rows of the runs that for_runs() names: run, id, type, identity columns..., xmin,
-/// commit time in microseconds since 1970 (NULL without track_commit_timestamp). Values come in the type's
-/// own text form, as in the stream. `run_type` is TableForm::run_type: only with the column's own type
-/// can the index on it be used. Without `xmin` (has_select_on_xmin) both xmin and commit time are NULL.
-[[nodiscard]] std::string read_back_copy(const core::Profile& profile, bool commit_time,
-                                         std::string_view run_type = "text", bool xmin = true);
+/// What may be read of a row beside the watched columns.
+struct RowExtras {
+  /// track_commit_timestamp is on.
+  bool commit_time = false;
+  /// See has_select_on_xmin; without it there is no commit time either.
+  bool xmin = true;
+  core::SpecSource specs = core::SpecSource::kNone;
+};
+/// COPY of the tracked rows of the runs that for_runs() names, with the columns of event_select. Values come
+/// in the type's own text form, as in the stream. `run_type` is TableForm::run_type: only with the column's
+/// own type can the index on it be used.
+[[nodiscard]] std::string read_back_copy(const core::Profile& profile, const RowExtras& extras,
+                                         std::string_view run_type = "text");
 /// The runs of for_runs() as an array of the run column's type, in brackets, for the text of a COPY. It is a
 /// subquery, evaluated once: a plan without an index would parse the setting anew for each row (250,000 rows
 /// took 97 s instead of 3). Joined, each run would be fetched by itself, where the array lets the server read
@@ -187,8 +194,15 @@ struct LockHolder {
 /// The same statements without a statement_timeout, which ends what is under way however well it goes: a run
 /// of millions of rows would be begun again for ever. Who sends it must give a silent server up.
 [[nodiscard]] std::string without_statement_timeout(std::string_view statements);
-/// The select list and FROM of it, alias e: shared with the scans of the whole table.
-[[nodiscard]] std::string event_select(const core::Profile& profile, bool commit_time, bool xmin);
+/// SELECT and FROM, alias e: run, id, type, identity columns..., xmin, commit time in microseconds since
+/// 1970, spec version. What is not known is NULL.
+[[nodiscard]] std::string event_select(const core::Profile& profile, const RowExtras& extras);
+/// The spec version of row e; with kRuns of those rows alone that speak of the run itself, so that a run is
+/// looked up a few times and not for each of its rows.
+[[nodiscard]] std::string spec_of_row(const core::Profile& profile, core::SpecSource source);
+/// The spec version of the run that `run` names.
+[[nodiscard]] std::string spec_of_run(const core::Profile& profile, core::SpecSource source,
+                                      const std::string& run);
 /// The types that read_back_copy lists: those kept in the index, and those that end a run.
 [[nodiscard]] std::vector<std::string> tracked_types(const core::Profile& profile);
 /// A text[] literal for $n: quotes and backslashes escaped.

@@ -192,16 +192,22 @@ void check_engine(CheckContext& context) {
   const auto& config = context.config;
   if (!context.table || !config.profile.runs || config.rules.engine) return;
   const auto& runs = *config.profile.runs;
-  const auto signs = context.take("engine", engine_signs(context.sql, runs, {}, context.waiter));
+  const auto signs = context.take("engine", engine_signs(context.sql, config.profile, context.waiter));
   if (!signs) return;
   const auto engines = core::auto_engines(*signs);
-  const auto found = "auto takes runs with ULIDs for " + std::string(to_string(engines.ulids)) +
-                     " and runs with slot numbers for " + std::string(to_string(engines.slots)) + ": " +
-                     std::string(engines.why);
+  auto found = "auto takes runs with ULIDs for " + std::string(to_string(engines.ulids)) +
+               " and runs with slot numbers for " + std::string(to_string(engines.slots)) + ": " +
+               std::string(engines.why);
+  if (engines.by_run != core::SpecSource::kNone) {
+    found += "; a run with a spec version in " +
+             (engines.by_run == core::SpecSource::kEvents ? config.profile.qualified_name()
+                                                          : runs.schema + "." + runs.name) +
+             " is taken for what that says";
+  }
   if (engines.unreplayed) {
     context.add("engine", Verdict::kWarn, found + "; no verdict for it was replayed with the engine",
                 "Say which generation it is with `engine:`, or look for a newer dupwatch.");
-  } else if (signs->slot_table && signs->spec_greatest == 0) {
+  } else if (signs->slot_table && (signs->spec_greatest == 0 || signs->specs == core::SpecSource::kNone)) {
     context.add("engine", Verdict::kWarn, found,
                 "GRANT SELECT (" + quote_identifier(runs.spec_column) + ") ON " +
                     qualified(runs.schema, runs.name) +

@@ -11,8 +11,9 @@ namespace dupwatch::postgres {
 /// Splits a row of COPY TO STDOUT in text format.
 class CopyFields {
  public:
-  /// Run, id, type, the identity columns of a profile, xmin and commit time; further fields are left out.
-  static constexpr std::size_t kMax = 3 + 4 + 2;
+  /// Run, id, type, the identity columns of a profile, xmin, commit time and spec version; further fields are
+  /// left out.
+  static constexpr std::size_t kMax = 3 + 4 + 3;
 
   /// With or without the newline. Views live as long as `line` and until the next call.
   void split(std::string_view line);

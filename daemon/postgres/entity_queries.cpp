@@ -113,14 +113,16 @@ std::string stuck_steps_query(const core::Profile& profile) {
 namespace {
 
 /// Of rows `e` that `from` and `where` choose.
-std::string gaps_query(const core::Profile& profile, const std::string& from, const std::string& where) {
+std::string gaps_query(const core::Profile& profile, core::SpecSource specs, const std::string& from,
+                       const std::string& where) {
   const auto id = column("e", profile.id_column);
   const auto run = column("e", profile.run_column);
   const auto table = qualified(profile.schema, profile.table);
   // A slot is 26 digits, its number far below 2^63. Slot 1 is run_created's and may be missing. Where another
   // id is among them no engine counts.
   return fmt::format(
-      "SELECT run, id, coalesce(before, '') FROM (SELECT {0} AS run, {1} AS id, right({1}, 18)::bigint AS "
+      "SELECT run, id, coalesce(before, ''), {9} FROM (SELECT {0} AS run, {1} AS id, right({1}, 18)::bigint "
+      "AS "
       "slot,"
       " lag({1}) OVER runs AS before, lag(right({1}, 18)::bigint) OVER runs AS slot_before FROM {2} e{3}"
       " WHERE {4} AND {5}"
@@ -128,20 +130,21 @@ std::string gaps_query(const core::Profile& profile, const std::string& from, co
       " WHERE slot <> coalesce(slot_before, least(slot - 1, 1)) + 1"
       " AND NOT EXISTS (SELECT FROM {2} o WHERE {6} = run AND NOT {7}) LIMIT {8}",
       run, id, table, from, where, is_slot_number(id), column("o", profile.run_column),
-      is_slot_number(column("o", profile.id_column)), kEntityRowsMax);
+      is_slot_number(column("o", profile.id_column)), kEntityRowsMax,
+      spec_of_run(profile, specs, "slots.run"));
 }
 
 }  // namespace
 
-std::string slot_gaps_query(const core::Profile& profile) {
+std::string slot_gaps_query(const core::Profile& profile, core::SpecSource specs) {
   const auto& runs = *profile.runs;
-  return gaps_query(profile,
+  return gaps_query(profile, specs,
                     fmt::format(" JOIN {} r ON {} = {}", qualified(runs.schema, runs.name),
                                 column("r", runs.id_column), column("e", profile.run_column)),
                     of_the_runs(runs));
 }
 
-std::string slot_gaps_of_query(const core::Profile& profile) {
+std::string slot_gaps_of_query(const core::Profile& profile, core::SpecSource specs) {
   std::vector<std::string> ends;
   for (const auto& type : profile.types) {
     if (type.ends_run) ends.push_back(type.name);
@@ -151,7 +154,7 @@ std::string slot_gaps_of_query(const core::Profile& profile) {
                                  column("e", profile.run_column), column("z", profile.type_column),
                                  quoted_list(ends, quote_literal));
   return gaps_query(
-      profile, "",
+      profile, specs, "",
       fmt::format("{} = ANY ($1::text[]) AND NOT EXISTS ({})", column("e", profile.run_column), ended));
 }
 

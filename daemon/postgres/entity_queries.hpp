@@ -32,10 +32,11 @@ struct ReadableTables {
 [[nodiscard]] std::string orphan_waits_query(const core::Profile& profile);
 /// Running steps that were started more than once and neither retried nor ended.
 [[nodiscard]] std::string stuck_steps_query(const core::Profile& profile);
-/// Slot-numbered rows whose predecessor is missing: run, that row's id, the id before the hole.
-[[nodiscard]] std::string slot_gaps_query(const core::Profile& profile);
+/// Slot-numbered rows whose predecessor is missing: run, that row's id, the id before the hole, and the spec
+/// version of the run.
+[[nodiscard]] std::string slot_gaps_query(const core::Profile& profile, core::SpecSource specs);
 /// The same of the runs of $1 that have not ended, by the event log alone.
-[[nodiscard]] std::string slot_gaps_of_query(const core::Profile& profile);
+[[nodiscard]] std::string slot_gaps_of_query(const core::Profile& profile, core::SpecSource specs);
 
 /// Most rows that one of these brings.
 inline constexpr int kEntityRowsMax = 1000;

@@ -41,10 +41,12 @@ Expected<TableExtent> table_extent(Connection& sql, const core::Profile& profile
   return extent;
 }
 
-std::string pages_copy(const core::Profile& profile, std::int64_t begin, std::optional<std::int64_t> end) {
+std::string pages_copy(const core::Profile& profile, core::SpecSource specs, std::int64_t begin,
+                       std::optional<std::int64_t> end) {
   auto columns = fmt::format("{}, {}, {}", of_e(profile.run_column), of_e(profile.id_column),
                              profile.type_column.empty() ? std::string{"''"} : of_e(profile.type_column));
   for (const auto& name : profile.identity_columns) columns += ", " + of_e(name);
+  if (specs != core::SpecSource::kNone) columns += ", " + spec_of_row(profile, specs);
   // Beyond the last page of the largest table.
   const auto behind = end.value_or(std::numeric_limits<std::uint32_t>::max());
   // Rows without a run are left out by the reader: a filter here costs the server more.

@@ -25,7 +25,7 @@ struct TableExtent {
 
 /// COPY of run, id, type ('' when there is none) and identity columns as text, from one page to before
 /// another; without `end` to the end of the table. In two statements, as for_runs().
-[[nodiscard]] std::string pages_copy(const core::Profile& profile, std::int64_t begin,
+[[nodiscard]] std::string pages_copy(const core::Profile& profile, core::SpecSource specs, std::int64_t begin,
                                      std::optional<std::int64_t> end);
 
 /// COPY of the runs that for_runs() names, in the order of the run column.

@@ -25,19 +25,51 @@ std::vector<std::string> tracked_types(const core::Profile& profile) {
   return profile.tracked_types();
 }
 
-std::string event_select(const core::Profile& profile, bool commit_time, bool xmin) {
+std::string spec_of_run(const core::Profile& profile, core::SpecSource source, const std::string& run) {
+  const auto column = [](char alias, const std::string& name) {
+    return fmt::format("{}.{}", alias, quote_identifier(name));
+  };
+  switch (source) {
+    case core::SpecSource::kNone:
+      break;
+    case core::SpecSource::kEvents: {
+      const auto spec = column('s', profile.runs->spec_column);
+      return fmt::format(
+          "(SELECT {0} FROM {1} s WHERE {2} = {3} AND {0} IS NOT NULL ORDER BY {4}::text"
+          " COLLATE \"C\" LIMIT 1)",
+          spec, qualified(profile.schema, profile.table), column('s', profile.run_column), run,
+          column('s', profile.id_column));
+    }
+    case core::SpecSource::kRuns:
+      return fmt::format("(SELECT {} FROM {} w WHERE {} = {})", column('w', profile.runs->spec_column),
+                         qualified(profile.runs->schema, profile.runs->name),
+                         column('w', profile.runs->id_column), run);
+  }
+  return "NULL";
+}
+
+std::string spec_of_row(const core::Profile& profile, core::SpecSource source) {
+  const auto column = [](const std::string& name) { return "e." + quote_identifier(name); };
+  if (source == core::SpecSource::kEvents) return column(profile.runs->spec_column);
+  if (source == core::SpecSource::kNone) return "NULL";
+  return fmt::format("CASE WHEN {} IS NULL THEN {} END", column(profile.identity_columns.front()),
+                     spec_of_run(profile, source, column(profile.run_column)));
+}
+
+std::string event_select(const core::Profile& profile, const RowExtras& extras) {
   const auto column = [](const std::string& name) { return "e." + quote_identifier(name); };
   // No casts: the text protocol then gives what the type's output function gives, which is what the stream
   // sends.
   std::string text = "SELECT " + column(profile.run_column) + ", " + column(profile.id_column) + ", " +
                      (profile.type_column.empty() ? std::string{"''"} : column(profile.type_column));
   for (const auto& name : profile.identity_columns) text += ", " + column(name);
-  text += xmin ? ", e.xmin" : ", NULL";
+  text += extras.xmin ? ", e.xmin" : ", NULL";
   // Transaction ids below 3 are marks of bootstrapped rows; the server raises an error for them.
-  text += xmin && commit_time
+  text += extras.xmin && extras.commit_time
               ? ", CASE WHEN e.xmin::text::bigint >= 3 THEN"
                 " (extract(epoch FROM pg_xact_commit_timestamp(e.xmin)) * 1000000)::bigint END"
               : ", NULL";
+  text += ", " + spec_of_row(profile, extras.specs);
   return text + " FROM " + qualified(profile.schema, profile.table) + " AS e";
 }
 
@@ -60,9 +92,8 @@ std::string without_statement_timeout(std::string_view statements) {
   return fmt::format("SELECT pg_catalog.set_config('statement_timeout', '0', true) IS NULL; {}", statements);
 }
 
-std::string read_back_copy(const core::Profile& profile, bool commit_time, std::string_view run_type,
-                           bool xmin) {
-  auto query = fmt::format("COPY ({} WHERE e.{} = ANY {}", event_select(profile, commit_time, xmin),
+std::string read_back_copy(const core::Profile& profile, const RowExtras& extras, std::string_view run_type) {
+  auto query = fmt::format("COPY ({} WHERE e.{} = ANY {}", event_select(profile, extras),
                            quote_identifier(profile.run_column), named_runs(run_type));
   if (!profile.any_type()) {
     query += fmt::format(" AND e.{}::text = ANY ({}::text[])", quote_identifier(profile.type_column),

@@ -1,10 +1,10 @@
 #include "daemon/postgres/scan_queries.hpp"
 
-#include <charconv>
 #include <optional>
 #include <vector>
 
 #include "daemon/postgres/ask.hpp"
+#include "daemon/postgres/audit_queries.hpp"
 #include "daemon/postgres/quoting.hpp"
 
 namespace dupwatch::postgres {
@@ -54,20 +54,6 @@ constexpr std::string_view kSigns =
 // By the primary key, so that the number of runs does not matter.
 constexpr int kNewestRuns = 200;
 
-/// Least and greatest spec version of the chosen runs.
-std::string spec_query(const core::RunsTable& runs, std::string_view which) {
-  const auto spec = quote_identifier(runs.spec_column) + "::text";
-  return "SELECT coalesce(min(spec), 0), coalesce(max(spec), 0) FROM (SELECT CASE WHEN " + spec +
-         " ~ '^[0-9]{1,6}$' THEN " + spec + "::int END AS spec FROM " + qualified(runs.schema, runs.name) +
-         std::string(which) + ") runs";
-}
-
-int number(std::string_view text) {
-  int value = 0;
-  std::from_chars(text.data(), text.data() + text.size(), value);
-  return value;
-}
-
 }  // namespace
 
 std::string engine_signs_query() {
@@ -86,34 +72,32 @@ SchemaSigns read_engine_signs(const pg_result& result, int row) {
 }
 
 std::string newest_specs_query(const core::RunsTable& runs) {
-  return spec_query(
-      runs, " ORDER BY " + quote_identifier(runs.id_column) + " DESC LIMIT " + std::to_string(kNewestRuns));
+  const auto spec = quote_identifier(runs.spec_column) + "::text";
+  return "SELECT coalesce(min(spec), 0), coalesce(max(spec), 0) FROM (SELECT CASE WHEN " + spec +
+         " ~ '^[0-9]{1,6}$' THEN " + spec + "::int END AS spec FROM " + qualified(runs.schema, runs.name) +
+         " ORDER BY " + quote_identifier(runs.id_column) + " DESC LIMIT " + std::to_string(kNewestRuns) +
+         ") runs";
 }
 
 void read_specs(const pg_result& result, int row, core::EngineSigns& out) {
-  out.spec_least = number(cell(result, row, 0).value_or(""));
-  out.spec_greatest = number(cell(result, row, 1).value_or(""));
+  out.spec_least = core::spec_of(cell(result, row, 0).value_or(""));
+  out.spec_greatest = core::spec_of(cell(result, row, 1).value_or(""));
 }
 
-Expected<core::EngineSigns> engine_signs(Connection& sql, const core::RunsTable& runs,
-                                         const std::string& run_id, Waiter& waiter) {
+Expected<core::EngineSigns> engine_signs(Connection& sql, const core::Profile& profile, Waiter& waiter) {
+  const auto& runs = *profile.runs;
+  const auto of_events = can_read_column(sql, profile, runs.spec_column, waiter);
+  if (const auto* error = std::get_if<Error>(&of_events)) return *error;
   const auto looked = sql.execute(engine_signs_query(), engine_signs_params(runs), waiter, kAnswerTimeout);
   if (const auto* error = std::get_if<Error>(&looked)) return *error;
   const auto found = read_engine_signs(*std::get<Result>(looked), 0);
   auto out = found.signs;
+  if (found.specs_readable) out.specs = core::SpecSource::kRuns;
+  if (std::get<bool>(of_events)) out.specs = core::SpecSource::kEvents;
   if (!found.specs_readable) return out;
-  const auto ask = [&](const std::string& query, const Connection::Params& params) -> std::optional<Error> {
-    const auto answer = sql.execute(query, params, waiter, kAnswerTimeout);
-    if (const auto* error = std::get_if<Error>(&answer)) return *error;
-    read_specs(*std::get<Result>(answer), 0, out);
-    return std::nullopt;
-  };
-  if (!run_id.empty()) {
-    const auto of_run = spec_query(runs, " WHERE " + quote_identifier(runs.id_column) + "::text = $1");
-    if (auto error = ask(of_run, {run_id})) return std::move(*error);
-  }
-  if (out.spec_greatest != 0) return out;
-  if (auto error = ask(newest_specs_query(runs), {})) return std::move(*error);
+  const auto answer = sql.execute(newest_specs_query(runs), {}, waiter, kAnswerTimeout);
+  if (const auto* error = std::get_if<Error>(&answer)) return *error;
+  read_specs(*std::get<Result>(answer), 0, out);
   return out;
 }
 
@@ -144,13 +128,13 @@ std::string open_runs_count_query(const core::RunsTable& runs) {
   return "SELECT count(*)" + open_runs_from(runs);
 }
 
-std::string table_scan_query(const core::Profile& profile, bool open_only, bool commit_time, bool xmin) {
+std::string table_scan_query(const core::Profile& profile, bool open_only, const RowExtras& extras) {
   const auto column = [](const std::string& name) { return "e." + quote_identifier(name); };
   std::vector<std::string> ends;
   for (const auto& type : profile.types) {
     if (type.ends_run) ends.push_back(type.name);
   }
-  std::string query = event_select(profile, commit_time, xmin) + " WHERE true";
+  std::string query = event_select(profile, extras) + " WHERE true";
   if (!profile.any_type()) {
     query += " AND " + column(profile.type_column) + "::text = ANY (" +
              literal_array(tracked_types(profile)) + ")";

@@ -13,10 +13,10 @@ namespace dupwatch::postgres {
 
 /// The runs table exists and its two columns may be read.
 [[nodiscard]] Expected<bool> can_read_runs(Connection& sql, const core::RunsTable& runs, Waiter& waiter);
-/// What the schema tells of the engine, for which no right is needed, and the spec versions of run `run_id`
-/// where it has one, else of the newest runs, where they may be read.
-[[nodiscard]] Expected<core::EngineSigns> engine_signs(Connection& sql, const core::RunsTable& runs,
-                                                       const std::string& run_id, Waiter& waiter);
+/// What the schema tells of the engine, for which no right is needed, and the spec versions of the newest
+/// runs, where they may be read. Of a profile with a table of runs.
+[[nodiscard]] Expected<core::EngineSigns> engine_signs(Connection& sql, const core::Profile& profile,
+                                                       Waiter& waiter);
 /// The same in two questions that do not wait: what the schema tells, and, where that shows that they may be
 /// read, the spec versions of the newest runs.
 [[nodiscard]] std::string engine_signs_query();
@@ -39,7 +39,7 @@ inline constexpr int kUnlistedPages = 1024;
 
 /// The tracked rows of the whole table, ordered by run; with `open_only` of the runs without a run-end event.
 /// Literals instead of parameters, because a cursor is declared for it.
-[[nodiscard]] std::string table_scan_query(const core::Profile& profile, bool open_only, bool commit_time,
-                                           bool xmin);
+[[nodiscard]] std::string table_scan_query(const core::Profile& profile, bool open_only,
+                                           const RowExtras& extras);
 
 }  // namespace dupwatch::postgres

@@ -76,6 +76,14 @@ std::string entity_columns(const core::EntityTable& table) {
                      quote_identifier);
 }
 
+/// Of a column that older schemas do not have.
+std::string spec_grant(const core::RunsTable& runs, const std::string& table, const std::string& who) {
+  return do_block(fmt::format(
+      "  IF EXISTS (SELECT FROM pg_catalog.pg_attribute a WHERE a.attrelid = to_regclass({}) AND "
+      "a.attname = {}) THEN\n    GRANT SELECT ({}) ON {} TO {};\n  END IF;\n",
+      quote_literal(table), quote_literal(runs.spec_column), quote_identifier(runs.spec_column), table, who));
+}
+
 std::string grants_section(const core::Profile& profile, const std::string& role) {
   const auto who = quote_identifier(role);
   auto sql =
@@ -97,12 +105,9 @@ std::string grants_section(const core::Profile& profile, const std::string& role
              "  END IF;\n",
              table_condition(runs.schema, runs.name), quote_identifier(runs.schema), who, runs_columns(runs),
              qualified(runs.schema, runs.name), who)) +
-         "-- Which engine writes them, by the spec version of the newest runs.\n" +
-         do_block(fmt::format(
-             "  IF EXISTS (SELECT FROM pg_catalog.pg_attribute a WHERE a.attrelid = to_regclass({}) AND "
-             "a.attname = {}) THEN\n    GRANT SELECT ({}) ON {} TO {};\n  END IF;\n",
-             quote_literal(qualified(runs.schema, runs.name)), quote_literal(runs.spec_column),
-             quote_identifier(runs.spec_column), qualified(runs.schema, runs.name), who)) +
+         "-- Which engine writes them, by the spec version of each run, and of the newest ones.\n" +
+         spec_grant(runs, qualified(profile.schema, profile.table), who) +
+         spec_grant(runs, qualified(runs.schema, runs.name), who) +
          "-- Steps and waits without their event, and steps that hang: keys and states, never a payload.\n";
   for (const auto* table : {&runs.steps, &runs.waits}) {
     sql += do_block(fmt::format("  IF {} THEN\n    GRANT SELECT ({}) ON {} TO {};\n  END IF;\n",

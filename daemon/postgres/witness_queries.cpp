@@ -34,7 +34,7 @@ std::uint64_t number(const pg_result& result, int row, int column) {
 }  // namespace
 
 std::string tail_query(const core::Profile& profile) {
-  return event_select(profile, false, true) + fmt::format(" WHERE e.ctid >= $1::tid LIMIT {}", kTailRowsMax);
+  return event_select(profile, {}) + fmt::format(" WHERE e.ctid >= $1::tid LIMIT {}", kTailRowsMax);
 }
 
 std::string tail_place(std::int64_t pages) {

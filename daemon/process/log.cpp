@@ -95,6 +95,7 @@ Log::Fields finding_fields(const core::Finding& finding) {
                      {"engine", std::string(core::to_string(finding.engine))},
                      {"origin", std::string(core::to_string(finding.origin))},
                      {"pending", std::string(core::to_string(finding.pending))},
+                     {"engine_from", std::string(core::to_string(finding.engine_from))},
                      {"after_close", finding.after_close ? "true" : "false", true},
                      {"table", finding.table},
                      {"run_id", finding.run_id}};

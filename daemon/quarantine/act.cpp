@@ -69,9 +69,9 @@ std::optional<Error> begin_act(Ground& ground, const core::Config& config, const
   }
   // No rule looks at created_at. Reading also locks the table against ALTER TABLE, so it comes before the
   // look at the columns.
-  statements.push_back({postgres::run_rows_text(profile, table.run_type, table.commit_time, table.xmin, false,
-                                                table.traits.ids),
-                        {ground.story.run_id()}});
+  statements.push_back(
+      {postgres::run_rows_text(profile, table.run_type, table.extras, false, table.traits.ids),
+       {ground.story.run_id()}});
   statements.push_back({stored_columns_query(), {quoted_table(profile)}});
   auto answer = batch(sql, statements, waiter);
   if (auto* error = std::get_if<Error>(&answer)) return std::move(*error);

@@ -126,13 +126,14 @@ std::optional<Error> look_over(const core::Config& config, Connection& sql, post
   }
   out.wal_sender_timeout =
       std::chrono::milliseconds{value_or_error(postgres::wal_sender_timeout(sql, waiter), error)};
-  out.xmin = value_or_error(postgres::has_select_on_xmin(sql, config.profile, waiter), error);
-  out.commit_time = value_or_error(postgres::tracks_commit_time(sql, waiter), error);
+  out.extras = {.commit_time = value_or_error(postgres::tracks_commit_time(sql, waiter), error),
+                .xmin = value_or_error(postgres::has_select_on_xmin(sql, config.profile, waiter), error)};
   out.runs_table = config.profile.runs.has_value() &&
                    value_or_error(postgres::can_read_runs(sql, *config.profile.runs, waiter), error);
   if (config.profile.runs) {
-    out.traits.engines = core::auto_engines(
-        value_or_error(postgres::engine_signs(sql, *config.profile.runs, {}, waiter), error));
+    const auto signs = value_or_error(postgres::engine_signs(sql, config.profile, waiter), error);
+    out.traits.engines = core::auto_engines(signs);
+    out.traits.specs = out.extras.specs = signs.specs;
   }
   out.server_version = sql.parameter("server_version");
   return error;

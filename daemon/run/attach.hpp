@@ -23,11 +23,9 @@ struct Attachment {
   /// 0 = the server never gives up on us.
   std::chrono::milliseconds wal_sender_timeout{0};
   /// How existing rows are read.
-  bool commit_time = false;
-  bool xmin = false;
+  postgres::RowExtras extras{};
   /// The profile's runs table exists and may be read.
   bool runs_table = false;
-  /// The generation of engine that a run with ULIDs is replayed by, as far as the schema shows.
   core::LogTraits traits{};
   decoder::Lsn from{};
   /// As it was found; nullopt = there was none.

@@ -149,8 +149,8 @@ std::optional<Error> BaselineScan::scan_open_runs(Connection& sql, postgres::Wai
 }
 
 std::optional<Error> BaselineScan::scan_table(Connection& sql, postgres::Waiter& waiter) {
-  const auto query = postgres::table_scan_query(config_.profile, task_.scope == core::Baseline::kActive,
-                                                task_.commit_time, task_.xmin);
+  const auto query =
+      postgres::table_scan_query(config_.profile, task_.scope == core::Baseline::kActive, task_.extras);
   core::RunLog log;
   std::string run_id;
   const auto finish_run = [&] {

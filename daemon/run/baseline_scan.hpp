@@ -15,7 +15,7 @@
 #include "daemon/core/log_traits.hpp"
 #include "daemon/core/replay_rules.hpp"
 #include "daemon/core/stats.hpp"
-#include "daemon/postgres/connection.hpp"
+#include "daemon/postgres/catalog.hpp"
 #include "daemon/process/clock.hpp"
 #include "daemon/process/event_fd.hpp"
 
@@ -41,8 +41,7 @@ class BaselineScan {
     bool unlisted = false;
     /// An upgrade of the engine changed what is to be said: nothing went unseen, and nobody waits for it.
     bool again = false;
-    bool commit_time = false;
-    bool xmin = false;
+    postgres::RowExtras extras{};
     core::LogTraits traits{};
     std::string read_back_copy;
   };

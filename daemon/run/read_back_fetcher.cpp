@@ -46,7 +46,7 @@ void ReadBackFetcher::pump(core::Instant now, bool backlog) {
   query.on_copied = [this](std::string_view line) {
     fields_.split(line);
     const table::TableRow row(config_.profile, fields_);
-    watch_.read_back_row(row.run_id(), row.id(), row.type(), row.identity(), row.commit(), now_);
+    watch_.read_back_row(row.run_id(), row.id(), row.type(), row.identity(), row.commit(), now_, row.spec());
   };
   query.on_done = [this](std::optional<postgres::Error> error) { finished(std::move(error)); };
   in_flight_ = true;

@@ -159,7 +159,7 @@ std::optional<Error> Recheck::read_tables(Connection& sql, const Round& round, p
   if (auto error = next_open_runs(sql, waiter, runs)) return error;
   std::vector<std::pair<core::Rule, std::string>> queries{
       {core::Rule::kOrphan, postgres::orphan_runs_query(profile)},
-      {core::Rule::kSlotGap, postgres::slot_gaps_query(profile)}};
+      {core::Rule::kSlotGap, postgres::slot_gaps_query(profile, round.traits.specs)}};
   if (tables.steps) queries.emplace_back(core::Rule::kOrphan, postgres::orphan_steps_query(profile));
   if (tables.steps) queries.emplace_back(core::Rule::kStuckStep, postgres::stuck_steps_query(profile));
   if (tables.waits) queries.emplace_back(core::Rule::kOrphan, postgres::orphan_waits_query(profile));
@@ -183,7 +183,9 @@ std::optional<Error> Recheck::read_tables(Connection& sql, const Round& round, p
                               .entity = cell_text(result, i, 1),
                               .detail = cell_text(result, i, 2)};
       const bool lasted = lasts(sighting, now);
-      auto finding = describe(sighting);
+      // Of a hole in slots alone; the other questions have no such column.
+      const auto spec = rule == core::Rule::kSlotGap ? core::spec_of(cell_text(result, i, 3)) : 0;
+      auto finding = describe(sighting, core::engine_of_spec(spec));
       if (lasted || known_.contains(finding.id))
         views[sighting.run_id].findings.push_back(std::move(finding));
       seen.emplace(sighting, now);
@@ -213,11 +215,11 @@ bool Recheck::lasts(const Sighting& sighting, core::Instant now) {
   return now - place->second.first >= needed;
 }
 
-core::Finding Recheck::describe(const Sighting& sighting) const {
+core::Finding Recheck::describe(const Sighting& sighting, std::optional<core::Engine> own) const {
   if (sighting.rule == core::Rule::kSlotGap) {
     // The rule is on: its query was sent.
     return *rules_.describe_gap({.before = sighting.detail, .after = sighting.entity}, sighting.run_id, false,
-                                core::Origin::kRecheck);
+                                core::Origin::kRecheck, own);
   }
   core::Finding finding;
   finding.rule = sighting.rule;

@@ -87,7 +87,7 @@ class Recheck {
                                                               std::vector<std::string>& out);
   /// Remembers since when it is seen; true once that is long enough.
   [[nodiscard]] bool lasts(const Sighting& sighting, core::Instant now);
-  [[nodiscard]] core::Finding describe(const Sighting& sighting) const;
+  [[nodiscard]] core::Finding describe(const Sighting& sighting, std::optional<core::Engine> own) const;
 
   const core::Config& config_;
   process::EventFd& wake_;

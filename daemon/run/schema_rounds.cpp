@@ -18,8 +18,9 @@ SchemaRounds::SchemaRounds(const core::Config& config, core::Watch& watch, postg
                            process::Log& log)
     : config_(config), watch_(watch), sql_(sql), log_(log) {}
 
-void SchemaRounds::started(postgres::TableForm table, core::Instant now) {
+void SchemaRounds::started(postgres::TableForm table, core::SpecSource specs, core::Instant now) {
   table_ = std::move(table);
+  specs_ = specs;
   next_ = now;
 }
 
@@ -62,9 +63,10 @@ void SchemaRounds::ask_signs(const Look& look) {
   busy_ = sql_.submit({.text = postgres::engine_signs_query(),
                        .params = postgres::engine_signs_params(*config_.profile.runs),
                        .on_row =
-                           [look, readable](const pg_result& result, int row) {
+                           [this, look, readable](const pg_result& result, int row) {
                              const auto found = postgres::read_engine_signs(result, row);
                              look->signs = found.signs;
+                             look->signs.specs = specs_;
                              *readable = found.specs_readable;
                            },
                        .on_done =

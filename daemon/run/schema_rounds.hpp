@@ -36,8 +36,8 @@ class SchemaRounds {
 
   SchemaRounds(const core::Config& config, core::Watch& watch, postgres::SqlClient& sql, process::Log& log);
 
-  /// A stream begins; what was seen before it stays known.
-  void started(postgres::TableForm table, core::Instant now);
+  /// A stream begins; what was seen before it stays known. `specs`: LogTraits'.
+  void started(postgres::TableForm table, core::SpecSource specs, core::Instant now);
   void tick(core::Instant now);
   [[nodiscard]] core::Instant deadline() const noexcept {
     if (!applies()) return core::Instant::max();
@@ -81,6 +81,7 @@ class SchemaRounds {
   postgres::SqlClient& sql_;
   process::Log& log_;
   postgres::TableForm table_;
+  core::SpecSource specs_ = core::SpecSource::kNone;
   core::SchemaHistory history_;
   std::optional<News> news_;
   /// A migration that deletes rows, until the stream is past it.

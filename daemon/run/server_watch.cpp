@@ -23,7 +23,7 @@ ServerWatch::ServerWatch(const core::Config& config, core::Watch& watch, postgre
 void ServerWatch::streaming(const Attachment& attachment, const Source& source, core::Instant now) {
   lag_.reset();
   slot_holes_.configure(source.read_back_copy, source.traits);
-  witness_.started(attachment.table, attachment.xmin, now);
+  witness_.started(attachment.table, attachment.extras.xmin, now);
   heartbeat_.started(now);
   admission_.started(source.connection, now);
 }

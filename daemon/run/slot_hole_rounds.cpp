@@ -13,7 +13,12 @@
 namespace dupwatch::run {
 namespace {
 
-using Gaps = std::map<std::string, core::SlotNumbers::Gap, std::less<>>;
+struct Hole {
+  core::SlotNumbers::Gap gap;
+  std::optional<core::Engine> own;
+};
+/// By run.
+using Holes = std::map<std::string, Hole, std::less<>>;
 
 }  // namespace
 
@@ -25,32 +30,33 @@ void SlotHoleRounds::tick(core::Instant now) {
   if (busy_) return;
   auto runs = std::make_shared<std::vector<std::string>>(watch_.slot_holes().due(now, kRunsMax));
   if (runs->empty()) return;
-  auto gaps = std::make_shared<Gaps>();
-  busy_ = sql_.submit({.text = postgres::slot_gaps_of_query(config_.profile),
-                       .params = {postgres::array_literal(*runs)},
-                       // Of several holes of a run the first one counts.
-                       .on_row =
-                           [gaps](const pg_result& result, int row) {
-                             const core::SlotNumbers::Gap gap{.before = cell_text(result, row, 2),
-                                                              .after = cell_text(result, row, 1)};
-                             const auto [known, added] = gaps->emplace(cell_text(result, row, 0), gap);
-                             if (!added && gap.after < known->second.after) known->second = gap;
-                           },
-                       .on_done =
-                           [this, runs, gaps](const std::optional<postgres::Error>& error) {
-                             busy_ = false;
-                             const auto answered = process::steady_now();
-                             for (const auto& run : *runs) {
-                               const auto gap = gaps->find(run);
-                               if (error) {
-                                 watch_.slot_holes().unanswered(run, answered);
-                               } else {
-                                 watch_.slot_hole_seen(
-                                     run, gap == gaps->end() ? std::nullopt : std::optional(gap->second),
-                                     answered);
-                               }
-                             }
-                           }});
+  auto holes = std::make_shared<Holes>();
+  busy_ = sql_.submit(
+      {.text = postgres::slot_gaps_of_query(config_.profile, specs_),
+       .params = {postgres::array_literal(*runs)},
+       // Of several holes of a run the first one counts.
+       .on_row =
+           [holes](const pg_result& result, int row) {
+             const Hole hole{.gap = {.before = cell_text(result, row, 2), .after = cell_text(result, row, 1)},
+                             .own = core::engine_of_spec(core::spec_of(cell_text(result, row, 3)))};
+             const auto [known, added] = holes->emplace(cell_text(result, row, 0), hole);
+             if (!added && hole.gap.after < known->second.gap.after) known->second = hole;
+           },
+       .on_done =
+           [this, runs, holes](const std::optional<postgres::Error>& error) {
+             busy_ = false;
+             const auto answered = process::steady_now();
+             for (const auto& run : *runs) {
+               const auto hole = holes->find(run);
+               if (error) {
+                 watch_.slot_holes().unanswered(run, answered);
+               } else if (hole == holes->end()) {
+                 watch_.slot_hole_seen(run, std::nullopt, std::nullopt, answered);
+               } else {
+                 watch_.slot_hole_seen(run, hole->second.gap, hole->second.own, answered);
+               }
+             }
+           }});
   if (busy_) return;
   for (const auto& run : *runs) watch_.slot_holes().unanswered(run, now);
 }

@@ -22,6 +22,7 @@ class SlotHoleRounds {
 
   /// See DoubtRounds.
   void configure(std::string read_back_copy, const core::LogTraits& traits) {
+    specs_ = traits.specs;
     doubts_.configure(std::move(read_back_copy), traits);
   }
   void tick(core::Instant now);
@@ -34,6 +35,7 @@ class SlotHoleRounds {
   core::Watch& watch_;
   postgres::SqlClient& sql_;
   DoubtRounds doubts_;
+  core::SpecSource specs_ = core::SpecSource::kNone;
   bool busy_ = false;
 };
 

@@ -26,8 +26,7 @@ void TableScans::prepare(const Attachment& attachment, const Source& source) {
            .scope = config_.baseline,
            .snapshot = {},
            .runs_table = attachment.runs_table,
-           .commit_time = attachment.commit_time,
-           .xmin = attachment.xmin,
+           .extras = attachment.extras,
            .traits = attachment.traits,
            .read_back_copy = source.read_back_copy};
 }

@@ -35,7 +35,8 @@ void UpgradeWatch::log_engines() const {
   log_.info("engine: auto", {{"event", "engine"},
                              {"ulids", std::string(to_string(engines.ulids))},
                              {"slots", std::string(to_string(engines.slots))},
-                             {"why", std::string(engines.why)}});
+                             {"why", std::string(engines.why)},
+                             {"by_run", std::string(to_string(engines.by_run))}});
 }
 
 void UpgradeWatch::describe(core::StatusSnapshot& out, core::Instant /*now*/) const {

@@ -31,7 +31,9 @@ class UpgradeWatch final : public StatusPart {
 
   /// An attachment found these; `first`: it is the first one.
   void attached(const core::LogTraits& traits, bool first);
-  void streaming(const postgres::TableForm& table, core::Instant now) { rounds_.started(table, now); }
+  void streaming(const postgres::TableForm& table, core::Instant now) {
+    rounds_.started(table, parts_.source.traits.specs, now);
+  }
   void turn(core::Instant now);
   [[nodiscard]] core::Instant deadline() const noexcept { return rounds_.deadline(); }
 

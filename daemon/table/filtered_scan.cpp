@@ -41,10 +41,12 @@ class Sifter {
       const auto& value = fields_[3 + i];
       identity_[i] = value ? decoder::Value::of(*value) : decoder::Value::null();
     }
+    const auto spec = fields_.size() > 3 + columns_ ? text(3 + columns_) : std::string_view{};
     filter_.add({.run_id = text(0),
                  .id = text(1),
                  .type = text(2),
-                 .identity = std::span(identity_).first(columns_)});
+                 .identity = std::span(identity_).first(columns_),
+                 .own = core::engine_of_spec(core::spec_of(spec))});
   }
 
  private:
@@ -76,7 +78,7 @@ postgres::Expected<bool> FilteredScan::find(postgres::Waiter& waiter,
   Sifter sifter(profile_, filter);
   std::vector<postgres::Connection*> sessions{&sql_};
   if (*extent.pages >= kManyPages && other() != nullptr) sessions.push_back(other());
-  PageScan pages(profile_, *extent.pages);
+  PageScan pages(profile_, plan_.specs, *extent.pages);
   auto error = pages.read(
       sessions, waiter, [&](std::string_view line) { sifter(line); },
       [&] {

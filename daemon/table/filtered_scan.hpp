@@ -23,6 +23,8 @@ class FilteredScan {
     std::string run_type;
     /// See RunFilter.
     bool refuses_ulids = false;
+    /// Where runs say their own generation.
+    core::SpecSource specs = core::SpecSource::kNone;
     core::TextOrder ids = core::TextOrder::kBytes;
   };
   /// A second session with the server of `sql`; nullopt: there is none to be had.

@@ -55,6 +55,7 @@ JudgedRun::JudgedRun(const JudgedRun& run, const RowIds& rows, Rewrite rewrite)
     }
     add(std::move(event));
   }
+  log_.put_own_engine(run.log_.own_engine());
   judge();
 }
 
@@ -73,7 +74,7 @@ void JudgedRun::add(const pg_result& result, int index) {
     if (event.correlation_id) *event.correlation_id += ' ';
     event.correlation_id = event.correlation_id.value_or("") + std::string(value.text);
   }
-  const int created_at = static_cast<int>(3 + row.identity().size() + 2);
+  const int created_at = static_cast<int>(3 + row.identity().size() + 3);
   if (event.time.micros == 0) {
     const auto text = postgres::cell(result, index, created_at).value_or(std::string_view{});
     std::from_chars(text.data(), text.data() + text.size(), event.time.micros);
@@ -88,7 +89,7 @@ void JudgedRun::add(const pg_result& result, int index) {
 void JudgedRun::add(Event event) {
   std::vector<std::optional<std::string_view>> columns = {run_id_, event.id, event.type};
   columns.insert(columns.end(), event.identity.begin(), event.identity.end());
-  columns.resize(columns.size() + 2);  // neither xmin nor commit time
+  columns.resize(columns.size() + 3);  // neither xmin nor commit time nor spec version
   TableRow(config_.profile, columns).add_to(log_, config_.profile, codec_);
   keep(std::move(event));
 }
@@ -111,7 +112,8 @@ void JudgedRun::judge() {
     }
   }
   if (const auto gap = slots_.first_gap()) {
-    if (auto finding = rules_.describe_gap(*gap, run_id_, ended, core::Origin::kBaseline, engine_)) {
+    if (auto finding =
+            rules_.describe_gap(*gap, run_id_, ended, core::Origin::kBaseline, log_.own_engine())) {
       for (const auto engine : kAllEngines) {
         keep_worst(worst_[static_cast<std::size_t>(engine)],
                    rules_.severity(core::Rule::kSlotGap, core::Shape::kPlain, engine));

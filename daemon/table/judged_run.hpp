@@ -66,7 +66,8 @@ class JudgedRun {
   /// Events that begin a step's body again although the retries before them do not explain it, as indices
   /// into events(): no findings.
   [[nodiscard]] std::vector<std::size_t> begun_again() const;
-  [[nodiscard]] core::Engine engine() const noexcept { return engine_; }
+  [[nodiscard]] core::Engine engine() const noexcept { return engine_.engine; }
+  [[nodiscard]] core::EngineFrom engine_from() const noexcept { return engine_.from; }
   /// The worst severity for a generation; nullopt = no rule speaks.
   [[nodiscard]] std::optional<core::Severity> worst(core::Engine engine) const;
   [[nodiscard]] bool slot_numbered() const noexcept { return log_.first_slot() != core::RunLog::kNone; }
@@ -88,7 +89,7 @@ class JudgedRun {
   std::vector<core::Finding> findings_;
   std::array<std::optional<core::Severity>, core::kEngines> worst_{};
   core::LogTraits traits_;
-  core::Engine engine_ = core::Engine::kV4;
+  core::TakenEngine engine_;
 };
 
 /// What an engine of that generation does with the run, in a few words. `ended`: otherwise than by a failure.

@@ -68,7 +68,7 @@ bool PageScan::begin(Session& session) {
   // The last piece has no end.
   const auto until = end <= pages_ ? std::optional(end) : std::nullopt;
   // What goes wrong here is told where the answer is read. So short a text always fits into the socket.
-  (void)session.sql->send(postgres::pages_copy(profile_, next_, until), {});
+  (void)session.sql->send(postgres::pages_copy(profile_, specs_, next_, until), {});
   (void)session.sql->flush();
   next_ = end;
   session.answer = {};

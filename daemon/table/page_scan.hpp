@@ -19,7 +19,8 @@ class PageScan {
   static constexpr std::int64_t kPiecePages = 8192;
 
   /// `pages`: TableExtent's; rows that came behind them meanwhile are read too.
-  PageScan(const core::Profile& profile, std::int64_t pages) : profile_(profile), pages_(pages) {}
+  PageScan(const core::Profile& profile, core::SpecSource specs, std::int64_t pages)
+      : profile_(profile), specs_(specs), pages_(pages) {}
 
   /// `row`: a row of pages_copy. `piece`: behind each piece; false = begin no more. When it returns without
   /// an error the sessions are free again.
@@ -33,6 +34,7 @@ class PageScan {
   [[nodiscard]] bool begin(Session& session);
 
   const core::Profile& profile_;
+  core::SpecSource specs_;
   std::int64_t pages_;
   std::int64_t next_ = 0;
   bool stopped_ = false;

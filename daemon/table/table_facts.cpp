@@ -35,7 +35,7 @@ T value_of(postgres::Expected<T> answer, std::optional<Error>& error) {
 }  // namespace
 
 postgres::Expected<TableFacts> read_table_facts(const core::Config& config, postgres::Connection& sql,
-                                                postgres::Waiter& waiter, const std::string& run_id) {
+                                                postgres::Waiter& waiter) {
   const auto& profile = config.profile;
   const auto table = profile.qualified_name();
   std::optional<Error> error;
@@ -54,13 +54,14 @@ postgres::Expected<TableFacts> read_table_facts(const core::Config& config, post
                    "grant it as `dupwatch setup --print-sql` shows");
   }
   out.run_index = value_of(postgres::has_run_index(sql, profile, waiter), error);
-  out.xmin = value_of(postgres::has_select_on_xmin(sql, profile, waiter), error);
-  out.commit_time = value_of(postgres::tracks_commit_time(sql, waiter), error);
+  out.extras = {.commit_time = value_of(postgres::tracks_commit_time(sql, waiter), error),
+                .xmin = value_of(postgres::has_select_on_xmin(sql, profile, waiter), error)};
   out.rows_estimate =
       static_cast<std::uint64_t>(value_of(postgres::estimated_rows(sql, profile, waiter), error));
   if (profile.runs) {
-    out.traits.engines =
-        core::auto_engines(value_of(postgres::engine_signs(sql, *profile.runs, run_id, waiter), error));
+    const auto signs = value_of(postgres::engine_signs(sql, profile, waiter), error);
+    out.traits.engines = core::auto_engines(signs);
+    out.traits.specs = out.extras.specs = signs.specs;
   }
   if (error) return std::move(*error);
   return out;

@@ -13,16 +13,13 @@ namespace dupwatch::table {
 struct TableFacts {
   std::string run_type{};
   bool run_index = false;
-  bool commit_time = false;
-  bool xmin = false;
+  postgres::RowExtras extras{};
   core::LogTraits traits{};
   std::uint64_t rows_estimate = 0;
 };
-/// `run_id`: the run that will be judged; empty: any.
 [[nodiscard]] postgres::Expected<TableFacts> read_table_facts(const core::Config& config,
                                                               postgres::Connection& sql,
-                                                              postgres::Waiter& waiter,
-                                                              const std::string& run_id = {});
+                                                              postgres::Waiter& waiter);
 
 [[nodiscard]] postgres::Error no_run_index(const core::Config& config);
 

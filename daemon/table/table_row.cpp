@@ -45,6 +45,7 @@ void TableRow::fill(Next next) {
   }
   commit_.xid = number<decoder::Xid>(next());
   commit_.time.micros = number<std::int64_t>(next());
+  spec_ = core::spec_of(next().value_or(std::string_view{}));
 }
 
 void TableRow::add_to(core::RunLog& log, const core::Profile& profile, core::TokenCodec& codec) const {
@@ -65,7 +66,8 @@ void TableRow::add_to(core::RunLog& log, const core::Profile& profile, core::Tok
   event.id = id_;
   event.identity = identity();
   event.commit = commit_;
-  (void)log.add(event, codec);
+  const auto added = log.add(event, codec);
+  log.shown(added.row, core::engine_of_spec(spec_), codec);
 }
 
 }  // namespace dupwatch::table

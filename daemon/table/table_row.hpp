@@ -13,7 +13,7 @@
 namespace dupwatch::table {
 
 /// One row of an event_select: run, id, type ('' for a table without types), identity columns, xmin, commit
-/// time. Views live as long as the result or the fields.
+/// time, spec version. Views live as long as the result or the fields.
 class TableRow {
  public:
   /// Most identity columns a profile can have.
@@ -31,6 +31,8 @@ class TableRow {
     return std::span(identity_).first(identity_size_);
   }
   [[nodiscard]] const core::CommitInfo& commit() const noexcept { return commit_; }
+  /// 0 = it has none.
+  [[nodiscard]] int spec() const noexcept { return spec_; }
   /// Adds the row to its run's log if a rule needs it.
   void add_to(core::RunLog& log, const core::Profile& profile, core::TokenCodec& codec) const;
 
@@ -44,6 +46,7 @@ class TableRow {
   std::array<decoder::Value, kIdentityMax> identity_{};
   std::size_t identity_size_ = 0;
   core::CommitInfo commit_;
+  int spec_ = 0;
 };
 
 }  // namespace dupwatch::table

@@ -48,9 +48,11 @@ export function command(text) {
   return element("div", "command", element("code", "", text), copy);
 }
 
+const ENGINE_FROM = { configuration: ", as configured", run: ", by the run's spec version", log: ", by schema and newest runs" };
+
 function story(finding) {
   const facts = [["Identity", quoted(identity(finding.correlation_id))], ["Type", quoted(finding.type)], ["Table", quoted(finding.table)],
-    ["Seen by", `${words(finding.origin)}, judged for engine ${finding.engine}`], ["Occurs in", finding.versions],
+    ["Seen by", `${words(finding.origin)}, judged for engine ${finding.engine}${ENGINE_FROM[finding.engine_from] ?? ""}`], ["Occurs in", finding.versions],
     ["Finding", anchor(`#finding=${finding.finding_id}`, "", quoted(finding.finding_id))]];
   const list = element("dl", "", ...facts.flatMap(([name, value]) => [element("dt", "", name), element("dd", "", value)]));
   return element("div", "story",

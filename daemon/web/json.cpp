@@ -14,10 +14,11 @@ namespace {
 
 constexpr std::size_t kRunFindingsMax = 1000;
 
-/// "v4", or "auto (ULIDs v4, slots v5)".
+/// "v4", or "auto (ULIDs v4, slots v5)", or "auto (by each run; else ULIDs v4, slots v5)".
 std::string engine_text(const core::StatusSnapshot& status) {
   if (status.engine) return std::string(to_string(*status.engine));
-  return std::string("auto (ULIDs ")
+  const bool by_run = status.auto_engines.by_run != core::SpecSource::kNone;
+  return std::string(by_run ? "auto (by each run; else ULIDs " : "auto (ULIDs ")
       .append(to_string(status.auto_engines.ulids))
       .append(", slots ")
       .append(to_string(status.auto_engines.slots))

@@ -21,6 +21,16 @@ void collect_generation(S s, Out out) {
   add("slot", s.status.engine.value_or(s.status.auto_engines.slots));
 }
 
+void collect_runs(S s, Out out) {
+  for (std::size_t i = 0; i < core::kEngines; ++i) {
+    for (std::size_t j = 0; j < core::kEngineFroms; ++j) {
+      out.add(s.status.counters.runs_by_engine[i][j],
+              {{"generation", core::to_string(static_cast<core::Engine>(i))},
+               {"from", core::to_string(static_cast<core::EngineFrom>(j))}});
+    }
+  }
+}
+
 constexpr auto kProcessMetrics = std::to_array<MetricDef>({
     {"dupwatch_build_info", kGauge, "version,revision,compiler", "1",
      "What the running binary was built from; always 1", 1, collect_build_info},
@@ -28,6 +38,10 @@ constexpr auto kProcessMetrics = std::to_array<MetricDef>({
      "1 for the generation that runs with such ids are judged for, 0 for the others; unknown: only what all "
      "generations agree on is certain",
      2 * core::kEngines, collect_generation},
+    {"dupwatch_engine_runs_total", kCounter, "generation,from", "1",
+     "Runs read from the table by the stream, by the generation that they are judged for and by who said so: "
+     "configuration, run (its own spec version) or log (schema and newest runs)",
+     core::kEngines* core::kEngineFroms, collect_runs},
     {"dupwatch_engine_unreplayed", kGauge, "", "1",
      "1 while the newest runs are of an engine that no verdict was replayed with, and `engine` is auto", 1,
      [](S s, Out out) { out.add(!s.status.engine && s.status.auto_engines.unreplayed); }},

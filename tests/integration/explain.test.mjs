@@ -110,7 +110,7 @@ test('the run of the original report', async (t) => {
   await t.test('as JSON', async () => {
     const { code, story } = await explain(cluster, [RUN, '--json']);
     assert.equal(code, 1);
-    assert.deepEqual(Object.keys(story), ['run_id', 'engine', 'severities', 'ended_by', 'events', 'findings', 'repeated_work', 'repair']);
+    assert.deepEqual(Object.keys(story), ['run_id', 'engine', 'engine_from', 'severities', 'ended_by', 'events', 'findings', 'repeated_work', 'repair']);
     assert.deepEqual(story.repeated_work, []);
     assert.deepEqual([story.run_id, story.engine, story.severities, story.ended_by],
       [RUN, 'v4', { v4: 'fatal', 'v5-before-class-skip': 'fatal', v5: 'fatal' }, null]);

@@ -51,8 +51,9 @@ const SQL = `
   WITH types(type, kind, class, again, late) AS (VALUES ${values(TYPES)}),
   severities(rule, shape, v4, "v5-before-class-skip", v5) AS (VALUES ${values(SEVERITIES)}),
   stored AS MATERIALIZED (
-    SELECT run_id::text COLLATE "C" AS run, id::text COLLATE "C" AS id, type::text AS type, correlation_id::text COLLATE "C" AS entity
-    FROM workflow.workflow_events
+    SELECT run_id::text COLLATE "C" AS run, id::text COLLATE "C" AS id, type::text AS type, correlation_id::text COLLATE "C" AS entity,
+           CASE WHEN $3 THEN (to_jsonb(e) ->> 'spec_version')::int END AS spec
+    FROM workflow.workflow_events e
   ), events AS (
     SELECT stored.*, kind, class, CASE WHEN type <> 'attr_set' OR entity IS NOT NULL THEN again END AS again, late,
            id ~ '^evnt_0{10}[0-9]{16}$' AS slot
@@ -65,9 +66,10 @@ const SQL = `
       min(id) FILTER (WHERE type IN ('run_completed', 'run_failed', 'run_cancelled')) OVER run AS run_end,
       min(id) FILTER (WHERE type = 'run_failed') OVER run AS failed,
       min(id) FILTER (WHERE slot) OVER run AS first_slot, min(id) FILTER (WHERE NOT slot) OVER run AS first_other,
-      CASE WHEN bool_or(slot) OVER run AND NOT $2 THEN 'v5' ELSE $1 END AS engine
+      CASE WHEN first_value(spec) OVER born BETWEEN 1 AND 3 THEN 'v4' WHEN first_value(spec) OVER born BETWEEN 4 AND 5 THEN 'v5-before-class-skip'
+           WHEN first_value(spec) OVER born BETWEEN 7 AND 8 THEN 'v5' WHEN bool_or(slot) OVER run AND NOT $2 THEN 'v5' ELSE $1 END AS engine
     FROM events
-    WINDOW run AS (PARTITION BY run), entity AS (PARTITION BY run, kind, entity),
+    WINDOW run AS (PARTITION BY run), born AS (PARTITION BY run ORDER BY spec IS NULL, id), entity AS (PARTITION BY run, kind, entity),
            class AS (PARTITION BY run, kind, entity, class ORDER BY id)
   ), judged AS (
     SELECT seen.*, again AS rule, first_id AS canonical, CASE
@@ -108,8 +110,8 @@ const SQL = `
 
 /**
  * Every finding that the table's events call for: {run, rule, severity, duplicate, canonical, closing, entity, type, ended}.
- * engine: the generation of ULID runs; forced: of every run, as when the configuration names it.
+ * engine: the generation of ULID runs; forced: of every run, as when the configuration names it; byRun: a run's own spec version comes before it.
  */
-export async function ruleFindings(client, { engine = 'v4', forced = false } = {}) {
-  return (await client.query(SQL, [engine, forced])).rows;
+export async function ruleFindings(client, { engine = 'v4', forced = false, byRun = false } = {}) {
+  return (await client.query(SQL, [engine, forced, byRun])).rows;
 }

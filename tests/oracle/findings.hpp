@@ -2,6 +2,7 @@
 
 #include <array>
 #include <compare>
+#include <functional>
 #include <map>
 #include <optional>
 #include <ostream>
@@ -83,6 +84,8 @@ struct Settings {
   /// `ulid_engine`.
   std::string engine = "auto";
   std::string ulid_engine = "v4";
+  /// Of auto: what a run says itself, empty where it says nothing.
+  std::function<std::string(const std::string&)> own{};
   std::set<std::string> off{};
   std::map<std::string, std::string> severity{};
 };
@@ -273,6 +276,7 @@ class Replay {
 
   [[nodiscard]] std::string engine() const {
     if (settings_.engine != "auto") return settings_.engine;
+    if (const auto own = settings_.own ? settings_.own(run_id_) : std::string(); !own.empty()) return own;
     return first_slot_ ? "v5" : settings_.ulid_engine;
   }
 

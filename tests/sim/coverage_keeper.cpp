@@ -146,7 +146,7 @@ void CoverageKeeper::turn_scan(core::Instant now) {
 
 void CoverageKeeper::judge(const std::vector<oracle::Event>& rows) {
   world_.inspector.shown(rows);
-  JudgedRuns runs(config_, world_.options.ulid_engine);
+  JudgedRuns runs(config_, world_.options);
   for (const auto& row : rows) runs.add(row);
   scan_->findings = runs.findings(core::Origin::kBaseline);
 }

@@ -8,6 +8,7 @@
 #include "daemon/core/replay_rules.hpp"
 #include "daemon/core/run_log.hpp"
 #include "tests/oracle/event.hpp"
+#include "tests/sim/options.hpp"
 #include "tests/unit/core/event_rows.hpp"
 
 namespace dupwatch::sim {
@@ -15,13 +16,15 @@ namespace dupwatch::sim {
 /// Runs as a scan or a recheck judges them, from a snapshot of the table.
 class JudgedRuns {
  public:
-  JudgedRuns(const core::Config& config, core::Engine ulid_engine)
-      : config_(config), rules_(config.profile, config.rules, codec_) {
-    rules_.set_auto_engines({.ulids = ulid_engine});
+  JudgedRuns(const core::Config& config, const Options& options)
+      : config_(config), options_(options), rules_(config.profile, config.rules, codec_) {
+    rules_.set_auto_engines(auto_engines(options));
   }
   void add(const oracle::Event& row) {
     auto& log = logs_[row.run_id];
-    if (core::is_tracked(config_.profile, row)) (void)core::add_event(log, codec_, config_.profile, row);
+    if (!core::is_tracked(config_.profile, row)) return;
+    const auto added = core::add_event(log, codec_, config_.profile, row);
+    log.shown(added.row, core::engine_of_spec(spec_of_run(options_, row.run_id)), codec_);
   }
   [[nodiscard]] std::vector<core::Finding> findings(core::Origin origin) {
     std::vector<core::Finding> out;
@@ -36,6 +39,7 @@ class JudgedRuns {
 
  private:
   const core::Config& config_;
+  const Options& options_;
   core::TokenCodec codec_;
   core::ReplayRules rules_;
   std::map<std::string, core::RunLog> logs_;

@@ -8,6 +8,8 @@
 
 #include "daemon/core/backoff.hpp"
 #include "daemon/core/durability.hpp"
+#include "daemon/core/engine.hpp"
+#include "daemon/core/keyed_hash.hpp"
 #include "daemon/core/planted.hpp"
 #include "daemon/core/rule.hpp"
 #include "decoder/decoder.hpp"
@@ -123,6 +125,8 @@ struct Options {
   /// As configured, and what the schema shows; nullopt = auto.
   std::optional<core::Engine> engine;
   core::Engine ulid_engine = core::Engine::kV4;
+  /// Runs say their own, see spec_of_run().
+  bool by_run = false;
   std::uint64_t transactions = 0;
   std::uint64_t rows_max = 1;    ///< per transaction
   std::uint64_t open_runs = 1;   ///< that events are spread over at one time
@@ -160,11 +164,27 @@ struct Options {
   Lie lie = Lie::kDeaf;
 };
 
+/// The spec version in the rows of a run: none, or that of an engine that the oracle knows.
+inline int spec_of_run(const Options& options, std::string_view run_id) {
+  constexpr std::array kSpecs = {0, 3, 5, 8};
+  return options.by_run ? kSpecs.at(core::hash_text(run_id, 1) % kSpecs.size()) : 0;
+}
+inline core::AutoEngines auto_engines(const Options& options) {
+  return {.ulids = options.ulid_engine,
+          .by_run = options.by_run ? core::SpecSource::kEvents : core::SpecSource::kNone};
+}
+
 /// The configuration's part of them, for the oracle.
 inline oracle::Settings oracle_settings(const Options& options) {
   oracle::Settings settings;
   settings.engine = options.engine ? core::to_string(*options.engine) : "auto";
   settings.ulid_engine = core::to_string(options.ulid_engine);
+  if (options.by_run) {
+    settings.own = [options](const std::string& run_id) {
+      const auto own = core::engine_of_spec(spec_of_run(options, run_id));
+      return own ? std::string(core::to_string(*own)) : std::string();
+    };
+  }
   return settings;
 }
 
@@ -223,6 +243,8 @@ inline Options make_options(core::Prng& random) {
   options.counts = random.below(2) == 0;
   // A scan of a gap must see what was committed in it.
   if (options.visibility_lag == 0) add_history(options, random);
+  // No draw: what a seed did before it does still.
+  options.by_run = options.transactions % 2 == 0;
   return options;
 }
 

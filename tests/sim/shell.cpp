@@ -38,7 +38,7 @@ void Shell::start_process() {
   rows_under_way_ = 0;
   rows_recorded_ = 0;
   watch_ = std::make_unique<core::Watch>(config_, ++processes_);
-  watch_->set_traits({.engines = {.ulids = world_.options.ulid_engine}});
+  watch_->set_traits({.engines = auto_engines(world_.options)});
   world_.inspector.process_started();
   coverage_.process_started(*watch_);
   read_past();
@@ -169,7 +169,8 @@ void Shell::turn_read_back() {
     const auto& row = rows[in_flight_->delivered++];
     world_.inspector.given(row);
     if (is_ignored(row) || (bug_ == Bug::kDropReadBackRow && once_in(20))) continue;
-    watch_->read_back_row(row.run_id, row.id, row.type, core::values_of(row.identity), {}, now_);
+    watch_->read_back_row(row.run_id, row.id, row.type, core::values_of(row.identity), {}, now_,
+                          spec_of_run(world_.options, row.run_id));
   }
   if (in_flight_->delivered == rows.size()) finish_read_back();
 }
@@ -200,7 +201,7 @@ void Shell::recheck() {
   // By then every commit is visible.
   const auto step = world_.trace.step + world_.options.visibility_lag;
   for (const auto& run : watch_->next_rechecks(core::ReportedFindings::kFindingsMax, now_)) {
-    JudgedRuns judged(config_, world_.options.ulid_engine);
+    JudgedRuns judged(config_, world_.options);
     const auto rows = world_.server.snapshot({run}, step);
     world_.inspector.shown(rows);
     for (const auto& row : rows) judged.add(row);

@@ -85,9 +85,7 @@ TEST(AutoEngines, GoBySchemaWhereThereAreNoSlots) {
 }
 
 TEST(AutoEngines, GoBySpecVersionWhereThereAre) {
-  const std::vector<std::pair<int, Engine>> expected = {{1, Engine::kV5},
-                                                        {3, Engine::kV5},
-                                                        {4, Engine::kV5BeforeClassSkip},
+  const std::vector<std::pair<int, Engine>> expected = {{4, Engine::kV5BeforeClassSkip},
                                                         {5, Engine::kV5BeforeClassSkip},
                                                         {6, Engine::kV5BeforeAttributeSkip},
                                                         {7, Engine::kV5},
@@ -103,6 +101,13 @@ TEST(AutoEngines, GoBySpecVersionWhereThereAre) {
   }
   // Old runs beside new ones: the workers are the new ones'.
   EXPECT_EQ(with_specs(3, 8).slots, Engine::kV5);
+  EXPECT_EQ(with_specs(3, 8).ulids, Engine::kV5);
+  // The schema was migrated before the workers.
+  for (const int spec : {1, 3}) {
+    EXPECT_EQ(with_specs(spec, spec).ulids, Engine::kV4) << spec;
+    EXPECT_EQ(with_specs(spec, spec).slots, Engine::kV5) << spec;
+    EXPECT_EQ(with_specs(spec, spec, true).slots, Engine::kUnknown) << spec;
+  }
 }
 
 TEST(AutoEngines, OfTwoGenerationsAtOnceOrOfNoneKnownMakeNoGuess) {
@@ -111,6 +116,63 @@ TEST(AutoEngines, OfTwoGenerationsAtOnceOrOfNoneKnownMakeNoGuess) {
   EXPECT_EQ(with_specs(0, 0).slots, Engine::kV5);
   EXPECT_EQ(with_specs(0, 0, true).slots, Engine::kUnknown);
   EXPECT_EQ(with_specs(7, 8, true).slots, Engine::kV5) << "the schema is ahead of the workers";
+}
+
+TEST(AutoEngines, LetRunsSpeakForThemselvesFromTheFirstMigrationOf5On) {
+  for (const auto source : {SpecSource::kEvents, SpecSource::kRuns}) {
+    EXPECT_EQ(auto_engines({.specs = source}).by_run, SpecSource::kNone);
+    EXPECT_EQ(auto_engines({.v5_columns = true, .specs = source}).by_run, source);
+    for (int spec = 0; spec < 12; ++spec) {
+      const auto log = auto_engines({.v5_columns = true,
+                                     .slot_table = true,
+                                     .spec_least = spec,
+                                     .spec_greatest = spec,
+                                     .specs = source});
+      EXPECT_EQ(log.by_run, source) << spec;
+    }
+  }
+}
+
+TEST(EngineOfSpec, IsThatOfTheEnginesThatBeginSuchRuns) {
+  const std::vector<std::optional<Engine>> expected = {std::nullopt,
+                                                       Engine::kV4,
+                                                       Engine::kV4,
+                                                       Engine::kV4,
+                                                       Engine::kV5BeforeClassSkip,
+                                                       Engine::kV5BeforeClassSkip,
+                                                       Engine::kV5BeforeAttributeSkip,
+                                                       Engine::kV5,
+                                                       Engine::kV5,
+                                                       Engine::kV5SingleOrchestrator,
+                                                       Engine::kUnknown};
+  for (std::size_t spec = 0; spec < expected.size(); ++spec) {
+    EXPECT_EQ(engine_of_spec(static_cast<int>(spec)), expected[spec]) << spec;
+  }
+  EXPECT_EQ(engine_of_spec(-1), std::nullopt);
+}
+
+TEST(SpecOf, IsAPositiveNumberAndNothingElse) {
+  EXPECT_EQ(spec_of("8"), 8);
+  EXPECT_EQ(spec_of("10"), 10);
+  for (const char* text : {"", "0", "-3", "other", "8.1", " 8", "8 ", "99999999999999999999"}) {
+    EXPECT_EQ(spec_of(text), 0) << text;
+  }
+}
+
+TEST(EngineOfRun, IsItsOwnAndTheLogsWhereItSaysNothing) {
+  const AutoEngines log{.ulids = Engine::kV5, .slots = Engine::kUnknown, .by_run = SpecSource::kEvents};
+  const auto of_log = [](Engine engine) { return TakenEngine{.engine = engine, .from = EngineFrom::kLog}; };
+  for (std::size_t i = 0; i < kEngines; ++i) {
+    const auto own = static_cast<Engine>(i);
+    const TakenEngine by_run{.engine = own, .from = EngineFrom::kRun};
+    EXPECT_EQ(engine_of_run(log, own, false), by_run) << to_string(own);
+    EXPECT_EQ(engine_of_run(log, own, true), by_run) << to_string(own);
+  }
+  EXPECT_EQ(engine_of_run(log, std::nullopt, false), of_log(Engine::kV5));
+  EXPECT_EQ(engine_of_run(log, std::nullopt, true), of_log(Engine::kUnknown));
+  const AutoEngines of_v4{.by_run = SpecSource::kNone};
+  EXPECT_EQ(engine_of_run(of_v4, Engine::kV5, false), of_log(Engine::kV4))
+      << "a schema of 4.x holds no other";
 }
 
 }  // namespace

@@ -19,6 +19,7 @@ Finding full_finding() {
   finding.severity = Severity::kFatal;
   finding.shape = Shape::kAfterClose;
   finding.engine = Engine::kV5BeforeClassSkip;
+  finding.engine_from = EngineFrom::kRun;
   finding.state = FindingState::kRunEnded;
   finding.pending = Pending::kMayReturn;
   finding.change = FindingChange::kChanged;
@@ -51,6 +52,7 @@ TEST(ReadFinding, GivesBackWhatMustBeKnownAgain) {
   EXPECT_EQ(read->shape, finding.shape);
   EXPECT_EQ(read->pending, finding.pending);
   EXPECT_EQ(read->engine, finding.engine);
+  EXPECT_EQ(read->engine_from, finding.engine_from);
   EXPECT_EQ(read->state, finding.state);
   EXPECT_EQ(read->change, finding.change);
   EXPECT_EQ(read->origin, finding.origin);

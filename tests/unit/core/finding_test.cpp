@@ -113,6 +113,7 @@ Finding full_finding() {
   finding.severity = Severity::kFatal;
   finding.shape = Shape::kAfterClose;
   finding.engine = Engine::kV5BeforeClassSkip;
+  finding.engine_from = EngineFrom::kRun;
   finding.state = FindingState::kRunEnded;
   finding.pending = Pending::kMayReturn;
   finding.change = FindingChange::kChanged;
@@ -138,7 +139,8 @@ TEST(ToJson, WritesTheRecordOfTheFindingsFile) {
   EXPECT_EQ(
       to_json(full_finding()),
       R"({"event":"finding","change":"changed","finding_id":"0000000000000abc","rule":"duplicate_created",)"
-      R"("shape":"after_close","severity":"fatal","pending":"may_return","state":"run_ended","engine":"v5-before-class-skip","origin":"read_back",)"
+      R"("shape":"after_close","severity":"fatal","pending":"may_return","state":"run_ended","engine":"v5-before-class-skip","engine_from":"run",)"
+      R"("origin":"read_back",)"
       R"("after_close":true,"table":"workflow.workflow_events","run_id":"wrun_1",)"
       R"("correlation_id":"step_1","type":"step_created",)"
       R"("canonical":{"id":"wevt_1","xid":null,"commit_lsn":null,"commit_time":null},)"

@@ -178,8 +178,9 @@ TEST(TextOrder, OfDecimalsOfAnyLengthAndOfWhatIsNoNumber) {
     for (std::size_t j = 0; j < ordered.size(); ++j) {
       EXPECT_EQ(less_text(ordered[i], ordered[j], TextOrder::kNumbers), i < j)
           << ordered[i] << ' ' << ordered[j];
-      if (i < j)
+      if (i < j) {
         EXPECT_LE(place_of_number(ordered[i]), place_of_number(ordered[j])) << ordered[i] << ordered[j];
+      }
     }
   }
   // Forms of one number are in some order, and only in one.

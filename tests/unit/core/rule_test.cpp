@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <map>
 #include <set>
 #include <string>
 #include <utility>
@@ -214,6 +215,46 @@ TEST(EngineOf, FollowsTheConfigurationThenTheRunsIdsThenTheSchema) {
   EXPECT_EQ(engine_of(std::nullopt, slot_id(1)), Engine::kV5);
   EXPECT_EQ(engine_of(Engine::kV4, slot_id(1)), Engine::kV4);
   EXPECT_EQ(engine_of(Engine::kV5, ulid("wevt_", 1)), Engine::kV5);
+}
+
+TEST(EngineOf, IsTheRunsOwnInALogOfSeveral) {
+  const auto profile = workflow_devkit_profile();
+  RuleConfig config;
+  TokenCodec codec;
+  ReplayRules rules(profile, config, codec);
+  rules.set_auto_engines({.ulids = Engine::kV5, .slots = Engine::kV5, .by_run = SpecSource::kEvents});
+  const auto found = [&](std::optional<Engine> own, bool slots) {
+    RunLog log;
+    std::uint64_t n = 0;
+    for (const char* type : {"step_created", "step_completed", "step_started"}) {
+      const auto id = slots ? slot_id(++n) : ulid("wevt_", ++n);
+      const auto added = add_event(log, codec, profile, Event{"r", id, {"step_a"}, type});
+      log.shown(added.row, own, codec);
+    }
+    std::vector<ReplayRules::Verdict> verdicts;
+    rules.judge_run(log, verdicts);
+    std::map<Rule, std::string> out;
+    for (const auto& verdict : verdicts) {
+      const auto finding = rules.describe(log, verdict, "r", Origin::kStream);
+      out[finding.rule] = std::string(to_string(finding.severity)) + " " +
+                          std::string(to_string(finding.engine)) + " " +
+                          std::string(to_string(finding.engine_from));
+    }
+    return out;
+  };
+  using Found = std::map<Rule, std::string>;
+  constexpr auto kLate = Rule::kLifecycleAfterClose;
+  EXPECT_EQ(found(Engine::kV4, false), (Found{{kLate, "fatal v4 run"}}));
+  EXPECT_EQ(found(Engine::kV5SingleOrchestrator, true),
+            (Found{{kLate, "harmless v5-single-orchestrator run"}}));
+  EXPECT_EQ(found(Engine::kV5, true), (Found{{kLate, "fatal v5 run"}}));
+  EXPECT_EQ(found(Engine::kUnknown, true), (Found{{kLate, "unknown unknown run"}}));
+  // ULIDs do not make a run of 5.x one of 4.x: those engines refuse it.
+  EXPECT_EQ(found(Engine::kV5, false), (Found{{kLate, "fatal v5 run"}, {Rule::kIdScheme, "fatal v5 run"}}));
+  EXPECT_EQ(found(Engine::kV5BeforeClassSkip, false), (Found{{kLate, "fatal v5-before-class-skip run"}}));
+  EXPECT_EQ(found(std::nullopt, false), (Found{{kLate, "fatal v5 log"}, {Rule::kIdScheme, "fatal v5 log"}}));
+  config.engine = Engine::kV4;
+  EXPECT_EQ(found(Engine::kV5, false), (Found{{kLate, "fatal v4 configuration"}}));
 }
 
 }  // namespace

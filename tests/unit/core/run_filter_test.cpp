@@ -95,11 +95,11 @@ Judged judge(const Profile& profile, const RuleConfig& config, const std::vector
 }
 
 RunFilter sift(const Profile& profile, bool refuses_ulids, const RunFilter::Size& size,
-               const std::vector<Event>& rows) {
+               const std::vector<Event>& rows, std::optional<Engine> own = std::nullopt) {
   RunFilter filter(profile, refuses_ulids, 4711, size);
   for (const auto& row : rows) {
     const auto identity = values_of(row.identity);
-    filter.add({.run_id = row.run_id, .id = row.id, .type = row.type, .identity = identity});
+    filter.add({.run_id = row.run_id, .id = row.id, .type = row.type, .identity = identity, .own = own});
   }
   filter.finish();
   return filter;
@@ -179,6 +179,17 @@ TEST(RunFilter, NamesOnlyRunsThatWereUnderWayWhenTheRoomWasFull) {
   // Three entities each: room for four runs, and the fifth is under way.
   const std::set<std::string> named(filter.suspects().begin(), filter.suspects().end());
   EXPECT_EQ(named.size(), 100);
+}
+
+TEST(RunFilter, TakesTheWordOfARunOnWhetherItsUlidsAreRefused) {
+  const auto profile = workflow_devkit_profile();
+  const auto named = [&](bool refuses, std::optional<Engine> own) {
+    return sift(profile, refuses, kSmall, healthy_run(1, false), own).suspects().size();
+  };
+  EXPECT_EQ(named(true, std::nullopt), 1U);
+  EXPECT_EQ(named(true, Engine::kV4), 0U);
+  EXPECT_EQ(named(false, std::nullopt), 0U);
+  EXPECT_EQ(named(false, Engine::kV5), 1U);
 }
 
 TEST(RunFilter, GivesUpWhenMostRowsAreOfSuspects) {

@@ -50,6 +50,26 @@ TEST_F(RunIndexTest, FindsRunsWhoseIdsCanAndCannotBePacked) {
   EXPECT_EQ(index.size(), ids.size());
 }
 
+TEST_F(RunIndexTest, TheGenerationOfARunSurvivesPacking) {
+  const auto own = [](std::size_t i) {
+    return i == kEngines ? std::nullopt : std::optional(static_cast<Engine>(i));
+  };
+  std::vector<RunIndex::Handle> handles;
+  for (std::size_t i = 0; i <= kEngines; ++i) {
+    const auto id = ulid("wrun_", i);
+    handles.push_back(index.insert_pending(id));
+    add_row(handles.back(), id, ulid("wevt_", 1));
+    index.shown(handles.back(), 0, own(i));
+    index.complete(handles.back());
+  }
+  for (std::size_t i = 0; i < 2 * RunIndex::kOpenRunsMax; ++i) add_complete(ulid("wrun_", 100 + i));
+  for (std::size_t i = 0; i <= kEngines; ++i) {
+    EXPECT_EQ(index.own_engine(handles[i]), own(i));
+    index.touch(handles[i]);
+    EXPECT_EQ(index.log(handles[i]).own_engine(), own(i));
+  }
+}
+
 TEST_F(RunIndexTest, AnEndedRunLeavesAfterItsGraceAndNotBefore) {
   const auto handle = add_complete("r");
   EXPECT_EQ(index.next_expiry(), Instant::max());

@@ -6,6 +6,7 @@
 #include <map>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "tests/unit/core/event_rows.hpp"
@@ -25,6 +26,27 @@ class RunLogTest : public ::testing::Test {
   TokenCodec codec;
   RunLog log;
 };
+
+TEST_F(RunLogTest, IsOfTheGenerationThatItsFirstRowByIdSays) {
+  const auto add_shown = [this](std::uint64_t id, std::optional<Engine> own) {
+    log.shown(add(ulid("wevt_", id), "c").row, own, codec);
+  };
+  add(ulid("wevt_", 1), "c");
+  EXPECT_FALSE(log.is_shown());
+  add_shown(2, std::nullopt);
+  EXPECT_TRUE(log.is_shown());
+  EXPECT_EQ(log.own_engine(), std::nullopt);
+  // Whoever took the run over, or wrote into it from elsewhere, did not begin it.
+  for (const auto& [id, own] : {std::pair{5U, Engine::kV5}, {4U, Engine::kV4}, {6U, Engine::kV5}}) {
+    add_shown(id, own);
+  }
+  EXPECT_EQ(log.own_engine(), Engine::kV4);
+  log.clear();
+  EXPECT_FALSE(log.is_shown());
+  EXPECT_EQ(log.own_engine(), std::nullopt);
+  log.put_own_engine(Engine::kV5);
+  EXPECT_EQ(log.own_engine(), Engine::kV5);
+}
 
 TEST_F(RunLogTest, ARowSeenBeforeIsKnownAndCompletesItsCommitData) {
   const auto first = add(ulid("wevt_", 1), "c");

@@ -80,6 +80,12 @@ TEST(SlotGap, IsDescribedAsAFindingOfTheRun) {
   EXPECT_EQ(rules.describe_gap(gap, "r", true, Origin::kRecheck)->state, FindingState::kRunEnded);
   config.engine = Engine::kV4;
   EXPECT_EQ(rules.describe_gap(gap, "r", false, Origin::kRecheck)->severity, Severity::kUnknown);
+  config.engine.reset();
+  ReplayRules by_run(profile, config, codec);
+  by_run.set_auto_engines({.by_run = SpecSource::kRuns});
+  constexpr auto kSpec9 = Engine::kV5SingleOrchestrator;
+  EXPECT_EQ(by_run.describe_gap(gap, "r", false, Origin::kRecheck, kSpec9)->severity, Severity::kUnknown);
+  EXPECT_EQ(by_run.describe_gap(gap, "r", false, Origin::kRecheck)->severity, Severity::kFatal);
   config.rules[static_cast<std::size_t>(Rule::kSlotGap)].enabled = false;
   EXPECT_EQ(rules.describe_gap(gap, "r", false, Origin::kRecheck), std::nullopt);
 }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
@@ -71,7 +72,9 @@ class WatchTest : public ::testing::TestWithParam<decoder::Plugin> {
     const std::set<std::string> wanted(batch.run_ids.begin(), batch.run_ids.end());
     for (const auto& row : table) {
       if (!wanted.contains(row.run_id)) continue;
-      watch.read_back_row(row.run_id, row.id, row.type, values_of(row.identity), {}, now);
+      const auto spec = specs.find(row.run_id);
+      watch.read_back_row(row.run_id, row.id, row.type, values_of(row.identity), {}, now,
+                          spec == specs.end() ? 0 : spec->second);
     }
   }
   /// One read-back from beginning to end; the runs it asked for, sorted.
@@ -113,6 +116,8 @@ class WatchTest : public ::testing::TestWithParam<decoder::Plugin> {
   Watch watch{config, 7};
   walsender::Frames frames{GetParam()};
   std::vector<Event> table;
+  /// Of the rows of a run.
+  std::map<std::string, int> specs;
   std::vector<Finding> kept;
   std::uint64_t lsn = 0;
   std::uint32_t xid = 100;

@@ -86,11 +86,12 @@ core::Profile orders() {
 }
 
 TEST(ReadBackCopy, SelectsTrackedTypesOfTheEventLog) {
-  const auto copy = read_back_copy(core::workflow_devkit_profile(), true, "character varying");
+  const auto copy =
+      read_back_copy(core::workflow_devkit_profile(), {.commit_time = true}, "character varying");
   const std::string head =
       "COPY (SELECT e.\"run_id\", e.\"id\", e.\"type\", e.\"correlation_id\", e.xmin, CASE WHEN "
       "e.xmin::text::bigint >= 3"
-      " THEN (extract(epoch FROM pg_xact_commit_timestamp(e.xmin)) * 1000000)::bigint END"
+      " THEN (extract(epoch FROM pg_xact_commit_timestamp(e.xmin)) * 1000000)::bigint END, NULL"
       " FROM \"workflow\".\"workflow_events\" AS e WHERE e.\"run_id\" = ANY ((SELECT "
       "pg_catalog.current_setting('dupwatch.runs')::text[])::text[]) AND e.\"type\"::text = ANY ('{\"";
   EXPECT_EQ(copy.substr(0, head.size()), head);
@@ -100,10 +101,24 @@ TEST(ReadBackCopy, SelectsTrackedTypesOfTheEventLog) {
 }
 
 TEST(ReadBackCopy, SelectsEveryRowWhereAnyTypeCounts) {
-  EXPECT_EQ(read_back_copy(orders(), true, "bigint", false),
-            "COPY (SELECT e.\"order\", e.\"id\", '', e.\"line\", e.\"id\", NULL, NULL FROM "
+  EXPECT_EQ(read_back_copy(orders(), {.commit_time = true, .xmin = false}, "bigint"),
+            "COPY (SELECT e.\"order\", e.\"id\", '', e.\"line\", e.\"id\", NULL, NULL, NULL FROM "
             "\"shop\".\"Order\"\"s\" AS e WHERE e.\"order\" = ANY ((SELECT "
             "pg_catalog.current_setting('dupwatch.runs')::bigint[])::bigint[])) TO STDOUT");
+}
+
+TEST(SpecOfRow, IsReadInTheRowOrOnceInTheTableOfRuns) {
+  const auto profile = core::workflow_devkit_profile();
+  EXPECT_EQ(spec_of_row(profile, core::SpecSource::kNone), "NULL");
+  EXPECT_EQ(spec_of_row(profile, core::SpecSource::kEvents), "e.\"spec_version\"");
+  // For the rows of the run itself, not for each of its steps.
+  EXPECT_EQ(spec_of_row(profile, core::SpecSource::kRuns),
+            "CASE WHEN e.\"correlation_id\" IS NULL THEN (SELECT w.\"spec_version\" FROM "
+            "\"workflow\".\"workflow_runs\" w WHERE w.\"id\" = e.\"run_id\") END");
+  EXPECT_EQ(
+      spec_of_run(profile, core::SpecSource::kEvents, "x.run"),
+      "(SELECT s.\"spec_version\" FROM \"workflow\".\"workflow_events\" s WHERE s.\"run_id\" = x.run AND "
+      "s.\"spec_version\" IS NOT NULL ORDER BY s.\"id\"::text COLLATE \"C\" LIMIT 1)");
 }
 
 TEST(ForRuns, NamesTheRunsOutsideOfTheCopy) {

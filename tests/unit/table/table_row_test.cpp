@@ -9,8 +9,8 @@ namespace {
 
 using Columns = std::vector<std::optional<std::string_view>>;
 
-/// Run, id, type, the identity, xmin, commit time.
-const Columns kColumns = {"wrun_a", "wevt_1", "step_created", "step_1", "4711", "1795497698000000"};
+/// Run, id, type, the identity, xmin, commit time, spec version.
+const Columns kColumns = {"wrun_a", "wevt_1", "step_created", "step_1", "4711", "1795497698000000", "8"};
 
 core::RunLog log_of(const Columns& columns, const core::Profile& profile = core::workflow_devkit_profile()) {
   core::RunLog log;
@@ -29,23 +29,27 @@ TEST(TableRow, HasItsColumnsInTheOrderOfTheSelect) {
   EXPECT_EQ(row.identity().front().text, "step_1");
   EXPECT_EQ(row.commit().xid, 4711U);
   EXPECT_EQ(row.commit().time.micros, 1'795'497'698'000'000);
+  EXPECT_EQ(row.spec(), 8);
 }
 
 TEST(TableRow, KnowsNullFromEmptyInItsIdentityAlone) {
   const auto profile = core::workflow_devkit_profile();
-  const TableRow null(profile, Columns{"wrun_a", "wevt_1", std::nullopt, std::nullopt, std::nullopt, ""});
+  const TableRow null(
+      profile, Columns{"wrun_a", "wevt_1", std::nullopt, std::nullopt, std::nullopt, "", std::nullopt});
   EXPECT_EQ(null.type(), "");
+  EXPECT_EQ(null.spec(), 0);
   EXPECT_EQ(null.identity().front().kind, decoder::Value::Kind::kNull);
   EXPECT_EQ(null.commit().xid, 0U) << "the server does not tell it";
   EXPECT_EQ(null.commit().time.micros, 0);
-  const TableRow empty(profile, Columns{"wrun_a", "wevt_1", "step_created", "", "1", "1"});
+  const TableRow empty(profile, Columns{"wrun_a", "wevt_1", "step_created", "", "1", "1", "x"});
   EXPECT_EQ(empty.identity().front().kind, decoder::Value::Kind::kText);
+  EXPECT_EQ(empty.spec(), 0);
 }
 
 TEST(TableRow, TakesAsManyIdentityColumnsAsTheProfileHas) {
   auto profile = core::workflow_devkit_profile();
   profile.identity_columns = {"order_id", "line"};
-  const TableRow row(profile, Columns{"t", "1", "opened", "o-1", "2", "4711", std::nullopt});
+  const TableRow row(profile, Columns{"t", "1", "opened", "o-1", "2", "4711", std::nullopt, std::nullopt});
   ASSERT_EQ(row.identity().size(), 2U);
   EXPECT_EQ(row.identity().back().text, "2");
   EXPECT_EQ(row.commit().xid, 4711U);
@@ -53,6 +57,7 @@ TEST(TableRow, TakesAsManyIdentityColumnsAsTheProfileHas) {
 
 TEST(TableRow, GoesToTheLogOfItsRun) {
   EXPECT_EQ(log_of(kColumns).rows(), 1U);
+  EXPECT_EQ(log_of(kColumns).own_engine(), core::Engine::kV5);
 }
 
 TEST(TableRow, IsLeftOutWhereNoRuleNeedsIt) {

@@ -51,7 +51,14 @@ BEGIN
   END IF;
 END
 $dupwatch$;
--- Which engine writes them, by the spec version of the newest runs.
+-- Which engine writes them, by the spec version of each run, and of the newest ones.
+DO $dupwatch$
+BEGIN
+  IF EXISTS (SELECT FROM pg_catalog.pg_attribute a WHERE a.attrelid = to_regclass('"workflow"."workflow_events"') AND a.attname = 'spec_version') THEN
+    GRANT SELECT ("spec_version") ON "workflow"."workflow_events" TO "dupwatch";
+  END IF;
+END
+$dupwatch$;
 DO $dupwatch$
 BEGIN
   IF EXISTS (SELECT FROM pg_catalog.pg_attribute a WHERE a.attrelid = to_regclass('"workflow"."workflow_runs"') AND a.attname = 'spec_version') THEN
