@@ -144,7 +144,7 @@ std::optional<Reach> audit_by_pages(const core::Config& config, const table::Tab
                                     Connection& sql, postgres::Waiter& waiter, Auditor& auditor) {
   table::FilteredScan scan(config.profile,
                            {.select = postgres::event_select(config.profile, ground.extras),
-                            .run_type = ground.run_type,
+                            .key_types = ground.key_types,
                             .refuses_ulids = auditor.refuses_ulids(),
                             .specs = auditor.specs(),
                             .ids = ground.traits.ids},
@@ -167,7 +167,7 @@ std::optional<Reach> audit_by_pages(const core::Config& config, const table::Tab
 
 Reach audit_by_runs(const core::Config& config, const AuditOptions& options, const table::TableFacts& ground,
                     Connection& sql, postgres::Waiter& waiter, Auditor& auditor) {
-  table::RunScan scan(config.profile, ground.run_type,
+  table::RunScan scan(config.profile, ground.key_types,
                       {.select = postgres::event_select(config.profile, ground.extras),
                        .condition = {},
                        .after = first_run(options),
@@ -205,7 +205,7 @@ process::ExitCode audit_migration(const core::Config& config, const AuditOptions
   const auto index = postgres::migration_index(sql, config.profile, waiter);
   if (const auto* error = std::get_if<Error>(&index)) return report_error(*error);
   MigrationAudit audit(config.profile, options.format, !first_run(options));
-  table::RunScan scan(config.profile, ground.run_type,
+  table::RunScan scan(config.profile, ground.key_types,
                       {.select = postgres::migration_select(config.profile),
                        .condition = migration_condition(config.profile, audit.migration()),
                        .after = first_run(options),
@@ -226,7 +226,9 @@ process::ExitCode audit_command(const core::Config& config, const AuditOptions& 
   const process::StopSignals stop;
   process::LoopWaiter waiter(stop.fd(), [] {});
   if (options.before_migration && !config.profile.runs) {
-    fmt::print(stderr, "error: --before-migration is about the engine's own table; the profile is generic\n");
+    fmt::print(stderr,
+               "error: --before-migration is about the engine's own table; the profile is generic or has "
+               "table.scope_columns\n");
     return process::ExitCode::kUsage;
   }
   auto opened = Connection::open(config.connection, Connection::Kind::kSql, waiter);

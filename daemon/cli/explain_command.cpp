@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -13,6 +14,7 @@
 #include "daemon/cli/report_error.hpp"
 #include "daemon/cli/run_text.hpp"
 #include "daemon/core/page_link.hpp"
+#include "daemon/core/run_key.hpp"
 #include "daemon/core/text.hpp"
 #include "daemon/process/clock.hpp"
 #include "daemon/process/loop_waiter.hpp"
@@ -43,9 +45,21 @@ bool write_plan(const table::JudgedRun& story, const core::Profile& profile, con
   return true;
 }
 
+/// The columns of a key, as it is written.
+std::string run_key_form(const core::Profile& profile) {
+  return fmt::format("{}/{}", fmt::join(profile.scope_columns, "/"), profile.run_column);
+}
+
 process::ExitCode explain_command(const Invocation& invocation, const std::string& run_id, bool json,
                                   const std::string& repair_file) {
   const auto& config = invocation.config;
+  if (!core::split_run_key(run_id, config.profile.scope_columns.size())) {
+    fmt::print(
+        stderr,
+        "error: {} is no whole key; remedy: write {}, with a / as %2F and a % as %25 in all but the last\n",
+        core::visible(run_id), run_key_form(config.profile));
+    return process::ExitCode::kUsage;
+  }
   const process::StopSignals stop;
   process::LoopWaiter waiter(stop.fd(), [] {});
   auto opened = Connection::open(config.connection, Connection::Kind::kSql, waiter);
@@ -54,7 +68,7 @@ process::ExitCode explain_command(const Invocation& invocation, const std::strin
   const auto looked = table::read_table_facts(config, sql, waiter);
   if (const auto* error = std::get_if<Error>(&looked)) return report_error(*error);
   const auto& ground = std::get<table::TableFacts>(looked);
-  const auto query = postgres::run_rows_query(sql, config.profile, ground.run_type, ground.extras,
+  const auto query = postgres::run_rows_query(sql, config.profile, ground.key_types, ground.extras,
                                               ground.traits.ids, waiter);
   if (const auto* error = std::get_if<Error>(&query)) return report_error(*error);
   const auto answer = sql.execute(std::get<std::string>(query), {run_id}, waiter, kAnswerTimeout);

@@ -188,6 +188,11 @@ process::ExitCode guard_command(const core::Config& config, const GuardOptions& 
                "dropped row for a written one\n");
     return process::ExitCode::kUsage;
   }
+  if (!config.profile.scope_columns.empty()) {
+    fmt::print(stderr,
+               "error: the guard knows runs by their run column alone, and table.scope_columns names more\n");
+    return process::ExitCode::kUsage;
+  }
   if (options.print_sql == (options.action != Action::kNone)) {
     fmt::print(stderr, "error: one of --print-sql, install, remove and status is needed\n");
     return process::ExitCode::kUsage;

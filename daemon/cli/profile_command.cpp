@@ -118,7 +118,7 @@ std::variant<DryRun, Error> dry_run(const core::Config& config, Connection& sql,
   codec.set_order(facts.traits.ids);
   DryRun out;
   for (const auto& rule : config.profile.rules) out.rules.try_emplace(rule.name);
-  table::RunScan scan(config.profile, facts.run_type,
+  table::RunScan scan(config.profile, facts.key_types,
                       {.select = postgres::event_select(config.profile, facts.extras),
                        .condition = {},
                        .after = {},

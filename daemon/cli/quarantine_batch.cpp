@@ -198,7 +198,7 @@ class Actor {
   /// No such finding any more: the row went with another finding of the file, went by another hand, or is in
   /// the log and has no fault now.
   Expected<quarantine::ActOutcome> whereabouts(const BatchRow& row) {
-    auto answer = sql_->execute(quarantine::whereabouts_query(config_.profile, table_->run_type),
+    auto answer = sql_->execute(quarantine::whereabouts_query(config_.profile, table_->key_types.run),
                                 {config_.profile.qualified_name(), row.run_id, row.event_id}, patient_,
                                 postgres::kAnswerTimeout);
     if (auto* error = std::get_if<Error>(&answer)) return std::move(*error);

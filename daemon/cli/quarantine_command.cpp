@@ -202,6 +202,13 @@ process::ExitCode quarantine_command(const core::Config& config, const Quarantin
                "measured with that engine\n");
     return process::ExitCode::kUsage;
   }
+  if (options.action == Action::kApply && !config.profile.scope_columns.empty()) {
+    fmt::print(
+        stderr,
+        "error: rows of a table with table.scope_columns are never removed; remedy: `dupwatch explain` "
+        "prints SQL to read and run\n");
+    return process::ExitCode::kUsage;
+  }
   if (options.action == Action::kPurge) return purge_entries(config, options);
   if (!options.from_audit.empty()) return apply_from_audit(config, options);
   if (options.action == Action::kApply && options.run_id.empty()) {

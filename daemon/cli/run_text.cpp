@@ -126,7 +126,9 @@ std::string timeline(const table::JudgedRun& story, const core::Profile& profile
 std::vector<std::string> quarantine_commands(const table::JudgedRun& story, const core::Profile& profile,
                                              std::string_view config_option) {
   std::vector<std::string> out;
-  if (profile.name != "workflow-devkit" || story.slot_numbered() || !story.end_type().empty()) return out;
+  if (profile.name != "workflow-devkit" || !profile.scope_columns.empty() || story.slot_numbered() ||
+      !story.end_type().empty())
+    return out;
   for (const auto& finding : story.findings()) {
     auto command = core::quarantine_command(finding, config_option);
     if (!command.empty()) out.push_back(std::move(command));

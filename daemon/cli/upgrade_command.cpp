@@ -81,7 +81,7 @@ void UpgradeReader::take_sample(core::UpgradeFacts& facts) {
 
 void UpgradeReader::read_duplicates(core::UpgradeFacts& facts, const table::TableFacts& table) {
   core::IndexMigration migration(profile_, [](const core::MigrationOutcome&) {});
-  table::RunScan scan(profile_, table.run_type,
+  table::RunScan scan(profile_, table.key_types,
                       {.select = postgres::migration_select(profile_),
                        .condition = migration_condition(profile_, migration),
                        .after = std::nullopt,
@@ -209,6 +209,11 @@ class UpgradeCheckCommand final : public Command {
   [[nodiscard]] process::ExitCode run(const Invocation& invocation) override {
     if (invocation.config.profile.name != "workflow-devkit") {
       fmt::print(stderr, "error: upgrade-check knows the migrations of profile workflow-devkit alone\n");
+      return process::ExitCode::kUsage;
+    }
+    if (!invocation.config.profile.runs) {
+      fmt::print(stderr,
+                 "error: upgrade-check knows the engine's own schema, which has no table.scope_columns\n");
       return process::ExitCode::kUsage;
     }
     const auto* release = core::find_release(to_);

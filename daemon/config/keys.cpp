@@ -162,6 +162,10 @@ constexpr auto kKeys = std::to_array<KeySpec>({
      }},
     {"table"},
     {"table.name", [](R r, Draft& d) { place(d.table.name, r.read(parse_table_name), r); }},
+    {"table.scope_columns",
+     [](R r, Draft& d) {
+       place(d.table.scope_columns, r.list(parse_identifier, {0, core::Profile::kScopeMax}), r);
+     }},
     {"table.run_column", [](R r, Draft& d) { place(d.table.run_column, r.read(parse_identifier), r); }},
     {"table.id_column", [](R r, Draft& d) { place(d.table.id_column, r.read(parse_identifier), r); }},
     {"table.identity_columns",

@@ -38,6 +38,7 @@ struct RuleSection {
 struct TableSection {
   Place place;
   std::optional<Placed<QualifiedName>> name;
+  std::optional<Placed<std::vector<std::string>>> scope_columns;
   std::optional<Placed<std::string>> run_column;
   std::optional<Placed<std::string>> id_column;
   std::optional<Placed<std::vector<std::string>>> identity_columns;

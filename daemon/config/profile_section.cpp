@@ -70,6 +70,30 @@ void refuse_all_but_name(const TableSection& table, std::string_view profile, Pr
   refuse("event_label", table.event_label);
 }
 
+/// A column in two roles is a mistake in each combination: with the id in the identity no two rows are equal,
+/// and the run or the type in it says nothing.
+void check_columns_differ(const TableSection& table, const core::Profile& known, Problems& problems) {
+  std::vector<Placed<std::string>> columns;
+  for (const auto& name : {known.run_column, known.id_column, known.type_column}) {
+    if (!name.empty()) columns.push_back({name, {}});
+  }
+  for (const auto& name : known.identity_columns) columns.push_back({name, {}});
+  for (const auto* column : {&table.run_column, &table.id_column, &table.type_column}) {
+    if (*column) columns.push_back(**column);
+  }
+  for (const auto* list : {&table.identity_columns, &table.scope_columns}) {
+    if (!*list) continue;
+    for (const auto& name : (*list)->value) columns.push_back({name, (*list)->place});
+  }
+  for (auto it = columns.begin(); it != columns.end(); ++it) {
+    const auto first =
+        std::ranges::find_if(columns.begin(), it, [&](const auto& c) { return c.value == it->value; });
+    if (first == it) continue;
+    problems.add(it->place, "table", fmt::format("the column {} in two roles", in_quotes(it->value)),
+                 "scope_columns, run_column, id_column, type_column and identity_columns to differ");
+  }
+}
+
 [[nodiscard]] core::Profile devkit_profile(const TableSection& table, Problems& problems) {
   auto profile = core::workflow_devkit_profile();
   refuse_all_but_name(table, profile.name, problems);
@@ -79,6 +103,12 @@ void refuse_all_but_name(const TableSection& table, std::string_view profile, Pr
     // The engine keeps both tables in one schema.
     profile.runs->schema = profile.schema;
   }
+  if (table.scope_columns && !table.scope_columns->value.empty()) {
+    check_columns_differ(table, profile, problems);
+    profile.scope_columns = table.scope_columns->value;
+    // The engine's own tables name runs by their id alone.
+    profile.runs.reset();
+  }
   return profile;
 }
 
@@ -87,26 +117,6 @@ void require(bool present, std::string_view key, const Draft& draft, Problems& p
   const auto place = draft.table.place.line > 0 ? draft.table.place : draft.profile_place;
   problems.add(place, fmt::format("table.{}", key), "nothing", "a value, profile generic needs it",
                "config/generic.yaml is an example");
-}
-
-/// A column in two roles is a mistake in each combination: with the id in the identity no two rows are equal,
-/// and the run or the type in it says nothing.
-void check_columns_differ(const TableSection& table, Problems& problems) {
-  std::vector<Placed<std::string>> columns;
-  for (const auto* column : {&table.run_column, &table.id_column, &table.type_column}) {
-    if (*column) columns.push_back(**column);
-  }
-  if (table.identity_columns) {
-    for (const auto& name : table.identity_columns->value)
-      columns.push_back({name, table.identity_columns->place});
-  }
-  for (auto it = columns.begin(); it != columns.end(); ++it) {
-    const auto first =
-        std::ranges::find_if(columns.begin(), it, [&](const auto& c) { return c.value == it->value; });
-    if (first == it) continue;
-    problems.add(it->place, "table", fmt::format("the column {} in two roles", in_quotes(it->value)),
-                 "run_column, id_column, type_column and identity_columns to differ");
-  }
 }
 
 [[nodiscard]] bool check_type_count(const TypeList& types, Place place, Problems& problems) {
@@ -169,7 +179,7 @@ void refuse_beside_rules(const TableSection& table, Problems& problems) {
   if (!table.type_column && (table.types || table.closing || table.run_end_types)) {
     require(false, "type_column", draft, problems);
   }
-  check_columns_differ(table, problems);
+  check_columns_differ(table, {}, problems);
   core::Profile profile;
   profile.name = "generic";
   profile.types = generic_types(table, problems);
@@ -180,6 +190,7 @@ void refuse_beside_rules(const TableSection& table, Problems& problems) {
     profile.schema = table.name->value.schema;
     profile.table = table.name->value.name;
   }
+  if (table.scope_columns) profile.scope_columns = table.scope_columns->value;
   if (table.run_column) profile.run_column = table.run_column->value;
   if (table.id_column) profile.id_column = table.id_column->value;
   if (table.identity_columns) profile.identity_columns = table.identity_columns->value;
@@ -198,6 +209,11 @@ void refuse_beside_rules(const TableSection& table, Problems& problems) {
   auto profile = generic_profile(text, own);
   profile.name = builtin.name;
   refuse_all_but_name(draft.table, builtin.name, problems);
+  if (draft.table.scope_columns) {
+    problems.add(draft.table.scope_columns->place, "table.scope_columns", "a value",
+                 fmt::format("only table.name with profile {}", builtin.name),
+                 "remove it, or set profile: generic with what `dupwatch profile show` prints");
+  }
   if (draft.table.name) {
     profile.schema = draft.table.name->value.schema;
     profile.table = draft.table.name->value.name;

@@ -149,6 +149,9 @@ void place_columns(const RuleSection& section, core::Profile& profile, core::Pro
     } else if (name == profile.run_column) {
       problems.add(section.place, "table.rules." + section.name, "run_column among the columns",
                    "columns that differ within a run");
+    } else if (std::ranges::find(profile.scope_columns, name) != profile.scope_columns.end()) {
+      problems.add(section.place, "table.rules." + section.name, "one of scope_columns among the columns",
+                   "columns that differ within a run");
     } else {
       auto& columns = profile.identity_columns;
       const auto known = std::ranges::find(columns, name);

@@ -119,6 +119,9 @@ struct Profile {
   std::string name;
   std::string schema;
   std::string table;
+  /// Up to kScopeMax columns in front of the run: runs are one only where all of these are equal too, and the
+  /// text that names a run holds all of it (run_key.hpp).
+  std::vector<std::string> scope_columns{};
   std::string run_column;
   std::string id_column;
   /// 1 to 4 columns that make the identity together with run and type.
@@ -140,6 +143,7 @@ struct Profile {
   static constexpr std::size_t kTypesMax = 64;
   static constexpr std::size_t kRulesMax = 12;
   static constexpr std::size_t kIdentityMax = 4;
+  static constexpr std::size_t kScopeMax = 3;
 
   /// Index into `types`, nullopt for an unlisted type. Linear: the list is short and the first byte decides
   /// mostly.

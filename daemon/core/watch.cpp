@@ -5,6 +5,7 @@
 #include <variant>
 
 #include "daemon/core/planted.hpp"
+#include "daemon/core/run_key.hpp"
 #include "decoder/frame.hpp"
 
 namespace dupwatch::core {
@@ -35,6 +36,7 @@ std::vector<decoder::WatchedTable> Watch::watched_tables(const Profile& profile)
   table.columns = {profile.run_column, profile.id_column};
   if (!profile.type_column.empty()) table.columns.push_back(profile.type_column);
   table.columns.insert(table.columns.end(), profile.identity_columns.begin(), profile.identity_columns.end());
+  table.columns.insert(table.columns.end(), profile.scope_columns.begin(), profile.scope_columns.end());
   return {std::move(table)};
 }
 
@@ -105,26 +107,39 @@ Watch::ListedType Watch::classify(std::string_view type,
           .tracked = listed.tracked(std::none_of(identity.begin(), identity.end(), has_text))};
 }
 
+std::optional<std::string_view> Watch::run_of(const decoder::Row& row) {
+  const auto& run = row.values[kRunColumn];
+  const auto scope = row.values.last(profile_.scope_columns.size());
+  const auto lacks = [&](const std::string& column) {
+    notice(Notice::Kind::kUnidentifiable, "a row without " + column);
+    return std::optional<std::string_view>{};
+  };
+  if (!has_text(row.values[kIdColumn])) return lacks(profile_.id_column);
+  if (!has_text(run)) return lacks(profile_.run_column);
+  if (scope.empty()) return run.text;
+  const auto missing = std::ranges::find_if_not(scope, has_text) - scope.begin();
+  if (missing != std::ssize(scope)) return lacks(profile_.scope_columns[static_cast<std::size_t>(missing)]);
+  write_run_key(run_key_, scope, run.text);
+  return std::string_view{run_key_};
+}
+
 void Watch::on_insert(const decoder::Row& row) {
   const bool typed = !profile_.type_column.empty();
-  const auto& run = row.values[kRunColumn];
   const auto& id = row.values[kIdColumn];
   const auto type = typed ? row.values[kTypeColumn].text : std::string_view{};
-  const auto identity = row.values.subspan(typed ? kTypeColumn + 1 : kTypeColumn);
+  const auto identity =
+      row.values.subspan(typed ? kTypeColumn + 1 : kTypeColumn, profile_.identity_columns.size());
   const auto listed = classify(type, identity);
   ++counters_.events_by_type[listed.index ? *listed.index : Profile::kTypesMax];
   if (!listed.tracked) return;
-  if (!has_text(run) || !has_text(id)) {
-    notice(Notice::Kind::kUnidentifiable,
-           "a row without " + (has_text(run) ? profile_.id_column : profile_.run_column));
-    return;
-  }
+  const auto run = run_of(row);
+  if (!run) return;
   auto event = make_event_row(profile_, listed.index, type);
-  event.run_id = run.text;
+  event.run_id = *run;
   event.id = id.text;
   event.identity = identity;
   event.commit = {.xid = transaction_.xid, .lsn = transaction_.commit_lsn, .time = transaction_.commit_time};
-  witness_.streamed(run.text, id.text, transaction_.xid, transaction_.commit_lsn, now_);
+  witness_.streamed(*run, id.text, transaction_.xid, transaction_.commit_lsn, now_);
   if (profile_.has_rules()) {
     add_streamed_parts(event);
   } else {

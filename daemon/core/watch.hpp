@@ -67,7 +67,7 @@ class Watch final : private decoder::ChangeSink {
   Watch& operator=(const Watch&) = delete;
   ~Watch() = default;
 
-  /// The tables and columns a decoder must deliver: run, id, type (if any), identity columns.
+  /// The tables and columns a decoder must deliver: run, id, type (if any), identity columns, scope columns.
   [[nodiscard]] static std::vector<decoder::WatchedTable> watched_tables(const Profile& profile);
 
   /// `bytea_columns`: those of the watched columns that are of type bytea.
@@ -252,6 +252,8 @@ class Watch final : private decoder::ChangeSink {
     return read_backs_.last().value_or(judging_.empty() ? 0 : read_backs_.first() - 1);
   }
   void notice(Notice::Kind kind, std::string detail);
+  /// The run that the row is of, until the next call; nullopt and noted: of none.
+  [[nodiscard]] std::optional<std::string_view> run_of(const decoder::Row& row);
   /// False: the position cannot be true, which is noted.
   [[nodiscard]] bool is_possible(decoder::Lsn position);
   /// The run is to be judged again as a whole; the position is held until it is.
@@ -281,6 +283,7 @@ class Watch final : private decoder::ChangeSink {
   // The stream.
   decoder::Lsn received_;
   decoder::Begin transaction_;
+  std::string run_key_;  ///< of the row that is being added, with scope columns
   RecentCommits recent_commits_;
   Instant now_{};
   ReplyRequests reply_requests_;

@@ -29,47 +29,41 @@ std::string column(const std::string& name) {
   return "e." + quote_identifier(name);
 }
 
-// As in named_runs: the character types compare as text, without a length that would cut a value.
-std::string comparable_type(std::string_view run_type) {
-  const bool text_like = run_type.empty() || run_type == "text" || run_type == "character varying";
-  return text_like ? "text" : std::string(run_type);
-}
-
 }  // namespace
 
-RunPieces::RunPieces(const core::Profile& profile, std::string_view run_type)
-    : table_(qualified(profile.schema, profile.table)),
-      run_(column(profile.run_column)),
-      cast_(comparable_type(run_type)) {}
-
-std::string RunPieces::parameter(int number) const {
-  return fmt::format("${}::{}", number, cast_);
-}
+RunPieces::RunPieces(const core::Profile& profile, const KeyTypes& types)
+    : table_(qualified(profile.schema, profile.table)), key_(profile, types) {}
 
 std::string RunPieces::end_query(bool from_start, std::uint64_t rows) const {
-  const auto begin = from_start ? std::string{} : fmt::format(" WHERE {} > {}", run_, parameter(1));
-  return fmt::format("SELECT {} FROM {} e{} ORDER BY {} OFFSET {} LIMIT 1", run_, table_, begin, run_, rows);
+  const auto begin = from_start ? std::string{} : fmt::format(" WHERE {}", key_.compare("e", ">", "$1"));
+  return fmt::format("SELECT {} FROM {} e{} ORDER BY {} OFFSET {} LIMIT 1", key_.text("e"), table_, begin,
+                     key_.columns("e"), rows);
 }
 
 std::string RunPieces::rows_query(std::string_view select, std::string_view condition, bool from_start,
                                   bool has_end) const {
-  std::string query = fmt::format("{} WHERE {} IS NOT NULL", select, run_);
+  std::string query = fmt::format("{} WHERE {}", select, key_.not_null("e"));
   int number = 0;
-  if (!from_start) query += fmt::format(" AND {} > {}", run_, parameter(++number));
-  if (has_end) query += fmt::format(" AND {} <= {}", run_, parameter(++number));
+  const auto parameter = [&] { return fmt::format("${}", ++number); };
+  if (!from_start) query += " AND " + key_.compare("e", ">", parameter());
+  if (has_end) query += " AND " + key_.compare("e", "<=", parameter());
   if (!condition.empty()) query += fmt::format(" AND {}", condition);
-  return query + fmt::format(" ORDER BY {}", run_);
+  return query + " ORDER BY " + key_.columns("e");
 }
 
 Expected<bool> has_run_index(Connection& sql, const core::Profile& profile, Waiter& waiter) {
+  auto key = profile.scope_columns;
+  key.push_back(profile.run_column);
   return ask_bool(
       sql,
-      fmt::format("SELECT true{} JOIN pg_catalog.pg_index i ON i.indrelid = c.oid"
-                  " JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum = i.indkey[0]"
-                  " WHERE n.nspname = $1 AND c.relname = $2 AND a.attname = $3"
-                  " AND i.indisvalid AND i.indpred IS NULL LIMIT 1",
-                  kRelation),
-      {profile.schema, profile.table, profile.run_column}, waiter);
+      fmt::format(
+          "SELECT true{} JOIN pg_catalog.pg_index i ON i.indrelid = c.oid"
+          " WHERE n.nspname = $1 AND c.relname = $2 AND $3::text[] = ARRAY(SELECT a.attname::text FROM"
+          " unnest(i.indkey::int2[]) WITH ORDINALITY k(attnum, place) JOIN pg_catalog.pg_attribute a"
+          " ON a.attrelid = c.oid AND a.attnum = k.attnum WHERE k.place <= cardinality($3::text[])"
+          " ORDER BY k.place) AND i.indisvalid AND i.indpred IS NULL LIMIT 1",
+          kRelation),
+      {profile.schema, profile.table, array_literal(key)}, waiter);
 }
 
 Expected<std::int64_t> estimated_rows(Connection& sql, const core::Profile& profile, Waiter& waiter) {
@@ -106,21 +100,21 @@ Expected<MigrationIndex> migration_index(Connection& sql, const core::Profile& p
   return MigrationIndex{.exists = true, .covers_attributes = cell(result, 0, 0) == "t"};
 }
 
-std::string run_rows_text(const core::Profile& profile, std::string_view run_type, const RowExtras& extras,
+std::string run_rows_text(const core::Profile& profile, const KeyTypes& types, const RowExtras& extras,
                           bool created_at, core::TextOrder ids) {
   auto select = event_select(profile, extras);
   const auto from = select.rfind(" FROM ");
   select.insert(from, created_at ? ", (extract(epoch FROM e.created_at) * 1000000)::bigint" : ", NULL");
-  return fmt::format("{} WHERE {} = $1::{} ORDER BY {}{}", select, column(profile.run_column),
-                     comparable_type(run_type), column(profile.id_column),
+  return fmt::format("{} WHERE {} ORDER BY {}{}", select, RunKey(profile, types).compare("e", "=", "$1"),
+                     column(profile.id_column),
                      ids == core::TextOrder::kNumbers ? "" : "::text COLLATE \"C\"");
 }
 
-Expected<std::string> run_rows_query(Connection& sql, const core::Profile& profile, std::string_view run_type,
+Expected<std::string> run_rows_query(Connection& sql, const core::Profile& profile, const KeyTypes& types,
                                      const RowExtras& extras, core::TextOrder ids, Waiter& waiter) {
   auto created = can_read_column(sql, profile, "created_at", waiter);
   if (auto* error = std::get_if<Error>(&created)) return std::move(*error);
-  return run_rows_text(profile, run_type, extras, std::get<bool>(created), ids);
+  return run_rows_text(profile, types, extras, std::get<bool>(created), ids);
 }
 
 }  // namespace dupwatch::postgres

@@ -12,10 +12,9 @@
 /// of its own: no long transaction, no sort of the table on the server, no temporary file.
 namespace dupwatch::postgres {
 
-/// How the run column is compared; `run_type` is TableForm::run_type.
 class RunPieces {
  public:
-  RunPieces(const core::Profile& profile, std::string_view run_type);
+  RunPieces(const core::Profile& profile, const KeyTypes& types);
   /// The run with which a piece of about `rows` rows ends; no row when the rest is smaller. $1 = the run
   /// behind which it begins, unless `from_start`.
   [[nodiscard]] std::string end_query(bool from_start, std::uint64_t rows) const;
@@ -25,16 +24,15 @@ class RunPieces {
                                        bool has_end) const;
 
  private:
-  [[nodiscard]] std::string parameter(int number) const;
   std::string table_;
-  std::string run_;
-  std::string cast_;
+  RunKey key_;
 };
 
-/// An index leads with the run column: without one every piece would read the whole table.
 /// A column that the log has and we may read.
 [[nodiscard]] Expected<bool> can_read_column(Connection& sql, const core::Profile& profile,
                                              const std::string& name, Waiter& waiter);
+/// An index leads with the scope columns and the run column, in this order: without one every piece would
+/// read the whole table.
 [[nodiscard]] Expected<bool> has_run_index(Connection& sql, const core::Profile& profile, Waiter& waiter);
 /// The planner's estimate of the table's rows.
 [[nodiscard]] Expected<std::int64_t> estimated_rows(Connection& sql, const core::Profile& profile,
@@ -54,10 +52,10 @@ struct MigrationIndex {
 
 /// All rows of one run ($1) in the order of their ids: the columns of event_select, then created_at or NULL.
 [[nodiscard]] Expected<std::string> run_rows_query(Connection& sql, const core::Profile& profile,
-                                                   std::string_view run_type, const RowExtras& extras,
+                                                   const KeyTypes& types, const RowExtras& extras,
                                                    core::TextOrder ids, Waiter& waiter);
 /// The text of it, for what is known of the table's columns and of the server.
-[[nodiscard]] std::string run_rows_text(const core::Profile& profile, std::string_view run_type,
+[[nodiscard]] std::string run_rows_text(const core::Profile& profile, const KeyTypes& types,
                                         const RowExtras& extras, bool created_at, core::TextOrder ids);
 
 }  // namespace dupwatch::postgres

@@ -11,6 +11,7 @@
 
 #include "daemon/core/config.hpp"
 #include "daemon/postgres/connection.hpp"
+#include "daemon/postgres/run_key.hpp"
 #include "decoder/decoder.hpp"
 #include "decoder/lsn.hpp"
 
@@ -166,7 +167,8 @@ struct LockHolder {
                                                        const std::optional<SlotRow>& existing,
                                                        Waiter& waiter);
 
-/// run, id, type (when there is one) and the identity columns: what dupwatch reads of the watched table.
+/// run, id, type (when there is one), the identity and the scope columns: what dupwatch reads of the watched
+/// table.
 [[nodiscard]] std::vector<std::string> watched_columns(const core::Profile& profile);
 
 /// What may be read of a row beside the watched columns.
@@ -178,18 +180,16 @@ struct RowExtras {
   core::SpecSource specs = core::SpecSource::kNone;
 };
 /// COPY of the tracked rows of the runs that for_runs() names, with the columns of event_select. Values come
-/// in the type's own text form, as in the stream. `run_type` is TableForm::run_type: only with the column's
+/// in the type's own text form, as in the stream. `types` are TableForm::key_types(): only with the column's
 /// own type can the index on it be used.
 [[nodiscard]] std::string read_back_copy(const core::Profile& profile, const RowExtras& extras,
-                                         std::string_view run_type = "text");
-/// The runs of for_runs() as an array of the run column's type, in brackets, for the text of a COPY. It is a
-/// subquery, evaluated once: a plan without an index would parse the setting anew for each row (250,000 rows
-/// took 97 s instead of 3). Joined, each run would be fetched by itself, where the array lets the server read
-/// each page once (a third of the rate after a restart).
-[[nodiscard]] std::string named_runs(std::string_view run_type);
-/// `copy`, whose text has named_runs(), with the runs it is for: two statements in one message, the first of
-/// which has one row to leave out. COPY takes no parameters, and with the runs in its text each would be a
-/// statement of its own to pg_stat_statements before Postgres 16, at the cost of the application's.
+                                         const KeyTypes& types = {});
+/// The setting by which for_runs() names runs to a statement: see RunKey::named_runs.
+inline constexpr std::string_view kRunsSetting = "dupwatch.runs";
+/// `copy`, whose text has RunKey::named_runs(), with the runs it is for: two statements in one message, the
+/// first of which has one row to leave out. COPY takes no parameters, and with the runs in its text each
+/// would be a statement of its own to pg_stat_statements before Postgres 16, at the cost of the
+/// application's.
 [[nodiscard]] std::string for_runs(std::span<const std::string> runs, std::string_view copy);
 /// The same statements without a statement_timeout, which ends what is under way however well it goes: a run
 /// of millions of rows would be begun again for ever. Who sends it must give a silent server up.

@@ -102,6 +102,7 @@ enum class Cause : std::uint8_t {
   kColumnList,
   kGeneratedColumn,
   kEqualityNotOfBytes,
+  kScopeUnfit,
   // A query.
   kLockTimeout,
   kStatementTimeout,

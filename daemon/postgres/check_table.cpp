@@ -75,7 +75,7 @@ void check_table(CheckContext& context) {
   const auto missing = table.missing_columns();
   if (!missing.empty()) {
     context.add("columns", Verdict::kFail, "missing: " + quoted_list(missing, quote_identifier),
-                "Correct table.run_column, id_column, identity_columns and type_column.");
+                "Correct table.scope_columns, run_column, id_column, identity_columns and type_column.");
     context.table.reset();
     return;
   }
@@ -160,6 +160,17 @@ void check_unique_index(CheckContext& context) {
                   (nulls_equal ? "" : "; rows with NULL in it are not covered"));
 }
 
+namespace {
+
+/// As the query of check_primary_key() names the columns.
+std::string run_and_id(const core::Profile& profile) {
+  std::string out;
+  for (const auto& name : profile.scope_columns) out += name + ",";
+  return out + profile.run_column + "," + profile.id_column;
+}
+
+}  // namespace
+
 void check_primary_key(CheckContext& context) {
   const auto& profile = context.config.profile;
   if (!context.table) return;
@@ -176,7 +187,7 @@ void check_primary_key(CheckContext& context) {
   const bool devkit = profile.name == "workflow-devkit";
   if (key == profile.id_column) {
     context.add("primary_key", Verdict::kPass, "(" + key + ")" + (devkit ? ": engine 4.x, ids by time" : ""));
-  } else if (key == profile.run_column + "," + profile.id_column) {
+  } else if (key == run_and_id(profile)) {
     context.add("primary_key", Verdict::kPass,
                 "(" + key + ")" + (devkit ? ": engine 5.x, ids by place in the run" : ""));
   } else {

@@ -116,22 +116,21 @@ namespace {
 std::string gaps_query(const core::Profile& profile, core::SpecSource specs, const std::string& from,
                        const std::string& where) {
   const auto id = column("e", profile.id_column);
-  const auto run = column("e", profile.run_column);
+  const RunKey key(profile);
   const auto table = qualified(profile.schema, profile.table);
   // A slot is 26 digits, its number far below 2^63. Slot 1 is run_created's and may be missing. Where another
   // id is among them no engine counts.
   return fmt::format(
-      "SELECT run, id, coalesce(before, ''), {9} FROM (SELECT {0} AS run, {1} AS id, right({1}, 18)::bigint "
-      "AS "
+      "SELECT {0}, id, coalesce(before, ''), {10} FROM (SELECT {6}, {1} AS id, right({1}, 18)::bigint AS "
       "slot,"
       " lag({1}) OVER runs AS before, lag(right({1}, 18)::bigint) OVER runs AS slot_before FROM {2} e{3}"
       " WHERE {4} AND {5}"
-      " WINDOW runs AS (PARTITION BY {0} ORDER BY {1} COLLATE \"C\")) slots"
+      " WINDOW runs AS (PARTITION BY {6} ORDER BY {1} COLLATE \"C\")) slots"
       " WHERE slot <> coalesce(slot_before, least(slot - 1, 1)) + 1"
-      " AND NOT EXISTS (SELECT FROM {2} o WHERE {6} = run AND NOT {7}) LIMIT {8}",
-      run, id, table, from, where, is_slot_number(id), column("o", profile.run_column),
-      is_slot_number(column("o", profile.id_column)), kEntityRowsMax,
-      spec_of_run(profile, specs, "slots.run"));
+      " AND NOT EXISTS (SELECT FROM {2} o WHERE {9} AND NOT {7}) LIMIT {8}",
+      key.text("slots"), id, table, from, where, is_slot_number(id), key.columns("e"),
+      is_slot_number(column("o", profile.id_column)), kEntityRowsMax, key.same("o", "slots"),
+      spec_of_run(profile, specs, key.text("slots")));
 }
 
 }  // namespace
@@ -144,18 +143,17 @@ std::string slot_gaps_query(const core::Profile& profile, core::SpecSource specs
                     of_the_runs(runs));
 }
 
-std::string slot_gaps_of_query(const core::Profile& profile, core::SpecSource specs) {
+std::string slot_gaps_of_query(const core::Profile& profile, core::SpecSource specs, const KeyTypes& types) {
   std::vector<std::string> ends;
   for (const auto& type : profile.types) {
     if (type.ends_run) ends.push_back(type.name);
   }
-  const auto ended = fmt::format("SELECT FROM {} z WHERE {} = {} AND {}::text IN ({})",
-                                 qualified(profile.schema, profile.table), column("z", profile.run_column),
-                                 column("e", profile.run_column), column("z", profile.type_column),
-                                 quoted_list(ends, quote_literal));
-  return gaps_query(
-      profile, specs, "",
-      fmt::format("{} = ANY ($1::text[]) AND NOT EXISTS ({})", column("e", profile.run_column), ended));
+  const RunKey key(profile, types);
+  const auto ended =
+      fmt::format("SELECT FROM {} z WHERE {} AND {}::text IN ({})", qualified(profile.schema, profile.table),
+                  key.same("z", "e"), column("z", profile.type_column), quoted_list(ends, quote_literal));
+  return gaps_query(profile, specs, "",
+                    fmt::format("{} AND NOT EXISTS ({})", key.is_one_of("e", "$1"), ended));
 }
 
 }  // namespace dupwatch::postgres

@@ -36,7 +36,8 @@ struct ReadableTables {
 /// version of the run.
 [[nodiscard]] std::string slot_gaps_query(const core::Profile& profile, core::SpecSource specs);
 /// The same of the runs of $1 that have not ended, by the event log alone.
-[[nodiscard]] std::string slot_gaps_of_query(const core::Profile& profile, core::SpecSource specs);
+[[nodiscard]] std::string slot_gaps_of_query(const core::Profile& profile, core::SpecSource specs,
+                                             const KeyTypes& types = {});
 
 /// Most rows that one of these brings.
 inline constexpr int kEntityRowsMax = 1000;

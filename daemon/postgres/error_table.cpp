@@ -217,7 +217,8 @@ constexpr auto kRows = std::to_array<ErrorRow>({
     {kAny, "3F000", "", kOperator, Cause::kTableMissing,
      "Put the watched table's name into table.name, and its database into connection.dsn."},
     {kAny, "42703", "", kOperator, Cause::kColumnMissing,
-     "Name the table's columns in table.run_column, id_column, identity_columns and type_column."},
+     "Name the table's columns in table.scope_columns, run_column, id_column, identity_columns and "
+     "type_column."},
     {kAny, "40", "", kTransient, Cause::kConflict, kHeals},
 
     // The name in the DSN, the network, TLS: libpq's own words, English because the program keeps the C

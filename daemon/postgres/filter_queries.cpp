@@ -43,7 +43,7 @@ Expected<TableExtent> table_extent(Connection& sql, const core::Profile& profile
 
 std::string pages_copy(const core::Profile& profile, core::SpecSource specs, std::int64_t begin,
                        std::optional<std::int64_t> end) {
-  auto columns = fmt::format("{}, {}, {}", of_e(profile.run_column), of_e(profile.id_column),
+  auto columns = fmt::format("{}, {}, {}", RunKey(profile).text("e"), of_e(profile.id_column),
                              profile.type_column.empty() ? std::string{"''"} : of_e(profile.type_column));
   for (const auto& name : profile.identity_columns) columns += ", " + of_e(name);
   if (specs != core::SpecSource::kNone) columns += ", " + spec_of_row(profile, specs);
@@ -59,19 +59,19 @@ std::string pages_copy(const core::Profile& profile, core::SpecSource specs, std
       begin, behind, columns, qualified(profile.schema, profile.table));
 }
 
-std::string sorted_runs_copy(const core::Profile& profile, std::string_view run_type) {
+std::string sorted_runs_copy(const core::Profile& profile, const KeyTypes& types) {
+  const RunKey key(profile, types);
   // The branch without rows gives the order its collation.
   return fmt::format(
-      "COPY (SELECT e.run FROM (SELECT {} AS run FROM {} AS e WHERE false UNION ALL SELECT unnest{}) "
-      "e ORDER BY e.run) TO STDOUT",
-      of_e(profile.run_column), qualified(profile.schema, profile.table), named_runs(run_type));
+      "COPY (SELECT {} FROM (SELECT {} FROM {} AS e WHERE false UNION ALL ({})) e ORDER BY {}) TO STDOUT",
+      key.text("e"), key.columns("e"), qualified(profile.schema, profile.table),
+      key.taken_apart(key.named_runs()), key.columns("e"));
 }
 
-std::string picked_runs_copy(const core::Profile& profile, std::string_view select,
-                             std::string_view run_type) {
-  const auto run = of_e(profile.run_column);
-  return fmt::format("COPY ({} WHERE {} = ANY {} ORDER BY {}) TO STDOUT", select, run, named_runs(run_type),
-                     run);
+std::string picked_runs_copy(const core::Profile& profile, std::string_view select, const KeyTypes& types) {
+  const RunKey key(profile, types);
+  return fmt::format("COPY ({} WHERE {} ORDER BY {}) TO STDOUT", select, key.is_one_of("e", key.named_runs()),
+                     key.columns("e"));
 }
 
 }  // namespace dupwatch::postgres

@@ -29,9 +29,9 @@ struct TableExtent {
                                      std::optional<std::int64_t> end);
 
 /// COPY of the runs that for_runs() names, in the order of the run column.
-[[nodiscard]] std::string sorted_runs_copy(const core::Profile& profile, std::string_view run_type);
+[[nodiscard]] std::string sorted_runs_copy(const core::Profile& profile, const KeyTypes& types);
 /// COPY of `select` (with FROM, alias e) for these runs, in order of runs.
 [[nodiscard]] std::string picked_runs_copy(const core::Profile& profile, std::string_view select,
-                                           std::string_view run_type);
+                                           const KeyTypes& types);
 
 }  // namespace dupwatch::postgres

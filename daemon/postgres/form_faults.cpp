@@ -21,6 +21,9 @@ constexpr std::array<std::string_view, 11> kLooseTypes = {"numeric",  "citext", 
                                                           "float4",   "float8",        "jsonb",  "numrange",
                                                           "tsvector", "nummultirange", "record"};
 
+/// Of which two values are equal if and only if their texts are, as both plugins and our queries write them.
+constexpr std::array<std::string_view, 6> kScopeTypes = {"text", "varchar", "uuid", "int2", "int4", "int8"};
+
 using Problems = std::vector<FormProblem>;
 
 struct Judge {
@@ -42,6 +45,7 @@ struct Judge {
   void row_security() const;
   void publication_form() const;
   void columns() const;
+  void scope_column(const ColumnForm& column) const;
   [[nodiscard]] bool carries_generated(const ColumnForm& column) const;
 };
 
@@ -159,12 +163,25 @@ bool Judge::carries_generated(const ColumnForm& column) const {
                       : std::ranges::find(list, column.name) != list.end();
 }
 
+void Judge::scope_column(const ColumnForm& column) const {
+  const bool plain = std::ranges::find(kScopeTypes, column.type) != kScopeTypes.end();
+  if ((plain || column.category == 'E') && column.category != 'A' && !column.loose_collation) return;
+  add(FormFault::kScopeUnfit,
+      fmt::format(
+          "scope column {} is of type {}{}: runs are told apart by its text, and equal values may have "
+          "different ones",
+          quote_identifier(column.name), column.sql_type,
+          column.loose_collation ? " with a nondeterministic collation" : ""),
+      "take columns of type text, varchar, uuid, smallint, integer, bigint or an enum into "
+      "table.scope_columns");
+}
+
 void Judge::columns() const {
   for (const auto& column : table.columns) {
     const auto quoted = quote_identifier(column.name);
     if (column.missing) {
       add(FormFault::kColumnMissing, fmt::format("table {} has no column {}", name(), column.name),
-          "correct table.run_column, id_column, identity_columns and type_column");
+          "correct table.scope_columns, run_column, id_column, identity_columns and type_column");
       continue;
     }
     if (column.generated != 0 && !carries_generated(column)) {
@@ -174,6 +191,10 @@ void Judge::columns() const {
           column.generated == 's' ? "set slot.plugin: wal2json, which carries stored generated columns, or "
                                     "watch the columns that it is made of"
                                   : "watch the columns that it is made of");
+    }
+    if (std::ranges::find(profile().scope_columns, column.name) != profile().scope_columns.end()) {
+      scope_column(column);
+      continue;
     }
     // Ids are compared only with themselves.
     const bool loose =
@@ -208,7 +229,8 @@ Cause cause_of(FormFault fault) noexcept {
                                                               Cause::kRowFilter,
                                                               Cause::kColumnList,
                                                               Cause::kGeneratedColumn,
-                                                              Cause::kEqualityNotOfBytes};
+                                                              Cause::kEqualityNotOfBytes,
+                                                              Cause::kScopeUnfit};
   return kCausesOfFaults.at(static_cast<std::size_t>(fault));
 }
 

@@ -26,12 +26,13 @@ enum class FormFault : std::uint8_t {
   kPublicationMissing,
   kTableNotPublished,
   kInsertsNotPublished,
-  kRowFilter,          ///< needed rows are kept out
-  kColumnList,         ///< needed columns are kept out
-  kGeneratedColumn,    ///< the plugin can't carry it
-  kEqualityNotOfBytes  ///< values that are equal in SQL differ in their text: a warning
+  kRowFilter,           ///< needed rows are kept out
+  kColumnList,          ///< needed columns are kept out
+  kGeneratedColumn,     ///< the plugin can't carry it
+  kEqualityNotOfBytes,  ///< values that are equal in SQL differ in their text: a warning
+  kScopeUnfit           ///< the same of a scope column, by which runs are told apart
 };
-inline constexpr std::size_t kFormFaults = 15;
+inline constexpr std::size_t kFormFaults = 16;
 /// What an error says that refuses it.
 [[nodiscard]] Cause cause_of(FormFault fault) noexcept;
 [[nodiscard]] std::string_view to_string(FormFault fault) noexcept;
@@ -46,10 +47,11 @@ struct FormProblem {
   std::string fix;
   /// Nothing can be watched like this. Otherwise a warning.
   bool refuses = true;
-  /// The table can't be read in full either.
+  /// The table can't be read in full, or not be judged, by queries either.
   [[nodiscard]] bool hides_from_queries() const noexcept {
     return fault == FormFault::kTableMissing || fault == FormFault::kNotATable ||
-           fault == FormFault::kColumnMissing || fault == FormFault::kRowSecurity;
+           fault == FormFault::kColumnMissing || fault == FormFault::kRowSecurity ||
+           fault == FormFault::kScopeUnfit;
   }
 };
 

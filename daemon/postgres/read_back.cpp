@@ -6,11 +6,6 @@
 #include "daemon/postgres/quoting.hpp"
 
 namespace dupwatch::postgres {
-namespace {
-
-constexpr std::string_view kRunsSetting = "dupwatch.runs";
-
-}  // namespace
 
 std::vector<std::string> watched_columns(const core::Profile& profile) {
   std::vector<std::string> columns{profile.run_column, profile.id_column};
@@ -18,6 +13,7 @@ std::vector<std::string> watched_columns(const core::Profile& profile) {
   for (const auto& column : profile.identity_columns) {
     if (std::find(columns.begin(), columns.end(), column) == columns.end()) columns.push_back(column);
   }
+  columns.insert(columns.end(), profile.scope_columns.begin(), profile.scope_columns.end());
   return columns;
 }
 
@@ -60,7 +56,7 @@ std::string event_select(const core::Profile& profile, const RowExtras& extras) 
   const auto column = [](const std::string& name) { return "e." + quote_identifier(name); };
   // No casts: the text protocol then gives what the type's output function gives, which is what the stream
   // sends.
-  std::string text = "SELECT " + column(profile.run_column) + ", " + column(profile.id_column) + ", " +
+  std::string text = "SELECT " + RunKey(profile).text("e") + ", " + column(profile.id_column) + ", " +
                      (profile.type_column.empty() ? std::string{"''"} : column(profile.type_column));
   for (const auto& name : profile.identity_columns) text += ", " + column(name);
   text += extras.xmin ? ", e.xmin" : ", NULL";
@@ -71,14 +67,6 @@ std::string event_select(const core::Profile& profile, const RowExtras& extras) 
               : ", NULL";
   text += ", " + spec_of_row(profile, extras.specs);
   return text + " FROM " + qualified(profile.schema, profile.table) + " AS e";
-}
-
-std::string named_runs(std::string_view run_type) {
-  // The character types compare as text, without the length that a cast to their own name would cut a value
-  // to.
-  const bool text_like = run_type.empty() || run_type == "text" || run_type == "character varying";
-  const auto type = text_like ? std::string_view{"text"} : run_type;
-  return fmt::format("((SELECT pg_catalog.current_setting('{}')::{}[])::{}[])", kRunsSetting, type, type);
 }
 
 std::string for_runs(std::span<const std::string> runs, std::string_view copy) {
@@ -92,9 +80,10 @@ std::string without_statement_timeout(std::string_view statements) {
   return fmt::format("SELECT pg_catalog.set_config('statement_timeout', '0', true) IS NULL; {}", statements);
 }
 
-std::string read_back_copy(const core::Profile& profile, const RowExtras& extras, std::string_view run_type) {
-  auto query = fmt::format("COPY ({} WHERE e.{} = ANY {}", event_select(profile, extras),
-                           quote_identifier(profile.run_column), named_runs(run_type));
+std::string read_back_copy(const core::Profile& profile, const RowExtras& extras, const KeyTypes& types) {
+  const RunKey key(profile, types);
+  auto query = fmt::format("COPY ({} WHERE {}", event_select(profile, extras),
+                           key.is_one_of("e", key.named_runs()));
   if (!profile.any_type()) {
     query += fmt::format(" AND e.{}::text = ANY ({}::text[])", quote_identifier(profile.type_column),
                          quote_literal(array_literal(tracked_types(profile))));

@@ -134,17 +134,18 @@ std::string table_scan_query(const core::Profile& profile, bool open_only, const
   for (const auto& type : profile.types) {
     if (type.ends_run) ends.push_back(type.name);
   }
+  const RunKey key(profile);
   std::string query = event_select(profile, extras) + " WHERE true";
   if (!profile.any_type()) {
     query += " AND " + column(profile.type_column) + "::text = ANY (" +
              literal_array(tracked_types(profile)) + ")";
   }
   if (open_only && !ends.empty()) {
-    query += " AND NOT EXISTS (SELECT FROM " + qualified(profile.schema, profile.table) + " t WHERE t." +
-             quote_identifier(profile.run_column) + " = " + column(profile.run_column) + " AND t." +
-             quote_identifier(profile.type_column) + "::text = ANY (" + literal_array(ends) + "))";
+    query += " AND NOT EXISTS (SELECT FROM " + qualified(profile.schema, profile.table) + " t WHERE " +
+             key.same("t", "e") + " AND t." + quote_identifier(profile.type_column) + "::text = ANY (" +
+             literal_array(ends) + "))";
   }
-  return query + " ORDER BY " + column(profile.run_column);
+  return query + " ORDER BY " + key.columns("e");
 }
 
 }  // namespace dupwatch::postgres

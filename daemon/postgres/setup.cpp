@@ -180,7 +180,8 @@ constexpr std::string_view kServerSection =
 }  // namespace
 
 std::vector<std::string> unique_columns(const core::Profile& profile) {
-  std::vector<std::string> columns{profile.run_column};
+  auto columns = profile.scope_columns;
+  columns.push_back(profile.run_column);
   columns.insert(columns.end(), profile.identity_columns.begin(), profile.identity_columns.end());
   if (!profile.type_column.empty()) columns.push_back(profile.type_column);
   return columns;

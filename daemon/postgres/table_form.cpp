@@ -31,15 +31,18 @@ char char_cell(const pg_result& result, int row, int column) {
   return text.empty() ? '\0' : text.front();
 }
 
-/// Name, whether it is there, attgenerated, type, whether its collation is deterministic.
+/// Name, whether it is there, attgenerated, type, whether its collation is deterministic, the type as SQL
+/// names it, its category.
 ColumnForm read_column(const std::string& text) {
   auto parts = split(text, kUnitSeparator);
-  parts.resize(5);
+  parts.resize(7);
   return {.name = parts[0],
           .missing = parts[1] != "t",
           .generated = parts[2] == "-" || parts[2].empty() ? '\0' : parts[2].front(),
           .type = parts[3],
-          .loose_collation = parts[4] == "f"};
+          .loose_collation = parts[4] == "f",
+          .sql_type = parts[5],
+          .category = parts[6].empty() ? '\0' : parts[6].front()};
 }
 
 std::optional<PublicationForm> read_publication(const pg_result& result, int row, int first) {
@@ -60,7 +63,7 @@ constexpr std::string_view kColumns =
     "array_to_string(ARRAY(SELECT concat_ws(E'\\x1f', w.name, a.attname IS NOT NULL,"
     " coalesce(nullif(a.attgenerated::text, ''), '-'), coalesce(e.typname, b.typname, t.typname, '-'),"
     " coalesce((SELECT o.collisdeterministic FROM pg_catalog.pg_collation o WHERE o.oid = a.attcollation),"
-    " true))"
+    " true), coalesce(pg_catalog.format_type(a.atttypid, -1), '-'), coalesce(t.typcategory::text, '-'))"
     " FROM unnest($3::text[]) WITH ORDINALITY AS w(name, place)"
     " LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attname = w.name AND a.attnum > 0"
     " AND NOT a.attisdropped"
@@ -96,6 +99,20 @@ bool same_form(const ColumnForm& a, const ColumnForm& b) noexcept {
     return column.type == "text" || column.type == "varchar";
   };
   return a.type == b.type || (is_text(a) && is_text(b));
+}
+
+const ColumnForm* TableForm::column(const std::string& name) const noexcept {
+  const auto found = std::ranges::find(columns, name, &ColumnForm::name);
+  return found == columns.end() ? nullptr : &*found;
+}
+
+KeyTypes TableForm::key_types(const core::Profile& profile) const {
+  KeyTypes types{run_type};
+  for (const auto& name : profile.scope_columns) {
+    const auto* found = column(name);
+    types.scope.push_back(found == nullptr ? std::string{} : found->sql_type);
+  }
+  return types;
 }
 
 std::vector<std::string> TableForm::missing_columns() const {

@@ -21,6 +21,10 @@ struct ColumnForm {
   std::string type;
   /// Values that differ in their bytes are equal under the column's collation.
   bool loose_collation = false;
+  /// The type itself as SQL names it, without length: "character varying", "uuid", "text[]".
+  std::string sql_type{};
+  /// pg_type.typcategory of it, e.g. 'S' for texts, 'E' for enums, 'A' for arrays.
+  char category = 0;
 };
 
 /// Whether both are written in one form, so that what was stored before compares with what comes: text and
@@ -68,6 +72,8 @@ struct TableForm {
   /// missing.
   std::string run_type;
 
+  [[nodiscard]] KeyTypes key_types(const core::Profile& profile) const;
+  [[nodiscard]] const ColumnForm* column(const std::string& name) const noexcept;
   [[nodiscard]] bool partitioned() const noexcept { return kind == 'p'; }
   [[nodiscard]] std::vector<std::string> missing_columns() const;
   [[nodiscard]] std::vector<std::string> columns_of_type(std::string_view type) const;

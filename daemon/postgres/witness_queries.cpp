@@ -16,14 +16,9 @@ constexpr std::int64_t kTailPages = 4;
 
 constexpr std::array<std::string_view, 6> kPlainTypes = {"text", "varchar", "uuid", "int2", "int4", "int8"};
 
-const ColumnForm* column_of(const TableForm& table, const std::string& name) {
-  const auto found = std::ranges::find(table.columns, name, &ColumnForm::name);
-  return found == table.columns.end() ? nullptr : &*found;
-}
-
 /// For an array of the column's own type, so that an index on it can be used.
 std::string array_type(const TableForm& table, const std::string& name) {
-  const auto* column = column_of(table, name);
+  const auto* column = table.column(name);
   return column == nullptr || column->type == "varchar" ? "text" : column->type;
 }
 
@@ -68,16 +63,19 @@ TableMoment read_moment(const pg_result& result, int row) {
 }
 
 std::string pairs_query(const core::Profile& profile, const TableForm& table) {
-  return fmt::format(
-      "SELECT e.{0}, e.{1} FROM {2} AS e WHERE e.{0} = ANY ($1::{3}[]) AND e.{1} = ANY ($2::{4}[])",
-      quote_identifier(profile.run_column), quote_identifier(profile.id_column),
-      qualified(profile.schema, profile.table), array_type(table, profile.run_column),
-      array_type(table, profile.id_column));
+  KeyTypes types{array_type(table, profile.run_column)};
+  for (const auto& name : profile.scope_columns) types.scope.push_back(array_type(table, name));
+  const RunKey key(profile, types);
+  return fmt::format("SELECT {0}, e.{1} FROM {2} AS e WHERE {3} AND e.{1} = ANY ($2::{4}[])", key.text("e"),
+                     quote_identifier(profile.id_column), qualified(profile.schema, profile.table),
+                     key.is_one_of("e", "$1"), array_type(table, profile.id_column));
 }
 
 bool can_ask_pairs(const core::Profile& profile, const TableForm& table) {
-  return std::ranges::all_of(std::array{profile.run_column, profile.id_column}, [&](const std::string& name) {
-    const auto* column = column_of(table, name);
+  auto names = profile.scope_columns;
+  names.insert(names.end(), {profile.run_column, profile.id_column});
+  return std::ranges::all_of(names, [&](const std::string& name) {
+    const auto* column = table.column(name);
     return column != nullptr && std::ranges::find(kPlainTypes, column->type) != kPlainTypes.end();
   });
 }

@@ -70,7 +70,7 @@ std::optional<Error> begin_act(Ground& ground, const core::Config& config, const
   // No rule looks at created_at. Reading also locks the table against ALTER TABLE, so it comes before the
   // look at the columns.
   statements.push_back(
-      {postgres::run_rows_text(profile, table.run_type, table.extras, false, table.traits.ids),
+      {postgres::run_rows_text(profile, table.key_types, table.extras, false, table.traits.ids),
        {ground.story.run_id()}});
   statements.push_back({stored_columns_query(), {quoted_table(profile)}});
   auto answer = batch(sql, statements, waiter);
@@ -138,7 +138,7 @@ Expected<ActOutcome> without_finding(const core::Config& config, const table::Ta
   auto& outcome = std::get<ActOutcome>(found);
   if (outcome.kind == Kind::kUnknown && request.automatic) {
     auto answer =
-        query(sql, row_exists_query(config.profile, table.run_type), {request.run_id, event_id}, waiter);
+        query(sql, row_exists_query(config.profile, table.key_types.run), {request.run_id, event_id}, waiter);
     if (auto* error = std::get_if<Error>(&answer)) return std::move(*error);
     const bool there = postgres::cell(*std::get<Result>(answer), 0, 0) == "t";
     outcome =
@@ -177,7 +177,7 @@ Expected<ActOutcome> keep_row(const core::Config& config, const table::TableFact
                               const Ground& ground, const core::Finding& finding, const ActRequest& request,
                               Connection& sql, Waiter& waiter,
                               std::span<const std::string_view> only_types = {}) {
-  const auto act = act_query(config.profile, table.run_type, ground.columns, request.write, only_types);
+  const auto act = act_query(config.profile, table.key_types.run, ground.columns, request.write, only_types);
   auto answer = query(sql, act,
                       {finding.run_id, finding.duplicate.id, core::finding_id_text(finding.id),
                        std::string(core::to_string(finding.rule)), core::to_json(finding), finding.table,

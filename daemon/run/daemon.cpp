@@ -180,8 +180,8 @@ void Daemon::note_source(const Attachment& attachment) {
   source_.plugin = to_string(attachment.plugin);
   source_.server_version = attachment.server_version;
   source_.system = attachment.system;
-  source_.read_back_copy =
-      postgres::read_back_copy(config_.profile, attachment.extras, attachment.table.run_type);
+  source_.key_types = attachment.table.key_types(config_.profile);
+  source_.read_back_copy = postgres::read_back_copy(config_.profile, attachment.extras, source_.key_types);
   source_.walsender_pid = attachment.replication.backend_pid();
   stream_.configure(source_.read_back_copy);
   upgrade_.attached(attachment.traits, !life_.has_streamed());

@@ -22,7 +22,7 @@ ServerWatch::ServerWatch(const core::Config& config, core::Watch& watch, postgre
 
 void ServerWatch::streaming(const Attachment& attachment, const Source& source, core::Instant now) {
   lag_.reset();
-  slot_holes_.configure(source.read_back_copy, source.traits);
+  slot_holes_.configure(source);
   witness_.started(attachment.table, attachment.extras.xmin, now);
   heartbeat_.started(now);
   admission_.started(source.connection, now);

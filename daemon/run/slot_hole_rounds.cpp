@@ -32,7 +32,7 @@ void SlotHoleRounds::tick(core::Instant now) {
   if (runs->empty()) return;
   auto holes = std::make_shared<Holes>();
   busy_ = sql_.submit(
-      {.text = postgres::slot_gaps_of_query(config_.profile, specs_),
+      {.text = postgres::slot_gaps_of_query(config_.profile, specs_, key_types_),
        .params = {postgres::array_literal(*runs)},
        // Of several holes of a run the first one counts.
        .on_row =

@@ -1,13 +1,12 @@
 #pragma once
 
 #include <algorithm>
-#include <string>
-#include <utility>
 
 #include "daemon/core/config.hpp"
 #include "daemon/core/watch.hpp"
 #include "daemon/postgres/sql_client.hpp"
 #include "daemon/run/doubt_rounds.hpp"
+#include "daemon/run/source.hpp"
 
 namespace dupwatch::run {
 
@@ -21,9 +20,10 @@ class SlotHoleRounds {
   SlotHoleRounds(const core::Config& config, core::Watch& watch, postgres::SqlClient& sql);
 
   /// See DoubtRounds.
-  void configure(std::string read_back_copy, const core::LogTraits& traits) {
-    specs_ = traits.specs;
-    doubts_.configure(std::move(read_back_copy), traits);
+  void configure(const Source& source) {
+    key_types_ = source.key_types;
+    specs_ = source.traits.specs;
+    doubts_.configure(source.read_back_copy, source.traits);
   }
   void tick(core::Instant now);
   [[nodiscard]] core::Instant deadline() const noexcept {
@@ -36,6 +36,7 @@ class SlotHoleRounds {
   postgres::SqlClient& sql_;
   DoubtRounds doubts_;
   core::SpecSource specs_ = core::SpecSource::kNone;
+  postgres::KeyTypes key_types_;
   bool busy_ = false;
 };
 

@@ -18,6 +18,7 @@ struct Source {
   core::LogTraits traits{};
   /// Reads runs back from it.
   std::string read_back_copy{};
+  postgres::KeyTypes key_types{};
   /// The walsender of the last stream, 0 = none.
   int walsender_pid = 0;
 };

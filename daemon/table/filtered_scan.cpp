@@ -99,7 +99,7 @@ postgres::Expected<bool> FilteredScan::find(postgres::Waiter& waiter,
 std::optional<Error> FilteredScan::sort(postgres::Waiter& waiter) {
   std::ranges::sort(suspects_);
   suspects_.erase(std::unique(suspects_.begin(), suspects_.end()), suspects_.end());
-  const auto query = postgres::for_runs(suspects_, postgres::sorted_runs_copy(profile_, plan_.run_type));
+  const auto query = postgres::for_runs(suspects_, postgres::sorted_runs_copy(profile_, plan_.key_types));
   suspects_.clear();
   postgres::CopyFields fields;
   return sql_.copy_out(query, waiter, kSilence, [&](std::string_view line) {
@@ -112,7 +112,7 @@ std::optional<Error> FilteredScan::read(postgres::Waiter& waiter,
                                         const std::function<void(const postgres::CopyFields&)>& row,
                                         const std::function<void(const std::string&)>& run_end) {
   if (auto error = sort(waiter)) return error;
-  const auto copy = postgres::picked_runs_copy(profile_, plan_.select, plan_.run_type);
+  const auto copy = postgres::picked_runs_copy(profile_, plan_.select, plan_.key_types);
   const std::size_t batches = (suspects_.size() + kPickedRuns - 1) / kPickedRuns;
   const bool two = batches > kManyBatches && other() != nullptr;
   const auto session = [&](std::size_t batch) -> postgres::Connection& {

@@ -19,8 +19,8 @@ class FilteredScan {
   struct Plan {
     /// The second reading: SELECT ... FROM ... AS e; the first column is the run.
     std::string select;
-    /// TableForm::run_type.
-    std::string run_type;
+    /// TableForm::key_types().
+    postgres::KeyTypes key_types;
     /// See RunFilter.
     bool refuses_ulids = false;
     /// Where runs say their own generation.

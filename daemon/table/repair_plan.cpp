@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "daemon/core/run_key.hpp"
 #include "daemon/postgres/quoting.hpp"
 
 namespace dupwatch::table {
@@ -31,13 +32,25 @@ bool is_removable(const core::Finding& finding) {
   return false;
 }
 
+/// The rows of the run, for people to read and run.
+std::string run_condition(const core::Profile& profile, const std::string& run_id) {
+  const auto values =
+      core::split_run_key(run_id, profile.scope_columns.size()).value_or(std::vector<std::string>{run_id});
+  std::string out;
+  for (std::size_t i = 0; i + 1 < values.size(); ++i) {
+    out += fmt::format("{} = {} AND ", postgres::quote_identifier(profile.scope_columns[i]),
+                       postgres::printed_literal(values[i]));
+  }
+  return out + fmt::format("{} = {}", postgres::quote_identifier(profile.run_column),
+                           postgres::printed_literal(values.back()));
+}
+
 /// Moves rows out of the log, keeping every column, in one transaction.
 void move_rows(RepairPlan& plan, const core::Profile& profile, const std::string& run_id, const RowIds& ids) {
   const auto table = postgres::qualified(profile.schema, profile.table);
-  const auto where =
-      fmt::format("{} = {} AND {} IN ({})", postgres::quote_identifier(profile.run_column),
-                  postgres::printed_literal(run_id), postgres::quote_identifier(profile.id_column),
-                  postgres::quoted_list(ids, postgres::printed_literal));
+  const auto where = fmt::format("{} AND {} IN ({})", run_condition(profile, run_id),
+                                 postgres::quote_identifier(profile.id_column),
+                                 postgres::quoted_list(ids, postgres::printed_literal));
   plan.sql.push_back({.text = "BEGIN"});
   plan.sql.push_back(
       {.text = fmt::format("CREATE TABLE IF NOT EXISTS public.dupwatch_removed (LIKE {} INCLUDING DEFAULTS)",
@@ -217,7 +230,8 @@ RepairPlan repair_plan(const JudgedRun& story, const core::Profile& profile) {
         "Never delete a row of this run: its ids are slot numbers, and the engine refuses a log with a hole. "
         "Engines "
         "from 5.0.0-beta.42 on skip repeated events of a class: upgrade the workers.");
-    if (auto advice = noop_advice(story); !advice.empty()) plan.sentences.push_back(std::move(advice));
+    if (auto advice = noop_advice(story); !advice.empty() && profile.scope_columns.empty())
+      plan.sentences.push_back(std::move(advice));
     return plan;
   }
   const auto end = story.end_type();

@@ -16,8 +16,8 @@ constexpr std::chrono::minutes kPieceTimeout{10};
 
 }  // namespace
 
-RunScan::RunScan(const core::Profile& profile, std::string_view run_type, Plan plan)
-    : pieces_(profile, run_type), plan_(std::move(plan)) {}
+RunScan::RunScan(const core::Profile& profile, const postgres::KeyTypes& types, Plan plan)
+    : pieces_(profile, types), plan_(std::move(plan)) {}
 
 std::optional<Error> RunScan::find_end(postgres::Connection& sql, postgres::Waiter& waiter,
                                        std::optional<std::string>& end) const {

@@ -26,7 +26,7 @@ class RunScan {
     /// Rows a second, 0 = as fast as it goes.
     std::uint64_t rate_max = 0;
   };
-  RunScan(const core::Profile& profile, std::string_view run_type, Plan plan);
+  RunScan(const core::Profile& profile, const postgres::KeyTypes& types, Plan plan);
 
   /// Reads the next piece: `row` for each row, grouped by run, `run_end` behind the last row of each run. An
   /// error leaves the scan where it was before the piece.

@@ -47,7 +47,7 @@ postgres::Expected<TableFacts> read_table_facts(const core::Config& config, post
       return refusal(cause_of(problem.fault), std::move(problem.found), std::move(problem.fix));
     }
   }
-  TableFacts out{.run_type = found->run_type};
+  TableFacts out{.key_types = found->key_types(profile)};
   out.traits.ids = postgres::id_order(*found, profile);
   if (!value_of(postgres::has_select(sql, profile, waiter), error) && !error) {
     return refusal(postgres::Cause::kNoSelectRight, fmt::format("no right to SELECT from {}", table),
@@ -69,12 +69,12 @@ postgres::Expected<TableFacts> read_table_facts(const core::Config& config, post
 
 Error no_run_index(const core::Config& config) {
   const auto table = config.profile.qualified_name();
+  const auto key = postgres::RunKey(config.profile).columns("");
   return refusal(
-      postgres::Cause::kNoRunIndex,
-      fmt::format("no index of {} leads with {}", table, config.profile.run_column),
+      postgres::Cause::kNoRunIndex, fmt::format("no index of {} leads with {}", table, key),
       fmt::format("CREATE INDEX CONCURRENTLY ON {} ({}); without it every piece of the audit would "
                   "read the whole table",
-                  table, config.profile.run_column));
+                  table, key));
 }
 
 }  // namespace dupwatch::table

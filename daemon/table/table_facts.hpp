@@ -11,7 +11,7 @@ namespace dupwatch::table {
 
 /// What a command that only reads wants to know of the table.
 struct TableFacts {
-  std::string run_type{};
+  postgres::KeyTypes key_types{};
   bool run_index = false;
   postgres::RowExtras extras{};
   core::LogTraits traits{};

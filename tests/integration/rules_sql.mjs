@@ -36,7 +36,7 @@ function sqlOf(profile, name, rule) {
     where = `${among('d', rule.types)} AND EXISTS (SELECT FROM ${t} o WHERE ${sameRun} AND ${among('o', rule.types)} AND ${of('o', id)} > ${of('d', id)}
       AND pg_xact_commit_timestamp(o.xmin) < pg_xact_commit_timestamp(d.xmin))`;
   } else throw new Error(`no such rule: ${name}`);
-  return `SELECT concat_ws('/', ${run.map((column) => `${of('d', column)}::text`).join(', ')}) AS run, '${name}' AS rule, ${of('d', id)}::text AS id,
+  return `SELECT concat_ws('/', ${run.map((column, i) => (i < run.length - 1 ? `replace(replace(${of('d', column)}::text, '%', '%25'), '/', '%2F')` : `${of('d', column)}::text`)).join(', ')}) AS run, '${name}' AS rule, ${of('d', id)}::text AS id,
     '${rule.severity ?? 'unknown'}' AS severity FROM ${t} d WHERE ${known} AND ${where}`;
 }
 

@@ -138,6 +138,37 @@ TEST(GenericProfile, TypesInAllAreBounded) {
             std::string::npos);
 }
 
+TEST(ScopeColumns, AreUpToThreeInFrontOfTheRun) {
+  EXPECT_TRUE(accepted(kOrders + "  scope_columns: []\n").scope_columns.empty());
+  EXPECT_EQ(accepted(kOrders + "  scope_columns: [tenant, region, shop]\n").scope_columns,
+            (std::vector<std::string>{"tenant", "region", "shop"}));
+  EXPECT_NE(refused(kOrders + "  scope_columns: [a, b, c, d]\n")
+                .find("f.yaml:7:18: table.scope_columns: found 4 items"),
+            std::string::npos);
+  EXPECT_NE(refused(kOrders + "  scope_columns: [part]\n").find("the column \"part\" in two roles"),
+            std::string::npos);
+  EXPECT_NE(
+      refused("profile: generic\ntable:\n  name: a.b\n  scope_columns: [t]\n  run_column: r\n  id_column: i\n"
+              "  rules: {once: {unique: [t]}}\n")
+          .find("f.yaml:7:11: table.rules.once: found one of scope_columns among the columns"),
+      std::string::npos);
+}
+
+TEST(ScopeColumns, OfTheEnginesLogLeaveItsOtherTablesOut) {
+  const auto profile = accepted("table: {scope_columns: [tenant_id]}");
+  EXPECT_EQ(profile.scope_columns, (std::vector<std::string>{"tenant_id"}));
+  EXPECT_FALSE(profile.runs.has_value());
+  EXPECT_TRUE(accepted("table: {scope_columns: []}").runs.has_value());
+  EXPECT_NE(refused("table: {scope_columns: [run_id]}").find("the column \"run_id\" in two roles"),
+            std::string::npos);
+  EXPECT_NE(
+      refused("table: {scope_columns: [t]}\nquarantine: {mode: remove}").find("with table.scope_columns"),
+      std::string::npos);
+  EXPECT_NE(refused("profile: emmett\ntable: {scope_columns: [partition]}")
+                .find("f.yaml:2:24: table.scope_columns"),
+            std::string::npos);
+}
+
 TEST(DevkitProfile, TableNameMovesBothTables) {
   const auto profile = accepted("table: {name: wf.events}");
   EXPECT_EQ(profile.name, "workflow-devkit");

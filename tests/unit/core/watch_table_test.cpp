@@ -81,6 +81,39 @@ TEST_F(ShopTable, ARowWithoutRunOrIdIsNoticedAndNotJudged) {
   EXPECT_EQ(watch.pending_runs(), 0U);
 }
 
+TEST(TableWithScope, RunsOfOneNameUnderTwoScopesAreTwo) {
+  Config config;
+  config.profile = orders_profile();
+  config.profile.scope_columns = {"region"};
+  Watch watch(config, 1);
+  EXPECT_EQ(Watch::watched_tables(config.profile)[0].columns.back(), "region");
+  watch.stream_started(Plugin::kPgoutput, Lsn{1});
+  const auto send = [&](const std::string& payload) {
+    const auto data = Frames::data(0x100, payload);
+    watch.receive(walsender::bytes_of(data), Instant{});
+  };
+  send(wire::begin());
+  send(wire::relation(kOid, "shop", "order_events",
+                      {{"id"}, {"tenant"}, {"kind"}, {"line"}, {"order_id"}, {"region"}}));
+  using wire::t;
+  send(wire::insert(kOid, {t("1"), t("acme"), t("shipped"), t("a"), t("o1"), t("e/u")}));
+  send(wire::insert(kOid, {t("2"), t("acme"), t("shipped"), t("a"), t("o1"), t("us")}));
+  send(wire::insert(kOid, {t("3"), t("acme"), t("shipped"), t("a"), t("o1"), wire::kNull}));
+  const auto batch = watch.next_read_back();
+  ASSERT_TRUE(batch);
+  EXPECT_EQ(batch->run_ids, (std::vector<std::string>{"e%2Fu/acme", "us/acme"}));
+  watch.read_back_done();
+  EXPECT_FALSE(watch.has_findings());
+  const auto notices = watch.take_notices();
+  ASSERT_EQ(notices.size(), 1U);
+  EXPECT_EQ(notices[0].detail, "a row without region");
+  send(wire::insert(kOid, {t("4"), t("acme"), t("shipped"), t("a"), t("o1"), t("us")}));
+  const auto found = watch.take_findings();
+  ASSERT_EQ(found.size(), 1U);
+  EXPECT_EQ(found[0].run_id, "us/acme");
+  EXPECT_EQ(found[0].canonical.id, "2");
+}
+
 TEST_F(ShopTable, ATableThatLostAColumnIsNoticedAndItsRowsAreCounted) {
   describe({{"id"}, {"tenant"}, {"kind"}, {"order_id"}});
   const auto notices = watch.take_notices();

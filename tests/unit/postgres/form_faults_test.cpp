@@ -178,6 +178,28 @@ TEST(FormFaults, AWarningRefusesNothing) {
   EXPECT_EQ(refusal(find_form_faults({.config = settings}, std::nullopt))->fault, FormFault::kTableMissing);
 }
 
+TEST(FormFaults, AScopeColumnIsOneOfWhichEqualValuesHaveEqualTexts) {
+  auto settings = config();
+  settings.profile.scope_columns = {"tenant"};
+  const auto with = [&](const ColumnForm& column) {
+    auto table = sound();
+    table.columns.push_back(column);
+    return refusal(find_form_faults({.config = settings}, table));
+  };
+  for (const auto* type : {"text", "varchar", "uuid", "int2", "int4", "int8"}) {
+    EXPECT_FALSE(with({.name = "tenant", .type = type, .sql_type = type})) << type;
+  }
+  EXPECT_FALSE(with({.name = "tenant", .type = "zone", .sql_type = "zone", .category = 'E'}));
+  for (const auto* type : {"numeric", "citext", "bpchar", "float8", "timestamptz", "bytea", "bool"}) {
+    const auto refused = with({.name = "tenant", .type = type, .sql_type = type});
+    ASSERT_TRUE(refused) << type;
+    EXPECT_EQ(refused->fault, FormFault::kScopeUnfit);
+    EXPECT_TRUE(refused->hides_from_queries());
+  }
+  EXPECT_TRUE(with({.name = "tenant", .type = "text", .sql_type = "text[]", .category = 'A'}));
+  EXPECT_TRUE(with({.name = "tenant", .type = "text", .loose_collation = true, .sql_type = "text"}));
+}
+
 TEST(FormFaults, NamesAreUnlikeEachOther) {
   std::set<std::string_view> names;
   for (std::size_t i = 0; i < kFormFaults; ++i) names.insert(to_string(static_cast<FormFault>(i)));
