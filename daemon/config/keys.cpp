@@ -184,6 +184,7 @@ constexpr auto kKeys = std::to_array<KeySpec>({
        place(d.table.run_end_types, r.list(parse_type_name, {1, core::Profile::kTypesMax}), r);
      }},
     {"table.rules", [](R r, Draft& d) { place(d.table.rules, read_rules(r), r); }},
+    {"table.order_watch", [](R r, Draft& d) { place(d.table.order_watch, r.read(parse_bool), r); }},
     {"table.run_label", [](R r, Draft& d) { place(d.table.run_label, r.read(parse_label), r); }},
     {"table.event_label", [](R r, Draft& d) { place(d.table.event_label, r.read(parse_label), r); }},
     {"engine", read_engine},

@@ -48,6 +48,7 @@ struct TableSection {
   std::optional<Placed<std::vector<std::pair<std::string, std::vector<std::string>>>>> closing;
   std::optional<Placed<std::vector<std::string>>> run_end_types;
   std::optional<Placed<std::vector<RuleSection>>> rules;
+  std::optional<Placed<bool>> order_watch;
   std::optional<Placed<std::string>> run_label;
   std::optional<Placed<std::string>> event_label;
 };

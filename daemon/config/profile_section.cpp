@@ -184,6 +184,7 @@ void refuse_beside_rules(const TableSection& table, Problems& problems) {
   profile.name = "generic";
   profile.types = generic_types(table, problems);
   profile.unlisted_unique = !table.types && !table.rules;
+  if (table.order_watch) profile.order_watch = table.order_watch->value;
   if (table.run_label) profile.labels.run = table.run_label->value;
   if (table.event_label) profile.labels.event = table.event_label->value;
   if (table.name) {
@@ -224,8 +225,17 @@ void refuse_beside_rules(const TableSection& table, Problems& problems) {
 }  // namespace
 
 core::Profile build_profile(const Draft& draft, Problems& problems) {
-  if (!draft.builtin.empty()) return builtin_profile(draft, problems);
-  return draft.generic ? generic_profile(draft, problems) : devkit_profile(draft.table, problems);
+  auto profile = !draft.builtin.empty() ? builtin_profile(draft, problems)
+                 : draft.generic        ? generic_profile(draft, problems)
+                                        : devkit_profile(draft.table, problems);
+  if (draft.table.order_watch) profile.order_watch = draft.table.order_watch->value;
+  const auto mode = draft.config.quarantine.mode;
+  if (!profile.scope_columns.empty() && !draft.generic && mode != core::QuarantineMode::kObserve) {
+    problems.add(draft.quarantine_place, "quarantine.mode",
+                 in_quotes(core::to_string(mode)) + " with table.scope_columns", "observe",
+                 "rows are only taken out of a table where the run column alone names the run");
+  }
+  return profile;
 }
 
 }  // namespace dupwatch::config

@@ -12,7 +12,8 @@ std::optional<std::uint8_t> Profile::find_type(std::string_view type) const noex
 }
 
 bool Profile::any_type() const noexcept {
-  return type_column.empty() || unlisted_unique || std::ranges::any_of(rules, &ProfileRule::takes_others);
+  return type_column.empty() || unlisted_unique || order_watch ||
+         std::ranges::any_of(rules, &ProfileRule::takes_others);
 }
 
 std::vector<std::string> Profile::tracked_types() const {

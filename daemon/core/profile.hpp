@@ -139,6 +139,8 @@ struct Profile {
   /// takes part in any number of them.
   std::vector<ProfileRule> rules;
   ProfileLabels labels;
+  /// How long rows stay invisible behind greater ids of the table is measured: order_watch.hpp.
+  bool order_watch = false;
 
   static constexpr std::size_t kTypesMax = 64;
   static constexpr std::size_t kRulesMax = 12;

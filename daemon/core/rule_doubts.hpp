@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "daemon/core/instant.hpp"
+#include "daemon/core/order_watch.hpp"
 #include "daemon/core/slot_holes.hpp"
 
 namespace dupwatch::core {
@@ -45,6 +46,8 @@ class RuleDoubts {
 struct LateRows {
   SlotHoles slots;
   RuleDoubts rules;
+  OrderWatch order;
+  /// What is known of rows: they are gone from the table.
   void clear() noexcept {
     slots.clear();
     rules.clear();

@@ -10,6 +10,7 @@
 #include "daemon/core/engine_tables.hpp"
 #include "daemon/core/finding.hpp"
 #include "daemon/core/latency_histogram.hpp"
+#include "daemon/core/order_watch.hpp"
 #include "daemon/core/profile.hpp"
 #include "daemon/core/quarantine_stats.hpp"
 #include "daemon/core/repeated_work.hpp"
@@ -229,6 +230,7 @@ struct StatusSnapshot {
   WitnessStats witness;
   SchemaStatus schema;
   RepeatedStatus repeated;
+  OrderWatchStats order_watch;
   EngineTablesStatus engine_tables;
   /// The watched table and publication can be watched as they are.
   bool table_identity_ok = true;

@@ -85,13 +85,15 @@ bool Watch::may_read() const noexcept {
 }
 
 void Watch::on_begin(const decoder::Begin& begin) {
-  transaction_ = begin;
+  current_.transaction = begin;
   recent_commits_.note({.xid = begin.xid, .lsn = begin.commit_lsn, .time = begin.commit_time});
   confirm_.begin();
+  if (profile_.order_watch) late_.order.begin(begin);
 }
 
 void Watch::on_commit(const decoder::Commit& commit) {
   ++counters_.transactions;
+  if (profile_.order_watch) late_.order.commit();
   confirm_.commit(is_possible(commit.end_lsn) ? commit.end_lsn : received_, last_read_back());
   // Once for all rows of the transaction.
   if (judging_.due(now_)) (void)judge_on(now_);
@@ -119,8 +121,8 @@ std::optional<std::string_view> Watch::run_of(const decoder::Row& row) {
   if (scope.empty()) return run.text;
   const auto missing = std::ranges::find_if_not(scope, has_text) - scope.begin();
   if (missing != std::ssize(scope)) return lacks(profile_.scope_columns[static_cast<std::size_t>(missing)]);
-  write_run_key(run_key_, scope, run.text);
-  return std::string_view{run_key_};
+  write_run_key(current_.run_key, scope, run.text);
+  return std::string_view{current_.run_key};
 }
 
 void Watch::on_insert(const decoder::Row& row) {
@@ -129,6 +131,7 @@ void Watch::on_insert(const decoder::Row& row) {
   const auto type = typed ? row.values[kTypeColumn].text : std::string_view{};
   const auto identity =
       row.values.subspan(typed ? kTypeColumn + 1 : kTypeColumn, profile_.identity_columns.size());
+  if (profile_.order_watch && has_text(id)) late_.order.row(id.text);
   const auto listed = classify(type, identity);
   ++counters_.events_by_type[listed.index ? *listed.index : Profile::kTypesMax];
   if (!listed.tracked) return;
@@ -138,8 +141,10 @@ void Watch::on_insert(const decoder::Row& row) {
   event.run_id = *run;
   event.id = id.text;
   event.identity = identity;
-  event.commit = {.xid = transaction_.xid, .lsn = transaction_.commit_lsn, .time = transaction_.commit_time};
-  witness_.streamed(*run, id.text, transaction_.xid, transaction_.commit_lsn, now_);
+  event.commit = {.xid = current_.transaction.xid,
+                  .lsn = current_.transaction.commit_lsn,
+                  .time = current_.transaction.commit_time};
+  witness_.streamed(*run, id.text, current_.transaction.xid, current_.transaction.commit_lsn, now_);
   if (profile_.has_rules()) {
     add_streamed_parts(event);
   } else {

@@ -148,6 +148,7 @@ class Watch final : private decoder::ChangeSink {
   void set_traits(const LogTraits& traits) noexcept {
     rules_.set_auto_engines(traits.engines);
     index_.set_id_order(traits.ids);
+    late_.order.set_order(traits.ids);
   }
   /// The engine was upgraded: what is judged from now on is judged for these.
   void set_auto_engines(const AutoEngines& engines) noexcept { rules_.set_auto_engines(engines); }
@@ -194,6 +195,10 @@ class Watch final : private decoder::ChangeSink {
   [[nodiscard]] const Heartbeat& heartbeat() const noexcept { return heartbeat_; }
 
   /// What was done again, which is no finding.
+  /// Not enabled where the profile does not ask for it.
+  [[nodiscard]] OrderWatchStats order_watch() const {
+    return profile_.order_watch ? late_.order.stats() : OrderWatchStats{};
+  }
   [[nodiscard]] RepeatedWork& repeated_work() noexcept { return repeated_work_; }
 
   void evict(Instant now) { index_.evict(now); }
@@ -282,8 +287,10 @@ class Watch final : private decoder::ChangeSink {
 
   // The stream.
   decoder::Lsn received_;
-  decoder::Begin transaction_;
-  std::string run_key_;  ///< of the row that is being added, with scope columns
+  struct Current {
+    decoder::Begin transaction;
+    std::string run_key;  ///< of the row that is being added, with scope columns
+  } current_;
   RecentCommits recent_commits_;
   Instant now_{};
   ReplyRequests reply_requests_;

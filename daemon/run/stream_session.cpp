@@ -52,6 +52,7 @@ void StreamSession::describe(core::StatusSnapshot& out, core::Instant now) const
   out.index_rows = index.rows();
   out.index_bytes = index.bytes();
   out.index_bytes_max = index.bytes_max();
+  out.order_watch = watch_.order_watch();
   out.read_back_pending_runs = watch_.pending_runs();
 }
 

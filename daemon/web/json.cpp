@@ -160,6 +160,20 @@ void append_repeated(std::string& out, const core::RepeatedStatus& repeated) {
   object.close();
 }
 
+void append_order_watch(std::string& out, const core::OrderWatchStats& order) {
+  ObjectWriter object{out};
+  object.boolean("enabled", order.enabled);
+  object.number("rows", order.rows);
+  object.number("behind", order.behind);
+  object.name("needed_seconds");
+  ObjectWriter needed{out};
+  for (std::size_t i = 0; i < core::kOrderShares.size(); ++i) {
+    needed.raw(core::kOrderShareNames[i], fmt::format("{:.6f}", order.needed[i]));
+  }
+  needed.close();
+  object.close();
+}
+
 void append_heartbeat(std::string& out, const core::HeartbeatStatus& heartbeat) {
   ObjectWriter object{out};
   object.boolean("enabled", heartbeat.enabled);
@@ -276,6 +290,8 @@ std::string status_json(const core::StatusSnapshot& status, const Verdict& verdi
   append_schema(out, status.schema);
   object.name("repeated_work");
   append_repeated(out, status.repeated);
+  object.name("order_watch");
+  append_order_watch(out, status.order_watch);
   object.name("heartbeat");
   append_heartbeat(out, status.heartbeat);
   object.name("webhook");

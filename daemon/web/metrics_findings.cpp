@@ -158,6 +158,29 @@ constexpr auto kFindingsMetrics = std::to_array<MetricDef>({
     {"dupwatch_commit_order_inversion_seconds", MetricType::kHistogram, "", "seconds",
      "Age of an event's id against the newest id of its run that committed before it; ULID runs only",
      kHistogramSeries, [](S s, Out out) { out.add(s.status.counters.commit_order_inversion); }},
+    {"dupwatch_order_delay_seconds", MetricType::kHistogram, "", "seconds",
+     "How long a row was invisible when a row of the table with a greater id was not; all rows, of which "
+     "most "
+     "waited for nothing; absent without table.order_watch",
+     kHistogramSeries,
+     [](S s, Out out) {
+       if (s.status.order_watch.enabled) out.add(s.status.order_watch.delay);
+     }},
+    {"dupwatch_order_needed_delay_seconds", kGauge, "share", "seconds",
+     "The delay that a reader by id needs in order to see this share of all rows since the start; absent "
+     "without "
+     "table.order_watch",
+     core::kOrderShares.size(),
+     [](S s, Out out) {
+       if (!s.status.order_watch.enabled) return;
+       for (std::size_t i = 0; i < core::kOrderShares.size(); ++i)
+         out.add(s.status.order_watch.needed[i], {{"share", core::kOrderShareNames[i]}});
+     }},
+    {"dupwatch_order_rows_behind_total", kCounter, "", "1",
+     "Rows that committed when a row of the table with a greater id had; absent without table.order_watch", 1,
+     [](S s, Out out) {
+       if (s.status.order_watch.enabled) out.add(s.status.order_watch.behind);
+     }},
 });
 
 }  // namespace
