@@ -63,6 +63,58 @@ table:
       severity: conflict
       reason: a consumer that goes by global_position has passed it, and may never read it
 )"},
+    {"dbos", "DBOS Transact: dbos.operation_outputs",
+     R"(profile: generic
+table:
+  name: dbos.operation_outputs
+  run_column: workflow_uuid
+  id_column: function_id
+  type_column: function_name
+  run_label: workflow
+  event_label: step
+  rules:
+    step_missing:
+      dense: function_id
+      severity: unknown
+      reason: a step before it has no recorded result, so a recovery runs that step again
+)"},
+    {"openworkflow", "OpenWorkflow: openworkflow.step_attempts",
+     R"(profile: generic
+table:
+  name: openworkflow.step_attempts
+  scope_columns: [namespace_id]
+  run_column: workflow_run_id
+  id_column: id
+  type_column: kind
+  run_label: workflow
+  event_label: attempt
+  rules:
+    step_begun_again:
+      unique: [step_name]
+      severity: unknown
+      reason: the step's body may have run more than once; a retry that was meant looks the same
+)"},
+    {"outbox", "a transactional outbox: public.outbox, as the guide writes it",
+     R"(profile: generic
+table:
+  name: public.outbox
+  scope_columns: [aggregate_type]
+  run_column: aggregate_id
+  id_column: id
+  type_column: event_type
+  order_watch: true
+  run_label: aggregate
+  event_label: message
+  rules:
+    message_twice:
+      unique: [message_id]
+      severity: conflict
+      reason: the message is sent twice, and consumers that know it by its id drop one
+    behind_readers:
+      increasing: true
+      severity: fatal
+      reason: a relay that goes by id has passed it, and never sends it
+)"},
 });
 
 }  // namespace

@@ -145,7 +145,7 @@ test('profiles are listed and shown, and what is shown is a configuration', asyn
   const list = await runCommand(['profile', 'list', '--json']);
   assert.equal(list.code, 0, list.stderr);
   const names = JSON.parse(list.stdout).profiles.map(({ name }) => name);
-  assert.deepEqual(names, ['workflow-devkit', 'message-db', 'emmett']);
+  assert.deepEqual(names, ['workflow-devkit', 'message-db', 'emmett', 'dbos', 'openworkflow', 'outbox']);
   for (const name of names.slice(1)) {
     const { code, stdout } = await runCommand(['profile', 'show', name]);
     assert.equal(code, 0);

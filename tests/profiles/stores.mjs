@@ -62,3 +62,30 @@ export async function writeEmmett(store, { messages, streams, writers = 4, prefi
     }
   }));
 }
+
+/** A transactional outbox of the common shape, as the guide's page on profiles writes it. */
+export const OUTBOX = `
+  CREATE TABLE outbox (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, message_id uuid NOT NULL DEFAULT gen_random_uuid(), aggregate_type text NOT NULL, aggregate_id text NOT NULL,
+    event_type text NOT NULL, payload jsonb NOT NULL DEFAULT '{}', created_at timestamptz NOT NULL DEFAULT now());
+  CREATE INDEX ON outbox (aggregate_type, aggregate_id, id)`;
+
+/** `writers` sessions change aggregates, each under its lock, and put a message for each change into the outbox. */
+export async function writeOutbox(cluster, { messages, aggregates, writers = 4 }) {
+  await cluster.query(`CREATE TABLE IF NOT EXISTS orders (id text PRIMARY KEY, version int NOT NULL);
+    INSERT INTO orders SELECT n, 0 FROM generate_series(0, ${aggregates - 1}) n ON CONFLICT DO NOTHING`);
+  let written = 0;
+  await Promise.all(Array.from({ length: writers }, async (_, writer) => {
+    const client = await cluster.client();
+    for (let turn = 0; written < messages; turn += 1) {
+      written += 50;
+      const order = (turn * 31 + writer * 17) % aggregates;
+      await client.query('BEGIN');
+      await client.query('UPDATE orders SET version = version + 1 WHERE id = $1', [order]);
+      await client.query(`INSERT INTO outbox (aggregate_type, aggregate_id, event_type)
+        SELECT CASE WHEN n % 2 = 0 THEN 'order' ELSE 'invoice' END, $1, 'Changed' FROM generate_series(1, 50) n`, [order]);
+      await client.query('COMMIT');
+    }
+    await client.end();
+  }));
+}
