@@ -345,17 +345,6 @@ void Watch::report_verdicts(RunIndex::Handle run, Origin origin) {
   verdicts_.clear();
 }
 
-void Watch::rechecked(RunView view, Instant asked) {
-  if (witness_.may_be_blind() && !is_planted(Planted::kCloseUnseen)) {
-    // Rows may be there that our queries do not show.
-    view.log_read = view.tables_read = false;
-    std::erase_if(view.findings, [](const Finding& finding) { return !is_table_rule(finding.rule); });
-  }
-  const auto run_id = view.run_id;
-  // Rows in memory are gone from the table: the next event of the run reads it again.
-  if (reporter_.rechecked(std::move(view), asked, late_.slots.told(run_id), now_)) index_.forget(run_id);
-}
-
 void Watch::quarantined(std::uint64_t finding_id, Instant now) {
   // The row in memory is gone from the table: the next event of the run reads it again.
   if (const auto run_id = reporter_.report_quarantined(finding_id, now)) index_.forget(*run_id);

@@ -1,4 +1,6 @@
 #include <limits>
+#include <utility>
+#include <vector>
 
 #include "daemon/core/planted.hpp"
 #include "daemon/core/watch.hpp"
@@ -50,6 +52,17 @@ void Watch::forget_rows() {
   confirm_.release(std::numeric_limits<std::uint64_t>::max());
   doubt_runs();
   witness_.reset();
+}
+
+void Watch::rechecked(RunView view, Instant asked) {
+  if (witness_.may_be_blind() && !is_planted(Planted::kCloseUnseen)) {
+    // Rows may be there that our queries do not show.
+    view.log_read = view.tables_read = false;
+    std::erase_if(view.findings, [](const Finding& finding) { return !is_table_rule(finding.rule); });
+  }
+  const auto run_id = view.run_id;
+  // Rows in memory are gone from the table: the next event of the run reads it again.
+  if (reporter_.rechecked(std::move(view), asked, late_.slots.told(run_id), now_)) index_.forget(run_id);
 }
 
 }  // namespace dupwatch::core

@@ -82,8 +82,8 @@ std::string without_statement_timeout(std::string_view statements) {
 
 std::string read_back_copy(const core::Profile& profile, const RowExtras& extras, const KeyTypes& types) {
   const RunKey key(profile, types);
-  auto query = fmt::format("COPY ({} WHERE {}", event_select(profile, extras),
-                           key.is_one_of("e", key.named_runs()));
+  auto query =
+      fmt::format("COPY ({} WHERE {}", event_select(profile, extras), key.is_one_of("e", key.named_runs()));
   if (!profile.any_type()) {
     query += fmt::format(" AND e.{}::text = ANY ({}::text[])", quote_identifier(profile.type_column),
                          quote_literal(array_literal(tracked_types(profile))));
