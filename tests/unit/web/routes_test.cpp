@@ -107,6 +107,8 @@ TEST_F(Routes, StatusIsOneObject) {
       R"("from_lsn":null,"to_lsn":"0/10","opened_at":"1970-01-01T00:00:01.000000Z",)"
       R"("closed_at":"1970-01-01T00:00:02.000000Z"}]},"schema":{"releases":"","changes":[]},)"
       R"("repeated_work":{"steps_total":0,"steps":[]},)"
+      R"("order_watch":{"enabled":false,"rows":0,"behind":0,"needed_seconds":)"
+      R"({"0.5":0.000000,"0.99":0.000000,"0.999":0.000000,"1":0.000000}},)"
       R"("heartbeat":{"enabled":false,"last_sent":null,"last_returned":null,"failures":0},)"
       R"("webhook":{"enabled":false,"delivered":0,"refused":0,"expired":0,"dropped":0,)"
       R"("failed_attempts":0,"waiting":0},)"
