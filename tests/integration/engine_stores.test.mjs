@@ -7,7 +7,7 @@ import { failOpenWorkflow, openDbos, runOpenWorkflow } from '../profiles/engines
 import { OUTBOX, writeOutbox } from '../profiles/stores.mjs';
 import { runCommand } from './daemon.mjs';
 import { latestFindings } from './ground_truth.mjs';
-import { compareRules } from './rules_sql.mjs';
+import { assertRules } from './rules_sql.mjs';
 import { daemonFor, full, serverWithSchema } from './scene.mjs';
 
 const ROWS = full ? 100_000 : 3000;
@@ -24,22 +24,6 @@ const OUTBOX_PROFILE = {
   name: 'public.outbox', scope_columns: ['aggregate_type'], run_column: 'aggregate_id', id_column: 'id', type_column: 'event_type',
   rules: { message_twice: { unique: ['message_id'], severity: 'conflict' }, behind_readers: { increasing: true, severity: 'fatal' } },
 };
-
-async function assertRules(daemon, profile, { source, without } = {}) {
-  const client = await daemon.cluster.client();
-  try {
-    let result;
-    for (let i = 0; i < 40; i += 1) {
-      result = await compareRules(source ?? daemon.findingsFile, client, profile, { without });
-      if (source || !(result.missed.length || result.false_.length)) break;
-      await sleep(1000);
-    }
-    assert.deepEqual({ missed: result.missed, false_: result.false_ }, { missed: [], false_: [] }, daemon.tail(3));
-    return result.expected;
-  } finally {
-    await client.end();
-  }
-}
 
 /** A daemon over the profile, started; `check` refuses nothing. */
 async function watching(t, cluster, profile, plugin) {

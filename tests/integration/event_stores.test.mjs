@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import { installMessageDb, openEmmett, writeEmmett, writeMessageDb } from '../profiles/stores.mjs';
 import { binary, runCommand } from './daemon.mjs';
 import { latestFindings } from './ground_truth.mjs';
-import { compareRules } from './rules_sql.mjs';
+import { assertRules } from './rules_sql.mjs';
 import { daemonFor, full, serverWithSchema } from './scene.mjs';
 
 const ROWS = full ? 100_000 : 2000;
@@ -30,22 +30,6 @@ const emmett = (name) => ({
     behind_readers: { increasing: true, severity: 'conflict' },
   },
 });
-
-async function assertRules(daemon, profile, { source, without } = {}) {
-  const client = await daemon.cluster.client();
-  try {
-    let result;
-    for (let i = 0; i < 40; i += 1) {
-      result = await compareRules(source ?? daemon.findingsFile, client, profile, { without });
-      if (source || !(result.missed.length || result.false_.length)) break;
-      await sleep(1000);
-    }
-    assert.deepEqual({ missed: result.missed, false_: result.false_ }, { missed: [], false_: [] }, daemon.tail(3));
-    return result.expected;
-  } finally {
-    await client.end();
-  }
-}
 
 const namesOf = (daemon) => [...new Set(latestFindings(daemon.findingsFile).map(({ profile_rule: rule }) => rule))].sort();
 

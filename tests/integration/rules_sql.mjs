@@ -1,5 +1,7 @@
 // What a profile's own rules call for, as SQL over the whole table: each rule by its words in the guide, row against row,
 // without a stream, an index or an order of arrival. compareRules() sets a findings file beside it.
+import assert from 'node:assert/strict';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { latestFindings } from './ground_truth.mjs';
 
 const list = (values) => values.map((value) => `'${value}'`).join(', ');
@@ -59,4 +61,21 @@ export async function compareRules(source, client, profile, { without = [] } = {
     missed: [...expected].filter((key) => !found.has(key)),
     false_: [...found].filter((key) => !expected.has(key)),
   };
+}
+
+/** The daemon's findings are those of SQL, within 40 s; or those of `source`, at once. How many there are. */
+export async function assertRules(daemon, profile, { source, without } = {}) {
+  const client = await daemon.cluster.client();
+  try {
+    let result;
+    for (let i = 0; i < 40; i += 1) {
+      result = await compareRules(source ?? daemon.findingsFile, client, profile, { without });
+      if (source || !(result.missed.length || result.false_.length)) break;
+      await sleep(1000);
+    }
+    assert.deepEqual({ missed: result.missed, false_: result.false_ }, { missed: [], false_: [] }, daemon.tail(3));
+    return result.expected;
+  } finally {
+    await client.end();
+  }
 }
