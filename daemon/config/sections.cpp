@@ -32,7 +32,7 @@ namespace {
   return names;
 }
 
-/// What to do in place of a key that people look for in vain; empty for any other.
+/// What to do instead of a key that people expect and that does not exist; empty for any other.
 [[nodiscard]] std::string instead_of(std::string_view section, std::string_view name) {
   const bool tls = name.starts_with("tls") || name.starts_with("ssl") || name.starts_with("https");
   if (section != "http" || !tls) return {};

@@ -11,6 +11,10 @@ namespace {
 constexpr std::string_view kRelation =
     " FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace";
 
+std::string column(const std::string& name) {
+  return "e." + quote_identifier(name);
+}
+
 }  // namespace
 
 Expected<bool> can_read_column(Connection& sql, const core::Profile& profile, const std::string& name,
@@ -22,14 +26,6 @@ Expected<bool> can_read_column(Connection& sql, const core::Profile& profile, co
                               kRelation),
                   {profile.schema, profile.table, name}, waiter);
 }
-
-namespace {
-
-std::string column(const std::string& name) {
-  return "e." + quote_identifier(name);
-}
-
-}  // namespace
 
 RunPieces::RunPieces(const core::Profile& profile, const KeyTypes& types)
     : table_(qualified(profile.schema, profile.table)), key_(profile, types) {}

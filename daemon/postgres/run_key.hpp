@@ -41,7 +41,7 @@ class RunKey {
   /// `keys`: an expression for an array of keys as text.
   [[nodiscard]] std::string is_one_of(std::string_view alias, std::string_view keys) const;
   /// The runs of for_runs() as an array, for the text of a COPY. It is a subquery, evaluated once: a plan
-  /// without an index would parse the setting anew for each row (250,000 rows took 97 s instead of 3).
+  /// without an index would parse the setting again for each row (250,000 rows took 97 s instead of 3).
   /// Joined, each run would be fetched by itself, where the array lets the server read each page once (a
   /// third of the rate after a restart); keys of several columns have to be joined.
   [[nodiscard]] std::string named_runs() const;
