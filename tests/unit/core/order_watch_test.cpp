@@ -122,6 +122,14 @@ TEST(OrderWatch, MemoryIsBoundedAndOfLongAgoALittleMoreIsSaid) {
   }
 }
 
+TEST(OrderWatch, WhereNothingIsOldEnoughToThinOutTheFirstMomentsBecomeOne) {
+  Commits c;
+  c.commit({"10"}, 1 * kMilli);
+  for (std::size_t i = 1; i <= OrderWatch::kStepsMax; ++i) c.commit({std::to_string(10 + i)}, 500 * kMilli);
+  c.commit({"9"}, 501 * kMilli);
+  EXPECT_DOUBLE_EQ(c.longest(), 0.5) << "longer than it was, perhaps, and never shorter";
+}
+
 RC_GTEST_PROP(OrderWatch, FindsEveryRowThatIsBehind, ()) {
   const auto ids = *rc::gen::container<std::vector<int>>(rc::gen::inRange(0, 50));
   Commits c;
