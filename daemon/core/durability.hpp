@@ -58,6 +58,9 @@ struct AddedFindings {
 template <class Bugs>
 class BasicDurability {
  public:
+  /// So much that is not on the disk is synced without being asked for.
+  static constexpr std::size_t kSyncBytes = std::size_t{1} << 20U;
+
   explicit BasicDurability(Bugs bugs = {}) : bugs_(bugs) {}
 
   /// A new stream: positions of another one say nothing in it.
@@ -67,6 +70,8 @@ class BasicDurability {
   void add_line(std::string_view line) {
     lines_.append(line).push_back('\n');
     bytes_added_ += line.size() + 1;
+    // Else a burst would have to wait for the next position, and that for the burst.
+    if (lines_.size() >= kSyncBytes) sync_wanted_ = true;
   }
   /// A finding was given to the table.
   void add_row() noexcept { ++rows_added_; }
@@ -144,7 +149,7 @@ void BasicDurability<Bugs>::finished(const FileOutcome& outcome) {
   if (outcome.sync == FileOutcome::Sync::kDone || bugs_.has(DurabilityBug::kConfirmFailedSync)) {
     lines_.erase(0, written_);
     written_ = 0;
-    sync_wanted_ = false;
+    sync_wanted_ = lines_.size() >= kSyncBytes;
   } else if (!bugs_.has(DurabilityBug::kRetrySync)) {
     written_ = 0;
   }

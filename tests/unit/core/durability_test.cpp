@@ -46,6 +46,29 @@ TEST(Durability, AFindingHoldsThePositionUntilItIsSynced) {
   EXPECT_EQ(durability.waiting_bytes(), 0U);
 }
 
+TEST(Durability, ABurstIsSyncedWithoutBeingAsked) {
+  Durability durability;
+  const std::string half(Durability::kSyncBytes / 2, 'x');
+  durability.add_line(half);
+  auto task = durability.next_task();
+  ASSERT_TRUE(task);
+  EXPECT_FALSE(task->sync);
+  durability.add_line(half);
+  durability.finished({.written = task->bytes.size()});
+  task = durability.next_task();
+  ASSERT_TRUE(task);
+  EXPECT_TRUE(task->sync) << "two halves wait for the disk";
+  durability.add_line(half);
+  durability.add_line(half);
+  durability.finished({.written = task->bytes.size(), .sync = Sync::kDone});
+  task = durability.next_task();
+  ASSERT_TRUE(task);
+  EXPECT_TRUE(task->sync) << "as much has come meanwhile";
+  durability.finished({.written = task->bytes.size(), .sync = Sync::kDone});
+  EXPECT_EQ(durability.waiting_bytes(), 0U);
+  EXPECT_FALSE(durability.next_task());
+}
+
 TEST(Durability, WhatCameDuringASyncWaitsForTheNext) {
   Durability durability;
   durability.add_line("one");
