@@ -11,10 +11,12 @@ import { latency } from './parts/latency.mjs';
 import { memory } from './parts/memory.mjs';
 import { primary } from './parts/primary.mjs';
 import { restart } from './parts/restart.mjs';
+import { witness } from './parts/witness.mjs';
+import { worst } from './parts/worst.mjs';
 import { machine } from './machine.mjs';
 import { writeResults } from './report.mjs';
 
-const PARTS = { drain, latency, restart, memory, audit, idle, primary };
+const PARTS = { drain, latency, restart, memory, audit, idle, primary, witness, worst };
 
 const HELP = `usage: tests/bench/run [options]
 
@@ -25,11 +27,11 @@ const HELP = `usage: tests/bench/run [options]
   --payloads LIST      bytes of a payload; 200,2048,20480
   --transactions LIST  events per transaction; 1,10,10000
   --clients LIST       of floor, dupwatch, recvlogical, node, polling; all. Ratios are to floor
-  --rates LIST         latency: events per second; 100,1000
-  --seconds N          latency, primary: how long each round writes; 30, 10
+  --rates LIST         latency, witness: events per second; 100,1000
+  --seconds N          latency, primary, witness: how long each round writes; 30, 10, 30
   --runs N             restart: cold runs; 20000
   --memory-max SIZE    memory: index.memory_max in MiB; 64
-  --rows N             audit: rows of the table; 10000000. primary: rows that are there before; 1000000
+  --rows N             audit: rows of the table; 10000000. primary, witness: rows that are there before; worst: rows of an input; 1000000
   --out FOLDER         where the rounds go as JSON; a new folder below ${os.tmpdir()}
   --join               add to the rounds that FOLDER holds of the same parts, so that a long part can be measured in pieces
   --publish            write the tables and the plots into RESULTS.md too

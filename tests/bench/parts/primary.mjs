@@ -88,12 +88,17 @@ const SIDES = {
 
 let inserts = 0;
 
-/** Transactions a second by pgbench. */
-async function pgbench(cluster, seconds, synchronous) {
+/** The file of a script for pgbench: each client inserts into runs of its own, from the variables `i` and `base`. */
+export function writeScript(cluster) {
   const file = path.join(cluster.dir, 'script.sql');
   fs.writeFileSync(file, SCRIPT);
+  return file;
+}
+
+/** Transactions a second by pgbench. */
+async function pgbench(cluster, seconds, synchronous) {
   inserts += 1;
-  const args = ['-n', '-M', 'prepared', '-f', file, '-c', CLIENTS, '-j', 1, '-T', seconds, '-D', 'i=-1', '-D', `base=${inserts * 1e10}`, '-h', '127.0.0.1', '-p', cluster.port, '-U', 'postgres', cluster.database];
+  const args = ['-n', '-M', 'prepared', '-f', writeScript(cluster), '-c', CLIENTS, '-j', 1, '-T', seconds, '-D', 'i=-1', '-D', `base=${inserts * 1e10}`, '-h', '127.0.0.1', '-p', cluster.port, '-U', 'postgres', cluster.database];
   const child = spawn(path.join(cluster.bin, 'pgbench'), args.map(String), { env: { ...process.env, PGOPTIONS: `-c synchronous_commit=${synchronous}` }, stdio: ['ignore', 'pipe', 'pipe'] });
   let output = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (data) => { output += data; });
