@@ -27,6 +27,14 @@ const TRUTH = `
       count(*) FILTER (WHERE n > 1 AND NOT EXISTS (SELECT FROM retries r WHERE r.step = t.step AND r.n = t.n - 1 AND r.at <= t.at))::int AS again
   FROM traces t LEFT JOIN starts USING (step) GROUP BY step`;
 
+/** What the bodies of `effects` left in `file`: all traces, and {step, bodies, processes, starts, retries, again} of each step. */
+export async function traced(cluster, file) {
+  const traces = fs.readFileSync(file, 'utf8').split('\n').filter(Boolean).map((line) => JSON.parse(line));
+  await cluster.query('CREATE TABLE public.effects (step text, pid int, at float8)');
+  await cluster.query('INSERT INTO public.effects SELECT step, pid, at FROM jsonb_to_recordset($1::jsonb) AS t(step text, pid int, at float8)', [JSON.stringify(traces)]);
+  return { traces, steps: await cluster.query(TRUTH) };
+}
+
 /** {version, steps, repeated, told, right, missed} of `runs` runs; `quiet`: nobody is stopped. */
 export async function repeatedWork({ version, runs, seed, quiet = false, plugin = 'wal2json' }) {
   build(version);
@@ -45,10 +53,7 @@ export async function repeatedWork({ version, runs, seed, quiet = false, plugin 
     const shape = { name: SHAPE.name, args: SHAPE.args(file) };
     const ids = quiet ? await calm(cluster, workers, runs, shape) : await raced(cluster, workers, runs, prng(seed), shape);
     await daemon?.caughtUp();
-    const traces = fs.readFileSync(file, 'utf8').split('\n').filter(Boolean).map((line) => JSON.parse(line));
-    await cluster.query('CREATE TABLE public.effects (step text, pid int, at float8)');
-    await cluster.query('INSERT INTO public.effects SELECT step, pid, at FROM jsonb_to_recordset($1::jsonb) AS t(step text, pid int, at float8)', [JSON.stringify(traces)]);
-    const steps = await cluster.query(TRUTH);
+    const { traces, steps } = await traced(cluster, file);
     const told = daemon ? new Set(daemon.lines.filter(({ event }) => event === 'repeated_work').map(({ correlation_id: step }) => step))
       : new Set(steps.filter(({ starts, retries }) => starts > retries + 1).map(({ step }) => step));
     const repeated = steps.filter(({ again }) => again > 0);
@@ -57,7 +62,7 @@ export async function repeatedWork({ version, runs, seed, quiet = false, plugin 
       right: repeated.filter(({ step }) => told.has(step)).length,
       /** Told, and each body but the first had its retry. */
       false_: steps.filter(({ step, again }) => told.has(step) && again === 0),
-            missed: repeated.filter(({ step }) => !told.has(step)),
+      missed: repeated.filter(({ step }) => !told.has(step)),
       two_processes: repeated.filter(({ processes }) => processes > 1).length,
       counted: await daemon?.metric('dupwatch_repeated_work_total'),
       crashed: workers.filter(({ ended }) => ended).length,
