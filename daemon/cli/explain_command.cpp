@@ -10,6 +10,7 @@
 #include "daemon/cli/command.hpp"
 #include "daemon/cli/finding_writer.hpp"
 #include "daemon/cli/findings_source.hpp"
+#include "daemon/cli/rehearsal.hpp"
 #include "daemon/cli/repair_script.hpp"
 #include "daemon/cli/report_error.hpp"
 #include "daemon/cli/run_text.hpp"
@@ -30,8 +31,12 @@ using postgres::Error;
 using postgres::kAnswerTimeout;
 
 /// False after telling why the plan could not be written.
-bool write_plan(const table::JudgedRun& story, const core::Profile& profile, const std::string& file) {
-  const auto plan = table::repair_plan(story, profile);
+bool write_plan(const table::JudgedRun& story, const RunFix& fix, const std::string& file) {
+  const auto& plan = fix.plan;
+  if (!fix.offered()) {
+    fmt::print(stderr, "the plan is not known to save this run: {} was not written\n", core::visible(file));
+    return true;
+  }
   if (plan.sql.empty()) {
     fmt::print(stderr, "no SQL would repair this run: {} was not written\n", core::visible(file));
     return true;
@@ -50,8 +55,16 @@ std::string run_key_form(const core::Profile& profile) {
   return fmt::format("{}/{}", fmt::join(profile.scope_columns, "/"), profile.run_column);
 }
 
-process::ExitCode explain_command(const Invocation& invocation, const std::string& run_id, bool json,
-                                  const std::string& repair_file) {
+struct ExplainOptions {
+  std::string run_id;
+  std::string repair_file;
+  std::string engine;
+  bool rehearse = false;
+  bool json = false;
+};
+
+process::ExitCode explain_command(const Invocation& invocation, const ExplainOptions& options) {
+  const auto& [run_id, repair_file, engine, rehearsed, json] = options;
   const auto& config = invocation.config;
   if (!core::split_run_key(run_id, config.profile.scope_columns.size())) {
     fmt::print(
@@ -84,35 +97,42 @@ process::ExitCode explain_command(const Invocation& invocation, const std::strin
   for (int i = 0; i < postgres::row_count(result); ++i) story.add(result, i);
   story.judge();
   for (const auto& finding : find_acknowledged(config, run_id)) story.acknowledge(finding);
+  RunFix fix{.plan = table::repair_plan(story, config.profile)};
+  if (rehearsed) fix.rehearsal = rehearse(story, fix.plan, engine);
   const auto text =
-      json ? run_json(story, config.profile)
-           : run_text(story, config.profile,
+      json ? run_json(story, fix)
+           : run_text(story, config.profile, fix,
                       {.colours = isatty(STDOUT_FILENO) == 1, .config_option = invocation.config_option});
   print(text);
   if (const auto link = core::run_link(config.http.external_url, run_id); !json && !link.empty())
     print(fmt::format("\nOn the page: {}\n", link));
-  if (!repair_file.empty() && !write_plan(story, config.profile, repair_file))
-    return process::ExitCode::kUsage;
+  if (!repair_file.empty() && !write_plan(story, fix, repair_file)) return process::ExitCode::kUsage;
   return story.findings().empty() ? process::ExitCode::kClean : process::ExitCode::kFindings;
 }
 
 class ExplainCommand final : public Command {
  public:
   void add_options(CLI::App& app) override {
-    app.add_option("RUN_ID", run_id_, "The run")->required();
-    app.add_option("--repair-plan", repair_file_,
+    app.add_option("RUN_ID", options_.run_id, "The run")->required();
+    app.add_option("--repair-plan", options_.repair_file,
                    "Write the SQL that would fix the run to this new file; dupwatch does not run it")
         ->type_name("FILE");
-    app.add_flag("--json", json_, "One JSON document on stdout");
+    auto* rehearse = app.add_flag("--rehearse", options_.rehearse,
+                                  "Judge the log as it would be after the fix, and offer no fix that does "
+                                  "not save the run");
+    app.add_option("--engine", options_.engine,
+                   "Ask this shell command too, as rehearse.mjs: it gets --run RUN_ID --without ID,... and "
+                   "ends with 0 if the run lives, 1 if its log is rejected")
+        ->type_name("COMMAND")
+        ->needs(rehearse);
+    app.add_flag("--json", options_.json, "One JSON document on stdout");
   }
   [[nodiscard]] process::ExitCode run(const Invocation& invocation) override {
-    return explain_command(invocation, run_id_, json_, repair_file_);
+    return explain_command(invocation, options_);
   }
 
  private:
-  std::string run_id_;
-  std::string repair_file_;
-  bool json_ = false;
+  ExplainOptions options_;
 };
 
 }  // namespace

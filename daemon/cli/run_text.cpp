@@ -138,15 +138,11 @@ std::vector<std::string> quarantine_commands(const table::JudgedRun& story, cons
   return out;
 }
 
-}  // namespace
-
-std::string run_text(const table::JudgedRun& story, const core::Profile& profile, const RunTextStyle& style) {
-  auto out = heading(story, profile, style.colours) + timeline(story, profile, style.colours);
-  if (story.findings().empty()) return out + "\nNo findings for this " + profile.labels.run + ".\n";
-  const auto plan = table::repair_plan(story, profile);
+std::string fix_text(const table::JudgedRun& story, const core::Profile& profile,
+                     const table::RepairPlan& plan, const RunTextStyle& style) {
   const auto acts = quarantine_commands(story, profile, style.config_option);
-  if (plan.sentences.empty() && acts.empty()) return out;
-  out += "\nHow to fix it (dupwatch has not changed anything):\n";
+  if (plan.sentences.empty() && acts.empty()) return {};
+  std::string out = "\nHow to fix it (dupwatch has not changed anything):\n";
   if (!acts.empty()) {
     out += fmt::format("  - Take {} out of the log; what is taken out is kept, and can be put back:\n",
                        acts.size() == 1 ? "the row" : "the rows");
@@ -163,7 +159,17 @@ std::string run_text(const table::JudgedRun& story, const core::Profile& profile
   return out + repair_block(plan, "    ");
 }
 
-std::string run_json(const table::JudgedRun& story, const core::Profile& profile) {
+}  // namespace
+
+std::string run_text(const table::JudgedRun& story, const core::Profile& profile, const RunFix& fix,
+                     const RunTextStyle& style) {
+  auto out = heading(story, profile, style.colours) + timeline(story, profile, style.colours);
+  if (story.findings().empty()) return out + "\nNo findings for this " + profile.labels.run + ".\n";
+  if (fix.rehearsal) out += rehearsal_text(*fix.rehearsal);
+  return fix.offered() ? out + fix_text(story, profile, fix.plan, style) : out;
+}
+
+std::string run_json(const table::JudgedRun& story, const RunFix& fix) {
   std::string engines;
   for (const auto engine : {core::Engine::kV4, core::Engine::kV5BeforeClassSkip, core::Engine::kV5}) {
     const auto worst = story.worst(engine);
@@ -185,7 +191,8 @@ std::string run_json(const table::JudgedRun& story, const core::Profile& profile
   for (const auto& finding : story.findings()) {
     findings += (findings.empty() ? "" : ",") + core::to_json(finding);
   }
-  const auto plan = table::repair_plan(story, profile);
+  const table::RepairPlan none;
+  const auto& plan = fix.offered() ? fix.plan : none;
   std::string sentences;
   for (const auto& sentence : plan.sentences)
     sentences += (sentences.empty() ? "" : ",") + core::json_string(sentence);
@@ -194,11 +201,11 @@ std::string run_json(const table::JudgedRun& story, const core::Profile& profile
     sql += (sql.empty() ? "" : ",") + core::json_string(table::printed(statement));
   return fmt::format(
       R"({{"run_id":{},"engine":"{}","engine_from":"{}","severities":{{{}}},"ended_by":{},"events":[{}],"findings":[{}],"repeated_work":[{}],)"
-      R"("repair":{{"sentences":[{}],"sql":[{}]}}}})"
+      R"("repair":{{"sentences":[{}],"sql":[{}]}}{}}})"
       "\n",
       core::json_string(story.run_id()), to_string(story.engine()), to_string(story.engine_from()), engines,
       story.end_type().empty() ? "null" : core::json_string(story.end_type()), events, findings, repeated,
-      sentences, sql);
+      sentences, sql, fix.rehearsal ? ",\"rehearsal\":" + rehearsal_json(*fix.rehearsal) : "");
 }
 
 }  // namespace dupwatch::cli

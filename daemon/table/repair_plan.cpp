@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "daemon/core/run_key.hpp"
@@ -268,6 +269,7 @@ RepairPlan repair_plan(const JudgedRun& story, const core::Profile& profile) {
   }
   rows.insert(failures.begin(), failures.end());
   move_rows(plan, profile, story.run_id(), rows);
+  plan.rows = std::move(rows);
   if (failed) reset_run(plan, story, *profile.runs);
   plan.sql.push_back({.text = "COMMIT"});
   return plan;

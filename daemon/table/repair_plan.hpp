@@ -24,6 +24,8 @@ struct RepairStatement {
 struct RepairPlan {
   std::vector<std::string> sentences;
   std::vector<RepairStatement> sql;
+  /// Those that the SQL takes out of the log.
+  JudgedRun::RowIds rows{};
 };
 [[nodiscard]] RepairPlan repair_plan(const JudgedRun& story, const core::Profile& profile);
 

@@ -25,6 +25,7 @@ const NOT_RUN = [
   ['README.md', 'it is what runs this test', ['./test']],
   ['config/guide/install.md', 'no running systemd', ['sudo']],
   ['config/guide/install.md', 'no container engine', ['docker', 'docker']],
+  ['config/guide/findings.md', 'needs your application', ['export', 'dupwatch']],
   ['config/guide/profiles.md', "the table is another program's", ['CREATE', '', '', '', '', 'CREATE']],
 ];
 const isNotRun = ({ mark }) => mark.startsWith('not-run: ');

@@ -93,7 +93,7 @@ async function life(t, release) {
     assert.equal(debian.run('systemd-analyze', 'verify', 'dupwatch.service').trim(), '');
     for (const file of ['/usr/share/bash-completion/completions/dupwatch', '/usr/share/zsh/vendor-completions/_dupwatch',
       '/usr/share/dupwatch/alerts/dupwatch.rules.yml', '/usr/share/dupwatch/alerts/slots.rules.yml', '/usr/share/dupwatch/dashboards/overview.json',
-      '/usr/share/dupwatch/sql/findings.sql', '/usr/share/doc/dupwatch/copyright', '/usr/share/doc/dupwatch/runbooks/DupwatchDown.md']) {
+      '/usr/share/dupwatch/sql/findings.sql', '/usr/share/dupwatch/rehearse.mjs', '/usr/share/doc/dupwatch/copyright', '/usr/share/doc/dupwatch/runbooks/DupwatchDown.md']) {
       assert.equal(debian.mode(file), '644 root:root', file);
     }
     assert.ok(!debian.has(ENABLED), 'it would start at the next boot without a configuration');
