@@ -42,7 +42,7 @@ class ReadBackQueue {
 
   /// The batch that the run comes into is the last one.
   void add(RunIndex::Handle run) {
-    const bool in_flight = sent_ && batches_.size() == 1;
+    const bool in_flight = expects_rows() && batches_.size() == 1;
     if (batches_.empty() || in_flight || batches_.back().size() == runs_max_) batches_.emplace_back();
     batches_.back().push_back(run);
   }
@@ -52,19 +52,25 @@ class ReadBackQueue {
     sent_ = true;
     return &batches_.front();
   }
-  /// The batch in flight is answered, and leaves.
-  [[nodiscard]] Batch answered() {
+  /// The batch in flight is answered, and leaves; nullopt = it was forgotten.
+  [[nodiscard]] std::optional<Batch> answered() {
+    if (std::exchange(forgotten_, false)) {
+      sent_ = false;
+      return std::nullopt;
+    }
     Batch batch{.number = first_, .runs = std::move(batches_.front()), .doubtful = doubtful_ == first_};
     batches_.pop_front();
     ++first_;
     sent_ = false;
     return batch;
   }
-  /// The batch in flight is sent again.
-  void failed() noexcept { sent_ = false; }
+  /// The batch in flight is sent again, unless it was forgotten.
+  void failed() noexcept { sent_ = forgotten_ = false; }
+  /// Rows of the batch in flight are wanted.
+  [[nodiscard]] bool expects_rows() const noexcept { return sent_ && !forgotten_; }
   /// What the batch in flight brings may be older than what is known since.
   void doubt() noexcept {
-    if (sent_) doubtful_ = first_;
+    if (expects_rows()) doubtful_ = first_;
   }
   /// The run, of an answered batch, is asked for again in a while. False: it was often enough.
   [[nodiscard]] bool ask_again(RunIndex::Handle run, Instant now) {
@@ -92,8 +98,10 @@ class ReadBackQueue {
     next_ = Instant::max();
     for (const auto run : std::exchange(again_, {})) add(run);
   }
-  /// All of them leave, as if they had been answered; none is in flight.
+  /// All of them leave, as if they had been answered. What was in flight still is, and no other is sent
+  /// before answered() or failed().
   [[nodiscard]] std::deque<Runs> forget() {
+    forgotten_ = sent_;
     first_ += batches_.size();
     if (!again_.empty()) batches_.push_back(std::exchange(again_, {}));
     times_.clear();
@@ -113,6 +121,7 @@ class ReadBackQueue {
   std::uint64_t first_ = 1;
   std::deque<Runs> batches_;
   bool sent_ = false;
+  bool forgotten_ = false;      ///< the batch in flight is none of these any more
   std::uint64_t doubtful_ = 0;  ///< number of a batch that was in flight at doubt(); 0 = none
   Runs again_;
   std::unordered_map<RunIndex::Handle, unsigned> times_;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <iterator>
 
+#include "daemon/core/replay_rules.hpp"
+
 namespace dupwatch::core {
 
 namespace {
@@ -171,6 +173,20 @@ std::vector<std::string> ReportedFindings::next_open_runs(std::size_t count, Ins
   const auto first = round_.size() - std::min(count, round_.size());
   std::vector<std::string> out(round_.begin() + static_cast<std::ptrdiff_t>(first), round_.end());
   round_.resize(first);
+  return out;
+}
+
+std::unordered_set<std::uint64_t> ReportedFindings::own_ids(std::span<const std::string> runs,
+                                                            std::string_view table) const {
+  std::unordered_set<std::uint64_t> out;
+  for (const auto& run_id : runs) {
+    const auto run = by_run_.find(run_id);
+    if (run == by_run_.end()) continue;
+    for (const auto id : run->second) {
+      const auto& state = states_.at(id);
+      out.insert(finding_id(table, state.rule, run_id, state.duplicate_id, state.profile_rule));
+    }
+  }
   return out;
 }
 

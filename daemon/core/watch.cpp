@@ -233,6 +233,7 @@ void Watch::read_back_row(std::string_view run_id, std::string_view id, std::str
                           std::span<const decoder::Value> identity, const CommitInfo& commit, Instant now,
                           int spec) {
   ++counters_.read_back_rows;
+  if (!read_backs_.expects_rows()) return;  // of a history that is forgotten
   const auto handle = index_.find(run_id);
   // Not asked for: the server's answer can't make us hold a run, nor add to one a row that nobody would
   // judge.
@@ -256,16 +257,18 @@ void Watch::read_back_row(std::string_view run_id, std::string_view id, std::str
 
 void Watch::read_back_done() {
   auto batch = read_backs_.answered();
-  if (rules_.is_by_run()) std::erase_if(batch.runs, [this](auto run) { return ask_again(run); });
-  for (std::size_t i = 0; i < batch.runs.size(); ++i) {
-    const bool unseen = rules_.is_by_run() && !index_.log(batch.runs[i]).is_shown();
-    judging_.add({.run = batch.runs[i],
+  if (!batch) return;
+  auto& runs = batch->runs;
+  if (rules_.is_by_run()) std::erase_if(runs, [this](auto run) { return ask_again(run); });
+  for (std::size_t i = 0; i < runs.size(); ++i) {
+    const bool unseen = rules_.is_by_run() && !index_.log(runs[i]).is_shown();
+    judging_.add({.run = runs[i],
                   .origin = Origin::kReadBack,
-                  .read_back = batch.number,
-                  .last = i + 1 == batch.runs.size(),
-                  .doubtful = batch.doubtful || unseen});
+                  .read_back = batch->number,
+                  .last = i + 1 == runs.size(),
+                  .doubtful = batch->doubtful || unseen});
   }
-  if (batch.runs.empty()) confirm_.read_back_done(batch.number);
+  if (runs.empty()) confirm_.read_back_done(batch->number);
   (void)judge_on(now_);
 }
 

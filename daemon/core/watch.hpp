@@ -9,6 +9,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <unordered_set>
 #include <vector>
 
 #include "daemon/core/config.hpp"
@@ -133,6 +134,10 @@ class Watch final : private decoder::ChangeSink {
   /// Runs with open findings to look at again: rows may have been deleted.
   [[nodiscard]] std::vector<std::string> next_rechecks(std::size_t count, Instant now) {
     return reporter_.reported().next_open_runs(count, now - FindingReporter::kSettled);
+  }
+  /// Of what a later look finds in the log of these runs all that is of use; see ReportedFindings.
+  [[nodiscard]] std::unordered_set<std::uint64_t> known_findings(std::span<const std::string> runs) const {
+    return reporter_.reported().own_ids(runs, profile_.qualified_name());
   }
   /// A message of our own with this before a run id asks to look at the run now.
   static constexpr std::string_view kLookRequest = "look ";

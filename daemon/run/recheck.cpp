@@ -42,17 +42,11 @@ Recheck::~Recheck() {
   thread_.join();
 }
 
-void Recheck::begin(core::ConnectionConfig connection, std::vector<std::string> runs,
-                    std::string read_back_copy, const core::LogTraits& traits,
-                    const core::RecheckConfig& settings) {
+void Recheck::begin(Round round) {
   const std::lock_guard lock(mutex_);
   if (busy_) return;
   busy_ = true;
-  next_ = Round{.connection = std::move(connection),
-                .runs = std::move(runs),
-                .read_back_copy = std::move(read_back_copy),
-                .traits = traits,
-                .settings = settings};
+  next_ = std::move(round);
   begun_.notify_all();
 }
 
@@ -126,7 +120,8 @@ std::optional<Error> Recheck::read_log(Connection& sql, const Round& round, post
     verdicts.clear();
     rules_.judge_run(logs[run], verdicts);
     for (const auto& verdict : verdicts) {
-      view.findings.push_back(rules_.describe(logs[run], verdict, run, core::Origin::kRecheck));
+      auto finding = rules_.describe(logs[run], verdict, run, core::Origin::kRecheck);
+      if (round.known.contains(finding.id)) view.findings.push_back(std::move(finding));
     }
   }
   return std::nullopt;

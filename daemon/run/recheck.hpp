@@ -39,9 +39,19 @@ class Recheck {
   Recheck(const Recheck&) = delete;
   Recheck& operator=(const Recheck&) = delete;
 
-  /// Begins a round, unless one is under way; `runs` have open findings. `settings` may be others each time.
-  void begin(core::ConnectionConfig connection, std::vector<std::string> runs, std::string read_back_copy,
-             const core::LogTraits& traits, const core::RecheckConfig& settings);
+  struct Round {
+    core::ConnectionConfig connection;
+    /// They have open findings.
+    std::vector<std::string> runs;
+    /// See Watch::known_findings: their logs may make millions that are of no use.
+    std::unordered_set<std::uint64_t> known;
+    std::string read_back_copy;
+    core::LogTraits traits{};
+    /// May be others each time.
+    core::RecheckConfig settings;
+  };
+  /// Begins a round, unless one is under way.
+  void begin(Round round);
   /// Findings of the table rules that an earlier process told: what they tell of has lasted long enough.
   void remember(const std::vector<std::uint64_t>& findings);
   [[nodiscard]] bool busy() const noexcept { return busy_.load(); }
@@ -57,13 +67,6 @@ class Recheck {
   [[nodiscard]] std::optional<Answers> take();
 
  private:
-  struct Round {
-    core::ConnectionConfig connection;
-    std::vector<std::string> runs;
-    std::string read_back_copy;
-    core::LogTraits traits{};
-    core::RecheckConfig settings;
-  };
   /// What is missing: rule, run, entity, the third column.
   struct Sighting {
     core::Rule rule;

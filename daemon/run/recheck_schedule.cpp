@@ -28,7 +28,13 @@ void RecheckSchedule::turn(core::Instant now) {
     runs.push_back(std::move(run));
   }
   const auto& source = parts_.source;
-  recheck_->begin(source.connection, std::move(runs), source.read_back_copy, source.traits, config_.recheck);
+  auto known = parts_.watch.known_findings(runs);
+  recheck_->begin({.connection = source.connection,
+                   .runs = std::move(runs),
+                   .known = std::move(known),
+                   .read_back_copy = source.read_back_copy,
+                   .traits = source.traits,
+                   .settings = config_.recheck});
 }
 
 void RecheckSchedule::take(Recheck::Answers answers) {

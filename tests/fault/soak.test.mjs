@@ -18,7 +18,8 @@ import { Load } from './load.mjs';
 const MINUTES = Number(process.env.DUPWATCH_SOAK_MINUTES ?? 60);
 const SEED = Number(process.env.DUPWATCH_SEED ?? 1);
 const PLUGIN = process.env.DUPWATCH_PLUGIN ?? 'wal2json';
-const RECOVERED_MS = 180_000;
+// A round of the recheck looks at 200 runs, and some thousand have open findings.
+const RECOVERED_MS = 600_000;
 const MIB = 1 << 20;
 // What is level after a warm-up: resident memory may move by the buffers of a backlog.
 const LEVEL = { rss: 24 * MIB, fds: 12, threads: 2 };
@@ -118,7 +119,16 @@ async function recovered(scene, what) {
     }
     if (result.ok && (await daemon.status()).coverage.complete_since !== null) return result;
   }
-  assert.fail(`${what}: ${describe(result)}\n${daemon.tail(20)}`);
+  const stories = await Promise.all([...result.missed, ...result.false_].slice(0, 4).map((one) => story(scene, one.run ?? one.run_id)));
+  assert.fail(`${what}: ${describe(result)}\n${stories.join('\n')}\n${daemon.tail(20)}`);
+}
+
+/** All that is known of a run: its rows, its row in the runs table, and every record of its findings. */
+async function story({ cluster, ...scene }, run) {
+  const rows = await cluster.query(`SELECT id, type::text, correlation_id, created_at::text, xmin::text FROM ${EVENTS} WHERE run_id = $1 ORDER BY id`, [run]);
+  const runs = await cluster.query('SELECT id, status::text FROM workflow.workflow_runs WHERE id = $1', [run]);
+  const told = records(scene).filter(({ run_id: id }) => id === run).map(({ what: _, why: __, versions: ___, ...record }) => record);
+  return [run, ...[runs, rows, told].map((part) => part.map((item) => `  ${JSON.stringify(item)}`).join('\n'))].join('\n');
 }
 
 async function begin(t) {

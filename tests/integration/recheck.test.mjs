@@ -203,3 +203,21 @@ test('recheck.interval 0s asks nothing', async (t) => {
     await daemon.stop();
   }
 });
+
+test('a later look at a run with many findings takes no memory for each', async (t) => {
+  const cluster = await serverWithSchema(t);
+  const daemon = await daemonFor(t, cluster, { recheck: { interval: '1s' }, index: { memory_max: '64MiB' } });
+  await daemon.start();
+  const ROWS = 100_000;
+  await cluster.query(`INSERT INTO ${EVENTS} (run_id, type, correlation_id, id)
+    SELECT $1, 'step_created', $2, 'wevt_' || lpad(n::text, 26, '0') FROM generate_series(1, ${ROWS}) n`, [run('A'), entity('A')]);
+  await daemon.caughtUp(120_000);
+  const before = daemon.peakMemory();
+  // The finding of the row that left the log is seen to be gone: the look has been at this run.
+  await cluster.query(`DELETE FROM ${EVENTS} WHERE id = 'wevt_' || lpad('777', 26, '0')`);
+  await daemon.until('a finding that is gone', () => latestFindings(daemon.findingsFile).some(({ state, duplicate }) => state === 'gone' && duplicate.id.endsWith('777')), 60_000);
+  const MIB = 1 << 20;
+  const more = daemon.peakMemory() - before;
+  t.diagnostic(`${Math.round(before / MIB)} MiB at the most before, and ${Math.round(more / MIB)} more for the look`);
+  assert.ok(more < 40 * MIB, `${Math.round(more / MIB)} MiB`);
+});

@@ -21,7 +21,7 @@ TEST(ReadBackQueue, RunsThatComeTogetherGoTogether) {
   queue.add(8);
   EXPECT_EQ(queue.last(), 1U);
   EXPECT_EQ(sent(queue), (Runs{7, 8}));
-  const auto batch = queue.answered();
+  const auto batch = *queue.answered();
   EXPECT_EQ(batch.number, 1U);
   EXPECT_EQ(batch.runs, (Runs{7, 8}));
   EXPECT_FALSE(batch.doubtful);
@@ -36,7 +36,7 @@ TEST(ReadBackQueue, WhatComesWhileOneIsInFlightWaitsForTheNext) {
   queue.add(8);
   EXPECT_EQ(queue.last(), 2U);
   EXPECT_EQ(sent(queue), Runs{}) << "one at a time";
-  EXPECT_EQ(queue.answered().runs, Runs{7});
+  EXPECT_EQ(queue.answered()->runs, Runs{7});
   EXPECT_EQ(sent(queue), Runs{8});
 }
 
@@ -45,9 +45,9 @@ TEST(ReadBackQueue, ABatchIsBounded) {
   for (RunIndex::Handle run = 1; run <= 5; ++run) queue.add(run);
   EXPECT_EQ(queue.last(), 3U);
   EXPECT_EQ(sent(queue), (Runs{1, 2}));
-  EXPECT_EQ(queue.answered().number, 1U);
+  EXPECT_EQ(queue.answered()->number, 1U);
   EXPECT_EQ(sent(queue), (Runs{3, 4}));
-  EXPECT_EQ(queue.answered().number, 2U);
+  EXPECT_EQ(queue.answered()->number, 2U);
   EXPECT_EQ(sent(queue), Runs{5});
 }
 
@@ -58,7 +58,7 @@ TEST(ReadBackQueue, OneThatFailedIsSentAgainUnderItsNumber) {
   queue.failed();
   queue.add(8);
   EXPECT_EQ(sent(queue), (Runs{7, 8}));
-  EXPECT_EQ(queue.answered().number, 1U);
+  EXPECT_EQ(queue.answered()->number, 1U);
 }
 
 TEST(ReadBackQueue, DoubtIsOfTheOneInFlightAlone) {
@@ -67,13 +67,13 @@ TEST(ReadBackQueue, DoubtIsOfTheOneInFlightAlone) {
   queue.doubt();
   EXPECT_EQ(sent(queue), Runs{7});
   queue.add(8);
-  EXPECT_FALSE(queue.answered().doubtful) << "it is asked for after the doubt";
+  EXPECT_FALSE(queue.answered()->doubtful) << "it is asked for after the doubt";
   EXPECT_EQ(sent(queue), Runs{8});
   queue.doubt();
   queue.add(9);
-  EXPECT_TRUE(queue.answered().doubtful);
+  EXPECT_TRUE(queue.answered()->doubtful);
   EXPECT_EQ(sent(queue), Runs{9});
-  EXPECT_FALSE(queue.answered().doubtful);
+  EXPECT_FALSE(queue.answered()->doubtful);
 }
 
 TEST(ReadBackQueue, WhatIsForgottenCountsAsAnswered) {
@@ -84,6 +84,33 @@ TEST(ReadBackQueue, WhatIsForgottenCountsAsAnswered) {
   EXPECT_EQ(queue.last(), std::nullopt);
   queue.add(9);
   EXPECT_EQ(queue.last(), 3U);
+}
+
+TEST(ReadBackQueue, AnAnswerToWhatIsForgottenIsNone) {
+  ReadBackQueue queue(10);
+  for (const bool fails : {false, true}) {
+    queue.add(7);
+    EXPECT_EQ(sent(queue), Runs{7});
+    EXPECT_TRUE(queue.expects_rows());
+    EXPECT_EQ(queue.forget(), (std::deque<Runs>{{7}}));
+    EXPECT_FALSE(queue.expects_rows());
+    const auto next = queue.first();
+    queue.add(8);
+    queue.doubt();
+    queue.add(9);
+    EXPECT_EQ(queue.last(), next) << "nothing that collects is in flight";
+    EXPECT_EQ(sent(queue), Runs{}) << "one at a time";
+    if (fails) {
+      queue.failed();
+    } else {
+      EXPECT_FALSE(queue.answered());
+    }
+    EXPECT_EQ(sent(queue), (Runs{8, 9}));
+    const auto batch = queue.answered();
+    ASSERT_TRUE(batch);
+    EXPECT_EQ(batch->number, next);
+    EXPECT_FALSE(batch->doubtful) << "it was asked for after the doubt";
+  }
 }
 
 }  // namespace

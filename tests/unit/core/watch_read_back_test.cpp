@@ -21,6 +21,25 @@ TEST_P(WatchTest, NothingIsKeptOfRowsThatMayNotExist) {
   EXPECT_EQ(confirmed(), end);
 }
 
+TEST_P(WatchTest, AReadBackThatIsInFlightWhenRowsAreForgottenBringsNothing) {
+  table = {event(1), event(11)};
+  (void)transaction({event(11)});
+  const auto asked = watch.next_read_back();
+  ASSERT_TRUE(asked);
+  watch.forget_rows();
+  // The server was put back to before event 11, and goes on otherwise; only then the old answer comes.
+  start(0x1000);
+  const auto end = transaction({event(12, "step_started")});
+  EXPECT_FALSE(watch.next_read_back()) << "one at a time";
+  deliver(*asked);
+  watch.read_back_done();
+  EXPECT_EQ(watch.pending_runs(), 1U);
+  table = {event(1)};
+  EXPECT_EQ(read_back().size(), 1U);
+  EXPECT_TRUE(findings().empty()) << "there is no second step_created";
+  EXPECT_EQ(confirmed(), end);
+}
+
 INSTANTIATE_TEST_SUITE_P(Plugins, ReadBackTest,
                          ::testing::Values(decoder::Plugin::kWal2json, decoder::Plugin::kPgoutput),
                          plugin_name);
