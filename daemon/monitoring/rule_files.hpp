@@ -12,24 +12,24 @@ namespace dupwatch::monitoring {
 /// Addresses that alerts and dashboards link to.
 struct Links {
   /// Of the daemon's own page, without a slash at its end; empty: what Prometheus scrapes.
-  std::string page;
+  std::string page{};
   /// Where the runbooks are, "{name}" being an alert's; empty: on the daemon's own page.
-  std::string runbook;
+  std::string runbook{};
   /// Of the overview in Grafana; empty: no link to it.
-  std::string dashboard;
+  std::string dashboard{};
 };
 
 /// Of an alert's runbook; with an empty links.runbook on links.page.
 [[nodiscard]] std::string runbook_address(const Links& links, std::string_view alert);
 
 struct Site {
-  Links links;
+  Links links{};
   /// The job label under which dupwatch is scraped.
   std::string job = "dupwatch";
   /// A regular expression for the names of its slots, for rules on the metrics of other exporters.
   std::string slots = "dupwatch.*";
   /// Thresholds that are not to be the default, as the user wrote them.
-  std::map<std::string, std::string, std::less<>> thresholds;
+  std::map<std::string, std::string, std::less<>> thresholds{};
 };
 
 enum class RuleFormat : std::uint8_t {

@@ -79,8 +79,9 @@ TEST(FindingsView, NoLineIsWiderThanAHundredColumnsAndNoFindingIdIsCut) {
           EXPECT_NE(text.find("fedcba9876543210"), std::string::npos) << text;
           EXPECT_EQ(text.find('\xC3') == std::string::npos, std::string_view(run).front() != 'l') << text;
         }
-        if (std::string_view(run).size() <= 31)
+        if (std::string_view(run).size() <= 31) {
           EXPECT_NE(findings_line(one, TableWidth::kNarrow, kNow, false).find(run), std::string::npos);
+        }
         EXPECT_LE(longest(runs_table({one}, false)), kTableColumnsMax);
         EXPECT_NE(findings_table({one}, TableWidth::kWide, kNow, false).find(run), std::string::npos);
       }
