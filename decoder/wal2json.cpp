@@ -3,13 +3,13 @@
 #include <fmt/format.h>
 
 #include <array>
-#include <charconv>
 #include <cstring>
 #include <deque>
 
 #include "decoder/json_extent.hpp"
 #include "decoder/json_reader.hpp"
 #include "decoder/timestamp.hpp"
+#include "decoder/wal2json_value.hpp"
 #include "decoder/watched.hpp"
 
 namespace dupwatch::decoder {
@@ -292,31 +292,10 @@ DecodeResult Wal2jsonDecoder::read_scalar(Value& out) {
     return {};
   }
   if (!json_.read_token(text)) return bad_json("a column's value is missing or no scalar");
-  if (text == "null") {
-    out = Value::null();
-  } else if (text == "true") {
-    out = Value::of("t");
-  } else if (text == "false") {
-    out = Value::of("f");
-  } else if (text.find_first_not_of("0123456789+-eE.") == string_view::npos) {
-    // The same test by which wal2json decides to print without quotes.
-    out = Value::of(text);
-  } else {
-    return bad_json("a column's value is not a scalar");
-  }
+  const auto value = scalar_of(text);
+  if (!value) return bad_json("a column's value is not a scalar");
+  out = *value;
   return {};
-}
-
-std::optional<Lsn> lsn_of(string_view text) noexcept {
-  return text.data() == nullptr ? std::nullopt : parse_lsn(text);
-}
-
-std::optional<Xid> xid_of(string_view text) noexcept {
-  Xid xid = 0;
-  const auto* end = text.data() + text.size();
-  const auto [stop, error] = std::from_chars(text.data(), end, xid);
-  if (text.empty() || error != std::errc{} || stop != end) return std::nullopt;
-  return xid;
 }
 
 DecodeResult Wal2jsonDecoder::dispatch(const Fields& fields, Lsn header_lsn, ChangeSink& sink) {

@@ -267,99 +267,11 @@ void RunIndex::store_packed(Run& run) {
   packed_bytes_ += block;
 }
 
-void RunIndex::limit_open() {
-  earn();
-  for (bool passed_over = false; open_complete_ > 1;) {
-    if (open_complete_ <= kOpenRunsMax && open_bytes_ <= bytes_max_ / kOpenShare) return;
-    const auto run = open_[oldest_open_].run;
-    // The run that was touched just now stays open.
-    if (run == newest_) return;
-    if (pay_for_packing(run)) {
-      pack_log(run);
-      continue;
-    }
-    // One that can't be paid for yet does not keep the others open.
-    if (std::exchange(passed_over, true)) return;
-    const auto place = oldest_open_;
-    unlink_open(place);
-    link_newest_open(place);
-  }
-}
-
-bool RunIndex::pay_for(std::uint64_t rows) noexcept {
-  if (rows <= kPackedFreely) return true;
-  // Opening it again, or reading it back, costs as much.
-  const auto cost = std::min<std::uint64_t>(kPaidMax, 2 * rows);
-  if (paid_ < cost) return false;
-  paid_ -= cost;
-  return true;
-}
-
 void RunIndex::keep_commits(Handle handle, const RecentCommits& recent) {
   auto& run = runs_[handle];
   if (run.keeps_commits) return;
   run.keeps_commits = true;
   open_[run.place].log.complete_commits([&](CommitInfo& commit) { recent.complete(commit); });
-}
-
-void RunIndex::end_run(Handle handle, Instant now) {
-  auto& run = runs_[handle];
-  if (run.ended) return;
-  run.ended = true;
-  await_expiry(Ended{.expires = now + run_grace_, .run = handle, .generation = run.generation});
-}
-
-void RunIndex::await_expiry(const Ended& ended) {
-  ended_.push_back(ended);
-  place_bytes_ += sizeof(Ended);
-}
-
-Instant RunIndex::next_expiry() const noexcept {
-  return ended_.empty() ? Instant::max() : ended_.front().expires;
-}
-
-void RunIndex::evict(Instant now) {
-  while (!ended_.empty() && ended_.front().expires <= now) {
-    const auto [expires, handle, generation] = ended_.front();
-    ended_.pop_front();
-    place_bytes_ -= sizeof(Ended);
-    auto& run = runs_[handle];
-    if (run.generation != generation || !run.ended)
-      continue;  // evicted for memory since, and the place reused
-    if (run.pending) {
-      // Read back again by a late event while it waited: it gets a new grace period.
-      await_expiry(Ended{.expires = now + run_grace_, .run = handle, .generation = generation});
-      continue;
-    }
-    evict_run(handle, Eviction::kRunEnded);
-  }
-  if (!over_bound() || oldest_ == kNone) return;
-  // A long log that is open takes most of the room, and packed it takes a tenth of it.
-  const bool is_long = !runs_[newest_].packed && log(newest_).rows() > kPackedFreely;
-  bool stays_open = is_long;
-  if (is_long && pay_for_packing(newest_)) {
-    pack_log(newest_);
-    stays_open = false;
-  }
-  int passed_over = 0;
-  for (auto handle = oldest_; over_bound() && handle != kNone && !(stays_open && handle == newest_);) {
-    const auto next = runs_[handle].newer;
-    if (pay_for_eviction(handle)) {
-      evict_run(handle, Eviction::kMemory);
-    } else if (++passed_over == kPassedOverMax) {
-      return;
-    }
-    handle = next;
-  }
-}
-
-void RunIndex::forget(std::string_view run_id) {
-  const auto handle = find(run_id);
-  if (handle != kNone && !runs_[handle].pending) evict_run(handle, Eviction::kInvalidated);
-}
-
-void RunIndex::clear_complete() {
-  while (oldest_ != kNone) evict_run(oldest_, Eviction::kInvalidated);
 }
 
 std::string RunIndex::run_id(Handle handle) const {

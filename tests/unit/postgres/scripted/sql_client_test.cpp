@@ -1,5 +1,3 @@
-#include "daemon/postgres/sql_client.hpp"
-
 #include <gtest/gtest.h>
 #include <libpq-fe.h>
 #include <poll.h>
@@ -7,69 +5,12 @@
 #include <string>
 #include <vector>
 
-#include "scripted_libpq.hpp"
+#include "sql_client_steps.hpp"
 
 namespace dupwatch::scripted::sql_client_test {
 namespace {
 
-using namespace std::chrono_literals;
-using postgres::Cause;
-using postgres::Error;
-using postgres::Instant;
-using postgres::SqlClient;
-
-const Instant kStart = Instant{} + 1h;
-
-core::ConnectionConfig config() {
-  core::ConnectionConfig connection;
-  connection.dsn = "host=db.example";
-  connection.backoff_min = 100ms;
-  connection.backoff_max = 1s;
-  return connection;
-}
-
-/// Outcomes of queries, in order: "ok" or the cause.
-struct Log {
-  std::vector<std::string> rows;
-  std::vector<std::string> done;
-
-  SqlClient::Query query(std::string text) {
-    SqlClient::Query query;
-    query.text = std::move(text);
-    query.on_row = [this](const pg_result& result, int row) {
-      rows.emplace_back(*postgres::cell(result, row, 0));
-    };
-    query.on_done = [this](std::optional<Error> error) {
-      done.push_back(error ? std::string(to_string(error->cause)) : "ok");
-    };
-    return query;
-  }
-  SqlClient::Query copy(std::string text) {
-    auto query = this->query(std::move(text));
-    query.on_row = nullptr;
-    query.on_copied = [this](std::string_view row) { rows.emplace_back(row); };
-    return query;
-  }
-};
-
-void send(Script& script) {
-  script.then({.function = "PQsendQuery", .returns = 1});
-  script.then({.function = "PQflush"});
-}
-
-/// A turn of a connected client up to where results are looked for.
-void read(Script& script, bool alive = true) {
-  script.then({.function = "PQflush"});
-  script.then({.function = "PQconsumeInput",
-               .returns = alive ? 1 : 0,
-               .error = alive ? "" : "server closed the connection unexpectedly\n",
-               .breaks = !alive});
-}
-
-/// The end of a turn: nothing more to read.
-void wait(Script& script) {
-  script.then({.function = "PQisBusy", .returns = 1}).then({.function = "PQflush"});
-}
+using namespace sql_client_steps;
 
 TEST(SqlClient, DoesNothingWithoutAQuery) {
   Script script;
@@ -271,108 +212,6 @@ TEST(SqlClient, AConnectionThatBreaksFailsTheQueryInFlightOnly) {
   EXPECT_EQ(log.done, (std::vector<std::string>{"server_closed"}));
   EXPECT_EQ(client.waiting(), 1U);
   EXPECT_EQ(client.socket(), -1);
-}
-
-TEST(SqlClient, TheServersReasonComesBeforeTheClosedSocket) {
-  Script script;
-  Log log;
-  SqlClient client{config(), 1};
-  ASSERT_TRUE(client.submit(log.query("q")));
-  script.connects();
-  send(script);
-  read(script, false);
-  script.then({.function = "PQisBusy"})
-      .then({.function = "PQgetResult", .result = failure("57P01", "shutting down")});
-  script.then({.function = "PQisBusy", .returns = 1});
-  client.turn(kStart);
-  EXPECT_EQ(log.done, (std::vector<std::string>{"terminated"}));
-}
-
-/// A query that is answered; the session is idle afterwards.
-void answer_one(Script& script, SqlClient& client, Log& log) {
-  ASSERT_TRUE(client.submit(log.query("q")));
-  script.connects();
-  send(script);
-  read(script);
-  script.then({.function = "PQisBusy"}).then({.function = "PQgetResult", .result = command_ok()});
-  script.then({.function = "PQisBusy"}).then({.function = "PQgetResult"});
-  script.then({.function = "PQflush"});
-  client.turn(kStart);
-}
-
-TEST(SqlClient, AnIdleSessionThatTheServerEndsSaysWhy) {
-  Script script;
-  Log log;
-  SqlClient client{config(), 1};
-  answer_one(script, client, log);
-  EXPECT_FALSE(client.take_farewell().has_value());
-  read(script);
-  script.then({.function = "PQisBusy", .fatal = failure("57P01", "terminating connection")});
-  script.then({.function = "PQflush"});
-  client.turn(kStart + 1s);
-  read(script, false);
-  script.then({.function = "PQisBusy"});
-  client.turn(kStart + 1s);
-  const auto farewell = client.take_farewell();
-  ASSERT_TRUE(farewell.has_value());
-  EXPECT_EQ(farewell->sqlstate, "57P01");
-  EXPECT_TRUE(postgres::says_goodbye(*farewell));
-  EXPECT_FALSE(client.take_farewell().has_value());
-}
-
-TEST(SqlClient, AnIdleSessionThatEndsForAnotherReasonIsNoFarewell) {
-  Script script;
-  Log log;
-  SqlClient client{config(), 1};
-  answer_one(script, client, log);
-  read(script);
-  script.then({.function = "PQisBusy",
-               .fatal = failure("57P05", "terminating connection due to idle-session timeout")});
-  script.then({.function = "PQflush"});
-  client.turn(kStart + 1s);
-  read(script, false);
-  script.then({.function = "PQisBusy"});
-  client.turn(kStart + 1s);
-  EXPECT_FALSE(client.take_farewell().has_value());
-  EXPECT_EQ(client.socket(), -1);
-}
-
-TEST(SqlClient, ASessionThatWasNotMadeSaysGoodbyeOnlyWhereTheServerGoesDown) {
-  for (const auto* words : {"FATAL:  57P03: the database system is shutting down\n",
-                            "FATAL:  28P01: password authentication failed for user \"watcher\"\n"}) {
-    Script script;
-    Log log;
-    SqlClient client{config(), 1};
-    ASSERT_TRUE(client.submit(log.query("q")));
-    script.then({.function = "PQconnectStartParams"});
-    script.then({.function = "PQconnectPoll", .returns = PGRES_POLLING_FAILED, .error = words});
-    client.turn(kStart);
-    EXPECT_EQ(client.take_farewell().has_value(), std::string_view{words}.find("57P03") != std::string::npos);
-    EXPECT_TRUE(client.trouble().has_value());
-  }
-}
-
-TEST(SqlClient, OnlyTheServersEndOfASessionIsAFarewell) {
-  Script script;
-  Log log;
-  SqlClient client{config(), 1};
-  answer_one(script, client, log);
-  client.renew({}, kStart);
-  EXPECT_FALSE(client.take_farewell().has_value());
-}
-
-TEST(SqlClient, AnIdleConnectionThatEndsIsNoTrouble) {
-  Script script;
-  Log log;
-  SqlClient client{config(), 1};
-  answer_one(script, client, log);
-  read(script, false);
-  script.then({.function = "PQisBusy"});
-  client.turn(kStart + 1s);
-  EXPECT_FALSE(client.trouble().has_value());
-  EXPECT_TRUE(client.take_farewell().has_value());
-  ASSERT_TRUE(client.submit(log.query("next")));
-  EXPECT_LE(client.deadline(), kStart + 1s);
 }
 
 TEST(SqlClient, AHungServerIsGivenUp) {
