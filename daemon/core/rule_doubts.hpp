@@ -8,14 +8,15 @@
 #include <vector>
 
 #include "daemon/core/instant.hpp"
-#include "daemon/core/order_watch.hpp"
 #include "daemon/core/slot_holes.hpp"
 
 namespace dupwatch::core {
 
 /// Runs in which something is missing, as the rules about openers and about holes understand it: the runs to
 /// ask the table about, and when. It may be in a transaction that has not committed, so it must last, and the
-/// table has the last word. Not thread-safe.
+/// table has the last word. Not thread-safe. What SlotHoles does beyond this, to remember what the table said
+/// and what the stream has filled since, these rules have no use for: a run is asked about once for each row
+/// that raises a doubt.
 class RuleDoubts {
  public:
   static constexpr std::chrono::seconds kLasts{5};
@@ -46,7 +47,6 @@ class RuleDoubts {
 struct LateRows {
   SlotHoles slots;
   RuleDoubts rules;
-  OrderWatch order;
   /// What is known of rows: they are gone from the table.
   void clear() noexcept {
     slots.clear();

@@ -88,12 +88,12 @@ void Watch::on_begin(const decoder::Begin& begin) {
   current_.transaction = begin;
   recent_commits_.note({.xid = begin.xid, .lsn = begin.commit_lsn, .time = begin.commit_time});
   confirm_.begin();
-  if (profile_.order_watch) late_.order.begin(begin);
+  if (profile_.order_watch) order_watch_.begin(begin);
 }
 
 void Watch::on_commit(const decoder::Commit& commit) {
   ++counters_.transactions;
-  if (profile_.order_watch) late_.order.commit();
+  if (profile_.order_watch) order_watch_.commit();
   confirm_.commit(is_possible(commit.end_lsn) ? commit.end_lsn : received_, last_read_back());
   // Once for all rows of the transaction.
   if (judging_.due(now_)) (void)judge_on(now_);
@@ -131,7 +131,7 @@ void Watch::on_insert(const decoder::Row& row) {
   const auto type = typed ? row.values[kTypeColumn].text : std::string_view{};
   const auto identity =
       row.values.subspan(typed ? kTypeColumn + 1 : kTypeColumn, profile_.identity_columns.size());
-  if (profile_.order_watch && has_text(id)) late_.order.row(id.text);
+  if (profile_.order_watch && has_text(id)) order_watch_.row(id.text);
   const auto listed = classify(type, identity);
   ++counters_.events_by_type[listed.index ? *listed.index : Profile::kTypesMax];
   if (!listed.tracked) return;

@@ -18,6 +18,7 @@
 #include "daemon/core/heartbeat.hpp"
 #include "daemon/core/judging_queue.hpp"
 #include "daemon/core/log_traits.hpp"
+#include "daemon/core/order_watch.hpp"
 #include "daemon/core/position_bound.hpp"
 #include "daemon/core/read_back_queue.hpp"
 #include "daemon/core/repeated_work.hpp"
@@ -153,7 +154,7 @@ class Watch final : private decoder::ChangeSink {
   void set_traits(const LogTraits& traits) noexcept {
     rules_.set_auto_engines(traits.engines);
     index_.set_id_order(traits.ids);
-    late_.order.set_order(traits.ids);
+    order_watch_.set_order(traits.ids);
   }
   /// The engine was upgraded: what is judged from now on is judged for these.
   void set_auto_engines(const AutoEngines& engines) noexcept { rules_.set_auto_engines(engines); }
@@ -199,11 +200,11 @@ class Watch final : private decoder::ChangeSink {
   [[nodiscard]] Heartbeat& heartbeat() noexcept { return heartbeat_; }
   [[nodiscard]] const Heartbeat& heartbeat() const noexcept { return heartbeat_; }
 
-  /// What was done again, which is no finding.
   /// Not enabled where the profile does not ask for it.
   [[nodiscard]] OrderWatchStats order_watch() const {
-    return profile_.order_watch ? late_.order.stats() : OrderWatchStats{};
+    return profile_.order_watch ? order_watch_.stats() : OrderWatchStats{};
   }
+  /// What was done again, which is no finding.
   [[nodiscard]] RepeatedWork& repeated_work() noexcept { return repeated_work_; }
 
   void evict(Instant now) { index_.evict(now); }
@@ -282,6 +283,7 @@ class Watch final : private decoder::ChangeSink {
   ReplayRules rules_;
   FindingReporter reporter_;
   LateRows late_;
+  OrderWatch order_watch_;
   RepeatedWork repeated_work_;
   Witness witness_;
   ConfirmRule confirm_;
