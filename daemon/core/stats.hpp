@@ -157,74 +157,114 @@ enum class WatchMode : std::uint8_t { kStreaming, kPolling };
 inline constexpr std::size_t kWatchModes = 2;
 [[nodiscard]] std::string_view to_string(WatchMode mode) noexcept;
 
-struct StatusSnapshot {
-  Counters counters;
+/// The stream as it stands.
+struct StreamStatus {
   std::array<std::uint64_t, kDisconnects> disconnects{};
-  StreamState state = StreamState::kConnecting;
-  bool ready = false;
-  /// Why not ready, a sentence for people; empty when ready.
-  std::string not_ready_reason;
-  std::string slot_name;
-  std::string plugin;
-  std::string server_version;
-  /// As configured; nullopt: auto, which stands for what follows.
-  std::optional<Engine> engine;
-  AutoEngines auto_engines;
-  std::string system_identifier;
-  std::uint32_t timeline = 0;
-  decoder::Lsn received_lsn;
-  decoder::Lsn confirmed_lsn;
+  decoder::Lsn received;
+  decoder::Lsn confirmed;
   /// The server's end of WAL as last reported, from frames and from the slot poll.
-  decoder::Lsn server_lsn;
+  decoder::Lsn server_end;
   /// Age of the newest judged commit while behind, 0 when caught up.
   double lag_seconds = 0;
   /// Unix time of the last byte from the walsender, 0 = none yet.
   double last_message_unix_seconds = 0;
-  std::uint64_t index_runs = 0;
-  std::uint64_t index_rows = 0;
-  std::uint64_t index_bytes = 0;
-  std::uint64_t index_bytes_max = 0;
-  std::uint64_t read_back_pending_runs = 0;
-  /// Findings in state open, by rule and severity.
-  std::array<std::array<std::uint64_t, kSeverities>, kRules> open_findings{};
+};
+
+/// The server that is watched.
+struct ServerStatus {
+  std::string version;
+  std::string system_identifier;
+  std::uint32_t timeline = 0;
+};
+
+struct IndexStatus {
+  std::uint64_t runs = 0;
+  std::uint64_t rows = 0;
+  std::uint64_t bytes = 0;
+  std::uint64_t bytes_max = 0;
+  /// Runs.
+  std::uint64_t read_back_pending = 0;
+};
+
+struct FindingsStatus {
+  /// In state open, by rule and severity.
+  std::array<std::array<std::uint64_t, kSeverities>, kRules> open{};
   /// Of the fatal ones those whose run may return before it meets the row, by rule.
-  std::array<std::uint64_t, kRules> open_may_return{};
-  /// Findings in state acknowledged, by severity.
-  std::array<std::uint64_t, kSeverities> acknowledged_findings{};
-  BaselineState baseline = BaselineState::kNotNeeded;
-  std::uint64_t baseline_rows = 0;
-  std::uint64_t baseline_runs = 0;
-  /// Estimated total of runs to judge, 0 = unknown.
-  std::uint64_t baseline_runs_total = 0;
-  /// From pg_replication_slots; negative = not known or unlimited.
-  std::int64_t slot_retained_bytes = -1;
-  std::int64_t slot_safe_bytes = -1;
-  std::string slot_wal_status;
-  /// nullopt: not known, no limit, or the slot is not on its way there.
-  std::optional<double> slot_seconds_to_lost;
-  WatchMode mode = WatchMode::kStreaming;
-  std::uint64_t fuse_blown = 0;
-  std::uint64_t slots_lost = 0;
-  std::uint64_t poison_rows = 0;
-  std::uint64_t polls = 0;
-  /// Gaps in what was seen, the oldest first.
-  std::vector<CoverageGap> gaps;
-  std::array<std::uint64_t, kGapReasons> gaps_opened{};
-  std::array<std::uint64_t, kGapReasons> gaps_open{};
-  /// nullopt while a gap is open.
-  std::optional<decoder::Timestamp> coverage_complete_since;
+  std::array<std::uint64_t, kRules> may_return{};
+  /// In state acknowledged, by severity.
+  std::array<std::uint64_t, kSeverities> acknowledged{};
   /// Neither the findings file nor the table has refused the last write.
-  bool findings_durable = true;
-  /// Findings that the table has yet to take.
-  std::uint64_t findings_waiting = 0;
+  bool durable = true;
+  /// The table has yet to take them.
+  std::uint64_t waiting = 0;
   /// Of the file, of the table.
-  std::array<std::uint64_t, 2> findings_write_failures{};
+  std::array<std::uint64_t, 2> write_failures{};
+};
+
+struct BaselineStatus {
+  BaselineState state = BaselineState::kNotNeeded;
+  std::uint64_t rows = 0;
+  std::uint64_t runs = 0;
+  /// Estimated total of runs to judge, 0 = unknown.
+  std::uint64_t runs_total = 0;
+};
+
+struct SlotStatus {
+  std::string name;
+  std::string plugin;
+  /// From pg_replication_slots; negative = not known or unlimited.
+  std::int64_t retained_bytes = -1;
+  std::int64_t safe_bytes = -1;
+  std::string wal_status;
+  /// nullopt: not known, no limit, or the slot is not on its way there.
+  std::optional<double> seconds_to_lost;
+  std::uint64_t fuse_blown = 0;
+  /// How often the slot was.
+  std::uint64_t lost = 0;
+  std::uint64_t poison_rows = 0;
+  /// Scans in the place of a slot.
+  std::uint64_t polls = 0;
+};
+
+struct CoverageStatus {
+  /// What was not seen, the oldest first.
+  std::vector<CoverageGap> gaps;
+  std::array<std::uint64_t, kGapReasons> opened{};
+  std::array<std::uint64_t, kGapReasons> open{};
+  /// nullopt while a gap is open.
+  std::optional<decoder::Timestamp> complete_since;
+};
+
+/// Of `dupwatch guard`, as of the last look at the tables.
+struct GuardStatus {
+  bool enabled = false;
+  std::uint64_t suppressed = 0;
+};
+
+/// What every part of the daemon says of itself: one member for each, filled in by it alone.
+struct StatusSnapshot {
+  Counters counters;
+  StreamState state = StreamState::kConnecting;
+  WatchMode mode = WatchMode::kStreaming;
+  bool ready = false;
+  /// Why not ready, a sentence for people; empty when ready.
+  std::string not_ready_reason;
+  /// As configured; nullopt: auto, which stands for what follows.
+  std::optional<Engine> engine;
+  AutoEngines auto_engines;
+  /// The watched table and publication can be watched as they are.
+  bool table_identity_ok = true;
+  StreamStatus stream;
+  ServerStatus server;
+  IndexStatus index;
+  FindingsStatus findings;
+  BaselineStatus baseline;
+  SlotStatus slot;
+  CoverageStatus coverage;
   HeartbeatStatus heartbeat;
   WebhookStats webhook;
   QuarantineStats quarantine;
-  /// Of `dupwatch guard`, as of the last look at the tables.
-  bool guard_enabled = false;
-  std::uint64_t guard_suppressed = 0;
+  GuardStatus guard;
   HttpStats http;
   ConfigReload config_reload;
   WitnessStats witness;
@@ -232,8 +272,6 @@ struct StatusSnapshot {
   RepeatedStatus repeated;
   OrderWatchStats order_watch;
   EngineTablesStatus engine_tables;
-  /// The watched table and publication can be watched as they are.
-  bool table_identity_ok = true;
 };
 
 }  // namespace dupwatch::core

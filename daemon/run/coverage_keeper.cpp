@@ -183,10 +183,10 @@ void CoverageKeeper::judge_witness(ServerWatch& server) {
 }
 
 void CoverageKeeper::describe(core::StatusSnapshot& out, core::Instant /*now*/) const {
-  out.gaps = coverage_.gaps();
-  out.gaps_opened = coverage_.opened_total();
-  out.gaps_open = coverage_.open_now();
-  out.coverage_complete_since = coverage_.complete_since();
+  out.coverage.gaps = coverage_.gaps();
+  out.coverage.opened = coverage_.opened_total();
+  out.coverage.open = coverage_.open_now();
+  out.coverage.complete_since = coverage_.complete_since();
 }
 
 std::string CoverageKeeper::trouble(core::Instant /*now*/) const {

@@ -289,13 +289,13 @@ core::ConfigChange Daemon::put_in_force(const core::Config& wanted, core::Instan
 }
 
 void Daemon::describe(core::StatusSnapshot& out, core::Instant /*now*/) const {
-  out.slot_name = config_.slot.name;
-  out.plugin = source_.plugin;
-  out.server_version = source_.server_version;
+  out.slot.name = config_.slot.name;
+  out.slot.plugin = source_.plugin;
+  out.server.version = source_.server_version;
   out.engine = config_.rules.engine;
   out.auto_engines = source_.traits.engines;
-  out.system_identifier = source_.system.system_identifier;
-  out.timeline = source_.system.timeline;
+  out.server.system_identifier = source_.system.system_identifier;
+  out.server.timeline = source_.system.timeline;
 }
 
 }  // namespace dupwatch::run

@@ -49,12 +49,12 @@ void FindingDelivery::report(core::Instant now) {
 void FindingDelivery::describe(core::StatusSnapshot& out, core::Instant now) const {
   out.counters.findings_log_suppressed = outputs_.log_suppressed();
   out.counters.commit_to_flag = outputs_.commit_to_flag();
-  out.open_findings = watch_.reported().open();
-  out.acknowledged_findings = watch_.reported().acknowledged();
-  out.open_may_return = watch_.reported().open_may_return();
-  out.findings_durable = !table_.trouble() && outputs_.file_trouble(now).empty();
-  out.findings_waiting = table_.added() - table_.recorded();
-  out.findings_write_failures = {outputs_.file_failures(), table_.failures()};
+  out.findings.open = watch_.reported().open();
+  out.findings.acknowledged = watch_.reported().acknowledged();
+  out.findings.may_return = watch_.reported().open_may_return();
+  out.findings.durable = !table_.trouble() && outputs_.file_trouble(now).empty();
+  out.findings.waiting = table_.added() - table_.recorded();
+  out.findings.write_failures = {outputs_.file_failures(), table_.failures()};
   out.webhook = webhook_.stats();
   out.quarantine = quarantine_.stats();
 }

@@ -56,8 +56,8 @@ void RecheckSchedule::take(Recheck::Answers answers) {
 }
 
 void RecheckSchedule::describe(core::StatusSnapshot& out, core::Instant /*now*/) const {
-  out.guard_enabled = guard_ && guard_->enabled;
-  if (guard_) out.guard_suppressed = guard_->suppressed.value_or(0);
+  out.guard.enabled = guard_ && guard_->enabled;
+  if (guard_) out.guard.suppressed = guard_->suppressed.value_or(0);
 }
 
 }  // namespace dupwatch::run

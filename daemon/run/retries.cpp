@@ -114,7 +114,7 @@ Retries::Next Retries::pause(const Error& error) {
 void Retries::describe(core::StatusSnapshot& out, core::Instant /*now*/) const {
   out.state = life_.state();
   out.mode = life_.mode();
-  out.disconnects = disconnects_;
+  out.stream.disconnects = disconnects_;
 }
 
 std::string Retries::trouble(core::Instant /*now*/) const {

@@ -69,8 +69,8 @@ std::string ServerWatch::disagreement() const {
 }
 
 void ServerWatch::describe(core::StatusSnapshot& out, core::Instant now) const {
-  out.server_lsn = std::max(lag_.tip(), watch_.received());
-  out.lag_seconds = lag_.lag(now).count();
+  out.stream.server_end = std::max(lag_.tip(), watch_.received());
+  out.stream.lag_seconds = lag_.lag(now).count();
   out.heartbeat = heartbeat_.status(now);
   out.witness = watch_.witness().stats();
 }

@@ -200,11 +200,11 @@ void SlotMonitor::changed(std::string_view what) {
 
 void SlotMonitor::describe(core::StatusSnapshot& out, core::Instant /*now*/) const {
   if (slot_) {
-    out.slot_retained_bytes = slot_->retained_bytes;
-    out.slot_safe_bytes = slot_->safe_wal_size.value_or(-1);
-    out.slot_wal_status = slot_->wal_status;
+    out.slot.retained_bytes = slot_->retained_bytes;
+    out.slot.safe_bytes = slot_->safe_wal_size.value_or(-1);
+    out.slot.wal_status = slot_->wal_status;
   }
-  out.slot_seconds_to_lost = seconds_to_lost();
+  out.slot.seconds_to_lost = seconds_to_lost();
   out.table_identity_ok = table_trouble_.empty();
 }
 

@@ -140,10 +140,10 @@ Retries::Next SlotRecovery::step_over_poison(const Error& error) {
 }
 
 void SlotRecovery::describe(core::StatusSnapshot& out, core::Instant /*now*/) const {
-  out.fuse_blown = fuse_blown_;
-  out.slots_lost = slots_lost_;
-  out.poison_rows = poison_rows_;
-  out.polls = parts_.polls.scans();
+  out.slot.fuse_blown = fuse_blown_;
+  out.slot.lost = slots_lost_;
+  out.slot.poison_rows = poison_rows_;
+  out.slot.polls = parts_.polls.scans();
 }
 
 }  // namespace dupwatch::run

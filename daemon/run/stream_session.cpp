@@ -42,18 +42,19 @@ void StreamSession::describe(core::StatusSnapshot& out, core::Instant now) const
   const auto& index = watch_.index();
   out.counters = watch_.counters();
   out.counters.evictions = index.evictions();
-  out.received_lsn = watch_.received();
-  out.confirmed_lsn = watch_.confirmed();
+  out.stream.received = watch_.received();
+  out.stream.confirmed = watch_.confirmed();
   if (loop_ && loop_->facts().received_any) {
     const std::chrono::duration<double> age = now - loop_->facts().last_received;
-    out.last_message_unix_seconds = static_cast<double>(process::wall_now().micros) / 1e6 - age.count();
+    out.stream.last_message_unix_seconds =
+        static_cast<double>(process::wall_now().micros) / 1e6 - age.count();
   }
-  out.index_runs = index.size();
-  out.index_rows = index.rows();
-  out.index_bytes = index.bytes();
-  out.index_bytes_max = index.bytes_max();
+  out.index.runs = index.size();
+  out.index.rows = index.rows();
+  out.index.bytes = index.bytes();
+  out.index.bytes_max = index.bytes_max();
   out.order_watch = watch_.order_watch();
-  out.read_back_pending_runs = watch_.pending_runs();
+  out.index.read_back_pending = watch_.pending_runs();
 }
 
 std::string StreamSession::trouble(core::Instant now) const {

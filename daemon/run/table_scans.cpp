@@ -168,10 +168,10 @@ void TableScans::is_over(core::BaselineState state, core::Instant now) {
 
 void TableScans::describe(core::StatusSnapshot& out, core::Instant /*now*/) const {
   if (!scan_) return;
-  out.baseline = scan_->state();
-  out.baseline_rows = scan_->rows();
-  out.baseline_runs = scan_->runs();
-  out.baseline_runs_total = scan_->runs_total();
+  out.baseline.state = scan_->state();
+  out.baseline.rows = scan_->rows();
+  out.baseline.runs = scan_->runs();
+  out.baseline.runs_total = scan_->runs_total();
 }
 
 std::string TableScans::trouble(core::Instant /*now*/) const {

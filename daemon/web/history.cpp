@@ -14,8 +14,9 @@ void History::note(const core::StatusSnapshot& status, std::chrono::steady_clock
     points_.push_back({.at = at});
   }
   auto& point = points_.back();
-  if (std::isfinite(status.lag_seconds)) point.lag_seconds = std::max(point.lag_seconds, status.lag_seconds);
-  point.slot_retained_bytes = std::max(point.slot_retained_bytes, status.slot_retained_bytes);
+  if (std::isfinite(status.stream.lag_seconds))
+    point.lag_seconds = std::max(point.lag_seconds, status.stream.lag_seconds);
+  point.slot_retained_bytes = std::max(point.slot_retained_bytes, status.slot.retained_bytes);
 }
 
 std::string history_json(const std::deque<HistoryPoint>& points, std::chrono::steady_clock::time_point now) {

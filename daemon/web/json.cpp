@@ -70,11 +70,11 @@ class ObjectWriter {
 
 void append_baseline(std::string& out, const core::StatusSnapshot& status) {
   ObjectWriter baseline{out};
-  baseline.text("state", to_string(status.baseline));
-  baseline.number("rows", status.baseline_rows);
-  baseline.number("runs", status.baseline_runs);
-  if (status.baseline_runs_total > 0) {
-    baseline.number("runs_total", status.baseline_runs_total);
+  baseline.text("state", to_string(status.baseline.state));
+  baseline.number("rows", status.baseline.rows);
+  baseline.number("runs", status.baseline.runs);
+  if (status.baseline.runs_total > 0) {
+    baseline.number("runs_total", status.baseline.runs_total);
   } else {
     baseline.raw("runs_total", "null");
   }
@@ -90,17 +90,17 @@ void append_coverage(std::string& out, const core::StatusSnapshot& status) {
       object.raw(key, "null");
     }
   };
-  time("complete_since", status.coverage_complete_since, coverage);
+  time("complete_since", status.coverage.complete_since, coverage);
   coverage.name("gaps");
   out += '[';
-  for (std::size_t i = 0; i < status.gaps.size(); ++i) {
+  for (std::size_t i = 0; i < status.coverage.gaps.size(); ++i) {
     if (i != 0) out += ',';
     ObjectWriter gap{out};
-    gap.text("reason", to_string(status.gaps[i].reason));
-    gap.lsn("from_lsn", status.gaps[i].from);
-    gap.lsn("to_lsn", status.gaps[i].to);
-    time("opened_at", status.gaps[i].opened, gap);
-    time("closed_at", status.gaps[i].closed, gap);
+    gap.text("reason", to_string(status.coverage.gaps[i].reason));
+    gap.lsn("from_lsn", status.coverage.gaps[i].from);
+    gap.lsn("to_lsn", status.coverage.gaps[i].to);
+    time("opened_at", status.coverage.gaps[i].opened, gap);
+    time("closed_at", status.coverage.gaps[i].closed, gap);
     gap.close();
   }
   out += ']';
@@ -258,31 +258,31 @@ std::string status_json(const core::StatusSnapshot& status, const Verdict& verdi
   object.text("mode", to_string(status.mode));
   object.boolean("ready", status.ready);
   object.text("reason", status.ready ? std::string_view{} : status.not_ready_reason);
-  object.text("slot", status.slot_name);
-  object.text("plugin", status.plugin);
-  object.text("server_version", status.server_version);
+  object.text("slot", status.slot.name);
+  object.text("plugin", status.slot.plugin);
+  object.text("server_version", status.server.version);
   object.text("engine", engine_text(status));
   // Text: 64 bits do not fit a JavaScript number.
-  object.text("system_identifier", status.system_identifier);
-  object.number("timeline", status.timeline);
-  object.lsn("confirmed_lsn", status.confirmed_lsn);
-  object.lsn("received_lsn", status.received_lsn);
-  object.lsn("server_lsn", status.server_lsn);
-  object.number("lag_bytes", status.confirmed_lsn.valid()
-                                 ? decoder::bytes_between(status.confirmed_lsn, status.server_lsn)
+  object.text("system_identifier", status.server.system_identifier);
+  object.number("timeline", status.server.timeline);
+  object.lsn("confirmed_lsn", status.stream.confirmed);
+  object.lsn("received_lsn", status.stream.received);
+  object.lsn("server_lsn", status.stream.server_end);
+  object.number("lag_bytes", status.stream.confirmed.valid()
+                                 ? decoder::bytes_between(status.stream.confirmed, status.stream.server_end)
                                  : std::uint64_t{0});
-  object.decimal("lag_seconds", status.lag_seconds);
-  object.number("runs", status.index_runs);
-  object.number("rows", status.index_rows);
-  object.number("index_bytes", status.index_bytes);
-  object.number("index_bytes_max", status.index_bytes_max);
+  object.decimal("lag_seconds", status.stream.lag_seconds);
+  object.number("runs", status.index.runs);
+  object.number("rows", status.index.rows);
+  object.number("index_bytes", status.index.bytes);
+  object.number("index_bytes_max", status.index.bytes_max);
   object.number("findings_open", findings.all);
   object.number("findings_fatal", findings.fatal);
   object.number("findings_acknowledged",
-                std::reduce(status.acknowledged_findings.begin(), status.acknowledged_findings.end()));
-  object.integer_or_null("slot_retained_bytes", status.slot_retained_bytes);
-  object.integer_or_null("slot_safe_bytes", status.slot_safe_bytes);
-  object.text("slot_wal_status", status.slot_wal_status);
+                std::reduce(status.findings.acknowledged.begin(), status.findings.acknowledged.end()));
+  object.integer_or_null("slot_retained_bytes", status.slot.retained_bytes);
+  object.integer_or_null("slot_safe_bytes", status.slot.safe_bytes);
+  object.text("slot_wal_status", status.slot.wal_status);
   object.boolean("table_identity_ok", status.table_identity_ok);
   object.name("coverage");
   append_coverage(out, status);

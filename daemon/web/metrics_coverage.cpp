@@ -14,28 +14,28 @@ void collect_gaps(const std::array<std::uint64_t, core::kGapReasons>& counts, Ou
 }
 
 void collect_baseline_state(S s, Out out) {
-  one_hot<core::BaselineState, kBaselineStates>(s.status.baseline, "state", out);
+  one_hot<core::BaselineState, kBaselineStates>(s.status.baseline.state, "state", out);
 }
 
 constexpr auto kCoverageMetrics = std::to_array<MetricDef>({
     {"dupwatch_baseline_state", kGauge, "state", "1",
      "1 for the state of the baseline scan, 0 for the others", kBaselineStates, collect_baseline_state},
     {"dupwatch_baseline_rows", kGauge, "", "1", "Rows the baseline scan has judged", 1,
-     [](S s, Out out) { out.add(s.status.baseline_rows); }},
+     [](S s, Out out) { out.add(s.status.baseline.rows); }},
     {"dupwatch_baseline_runs", kGauge, "", "1", "Runs the baseline scan has judged", 1,
-     [](S s, Out out) { out.add(s.status.baseline_runs); }},
+     [](S s, Out out) { out.add(s.status.baseline.runs); }},
     {"dupwatch_baseline_expected_runs", kGauge, "", "1",
      "Estimate of the runs the baseline scan has to judge; 0 = unknown", 1,
-     [](S s, Out out) { out.add(s.status.baseline_runs_total); }},
+     [](S s, Out out) { out.add(s.status.baseline.runs_total); }},
     {"dupwatch_coverage_gaps_total", kCounter, "reason", "1", "Gaps in what was seen, opened since the start",
-     core::kGapReasons, [](S s, Out out) { collect_gaps(s.status.gaps_opened, out); }},
+     core::kGapReasons, [](S s, Out out) { collect_gaps(s.status.coverage.opened, out); }},
     {"dupwatch_open_coverage_gaps", kGauge, "reason", "1",
      "Gaps that no scan of the table has closed: until then there may be duplicates dupwatch has not seen",
-     core::kGapReasons, [](S s, Out out) { collect_gaps(s.status.gaps_open, out); }},
+     core::kGapReasons, [](S s, Out out) { collect_gaps(s.status.coverage.open, out); }},
     {"dupwatch_coverage_complete_since_timestamp_seconds", kGauge, "", "unix time",
      "Since when there has been no open gap; 0 while there is one", 1,
      [](S s, Out out) {
-       const auto& since = s.status.coverage_complete_since;
+       const auto& since = s.status.coverage.complete_since;
        out.add(since ? static_cast<double>(since->micros) / 1e6 : 0.0);
      }},
     {"dupwatch_witness_comparisons_total", kCounter, "", "1",

@@ -71,10 +71,10 @@ void collect_findings(S s, Out out) {
 }
 
 void collect_open_findings(S s, Out out) {
-  const auto& open = s.status.open_findings;
+  const auto& open = s.status.findings.open;
   each_severity([&](std::size_t rule, std::size_t severity) { return open[rule][severity]; },
                 [&](std::size_t rule, std::size_t severity, std::string_view r, std::string_view sev) {
-                  each_pending(severity, open[rule][severity], s.status.open_may_return[rule],
+                  each_pending(severity, open[rule][severity], s.status.findings.may_return[rule],
                                [&](std::uint64_t count, std::string_view pending) {
                                  out.add(count, {{"rule", r}, {"severity", sev}, {"pending", pending}});
                                });
@@ -94,7 +94,7 @@ constexpr auto kFindingsMetrics = std::to_array<MetricDef>({
      kSeverities,
      [](S s, Out out) {
        for (std::size_t severity = 0; severity < kSeverities; ++severity) {
-         out.add(s.status.acknowledged_findings[severity],
+         out.add(s.status.findings.acknowledged[severity],
                  {{"severity", to_string(static_cast<core::Severity>(severity))}});
        }
      }},
@@ -143,14 +143,14 @@ constexpr auto kFindingsMetrics = std::to_array<MetricDef>({
      [](S s, Out out) { out.add(s.status.counters.log_lines_lost); }},
     {"dupwatch_findings_durable", kGauge, "", "1",
      "0 while findings.file or findings.table refuses to take findings, which holds the slot's position", 1,
-     [](S s, Out out) { out.add(s.status.findings_durable); }},
+     [](S s, Out out) { out.add(s.status.findings.durable); }},
     {"dupwatch_findings_waiting", kGauge, "", "1", "Findings not yet written to findings.table", 1,
-     [](S s, Out out) { out.add(s.status.findings_waiting); }},
+     [](S s, Out out) { out.add(s.status.findings.waiting); }},
     {"dupwatch_findings_write_failures_total", kCounter, "store", "1",
      "Failed attempts to read or write findings, which are retried", 2,
      [](S s, Out out) {
-       out.add(s.status.findings_write_failures[0], {{"store", "file"}});
-       out.add(s.status.findings_write_failures[1], {{"store", "table"}});
+       out.add(s.status.findings.write_failures[0], {{"store", "file"}});
+       out.add(s.status.findings.write_failures[1], {{"store", "table"}});
      }},
     {"dupwatch_commit_to_flag_seconds", MetricType::kHistogram, "", "seconds",
      "From the commit of a duplicate, by the server's clock, to its finding", kHistogramSeries,

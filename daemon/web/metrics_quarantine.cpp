@@ -46,10 +46,10 @@ constexpr auto kQuarantineMetrics = std::to_array<MetricDef>({
      [](S s, Out out) { out.add(s.status.quarantine.commit_to_removal); }},
     {"dupwatch_guard_enabled", kGauge, "", "1",
      "1 with the trigger of `dupwatch guard` on the table, as of the last look (recheck.interval)", 1,
-     [](S s, Out out) { out.add(s.status.guard_enabled); }},
+     [](S s, Out out) { out.add(s.status.guard.enabled); }},
     {"dupwatch_guard_suppressed_rows_total", kCounter, "", "1",
      "Rows that the guard has kept out since it was installed", 1,
-     [](S s, Out out) { out.add(s.status.guard_suppressed); }},
+     [](S s, Out out) { out.add(s.status.guard.suppressed); }},
 });
 
 }  // namespace

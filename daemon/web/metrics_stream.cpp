@@ -21,14 +21,15 @@ void collect_stream_state(S s, Out out) {
 
 void collect_disconnects(S s, Out out) {
   for (std::size_t i = 0; i < kDisconnects; ++i) {
-    out.add(s.status.disconnects[i], {{"reason", to_string(static_cast<core::Disconnect>(i))}});
+    out.add(s.status.stream.disconnects[i], {{"reason", to_string(static_cast<core::Disconnect>(i))}});
   }
 }
 
 void collect_lag_bytes(S s, Out out) {
   // Before the first confirmation the position is 0, and the whole of WAL is not a lag.
-  const bool known = s.status.confirmed_lsn.valid();
-  out.add(known ? decoder::bytes_between(s.status.confirmed_lsn, s.status.server_lsn) : std::uint64_t{0});
+  const bool known = s.status.stream.confirmed.valid();
+  out.add(known ? decoder::bytes_between(s.status.stream.confirmed, s.status.stream.server_end)
+                : std::uint64_t{0});
 }
 
 /// Series of a metric by event type. The engine has 20 types or so; what a table lists above this counts as
@@ -83,19 +84,19 @@ constexpr auto kStreamMetrics = std::to_array<MetricDef>({
      1, [](S s, Out out) { out.add(s.status.counters.status_updates); }},
     {"dupwatch_stream_last_message_timestamp_seconds", kGauge, "", "unix time",
      "When the walsender last sent something, keepalives included; 0 = not yet", 1,
-     [](S s, Out out) { out.add(s.status.last_message_unix_seconds); }},
+     [](S s, Out out) { out.add(s.status.stream.last_message_unix_seconds); }},
     {"dupwatch_stream_lag_bytes", kGauge, "", "bytes",
      "WAL between the server's end of WAL and the confirmed position", 1, collect_lag_bytes},
     {"dupwatch_stream_lag_seconds", kGauge, "", "seconds",
      "Age of the newest judged commit while behind, 0 when caught up", 1,
-     [](S s, Out out) { out.add(s.status.lag_seconds); }},
+     [](S s, Out out) { out.add(s.status.stream.lag_seconds); }},
     {"dupwatch_stream_server_lsn_bytes", kGauge, "", "bytes", "The server's end of WAL as last reported", 1,
-     [](S s, Out out) { out.add(s.status.server_lsn.value); }},
+     [](S s, Out out) { out.add(s.status.stream.server_end.value); }},
     {"dupwatch_stream_received_lsn_bytes", kGauge, "", "bytes", "WAL position received", 1,
-     [](S s, Out out) { out.add(s.status.received_lsn.value); }},
+     [](S s, Out out) { out.add(s.status.stream.received.value); }},
     {"dupwatch_stream_confirmed_lsn_bytes", kGauge, "", "bytes",
      "WAL position confirmed to the server: everything before it is judged for good", 1,
-     [](S s, Out out) { out.add(s.status.confirmed_lsn.value); }},
+     [](S s, Out out) { out.add(s.status.stream.confirmed.value); }},
     {"dupwatch_heartbeat_enabled", kGauge, "", "1",
      "1 while messages of dupwatch's own are sent through the slot; 0 = off, or refused by the server", 1,
      [](S s, Out out) { out.add(s.status.heartbeat.enabled); }},

@@ -13,8 +13,8 @@ namespace {
 
 /// "Watching since 2026-11-24 05:21 UTC, coverage complete"
 [[nodiscard]] std::string watching_since(const core::StatusSnapshot& status) {
-  if (!status.coverage_complete_since) return "Watching";
-  const auto time = core::to_iso8601(*status.coverage_complete_since);
+  if (!status.coverage.complete_since) return "Watching";
+  const auto time = core::to_iso8601(*status.coverage.complete_since);
   return fmt::format("Watching since {} {} UTC, coverage complete", time.substr(0, 10), time.substr(11, 5));
 }
 
@@ -38,7 +38,7 @@ namespace {
 
 FindingCounts count_findings(const core::StatusSnapshot& status) noexcept {
   FindingCounts counts;
-  for (const auto& by_severity : status.open_findings) {
+  for (const auto& by_severity : status.findings.open) {
     for (const auto count : by_severity) counts.all += count;
     counts.fatal += by_severity[static_cast<std::size_t>(core::Severity::kFatal)];
   }

@@ -47,7 +47,7 @@ class RetriesTest : public testing::Test {
     return out;
   }
   [[nodiscard]] std::uint64_t disconnects(Disconnect kind) const {
-    return described().disconnects[static_cast<std::size_t>(kind)];
+    return described().stream.disconnects[static_cast<std::size_t>(kind)];
   }
 
   core::Config config_;

@@ -75,7 +75,7 @@ TEST_F(Feed, TheStatusIsToldWhenItChangesAndOnceASecondAtMost) {
   EventFeed feed{store_, ""};
   (void)feed.next(kNow);
   auto status = streaming();
-  status.index_runs = 7;
+  status.index.runs = 7;
   store_.publish(status, kNow);
   EXPECT_EQ(feed.next(kNow), "");
   EXPECT_NE(feed.next(kNow + seconds{1}).find("\"runs\":7"), std::string::npos);
@@ -94,10 +94,10 @@ TEST_F(Feed, ASilentDaemonIsToldOfByTheFeedItself) {
 TEST(History, KeepsTheWorstOfEachIntervalAndForgetsTheOldest) {
   History history;
   auto status = streaming();
-  status.lag_seconds = 3;
+  status.stream.lag_seconds = 3;
   history.note(status, kNow);
-  status.lag_seconds = 1;
-  status.slot_retained_bytes = 16;
+  status.stream.lag_seconds = 1;
+  status.slot.retained_bytes = 16;
   history.note(status, kNow + seconds{4});
   ASSERT_EQ(history.points().size(), 1U);
   EXPECT_EQ(history.points().front().lag_seconds, 3);

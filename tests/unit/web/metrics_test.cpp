@@ -81,11 +81,11 @@ core::StatusSnapshot everything_known() {
   auto status = streaming();
   for (std::size_t rule = 0; rule < core::kRules; ++rule) {
     status.counters.findings.at(rule).at(unlisted_severity(rule)) = {1, 1, 1, 1};
-    status.open_findings.at(rule).at(unlisted_severity(rule)) = 1;
+    status.findings.open.at(rule).at(unlisted_severity(rule)) = 1;
   }
-  status.slot_retained_bytes = 0;
-  status.slot_safe_bytes = 0;
-  status.slot_seconds_to_lost = 0;
+  status.slot.retained_bytes = 0;
+  status.slot.safe_bytes = 0;
+  status.slot.seconds_to_lost = 0;
   status.schema.newest = "4.3.7";
   status.engine_tables.rows.fill(0);
   status.engine_tables.jobs = 0;
@@ -184,12 +184,12 @@ TEST(Metrics, ValuesComeFromTheSnapshot) {
   // duplicate_created, harmless: by origin. A severity that only a configuration gives begins with its first
   // finding.
   status.counters.findings[1][2] = {5, 6, 7, 8};
-  status.open_findings[1][2] = 9;
-  status.open_findings[9][2] = 10;
+  status.findings.open[1][2] = 9;
+  status.findings.open[9][2] = 10;
   status.counters.commit_to_flag.observe(0.002);
   status.counters.commit_to_flag.observe(100);
-  status.slot_wal_status = "extended";
-  status.slot_safe_bytes = 7;
+  status.slot.wal_status = "extended";
+  status.slot.safe_bytes = 7;
   const auto all = samples(render_metrics(status, core::workflow_devkit_profile()));
   EXPECT_EQ(all.at("dupwatch_events_received_total{event_type=\"step_created\"}"), 3);
   EXPECT_EQ(all.at("dupwatch_events_received_total{event_type=\"other\"}"), 4);
@@ -237,7 +237,7 @@ TEST(Metrics, LabelValuesAreEscaped) {
 
 TEST(Metrics, LagIsZeroBeforeTheFirstConfirmation) {
   auto status = streaming();
-  status.confirmed_lsn = {};
+  status.stream.confirmed = {};
   EXPECT_EQ(samples(render_metrics(status, {})).at("dupwatch_stream_lag_bytes"), 0);
 }
 

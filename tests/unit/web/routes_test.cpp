@@ -83,14 +83,14 @@ TEST_F(Routes, StartupIsOverWithTheFirstStream) {
 TEST_F(Routes, StatusIsOneObject) {
   store_.beat(kNow);
   auto status = streaming();
-  status.open_findings[0] = {1, 0, 2, 0};
-  status.server_version = "15.14 (\"Debian\")\n";
-  status.gaps = {{.reason = core::GapReason::kFirstStart,
-                  .from = {},
-                  .to = decoder::Lsn{16},
-                  .opened = {1'000'000},
-                  .closed = decoder::Timestamp{2'000'000}}};
-  status.coverage_complete_since = decoder::Timestamp{2'000'000};
+  status.findings.open[0] = {1, 0, 2, 0};
+  status.server.version = "15.14 (\"Debian\")\n";
+  status.coverage.gaps = {{.reason = core::GapReason::kFirstStart,
+                           .from = {},
+                           .to = decoder::Lsn{16},
+                           .opened = {1'000'000},
+                           .closed = decoder::Timestamp{2'000'000}}};
+  status.coverage.complete_since = decoder::Timestamp{2'000'000};
   store_.publish(status);
   EXPECT_EQ(
       get("/api/status").body,
@@ -291,14 +291,14 @@ TEST_F(Routes, ThePageLoadsNothingButItsOwnFiles) {
 
 TEST(Verdict, BlindnessComesFirst) {
   auto status = streaming();
-  status.coverage_complete_since = decoder::Timestamp{0};
+  status.coverage.complete_since = decoder::Timestamp{0};
   const std::string watching = "Watching since 1970-01-01 00:00 UTC, coverage complete";
   EXPECT_EQ(judge(status, true).sentence, watching + ", 0 fatal findings.");
   EXPECT_EQ(judge(status, true).level, Verdict::Level::kOk);
-  status.open_findings[1] = {0, 1, 0, 0};
+  status.findings.open[1] = {0, 1, 0, 0};
   EXPECT_EQ(judge(status, true).sentence, watching + ", 0 fatal findings, 1 open finding.");
   EXPECT_EQ(judge(status, true).level, Verdict::Level::kFindings);
-  status.open_findings[core::kRules - 1] = {2, 0, 1, 1};
+  status.findings.open[core::kRules - 1] = {2, 0, 1, 1};
   EXPECT_EQ(judge(status, true).sentence,
             "2 fatal findings: their runs will fail on their next replay. " + watching + ".");
   EXPECT_EQ(judge(status, true).level, Verdict::Level::kFatal);

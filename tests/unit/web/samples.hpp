@@ -26,14 +26,14 @@ namespace dupwatch::web {
   core::StatusSnapshot out;
   out.state = core::StreamState::kStreaming;
   out.ready = true;
-  out.slot_name = "dupwatch";
-  out.plugin = "pgoutput";
-  out.server_version = "15.14";
-  out.system_identifier = "7576531234567890123";
-  out.timeline = 1;
-  out.confirmed_lsn = {0x1'0000'0000};
-  out.received_lsn = {0x1'0000'0010};
-  out.server_lsn = {0x1'0000'0020};
+  out.slot.name = "dupwatch";
+  out.slot.plugin = "pgoutput";
+  out.server.version = "15.14";
+  out.server.system_identifier = "7576531234567890123";
+  out.server.timeline = 1;
+  out.stream.confirmed = {0x1'0000'0000};
+  out.stream.received = {0x1'0000'0010};
+  out.stream.server_end = {0x1'0000'0020};
   return out;
 }
 

@@ -250,8 +250,8 @@ TEST(StatusStore, ASnapshotInUseOutlivesTheNext) {
   store.publish(streaming());
   const auto held = store.snapshot();
   store.publish({});
-  EXPECT_EQ(held->slot_name, "dupwatch");
-  EXPECT_EQ(store.snapshot()->slot_name, "");
+  EXPECT_EQ(held->slot.name, "dupwatch");
+  EXPECT_EQ(store.snapshot()->slot.name, "");
 }
 
 }  // namespace
