@@ -101,17 +101,26 @@ Offered offer(CLI::App& program, const CommandRow& row, ConfigurationSource& sou
   return offered;
 }
 
+void add_options_of(const CLI::App& app, std::vector<std::string>& names) {
+  for (const auto* option : app.get_options()) {
+    for (const auto& name : option->get_lnames()) names.push_back("--" + name);
+  }
+}
+
 std::vector<std::string> names_of(const CLI::App& app) {
   std::vector<std::string> names;
   for (const auto* command : app.get_subcommands([](const auto*) { return true; })) {
-    names.push_back(command->get_name());
+    // A group of options is a command without a name.
+    if (command->get_name().empty()) {
+      add_options_of(*command, names);
+    } else {
+      names.push_back(command->get_name());
+    }
   }
   // An action takes the options of its command too.
   for (const auto* level = &app; level != nullptr; level = level->get_parent()) {
     if (level != &app && !level->get_fallthrough()) break;
-    for (const auto* option : level->get_options()) {
-      for (const auto& name : option->get_lnames()) names.push_back("--" + name);
-    }
+    add_options_of(*level, names);
   }
   return names;
 }

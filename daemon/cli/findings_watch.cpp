@@ -7,10 +7,10 @@
 #include <chrono>
 #include <cstdio>
 #include <thread>
-#include <unordered_map>
 #include <utility>
 
 #include "daemon/cli/event_stream.hpp"
+#include "daemon/cli/printed_findings.hpp"
 #include "daemon/cli/report_error.hpp"
 #include "daemon/core/finding_record.hpp"
 #include "daemon/process/clock.hpp"
@@ -21,46 +21,6 @@ namespace {
 constexpr std::chrono::seconds kPauseMin{1};
 constexpr std::chrono::seconds kPauseMax{15};
 
-/// What was printed, so that a list that comes again is told once.
-class Printed {
- public:
-  explicit Printed(const WatchOptions& options) : options_(options), colours_(isatty(STDOUT_FILENO) == 1) {}
-
-  /// The list as it is now: whole the first time, then what is new in it.
-  void list(std::vector<core::Finding> findings) {
-    if (std::exchange(begun_, true)) {
-      // As they were reported.
-      std::ranges::reverse(findings);
-      for (const auto& finding : findings) one(finding);
-      return;
-    }
-    for (const auto& finding : findings) known_[finding.id] = core::to_json(finding);
-    if (options_.json) {
-      for (const auto& finding : findings) print(core::to_json(finding) + '\n');
-    } else {
-      print(findings_table(findings, options_.width, process::wall_now(), colours_));
-    }
-    (void)std::fflush(stdout);
-  }
-
-  void one(const core::Finding& finding) {
-    if (!options_.filter.admits(finding) && !known_.contains(finding.id)) return;
-    auto record = core::to_json(finding);
-    auto& known = known_[finding.id];
-    if (known == record) return;
-    print(options_.json ? record + '\n'
-                        : findings_line(finding, options_.width, process::wall_now(), colours_));
-    (void)std::fflush(stdout);
-    known = std::move(record);
-  }
-
- private:
-  const WatchOptions& options_;
-  bool colours_;
-  bool begun_ = false;
-  std::unordered_map<std::uint64_t, std::string> known_;
-};
-
 }  // namespace
 
 process::ExitCode watch_findings(const core::Config& config, const WatchOptions& options) {
@@ -70,20 +30,26 @@ process::ExitCode watch_findings(const core::Config& config, const WatchOptions&
     return process::ExitCode::kUsage;
   }
   const auto& client = std::get<DaemonClient>(made);
-  Printed printed(options);
+  PrintedFindings printed(options, isatty(STDOUT_FILENO) == 1);
   EventStream events;
   bool heard = false;
   auto pause = kPauseMin;
+  const auto say = [](const std::string& text) {
+    print(text);
+    (void)std::fflush(stdout);
+  };
   const auto take = [&](std::string_view bytes) {
     for (const auto& event : events.take(bytes)) {
       if (!std::exchange(heard, true)) fmt::print(stderr, "from the daemon at {}\n", client.base());
       pause = kPauseMin;
       if (event.name == "finding") {
-        if (const auto finding = core::read_finding(event.data)) printed.one(*finding);
+        if (const auto finding = core::read_finding(event.data))
+          say(printed.one(*finding, process::wall_now()));
       }
       if (event.name != "list") continue;
       auto found = ask_daemon(client, options.filter, options.limit, 0);
-      if (auto* list = std::get_if<FoundFindings>(&found)) printed.list(std::move(list->findings));
+      if (auto* list = std::get_if<FoundFindings>(&found))
+        say(printed.list(std::move(list->findings), process::wall_now()));
     }
   };
   for (;;) {

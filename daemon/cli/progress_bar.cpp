@@ -15,6 +15,18 @@ constexpr std::size_t kBarCells = 24;
 
 }  // namespace
 
+std::string progress_text(std::uint64_t done, std::uint64_t total, std::string_view unit, double seconds) {
+  const double rate = seconds > 0 ? static_cast<double>(done) / seconds : 0;
+  if (total == 0) return fmt::format("{} {}, {:.0f} a second", done, unit, rate);
+  // The total is the planner's estimate.
+  const double part = std::min(1.0, static_cast<double>(done) / static_cast<double>(total));
+  const auto cells = static_cast<std::size_t>(part * static_cast<double>(kBarCells));
+  const double left = rate > 0 ? (static_cast<double>(total) - static_cast<double>(done)) / rate : 0;
+  return fmt::format("[{}{}] {:3.0f} %  {} of about {} {}, {:.0f} a second, {:.0f} s left",
+                     std::string(cells, '#'), std::string(kBarCells - cells, '.'), part * 100, done, total,
+                     unit, rate, std::max(0.0, left));
+}
+
 ProgressBar::ProgressBar(std::string_view unit, std::uint64_t total)
     : unit_(unit), total_(total), terminal_(isatty(STDERR_FILENO) == 1), began_(process::steady_now()) {}
 
@@ -24,19 +36,7 @@ void ProgressBar::show(std::uint64_t done) {
   next_ = now + kInterval;
   shown_ = true;
   const double seconds = std::chrono::duration<double>(now - began_).count();
-  const double rate = seconds > 0 ? static_cast<double>(done) / seconds : 0;
-  if (total_ == 0) {
-    fmt::print(stderr, "\r\x1b[K{} {}, {:.0f} a second", done, unit_, rate);
-    (void)std::fflush(stderr);
-    return;
-  }
-  // The total is the planner's estimate.
-  const double part = std::min(1.0, static_cast<double>(done) / static_cast<double>(total_));
-  const auto cells = static_cast<std::size_t>(part * static_cast<double>(kBarCells));
-  const double left = rate > 0 ? (static_cast<double>(total_) - static_cast<double>(done)) / rate : 0;
-  fmt::print(stderr, "\r\x1b[K[{}{}] {:3.0f} %  {} of about {} {}, {:.0f} a second, {:.0f} s left",
-             std::string(cells, '#'), std::string(kBarCells - cells, '.'), part * 100, done, total_, unit_,
-             rate, std::max(0.0, left));
+  fmt::print(stderr, "\r\x1b[K{}", progress_text(done, total_, unit_, seconds));
   (void)std::fflush(stderr);
 }
 
