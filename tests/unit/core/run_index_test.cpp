@@ -70,6 +70,22 @@ TEST_F(RunIndexTest, TheGenerationOfARunSurvivesPacking) {
   }
 }
 
+TEST_F(RunIndexTest, TheEventThatEndsARunIsNotTakenIntoAPackedLog) {
+  const auto run = ulid("wrun_", 1);
+  const auto step = ulid("step_", 1);
+  const std::vector<decoder::Value> identity = {decoder::Value::of(step)};
+  const auto handle = index.insert_pending(run);
+  const auto first = ulid("wevt_", 1);
+  (void)index.add_row(handle, EventRow{.run_id = run, .id = first, .identity = identity});
+  index.complete(handle);
+  for (std::size_t i = 0; i < 2 * RunIndex::kOpenRunsMax; ++i) add_complete(ulid("wrun_", 100 + i));
+  const auto id = ulid("wevt_", 2);
+  EventRow row{.run_id = run, .id = id, .identity = identity};
+  EXPECT_TRUE(index.peek(handle, row)) << "any other is";
+  row.ends_run = true;
+  EXPECT_FALSE(index.peek(handle, row)) << "nothing in a packed log says that the run is over";
+}
+
 TEST_F(RunIndexTest, AnEndedRunLeavesAfterItsGraceAndNotBefore) {
   const auto handle = add_complete("r");
   EXPECT_EQ(index.next_expiry(), Instant::max());

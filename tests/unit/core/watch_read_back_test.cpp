@@ -122,6 +122,32 @@ TEST_P(ReadBackTest, ADuplicateOfARowThatTheStreamNeverBroughtIsFoundOnceRunsAre
   ASSERT_EQ(findings().size(), 1U);
 }
 
+TEST_P(ReadBackTest, ATransactionOfAnotherHistoryIsNotTheOneOfARow) {
+  for (const bool doubted : {false, true}) {
+    const auto run = ulid("wrun_", doubted ? 2 : 1);
+    (void)transaction({event(1, "run_created", std::nullopt, ulid("wrun_", 9))});
+    const CommitInfo same{.xid = xid, .lsn = {}, .time = {}};
+    const Lsn streamed{lsn};
+    (void)read_back();
+    if (doubted) watch.doubt_runs();
+    (void)transaction({event(3, "step_created", "step_1", run)});
+    while (const auto batch = watch.next_read_back()) {
+      for (const auto id : {2, 3}) {
+        const auto row = event(static_cast<std::uint64_t>(id), "step_created", "step_1", run);
+        watch.read_back_row(run, row.id, row.type, values_of(row.identity), id == 2 ? same : CommitInfo{},
+                            now, 0);
+      }
+      watch.read_back_done();
+      while (watch.judge_on(now)) continue;
+    }
+    const auto found = findings();
+    ASSERT_EQ(found.size(), 1U);
+    EXPECT_EQ(found[0].canonical.xid, same.xid);
+    // A server that was put back gives the number out again.
+    EXPECT_EQ(found[0].canonical.commit_lsn, doubted ? std::nullopt : std::optional(streamed));
+  }
+}
+
 TEST_P(ReadBackTest, AReadBackThatWasAskedForBeforeTheDoubtIsNotTrustedAfterwards) {
   (void)transaction({event(1, "run_created", std::nullopt)});
   const auto batch = watch.next_read_back();
