@@ -1,0 +1,67 @@
+#pragma once
+
+#include <libpq-fe.h>
+
+#include <array>
+#include <cstddef>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "answering_libpq.hpp"
+
+/// What stands behind the PQ* functions and the server that a test sets up.
+struct pg_result {
+  ExecStatusType status = PGRES_TUPLES_OK;
+  std::string sqlstate{};
+  std::string message{};
+  std::vector<dupwatch::answering::Row> rows{};
+};
+
+struct pg_conn {
+  bool resolver = false;
+  bool pipeline = false;
+  bool in_transaction = false;
+  bool failed = false;
+  std::string error{};
+  ConnStatusType status = CONNECTION_STARTED;
+  std::array<int, 2> sockets{-1, -1};
+  // A null result ends the answer to a statement.
+  std::deque<std::unique_ptr<pg_result>> results{};
+  std::deque<std::string> copied{};
+  std::vector<dupwatch::answering::Statement> sent{};
+};
+
+struct pg_cancel {};
+
+namespace dupwatch::answering {
+
+struct Rule {
+  std::string part;
+  std::function<Answer(const Statement&)> answer;
+};
+
+struct State {
+  std::vector<Rule> rules;
+  std::map<std::size_t, Answer> failures;
+  std::string refusal;
+  std::vector<Statement> asked;
+  std::size_t sessions = 0;
+  // What libpq has handed out and not got back.
+  int connections = 0;
+  int results = 0;
+  int buffers = 0;
+};
+
+/// For all below; code under test may have threads of its own.
+[[nodiscard]] std::mutex& mutex();
+[[nodiscard]] State& state();
+/// Lets the session's server work on a statement; true: it went well.
+bool run(pg_conn& conn, const Statement& statement);
+
+}  // namespace dupwatch::answering
