@@ -309,7 +309,15 @@ TEST(Cause, WordsAreSlugsAndEachItsOwn) {
 }
 
 Error with_state(const char* sqlstate) {
-  return {.sqlstate = sqlstate};
+  Error error;
+  error.sqlstate = sqlstate;
+  return error;
+}
+
+Error with_cause(Cause cause, const char* sqlstate = "") {
+  auto error = with_state(sqlstate);
+  error.cause = cause;
+  return error;
 }
 
 TEST(Predicates, WhatPassesIsTriedAgain) {
@@ -328,16 +336,16 @@ TEST(Predicates, KnowWhichErrorsCanComeFromARow) {
   for (const auto* state : {"", "57P01", "42501", "55000", "53200", "08006"}) {
     EXPECT_FALSE(may_be_of_a_row(with_state(state))) << state;
   }
-  EXPECT_TRUE(may_be_of_a_row({.cause = Cause::kPayloadTooLarge}));
-  EXPECT_FALSE(may_be_of_a_row({.cause = Cause::kSlotWrongPlugin, .sqlstate = "22023"}));
+  EXPECT_TRUE(may_be_of_a_row(with_cause(Cause::kPayloadTooLarge)));
+  EXPECT_FALSE(may_be_of_a_row(with_cause(Cause::kSlotWrongPlugin, "22023")));
 }
 
 TEST(Predicates, AStopAndATimeoutLeaveAQuestionUnanswered) {
-  EXPECT_TRUE(interrupted({.cause = Cause::kInterrupted}));
-  EXPECT_FALSE(interrupted({.cause = Cause::kTimeout}));
-  EXPECT_TRUE(left_unanswered({.cause = Cause::kInterrupted}));
-  EXPECT_TRUE(left_unanswered({.cause = Cause::kTimeout}));
-  EXPECT_FALSE(left_unanswered({.cause = Cause::kStatementTimeout, .sqlstate = "57014"}));
+  EXPECT_TRUE(interrupted(with_cause(Cause::kInterrupted)));
+  EXPECT_FALSE(interrupted(with_cause(Cause::kTimeout)));
+  EXPECT_TRUE(left_unanswered(with_cause(Cause::kInterrupted)));
+  EXPECT_TRUE(left_unanswered(with_cause(Cause::kTimeout)));
+  EXPECT_FALSE(left_unanswered(with_cause(Cause::kStatementTimeout, "57014")));
 }
 
 TEST(Predicates, TellRightTableColumnAndIndexFromAllElse) {

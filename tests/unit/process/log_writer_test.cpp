@@ -83,7 +83,7 @@ TEST(LogWriter, AReaderThatStandsStillCostsLinesAndNoTime) {
   EXPECT_LT(std::chrono::steady_clock::now() - began, milliseconds{5'000});
   const auto dropped = writer.dropped();
   EXPECT_GT(dropped, kLines - 1024U - 64U - 2U) << "a buffer of 1 MiB and a pipe of 64 KiB";
-  EXPECT_LT(dropped, kLines - 1024U);
+  EXPECT_LE(dropped, kLines - 1024U) << "the thread may have had no turn yet";
   std::thread late([&] { EXPECT_TRUE(eventually([&] { return writer.dropped() == dropped; })); });
   const auto said = "lost " + std::to_string(dropped) + "\n";
   const auto text = pipe.read_until(said);
