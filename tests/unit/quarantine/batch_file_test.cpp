@@ -127,9 +127,24 @@ TEST(BatchFile, WhatIsNoAuditIsRefusedInWords) {
   EXPECT_EQ(problem(migration("wevt_3", "5"), true).substr(0, 27), "a line about the migration ");
   EXPECT_EQ(problem(R"({"event":"migration","run_id":"wrun_1"})", true).substr(0, 27),
             "a line about the migration ");
+  EXPECT_EQ(problem(R"({"event":"finding","run_id":"wrun_1"})", false),
+            "a finding that lacks a field or has a value that this version does not know");
   const auto whole = core::to_json(fatal(3));
   for (std::size_t size = 1; size < whole.size(); ++size)
     EXPECT_FALSE(problem(whole.substr(0, size), false).empty());
+}
+
+TEST(BatchFile, TakesNoMoreThanItsBound) {
+  std::string ids;
+  for (std::size_t i = 0; i < kBatchRowsMax; ++i) ids += (i == 0 ? "\"" : ",\"") + std::to_string(i) + '"';
+  BatchFile file(kTable, true);
+  EXPECT_FALSE(file.add(migration("wevt_1", ids)));
+  EXPECT_EQ(file.rows().size(), kBatchRowsMax);
+  EXPECT_FALSE(file.add(migration("wevt_1", R"("0")"))) << "a row that is in it already";
+  const auto problem = file.add(migration("wevt_1", R"("one more")"));
+  ASSERT_TRUE(problem);
+  EXPECT_EQ(problem->found, "more than 1000000 rows");
+  EXPECT_EQ(file.rows().size(), kBatchRowsMax);
 }
 
 }  // namespace

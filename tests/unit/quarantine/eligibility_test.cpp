@@ -221,9 +221,8 @@ TEST(MigrationEligibility, NeverInARunWithSlotNumbersAndNeverARowThatIsNotThere)
 
 TEST(Eligibility, EveryRefusalHasASlugAndASentence) {
   std::vector<std::string_view> slugs;
-  for (const auto reason :
-       {Refusal::kNotFatal, Refusal::kSlotNumbered, Refusal::kRunEnded, Refusal::kRule, Refusal::kOutcome,
-        Refusal::kCanonical, Refusal::kStaysFatal, Refusal::kNotIndexed}) {
+  for (std::size_t i = 0; i <= static_cast<std::size_t>(Refusal::kEngine); ++i) {
+    const auto reason = static_cast<Refusal>(i);
     EXPECT_FALSE(explanation(reason).empty());
     slugs.push_back(to_string(reason));
   }
