@@ -15,6 +15,8 @@ const read = (name) => fs.readFileSync(path.join(folder, name), 'utf8');
 const values = parse(read('values.yaml'));
 const schema = JSON.parse(read('values.schema.json'));
 const MONITORED = { podMonitor: { enabled: true }, prometheusRule: { enabled: true }, dashboards: { enabled: true } };
+const POLICY = { networkPolicy: { enabled: true } };
+const ORDERS = { name: 'orders', config: { connection: { dsn: 'host=orders dbname=orders user=dupwatch' } }, database: { existingSecret: 'orders' } };
 const peer = [{ podSelector: { matchLabels: { 'cnpg.io/cluster': 'app' } } }];
 const VARIANTS = {
   default: withDsn(),
@@ -30,13 +32,22 @@ const VARIANTS = {
   everything: withDsn({
     ...MONITORED, replicas: 3, port: 9999, nameOverride: 'watcher', image: { repository: 'r/d', digest: `sha256:${'a'.repeat(64)}` },
     imagePullSecrets: [{ name: 'pull' }], serviceAccount: { create: false, name: 'mine' }, priorityClassName: 'high',
-    networkPolicy: { database: { port: 6543, to: peer }, extraEgress: [{ ports: [{ port: 443, protocol: 'TCP' }] }] },
+    networkPolicy: { enabled: true, database: { port: 6543, to: peer }, extraEgress: [{ ports: [{ port: 443, protocol: 'TCP' }] }] },
     podAnnotations: { a: 'b' }, podLabels: { c: 'd' }, nodeSelector: { e: 'f' }, tolerations: [{ operator: 'Exists' }],
     affinity: { nodeAffinity: {} }, extraVolumes: [{ name: 'tmp', emptyDir: {} }], extraVolumeMounts: [{ name: 'tmp', mountPath: '/tmp' }],
-    dashboards: { enabled: true, annotations: { folder: 'x' } },
+    dashboards: { enabled: true, annotations: { folder: 'x' }, namespace: 'grafana' },
+    commonLabels: { team: 'a' }, commonAnnotations: { owner: 'b' }, deploymentAnnotations: { g: 'h' }, revisionHistoryLimit: 3,
+    service: { type: 'NodePort', port: 80, labels: { i: 'j' }, annotations: { k: 'l' } },
+    livenessProbe: { periodSeconds: 20, initialDelaySeconds: 3 }, startupProbe: { failureThreshold: 7 }, readinessProbe: { successThreshold: 2 },
+    extraArgs: ['--log-level', 'debug'], initContainers: [{ name: 'before', image: 'r/i' }], extraContainers: [{ name: 'beside', image: 'r/e' }],
+    topologySpreadConstraints: [{ maxSkew: 1, topologyKey: 'zone', whenUnsatisfiable: 'ScheduleAnyway' }],
+    hostAliases: [{ ip: '127.0.0.1', hostnames: ['db'] }], dnsPolicy: 'None', dnsConfig: { nameservers: ['127.0.0.1'] },
   }),
-  closed: withDsn({ networkPolicy: { metricsFrom: [] } }),
-  open: withDsn({ networkPolicy: { enabled: false }, podDisruptionBudget: { enabled: false }, replicas: 2 }),
+  closed: withDsn({ networkPolicy: { enabled: true, metricsFrom: [] } }),
+  open: withDsn({ podDisruptionBudget: { enabled: false }, replicas: 2 }),
+  'service monitor': withDsn({ serviceMonitor: { enabled: true, namespace: 'monitoring', relabelings: [{ targetLabel: 'a', replacement: 'b' }], metricRelabelings: [{ action: 'labeldrop', regex: 'x' }] }, ...POLICY }),
+  'no service': withDsn({ service: { enabled: false } }),
+  databases: withDsn({ ...MONITORED, ...POLICY, databases: [ORDERS, { name: 'pay-1', replicas: 2, config: { slot: { name: 'own' } } }] }),
 };
 
 test('every way of it renders objects that the servers take', () => {
@@ -45,7 +56,7 @@ test('every way of it renders objects that the servers take', () => {
   assert.deepEqual(faults(objects.map(({ object }) => object)), []);
 });
 
-test('with the monitoring switched on it renders the plain manifests and the rules of alerts/', () => {
+test('with the monitoring and the network policy switched on, without a Service, it renders the plain manifests and the rules of alerts/', () => {
   const known = ['plain/dupwatch.yaml', 'plain/podmonitor.yaml', 'plain/dashboards.yaml'].flatMap(objectsOf);
   const rules = fs.readFileSync(path.join(root, 'alerts/prometheusrule.yaml'), 'utf8').split(/^---$/m).map(parse).filter(Boolean);
   const key = ({ kind, metadata }) => `${kind} ${metadata.name}`;
@@ -54,15 +65,17 @@ test('with the monitoring switched on it renders the plain manifests and the rul
     for (const label of ['helm.sh/chart', 'app.kubernetes.io/managed-by', 'app.kubernetes.io/version', 'app.kubernetes.io/instance']) delete copy.metadata.labels[label];
     if (copy.kind === 'ConfigMap') copy.data = Object.fromEntries(Object.entries(copy.data).map(([name, text]) => [name, parse(text)]));
     delete copy.spec?.template?.metadata.annotations;
+    // The chart's holds for the Pod of helm test too.
+    delete copy.spec?.podSelector;
     return copy;
   };
-  const rendered = new Map(render(withDsn(MONITORED)).objects.filter(({ kind }) => kind !== 'Pod').map((object) => [key(object), stripped(object)]));
+  const rendered = new Map(render(withDsn({ ...MONITORED, ...POLICY, service: { enabled: false } })).objects.filter(({ kind }) => kind !== 'Pod').map((object) => [key(object), stripped(object)]));
   assert.deepEqual([...rendered.keys()].sort(), [...known, ...rules].map(key).sort());
   for (const object of [...known, ...rules]) assert.deepEqual(rendered.get(key(object)), stripped(object), key(object));
 });
 
 test('by default neither the Prometheus operator nor Grafana is needed', () => {
-  assert.deepEqual(render(withDsn()).objects.map(({ kind }) => kind).sort(), ['ConfigMap', 'Deployment', 'NetworkPolicy', 'Pod', 'ServiceAccount']);
+  assert.deepEqual(render(withDsn()).objects.map(({ kind }) => kind).sort(), ['ConfigMap', 'Deployment', 'Pod', 'Service', 'ServiceAccount']);
 });
 
 test('selectors fit the Pods of the Deployment, and not that of helm test', () => {
@@ -70,11 +83,13 @@ test('selectors fit the Pods of the Deployment, and not that of helm test', () =
     const { objects } = render(given, { release: 'prod' });
     const { metadata: { labels }, spec } = ofKind(objects, 'Deployment').spec.template;
     const test = ofKind(objects, 'Pod');
+    const service = ofKind(objects, 'Service');
     for (const object of objects) {
       const selector = object.spec?.podSelector ?? object.spec?.selector;
-      if (!selector) continue;
-      assert.ok(selects(selector, labels), `${name}: ${object.kind}`);
-      assert.ok(!selects(selector, test.metadata.labels), `${name}: ${object.kind} selects the test`);
+      if (!selector || object.metadata.labels['app.kubernetes.io/component'] !== ofKind(objects, 'Deployment').metadata.labels['app.kubernetes.io/component']) continue;
+      assert.ok(selects(selector, object.kind === 'ServiceMonitor' ? service.metadata.labels : labels), `${name}: ${object.kind}`);
+      // What dupwatch may reach is tried by helm test; nothing else takes its Pod for dupwatch.
+      assert.equal(selects(selector, test.metadata.labels), object.kind === 'NetworkPolicy', `${name}: ${object.kind} and the test`);
     }
     const account = ofKind(objects, 'ServiceAccount');
     if (account) assert.equal(spec.serviceAccountName, account.metadata.name);
@@ -101,6 +116,83 @@ test('the port is one in the configuration, the container, the probes and the ne
   assert.equal(policy.egress.length, 3);
   assert.match(notes, /9999/);
   assert.equal(container.image, `r/d@sha256:${'a'.repeat(64)}`);
+});
+
+test('what people add to an object is there, beside what the chart says', () => {
+  const { objects } = render(VARIANTS.everything);
+  const { metadata, spec } = ofKind(objects, 'Deployment');
+  const pod = spec.template;
+  const [own, ...others] = pod.spec.containers;
+  for (const object of [...objects, pod]) {
+    assert.equal(object.metadata.labels.team, 'a', object.kind);
+    assert.equal(object.metadata.annotations.owner, 'b', object.kind);
+  }
+  assert.equal(metadata.annotations.g, 'h');
+  assert.equal(spec.revisionHistoryLimit, 3);
+  assert.deepEqual(others, [{ name: 'beside', image: 'r/e' }]);
+  assert.deepEqual(pod.spec.initContainers, [{ name: 'before', image: 'r/i' }]);
+  assert.deepEqual(own.args, ['run', '--config', '/etc/dupwatch/dupwatch.yaml', '--log-level', 'debug']);
+  assert.deepEqual(own.livenessProbe, { httpGet: { path: '/healthz', port: 'http' }, periodSeconds: 20, timeoutSeconds: 5, failureThreshold: 3, initialDelaySeconds: 3 });
+  assert.equal(own.readinessProbe.successThreshold, 2);
+  assert.equal(ofKind(render(withDsn({ startupProbe: { failureThreshold: 7 } })).objects, 'Deployment').spec.template.spec.containers[0].startupProbe.failureThreshold, 7);
+  const { topologySpreadConstraints, hostAliases, dnsPolicy, dnsConfig } = VARIANTS.everything;
+  for (const [key, value] of Object.entries({ topologySpreadConstraints, hostAliases, dnsPolicy, dnsConfig })) assert.deepEqual(pod.spec[key], value, key);
+  const service = ofKind(objects, 'Service');
+  assert.deepEqual([service.spec.type, service.spec.ports[0].port, service.spec.ports[0].targetPort, service.metadata.labels.i, service.metadata.annotations.k], ['NodePort', 80, 'http', 'j', 'l']);
+  assert.equal(objects.find(({ kind, metadata: { name } }) => kind === 'ConfigMap' && /dashboard/.test(name)).metadata.namespace, 'grafana');
+});
+
+test('a ServiceMonitor stands for a PodMonitor, and both together are refused', () => {
+  const monitor = ofKind(render(VARIANTS['service monitor']).objects, 'ServiceMonitor');
+  assert.equal(monitor.metadata.namespace, 'monitoring');
+  assert.deepEqual(monitor.spec.namespaceSelector, { matchNames: ['dupwatch'] });
+  const { relabelings, metricRelabelings } = VARIANTS['service monitor'].serviceMonitor;
+  assert.deepEqual([monitor.spec.endpoints[0].relabelings, monitor.spec.endpoints[0].metricRelabelings], [relabelings, metricRelabelings]);
+  assert.throws(() => render(withDsn({ serviceMonitor: { enabled: true }, podMonitor: { enabled: true } })), /scrapes the Pods, and both would do so twice/);
+  assert.throws(() => render(withDsn({ serviceMonitor: { enabled: true }, service: { enabled: false } })), /needs service\.enabled/);
+});
+
+test('of several databases each has an instance, a configuration and a slot of its own, and its name on its metrics', () => {
+  const { objects, notes } = render(VARIANTS.databases);
+  const of = (kind, name) => ofKind(objects, kind, `dupwatch-${name}`);
+  const config = (name) => parse(of('ConfigMap', name).data['dupwatch.yaml']);
+  assert.equal(config('orders').connection.dsn, ORDERS.config.connection.dsn);
+  assert.equal(config('orders').connection.startup_timeout, '0s');
+  assert.deepEqual([config('orders').slot.name, config('pay-1').slot.name], ['dupwatch_orders', 'own']);
+  assert.equal(config('pay-1').connection.dsn, DSN);
+  const deployments = ['orders', 'pay-1'].map((name) => of('Deployment', name));
+  assert.deepEqual(deployments.map(({ spec }) => spec.replicas), [1, 2]);
+  assert.deepEqual(deployments.map(({ spec }) => spec.template.spec.containers[0].env[0].valueFrom.secretKeyRef.name), ['orders', 'dupwatch-database']);
+  for (const [place, name] of ['orders', 'pay-1'].entries()) {
+    const { labels } = deployments[place].spec.template.metadata;
+    const other = deployments[1 - place].spec.template.metadata.labels;
+    for (const selector of [deployments[place].spec.selector, of('Service', name).spec.selector]) {
+      assert.ok(selects(selector, labels));
+      assert.ok(!selects(selector, other), name);
+    }
+    assert.equal(deployments[place].spec.template.spec.volumes[0].configMap.name, `dupwatch-${name}`);
+    assert.ok(notes.includes(`deployment/dupwatch-${name} -- dupwatch findings --open`), notes);
+    for (const kind of ['PodMonitor', 'NetworkPolicy']) {
+      const { selector, podSelector } = ofKind(objects, kind).spec;
+      assert.ok(selects(selector ?? podSelector, labels), `${kind} ${name}`);
+    }
+  }
+  assert.match(notes, /--slot dupwatch_orders\n.*--slot own/);
+  assert.equal(objects.filter(({ kind }) => kind === 'PodDisruptionBudget').length, 1);
+  assert.deepEqual(ofKind(objects, 'PodMonitor').spec.podMetricsEndpoints[0].relabelings, [{ sourceLabels: ['__meta_kubernetes_pod_label_app_kubernetes_io_component'], targetLabel: 'database' }]);
+  assert.equal(objects.filter(({ kind }) => kind === 'Pod').length, 2, 'helm test asks for both');
+  // What is empty or false in an entry replaces what is not.
+  const bare = render(withDsn({ databases: [{ name: 'a', config: { slot: { create: false } }, database: { existingSecret: '' } }], config: { slot: { create: true } } })).objects;
+  assert.equal(parse(ofKind(bare, 'ConfigMap').data['dupwatch.yaml']).slot.create, false);
+  assert.equal(ofKind(bare, 'Deployment').spec.template.spec.containers[0].env, undefined);
+  assert.throws(() => render(withDsn({ databases: [ORDERS, ORDERS] })), /databases: orders stands there twice/);
+});
+
+test('NOTES say who may reach it and what it reaches', () => {
+  assert.match(render(withDsn()).notes, /networkPolicy\.enabled is false and httpAuth\.existingSecret empty: whoever reaches port 9788 reads the findings/);
+  assert.doesNotMatch(render(VARIANTS.login).notes, /whoever reaches/);
+  assert.match(render(VARIANTS.everything).notes, /networkPolicy\.metricsFrom alone may reach port 9999, and dupwatch and helm test\nreach name servers, port 6543 of networkPolicy\.database\.to and networkPolicy\.extraEgress \(1\) alone/);
+  assert.match(render(VARIANTS.closed).notes, /nobody may reach port 9788/);
 });
 
 test('of several replicas none waits for another: readiness is life, no startup probe, a new one before an old one goes', () => {
@@ -148,6 +240,8 @@ test('a mistake in the values is refused', () => {
   for (const given of [
     withDsn({ replica: 2 }), withDsn({ replicas: '2' }), withDsn({ replicas: 0 }), withDsn({ port: 80 }), withDsn({ image: { digest: 'sha256:1' } }),
     withDsn({ config: { http: { listen: ':1' } } }), withDsn({ config: { conection: {} } }), withDsn({ podMonitor: { interval: '15' } }),
+    withDsn({ config: { slot: { nam: 'x' } } }), withDsn({ config: { index: { memory_max: ['1GiB'] } } }), withDsn({ config: { quarantine: 'remove' } }),
+    withDsn({ databases: [{}] }), withDsn({ databases: [{ name: 'A' }] }), withDsn({ databases: [{ name: 'a', port: 1 }] }), withDsn({ databases: [{ name: 'a', config: { slot: { nam: 'x' } } }] }),
     withDsn({ networkPolicy: { metricsFrom: 'monitoring' } }), withDsn({ database: { secret: 'x' } }), withDsn({ image: { pullPolicy: 'Sometimes' } }),
   ]) assert.throws(() => render(given), /values don't meet the specifications of the schema/, JSON.stringify(given));
 });
@@ -155,7 +249,7 @@ test('a mistake in the values is refused', () => {
 test('helm lint has nothing to say', () => {
   for (const [name, given] of Object.entries(VARIANTS)) {
     const said = output('helm', ['lint', '--strict', '--with-subcharts', folder, '--values', '-'], { input: JSON.stringify(given) });
-    assert.deepEqual(said.split('\n').filter((line) => /^\[/.test(line)), ['[INFO] Chart.yaml: icon is recommended'], name);
+    assert.deepEqual(said.split('\n').filter((line) => /^\[/.test(line)), [], name);
   }
   assert.notEqual(run('helm', ['lint', '--strict', folder, '--set', 'replicas=0']).status, 0);
 });
@@ -186,7 +280,7 @@ test('a template that breaks is refused, not half rendered', (t) => {
   t.after(() => fs.rmSync(copy, { recursive: true }));
   fs.cpSync(folder, copy, { recursive: true });
   const file = path.join(copy, 'templates/deployment.yaml');
-  for (const [from, to] of [['nindent 8', 'nindent 3'], ['{{- end }}', ''], ['"dupwatch.labels"', '"dupwatch.label"'], ['  replicas:', '  strategy: {}\n  replicas:']]) {
+  for (const [from, to] of [['nindent 8', 'nindent 3'], ['{{- end }}', ''], ['"dupwatch.meta"', '"dupwatch.metas"'], ['  replicas:', '  strategy: {}\n  replicas:']]) {
     const text = read('templates/deployment.yaml');
     assert.ok(text.includes(from));
     fs.writeFileSync(file, text.replace(from, to));
@@ -208,9 +302,13 @@ test('values.yaml, its schema and the README name the same values', () => {
   const readme = read('README.md');
   for (const name of leaves(own)) assert.ok(readme.includes(`\`${name}\``), `README.md lacks ${name}`);
   for (const [, name] of readme.matchAll(/^\| `([\w.]+)` \|/gm)) assert.ok(leaves(values).includes(name) || name === 'config', `values.yaml lacks ${name}`);
-  // The sections of config are those of config/dupwatch.yaml.
-  const sections = Object.keys(parse(fs.readFileSync(path.join(root, 'config/dupwatch.yaml'), 'utf8')));
-  assert.deepEqual(Object.keys(config).sort(), sections.sort());
+  // The keys of config are those that the program reads.
+  const [, table] = fs.readFileSync(path.join(root, 'daemon/config/keys.cpp'), 'utf8').split('kKeys = ');
+  const known = [...table.matchAll(/\{"([a-z_.]+)"/g)].map(([, key]) => key);
+  assert.ok(known.length > 90, `${known.length} keys`);
+  const given = Object.entries(schema.properties.config.properties).flatMap(([key, { properties }]) => [key, ...Object.keys(properties ?? {}).map((below) => `${key}.${below}`)]);
+  assert.deepEqual(given.sort(), [...new Set(known.filter((key) => key.split('.').length < 3))].sort());
+  assert.ok(config);
 });
 
 test('chart, program and image have one version', () => {

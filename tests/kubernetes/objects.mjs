@@ -8,21 +8,21 @@ import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
 import yaml from 'js-yaml';
 import { NetworkPolicy } from 'kubernetes-models/networking.k8s.io/v1';
-import { ConfigMap, Pod, Secret, ServiceAccount } from 'kubernetes-models/v1';
+import { ConfigMap, Pod, Secret, Service, ServiceAccount } from 'kubernetes-models/v1';
 import { Deployment } from 'kubernetes-models/apps/v1';
 import { PodDisruptionBudget } from 'kubernetes-models/policy/v1';
-import { PodMonitor, PrometheusRule } from '@kubernetes-models/prometheus-operator/monitoring.coreos.com/v1';
+import { PodMonitor, PrometheusRule, ServiceMonitor } from '@kubernetes-models/prometheus-operator/monitoring.coreos.com/v1';
 
 const here = fileURLToPath(new URL('.', import.meta.url));
 export const root = fileURLToPath(new URL('../../', import.meta.url));
 export const kubernetes = path.join(root, 'config/kubernetes');
 
 const MODELS = Object.fromEntries([
-  ['kubernetes-models/v1', [ConfigMap, Pod, Secret, ServiceAccount]],
+  ['kubernetes-models/v1', [ConfigMap, Pod, Secret, Service, ServiceAccount]],
   ['kubernetes-models/apps/v1', [Deployment]],
   ['kubernetes-models/networking.k8s.io/v1', [NetworkPolicy]],
   ['kubernetes-models/policy/v1', [PodDisruptionBudget]],
-  ['@kubernetes-models/prometheus-operator/monitoring.coreos.com/v1', [PodMonitor, PrometheusRule]],
+  ['@kubernetes-models/prometheus-operator/monitoring.coreos.com/v1', [PodMonitor, PrometheusRule, ServiceMonitor]],
 ].flatMap(([module, models]) => models.map((Model) => [Model.kind, { module, Model, apiVersion: Model.apiVersion }])));
 
 // The operator of CloudNativePG has no schemas on npm.
@@ -74,8 +74,12 @@ export const parse = (text) => yaml.load(text);
 /** The documents of a YAML text; a key that stands twice is refused. */
 export const parseAll = (text) => yaml.loadAll(text).filter(Boolean);
 
-/** Whether a selector's matchLabels fit. */
-export const selects = ({ matchLabels }, labels = {}) => Object.keys(matchLabels).length > 0 && Object.entries(matchLabels).every(([key, value]) => labels[key] === value);
+/** Whether a selector, or that of a Service, which is its labels alone, fits. */
+export function selects({ matchLabels, matchExpressions = [], ...rest }, labels = {}) {
+  const wanted = Object.entries(matchLabels ?? rest);
+  return wanted.length > 0 && wanted.every(([key, value]) => labels[key] === value)
+    && matchExpressions.every(({ key, operator, values }) => operator === 'In' && values.includes(labels[key]));
+}
 
 /** What a hardened container lacks, by the restricted Pod Security Standard and a read-only root on top. */
 export function softSpots(spec, container) {

@@ -2,19 +2,27 @@
 {{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" -}}
 {{- end -}}
 
+{{/* Of the release; of one of its databases with that one's name behind it. */}}
 {{- define "dupwatch.fullname" -}}
+{{- $name := printf "%s-%s" .Release.Name (include "dupwatch.name" .) -}}
 {{- if .Values.fullnameOverride -}}
-{{- .Values.fullnameOverride | trunc 63 | trimSuffix "-" -}}
+{{- $name = .Values.fullnameOverride -}}
 {{- else if contains (include "dupwatch.name" .) .Release.Name -}}
-{{- .Release.Name | trunc 63 | trimSuffix "-" -}}
+{{- $name = .Release.Name -}}
+{{- end -}}
+{{- if .database -}}
+{{- printf "%s-%s" ($name | trunc 30 | trimSuffix "-") .database -}}
 {{- else -}}
-{{- printf "%s-%s" .Release.Name (include "dupwatch.name" .) | trunc 63 | trimSuffix "-" -}}
+{{- $name | trunc 63 | trimSuffix "-" -}}
 {{- end -}}
 {{- end -}}
 
 {{- define "dupwatch.selectorLabels" -}}
 app.kubernetes.io/name: {{ include "dupwatch.name" . }}
 app.kubernetes.io/instance: {{ .Release.Name }}
+{{- with .database }}
+app.kubernetes.io/component: {{ . }}
+{{- end }}
 {{- end -}}
 
 {{- define "dupwatch.labels" -}}
@@ -24,9 +32,89 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end -}}
 
+{{/* Labels and annotations of an object: those of the chart, the common ones, and its own. */}}
+{{- define "dupwatch.meta" -}}
+{{- $values := .scope.Values -}}
+labels:
+  {{- merge (include "dupwatch.labels" .scope | fromYaml) (default dict .labels) $values.commonLabels | toYaml | nindent 2 }}
+{{- with merge (dict) (default dict .annotations) $values.commonAnnotations }}
+annotations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end -}}
+
+{{/* Puts what `over` has into `on`: all of it, also what is empty, which mergeOverwrite would leave out. */}}
+{{- define "dupwatch.overlay" -}}
+{{- range $key, $value := .over -}}
+{{- if and (kindIs "map" $value) (kindIs "map" (get $.on $key)) -}}
+{{- include "dupwatch.overlay" (dict "on" (get $.on $key) "over" $value) -}}
+{{- else -}}
+{{- $_ := set $.on $key $value -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Fills `scope`: the root, with the values of one database, which `databases` has, over those of the release. */}}
+{{- define "dupwatch.scope" -}}
+{{- $values := deepCopy .root.Values -}}
+{{- if .database -}}
+{{- include "dupwatch.overlay" (dict "on" $values "over" (omit .database "name")) -}}
+{{- $slot := default dict $values.config.slot -}}
+{{- if not (dig "config" "slot" "name" "" .database) -}}
+{{- $_ := set $slot "name" (printf "%s_%s" (default "dupwatch" $slot.name) (replace "-" "_" .database.name)) -}}
+{{- end -}}
+{{- $_ := set $values.config "slot" $slot -}}
+{{- $_ := set .scope "database" .database.name -}}
+{{- end -}}
+{{- $_ := set .scope "Values" $values -}}
+{{- range $name := list "Release" "Chart" "Capabilities" "Files" "Template" -}}
+{{- $_ := set $.scope $name (get $.root $name) -}}
+{{- end -}}
+{{- end -}}
+
+{{/* What Prometheus is asked to do with the scraped, of the section `monitor`; `source` is where the labels come from. */}}
+{{- define "dupwatch.endpoint" -}}
+port: http
+path: /metrics
+interval: {{ .monitor.interval }}
+scrapeTimeout: {{ .monitor.scrapeTimeout }}
+{{- $relabelings := list -}}
+{{- if ne (include "dupwatch.name" .root) "dupwatch" -}}
+{{- $relabelings = append $relabelings (dict "targetLabel" "job" "replacement" "dupwatch") -}}
+{{- end -}}
+{{- if .root.Values.databases -}}
+{{- $relabelings = append $relabelings (dict "sourceLabels" (list (printf "__meta_kubernetes_%s_label_app_kubernetes_io_component" .source)) "targetLabel" "database") -}}
+{{- end -}}
+{{- with concat $relabelings .monitor.relabelings }}
+relabelings:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .monitor.metricRelabelings }}
+metricRelabelings:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .root.Values.httpAuth.existingSecret }}
+basicAuth:
+  username:
+    name: {{ . }}
+    key: username
+  password:
+    name: {{ . }}
+    key: password
+{{- end }}
+{{- end -}}
+
+{{/* Where a monitor is, and where what it selects is. */}}
+{{- define "dupwatch.monitorNamespace" -}}
+{{- with .monitor.namespace }}
+namespace: {{ . }}
+{{- end }}
+{{- end -}}
+
 {{- define "dupwatch.serviceAccountName" -}}
 {{- if .Values.serviceAccount.create -}}
-{{- default (include "dupwatch.fullname" .) .Values.serviceAccount.name -}}
+{{- $release := dict "Values" .Values "Release" .Release "Chart" .Chart -}}
+{{- default (include "dupwatch.fullname" $release) .Values.serviceAccount.name -}}
 {{- else -}}
 {{- default "default" .Values.serviceAccount.name -}}
 {{- end -}}
