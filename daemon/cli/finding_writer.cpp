@@ -53,6 +53,11 @@ std::string identity_text(const core::Finding& finding) {
   return text;
 }
 
+std::string fix_form(bool by_hand, std::string_view config_option, std::string_view ids) {
+  return by_hand ? fmt::format("explain{} RUN --repair-plan FILE", config_option)
+                 : fmt::format("quarantine apply{} {}", config_option, ids);
+}
+
 std::string_view csv_header() noexcept {
   return "finding_id,severity,rule,state,engine,run_id,correlation_id,type,canonical_id,duplicate_id,closing_"
          "id,"
@@ -109,6 +114,7 @@ FindingWriter::FindingWriter(OutputFormat format, std::string config_option)
 
 void FindingWriter::write(const core::Finding& finding) {
   ++written_;
+  by_hand_ = by_hand_ || finding.by_hand;
   ++counts_[static_cast<std::size_t>(finding.rule)][static_cast<std::size_t>(finding.severity)];
   switch (format_) {
     case OutputFormat::kText:
@@ -157,10 +163,8 @@ void FindingWriter::finish(const Summary& summary) {
                     summary.runs, summary.runs == 1 ? "run" : "runs",
                     summary.complete ? "" : ", not complete", counts));
   if (written_ != 0)
-    print(
-        fmt::format("look at one: dupwatch explain{0} RUN; take a fatal row out: dupwatch quarantine "
-                    "apply{0} RUN FINDING\n",
-                    config_option_));
+    print(fmt::format("look at one: dupwatch explain{0} RUN; take a fatal row out: dupwatch {1}\n",
+                      config_option_, fix_form(by_hand_, config_option_, "RUN FINDING")));
 }
 
 }  // namespace dupwatch::cli

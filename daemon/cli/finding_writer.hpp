@@ -35,6 +35,7 @@ class FindingWriter {
   std::string config_option_;
   bool colours_;
   std::uint64_t written_ = 0;
+  bool by_hand_ = false;
   std::array<std::array<std::uint64_t, core::kSeverities>, core::kRules> counts_{};
 };
 
@@ -48,6 +49,8 @@ class FindingWriter {
 [[nodiscard]] std::string padded(std::string text, std::size_t width);
 /// The values of the identity columns in one line, not made safe for a screen.
 [[nodiscard]] std::string identity_text(const core::Finding& finding);
+/// What fix_command() names, with words in the place of ids, and `ids` those that quarantine is to have.
+[[nodiscard]] std::string fix_form(bool by_hand, std::string_view config_option, std::string_view ids);
 /// With the newline.
 [[nodiscard]] std::string_view csv_header() noexcept;
 [[nodiscard]] std::string csv_line(const core::Finding& finding);

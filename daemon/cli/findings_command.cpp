@@ -107,7 +107,7 @@ ExitCode fail(const SourceFailure& failure) {
 }
 
 /// For people: what the list leaves out, and what to do next.
-void print_footer(const FoundFindings& found, std::string_view config_option) {
+void print_footer(const FoundFindings& found, const core::Profile& profile, std::string_view config_option) {
   if (found.findings.size() < found.matched) {
     fmt::print(stderr, "{} of {} findings, what is urgent first; --limit 0 shows all\n",
                found.findings.size(), found.matched);
@@ -116,8 +116,8 @@ void print_footer(const FoundFindings& found, std::string_view config_option) {
     fmt::print(stderr, "the daemon keeps the newest findings.keep; older ones: --source file or table\n");
   }
   if (found.findings.empty()) return;
-  fmt::print(stderr, "next: dupwatch explain{0} RUN, then dupwatch quarantine apply{0} FINDING\n",
-             config_option);
+  fmt::print(stderr, "next: dupwatch explain{} RUN, then dupwatch {}\n", config_option,
+             fix_form(!profile.takes_rows_out(), config_option, "FINDING"));
 }
 
 ExitCode list(const core::Config& config, const FindingsOptions& options, const core::FindingFilter& filter,
@@ -146,7 +146,7 @@ ExitCode list(const core::Config& config, const FindingsOptions& options, const 
   }
   if (options.action == FindingsAction::kList && options.output != "csv" && options.output != "json") {
     (void)std::fflush(stdout);
-    print_footer(list, config_option);
+    print_footer(list, config.profile, config_option);
   }
   return ExitCode::kClean;
 }

@@ -237,7 +237,7 @@ std::string finding_text(const Finding& finding, std::string_view config_option,
     out += fmt::format("  {:<15}{}\n", "acknowledged", acknowledgement_text(*finding.acknowledgement));
   out += "\nNext:\n";
   out += fmt::format("  {}\n", core::visible(core::explain_command(finding.run_id, config_option)));
-  if (const auto fix = core::quarantine_command(finding, config_option); !fix.empty())
+  if (const auto fix = core::fix_command(finding, config_option); !fix.empty())
     out += fmt::format("  {}\n", core::visible(fix));
   return out;
 }

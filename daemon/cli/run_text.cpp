@@ -126,11 +126,9 @@ std::string timeline(const table::JudgedRun& story, const core::Profile& profile
 std::vector<std::string> quarantine_commands(const table::JudgedRun& story, const core::Profile& profile,
                                              std::string_view config_option) {
   std::vector<std::string> out;
-  if (profile.name != "workflow-devkit" || !profile.scope_columns.empty() || story.slot_numbered() ||
-      !story.end_type().empty())
-    return out;
+  if (!profile.takes_rows_out() || story.slot_numbered() || !story.end_type().empty()) return out;
   for (const auto& finding : story.findings()) {
-    auto command = core::quarantine_command(finding, config_option);
+    auto command = core::fix_command(finding, config_option);
     if (!command.empty()) out.push_back(std::move(command));
   }
   // The first of several leaves a run that is fatal still, which is done only when it is asked for.
@@ -150,8 +148,8 @@ std::string fix_text(const table::JudgedRun& story, const core::Profile& profile
   }
   for (const auto& sentence : plan.sentences) out += fmt::format("  - {}\n", core::visible(sentence));
   if (plan.sql.empty()) return out;
-  const auto to_file =
-      core::explain_command(story.run_id(), fmt::format("{} --repair-plan repair.sql", style.config_option));
+  const auto to_file = core::explain_command(
+      story.run_id(), fmt::format("{}{}", style.config_option, core::kRepairPlanOption));
   out += fmt::format(
       "  - The same as a file for psql, which changes nothing if the log has changed meanwhile:\n      {}\n",
       core::visible(to_file));

@@ -153,7 +153,12 @@ std::string explain_command(std::string_view run_id, std::string_view options) {
   return fmt::format("dupwatch explain{} {}", options, positional(run_id));
 }
 
-std::string quarantine_command(const Finding& finding, std::string_view options) {
+void Finding::set_table(const Profile& profile) {
+  table = profile.qualified_name();
+  by_hand = !profile.takes_rows_out();
+}
+
+std::string fix_command(const Finding& finding, std::string_view options) {
   const bool heals = finding.shape && rule_case(finding.rule, *finding.shape).removal == Removal::kHeals;
   const bool over = finding.state == FindingState::kRunEnded || finding.state == FindingState::kGone ||
                     finding.state == FindingState::kQuarantined;
@@ -161,6 +166,8 @@ std::string quarantine_command(const Finding& finding, std::string_view options)
   // The row that replay reads first stays, and in a run of slot numbers every row.
   if (finding.duplicate.id <= finding.canonical.id) return {};
   if (slot_of(finding.duplicate.id)) return {};
+  if (finding.by_hand)
+    return explain_command(finding.run_id, fmt::format("{}{}", options, kRepairPlanOption));
   return fmt::format("dupwatch quarantine apply{} {} {}", options, positional(finding.run_id),
                      finding_id_text(finding.id));
 }
@@ -216,7 +223,7 @@ std::string to_json(const Finding& finding) {
   append_text(out, "versions", rule.versions);
   append_text(out, "confidence", to_string(rule.confidence));
   append_text(out, "look", explain_command(finding.run_id));
-  const auto fix = quarantine_command(finding);
+  const auto fix = fix_command(finding);
   out += R"(,"fix":)";
   append_optional(out, fix.empty() ? std::nullopt : std::optional(fix));
   return out + '}';

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "daemon/core/acknowledgement.hpp"
+#include "daemon/core/profile.hpp"
 #include "daemon/core/rule.hpp"
 #include "daemon/core/text.hpp"
 #include "decoder/change.hpp"
@@ -77,6 +78,8 @@ struct Finding {
   /// id would make it for all of them. Not in the record.
   bool one_of_many = false;
   std::string table;
+  /// dupwatch takes no rows out of this table: a person runs SQL.
+  bool by_hand = false;
   std::string run_id;
   /// Values of the identity columns in the profile's order, nullopt = NULL.
   std::vector<std::optional<std::string>> identity;
@@ -89,6 +92,7 @@ struct Finding {
   /// Of a person, in state acknowledged alone; nullopt there: findings.acknowledged names it.
   std::optional<Acknowledgement> acknowledgement;
 
+  void set_table(const Profile& profile);
   /// Why this severity, for people; empty without a shape.
   [[nodiscard]] std::string_view reason() const noexcept {
     if (!profile_reason.empty()) return profile_reason;
@@ -128,9 +132,11 @@ struct Finding {
 /// it, stand in front of the ids.
 [[nodiscard]] std::string explain_command(std::string_view run_id, std::string_view options = {});
 
-/// The command that takes the row at fault out of the log, for a shell; empty where `dupwatch quarantine`
-/// would refuse it, as far as the finding shows.
-[[nodiscard]] std::string quarantine_command(const Finding& finding, std::string_view options = {});
+/// The command that takes the row at fault out of the log, for a shell, or that writes the SQL for it where a
+/// person has to; empty where the row would not be taken out, as far as the finding shows.
+[[nodiscard]] std::string fix_command(const Finding& finding, std::string_view options = {});
+/// With the file that explain_command() is to write its SQL to.
+inline constexpr std::string_view kRepairPlanOption = " --repair-plan repair.sql";
 
 /// The finding as one JSON object without newline; the record of findings.file, /api/findings and the JSON
 /// log.

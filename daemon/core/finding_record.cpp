@@ -130,6 +130,7 @@ std::optional<Finding> read_finding(std::string_view json) {
   finding.change = string_at(object, "change") == "new" ? FindingChange::kNew : FindingChange::kChanged;
   if (object["after_close"].get(finding.after_close) != simdjson::SUCCESS) finding.after_close = false;
   finding.table = std::string(*table);
+  finding.by_hand = string_at(object, "fix").value_or("").starts_with("dupwatch explain ");
   finding.run_id = std::string(*run);
   finding.identity = identity_of(object);
   finding.type = std::string(string_at(object, "type").value_or(""));

@@ -10,7 +10,7 @@ namespace {
 
 /// It is known, and this is what has become of it.
 Finding over(Finding finding, FindingState state, const Profile& profile) {
-  finding.table = profile.qualified_name();
+  finding.set_table(profile);
   finding.state = state;
   finding.pending = Pending::kNone;
   finding.origin = Origin::kRecheck;

@@ -36,7 +36,7 @@ void FindingReporter::restore_acknowledgement(Finding& finding) {
 std::optional<Finding> FindingReporter::known(std::uint64_t finding_id) const {
   auto finding = reported_.find(finding_id);
   if (!finding) return std::nullopt;
-  finding->table = profile_.qualified_name();
+  finding->set_table(profile_);
   finding->origin = Origin::kRecheck;
   if (const auto* said = reported_.acknowledgements().find(finding_id);
       said != nullptr && finding->state == FindingState::kAcknowledged) {

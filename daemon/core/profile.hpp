@@ -155,6 +155,9 @@ struct Profile {
   [[nodiscard]] bool any_type() const noexcept;
   /// Names of the types whose rows a rule needs, each once.
   [[nodiscard]] std::vector<std::string> tracked_types() const;
+  /// Rows are taken out of its table by dupwatch: what heals a log was measured with that engine, whose run
+  /// column alone names the run.
+  [[nodiscard]] bool takes_rows_out() const { return name == "workflow-devkit" && scope_columns.empty(); }
   /// schema.table as written in findings.
   [[nodiscard]] std::string qualified_name() const { return schema + "." + table; }
   friend bool operator==(const Profile&, const Profile&) = default;

@@ -57,7 +57,7 @@ Finding ReplayRules::describe(const RunLog& log, const Verdict& verdict, std::st
     finding.pending = pending_of(log, verdict.rule, verdict.shape);
   }
   finding.origin = origin;
-  finding.table = profile_.qualified_name();
+  finding.set_table(profile_);
   finding.run_id = run_id;
   finding.identity = log.identity(log.entity(row.entity), codec_);
   if (verdict.rule == Rule::kProfileRule) name_rule(finding, row.type);
@@ -94,7 +94,7 @@ std::optional<Finding> ReplayRules::describe_gap(const SlotNumbers::Gap& gap, st
   finding.state = run_ended ? FindingState::kRunEnded : FindingState::kOpen;
   if (finding.severity == Severity::kFatal && !run_ended) finding.pending = Pending::kCertain;
   finding.origin = origin;
-  finding.table = profile_.qualified_name();
+  finding.set_table(profile_);
   finding.run_id = run_id;
   finding.identity = {std::nullopt};
   finding.canonical.id = gap.before;

@@ -223,7 +223,7 @@ core::Finding migration_finding(const core::Config& config, const table::JudgedR
   finding.engine = story.engine();
   finding.origin = core::Origin::kBaseline;
   finding.state = story.end_type().empty() ? core::FindingState::kOpen : core::FindingState::kRunEnded;
-  finding.table = config.profile.qualified_name();
+  finding.set_table(config.profile);
   finding.run_id = story.run_id();
   finding.identity = {row->correlation_id};
   finding.type = row->type;

@@ -223,7 +223,7 @@ core::Finding Recheck::describe(const Sighting& sighting, std::optional<core::En
   if (finding.severity == core::Severity::kFatal) finding.pending = core::Pending::kCertain;
   finding.shape = core::Shape::kPlain;
   finding.origin = core::Origin::kRecheck;
-  finding.table = config_.profile.qualified_name();
+  finding.set_table(config_.profile);
   finding.run_id = sighting.run_id;
   finding.identity = {sighting.entity.empty() ? std::nullopt : std::optional(sighting.entity)};
   finding.type = sighting.detail;

@@ -48,6 +48,8 @@ export function command(text) {
   return element("div", "command", element("code", "", text), copy);
 }
 
+// Of a table that dupwatch takes no rows out of.
+const WRITES_SQL = "dupwatch explain ";
 const ENGINE_FROM = { configuration: ", as configured", run: ", by the run's spec version", log: ", by schema and newest runs" };
 
 function story(finding) {
@@ -59,7 +61,8 @@ function story(finding) {
     element("div", "telling", element("p", "", sentence(finding.what) + sentence(finding.why)),
       element("p", "note", "The whole run, with what can be done about it:"),
       command(finding.look),
-      finding.fix && element("p", "note", "To take the row out of the log, which keeps it and can be undone:"),
+      finding.fix && element("p", "note", finding.fix.startsWith(WRITES_SQL)
+        ? "For the SQL that takes the row out of the log and keeps it; a person runs it:" : "To take the row out of the log, which keeps it and can be undone:"),
       finding.fix && command(finding.fix), list, acknowledgement(finding)),
     element("div", "reading", element("p", "note", "As replay reads the log, the smallest id first:"), rowsOf(finding)));
 }

@@ -1,6 +1,8 @@
 // The engine's log in a world that is partitioned by tenant: LIST partitions by tenant_id, primary key (tenant_id, run_id, id),
 // unique index (tenant_id, run_id, correlation_id, type) for creating types. Two tenants may have one run id.
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { runCommand } from './daemon.mjs';
 import { compare, describe, latestFindings } from './ground_truth.mjs';
@@ -57,6 +59,26 @@ async function assertSame(cluster, source, table) {
   }
 }
 
+/** What the daemon's record of a finding tells to do, done: its SQL takes the row out, and the finding ends. */
+async function fixByHand(cluster, daemon) {
+  const run = 'wrun_01KAAAAAAA0000000000007777';
+  await insert(cluster, ['run_created', 'run_started', 'step_created', 'step_completed', 'step_completed'].map((type) => ({
+    tenant: 'globex', run, type, id: eventId(), entity: type.startsWith('step') ? 'step_01KAAAAAAA0000000000000000' : null })));
+  await daemon.until('its finding', () => latestFindings(daemon.findingsFile).some(({ run_id: of }) => of === `globex/${run}`));
+  const { finding_id: id, fix, duplicate } = latestFindings(daemon.findingsFile).find(({ run_id: of }) => of === `globex/${run}`);
+  assert.equal(fix, `dupwatch explain --repair-plan repair.sql globex/${run}`);
+  const [, command, ...rest] = fix.split(' ');
+  const file = join(dirname(daemon.configFile), 'repair.sql');
+  const words = [command, '--config', daemon.configFile, ...rest.map((word) => word.replace('repair.sql', file))];
+  const made = await runCommand(words);
+  assert.match(made.stderr, /holds the SQL; dupwatch has not run it/, made.stdout + made.stderr);
+  const sql = readFileSync(file, 'utf8').split('\n').filter((line) => !line.startsWith('\\')).join('\n');
+  await cluster.query(sql);
+  const [{ count }] = await cluster.query('SELECT count(*)::int AS count FROM workflow.workflow_events WHERE id = $1', [duplicate.id]);
+  assert.equal(count, 0);
+  await daemon.until('the end of the finding', () => latestFindings(daemon.findingsFile).find(({ finding_id: other }) => other === id).state === 'gone');
+}
+
 const seeded = (seed) => () => {
   seed = (seed * 1103515245 + 12345) % 2147483648; // eslint-disable-line no-param-reassign
   return seed / 2147483648;
@@ -100,6 +122,14 @@ for (const [plugin, name, tenants] of [
     assert.match(explain.stdout, new RegExp(`WHERE "tenant_id" = 'globex' AND "run_id" = '${late}'`));
     assert.doesNotMatch(explain.stdout, /quarantine apply/);
     const fatal = findings.find(({ severity }) => severity === 'fatal');
+    for (const finding of findings) assert.doesNotMatch(finding.fix ?? '', /quarantine/);
+    assert.match(findings.find(({ fix }) => fix).fix, /^dupwatch explain --repair-plan repair\.sql \S+\/wrun_\w+$/);
+    for (const words of [['audit'], ['findings', '--source', 'file'], ['findings', 'show', fatal.finding_id]]) {
+      const told = await runCommand([...words, '--config', daemon.configFile]);
+      assert.doesNotMatch(told.stdout + told.stderr, /quarantine/, words.join(' '));
+      assert.match(told.stdout + told.stderr, /explain --config \S+.* --repair-plan/, words.join(' '));
+    }
+    await fixByHand(cluster, daemon);
     for (const command of [['quarantine', 'apply', fatal.finding_id], ['guard', 'status'], ['upgrade-check', '--to', '4.2.0']]) {
       const refused = await runCommand([...command, '--config', daemon.configFile]);
       assert.equal(refused.code, 2, `${command}: ${refused.stdout}${refused.stderr}`);

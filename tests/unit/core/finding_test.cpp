@@ -194,11 +194,18 @@ TEST(FindingText, OptionsStandBeforeTheIds) {
   finding.severity = Severity::kFatal;
   finding.canonical.id = "wevt_1";
   finding.duplicate.id = "wevt_2";
-  EXPECT_EQ(quarantine_command(finding, " --config x.yaml"),
+  EXPECT_EQ(fix_command(finding, " --config x.yaml"),
             "dupwatch quarantine apply --config x.yaml -- 'a b' 000000000000001f");
+  finding.by_hand = true;
+  EXPECT_EQ(fix_command(finding, " --config x.yaml"),
+            "dupwatch explain --config x.yaml --repair-plan repair.sql -- 'a b'");
+  finding.state = FindingState::kRunEnded;
+  EXPECT_EQ(fix_command(finding), "");
+  finding.state = FindingState::kOpen;
+  finding.by_hand = false;
   finding.duplicate.id = "evnt_00000000000000000000000007";
   finding.canonical.id = "evnt_00000000000000000000000003";
-  EXPECT_EQ(quarantine_command(finding), "");
+  EXPECT_EQ(fix_command(finding), "");
 }
 
 TEST(FindingText, AWordOfAShell) {

@@ -55,12 +55,12 @@ TEST(Eligibility, TheCommandOfAFindingIsOfferedWhereItWouldNotBeRefused) {
       auto finding = finding_of(rule_case);
       finding.state = static_cast<FindingState>(state);
       const bool over = finding.state == FindingState::kGone || finding.state == FindingState::kQuarantined;
-      const bool offered = !core::quarantine_command(finding).empty();
+      const bool offered = !core::fix_command(finding).empty();
       EXPECT_EQ(offered, !over && !refusal(finding, false))
           << to_string(rule_case.rule) << " " << to_string(rule_case.shape) << " "
           << to_string(finding.state);
       std::swap(finding.canonical, finding.duplicate);
-      EXPECT_EQ(core::quarantine_command(finding), "");
+      EXPECT_EQ(core::fix_command(finding), "");
     }
   }
 }
