@@ -142,17 +142,20 @@ process::ExitCode list(const QuarantineOptions& options, Connection& sql, postgr
     return postgres::one_line(postgres::cell(result, row, column).value_or(""));
   };
   const int rows = postgres::row_count(result);
-  if (options.json) fmt::print("[");
+  const auto matched = rows == 0 ? std::string("0") : text(0, 8);
+  if (options.json) fmt::print(R"({{"matched":{},"entries":[)", matched);
   for (int i = 0; i < rows; ++i) {
     if (options.json) {
-      fmt::print("{}{}", i == 0 ? "" : ",\n ", postgres::cell(result, i, 0).value_or("null"));
+      fmt::print("{}{}", i == 0 ? "\n" : ",\n", postgres::cell(result, i, 0).value_or("null"));
     } else {
       fmt::print("{:>6}  {}  {}  run {}  {}  {}\n", text(i, 1), text(i, 2), text(i, 3), text(i, 4),
                  text(i, 5), text(i, 6).empty() ? text(i, 7) : "restored " + text(i, 6));
     }
   }
-  if (options.json) fmt::print("]\n");
+  if (options.json) fmt::print("]}}\n");
   if (!options.json && rows == 0) fmt::print("nothing was taken out of the log\n");
+  if (!options.json && matched != std::to_string(rows))
+    fmt::print(stderr, "{} of {} entries, the newest first; --limit N shows N\n", rows, matched);
   return process::ExitCode::kClean;
 }
 

@@ -276,7 +276,7 @@ std::string restore_noop_query(const core::Profile& profile, std::span<const Sto
 std::string list_query() {
   return fmt::format(
       "SELECT jsonb_build_object({})::text, q.id::text, q.removed_at::text, q.rule, q.run_id, q.event_id,"
-      " coalesce(q.restored_at::text, ''), q.action FROM dupwatch.quarantine q"
+      " coalesce(q.restored_at::text, ''), q.action, count(*) OVER () FROM dupwatch.quarantine q"
       " WHERE $2::text IS NULL OR q.run_id = $2 ORDER BY q.id DESC LIMIT $1::int",
       kEntryJson);
 }

@@ -68,9 +68,9 @@ test('a fatal row is taken out and put back, with the rights of setup', async (t
   assert.deepEqual([again.code, again.answer.result, again.answer.id], [0, 'already_done', done.answer.id]);
 
   const list = await quarantine(cluster, ['list']);
-  assert.deepEqual(list.answer.map((entry) => [entry.id, entry.finding_id, entry.rule, entry.run_id, entry.event_id, entry.removed_by, entry.restored_at]),
+  assert.deepEqual(list.answer.entries.map((entry) => [entry.id, entry.finding_id, entry.rule, entry.run_id, entry.event_id, entry.removed_by, entry.restored_at]),
     [[done.answer.id, finding, 'duplicate_created', fatal.run, fatal.duplicate, ROLE, null]]);
-  assert.deepEqual((await quarantine(cluster, ['list', '--run', 'another'])).answer, []);
+  assert.deepEqual((await quarantine(cluster, ['list', '--run', 'another'])).answer, { matched: 0, entries: [] });
   const shown = await quarantine(cluster, ['show', String(done.answer.id)]);
   assert.deepEqual([shown.answer.row.id, shown.answer.row.correlation_id, shown.answer.finding.canonical.id], [fatal.duplicate, fatal.step, fatal.ids[2]]);
 
