@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 /// What the engine's tables beside the log show of work that goes wrong and leaves no trace in the log.
@@ -19,6 +20,9 @@ enum class EngineTableTrouble : std::uint8_t {
 };
 inline constexpr std::size_t kEngineTableTroubles = 3;
 [[nodiscard]] std::string_view to_string(EngineTableTrouble kind) noexcept;
+/// What it means, and what to do about it, for people.
+[[nodiscard]] std::string_view meaning_of(EngineTableTrouble kind) noexcept;
+[[nodiscard]] std::string_view remedy_of(EngineTableTrouble kind) noexcept;
 
 struct EngineTableRow {
   /// Empty where the table does not tell.
@@ -34,6 +38,9 @@ struct EngineTablesStatus {
   std::array<std::optional<std::uint64_t>, kEngineTableTroubles> rows{};
   /// Jobs that were put into the queue since the server's statistics began; nullopt: not known.
   std::optional<std::uint64_t> jobs;
+  /// Of the rows that lasted as many as are shown.
+  std::vector<std::pair<EngineTableTrouble, EngineTableRow>> shown{};
+  static constexpr std::size_t kShownMax = 50;
 };
 
 /// Which rows last: what one look shows alone may be on its way. Not thread-safe.
@@ -48,6 +55,8 @@ class EngineTableBook {
   void unreadable(EngineTableTrouble kind);
   /// How many rows last.
   [[nodiscard]] std::optional<std::uint64_t> lasting(EngineTableTrouble kind) const;
+  /// Fills `rows` and `shown`; of several kinds each has its part of what is shown.
+  void describe(EngineTablesStatus& out) const;
 
  private:
   struct Row {

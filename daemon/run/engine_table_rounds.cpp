@@ -1,6 +1,5 @@
 #include "daemon/run/engine_table_rounds.hpp"
 
-#include <array>
 #include <string_view>
 #include <utility>
 
@@ -76,31 +75,19 @@ void EngineTableRounds::tell_unread(const postgres::EngineTables& tables) {
 }
 
 void EngineTableRounds::tell(core::EngineTableTrouble kind, const core::EngineTableRow& row) {
-  struct Text {
-    std::string_view what;
-    std::string_view remedy;
-  };
-  constexpr std::array<Text, core::kEngineTableTroubles> kTexts = {
-      {{"more than one live hook holds one token: whoever resumes it wakes one of the runs alone",
-        "cancel the runs that should not hold it (dupwatch alerts --runbook DupwatchEngineTables)"},
-       {"a wait is completed and the log has no wait_completed: its run is woken again and again",
-        "cancel the run, or set the wait back to waiting (dupwatch alerts --runbook DupwatchEngineTables)"},
-       {"a job of the queue has used up its attempts: nobody takes it any more",
-        "see its last_error, then reschedule it (dupwatch alerts --runbook DupwatchEngineTables)"}}};
-  const auto& text = kTexts.at(static_cast<std::size_t>(kind));
-  log_.warn(std::string(text.what), {{"event", "engine_table"},
-                                     {"kind", std::string(core::to_string(kind))},
-                                     {"run_id", row.run_id},
-                                     {"what", row.what},
-                                     {"remedy", std::string(text.remedy)}});
+  log_.warn(
+      std::string(core::meaning_of(kind)),
+      {{"event", "engine_table"},
+       {"kind", std::string(core::to_string(kind))},
+       {"run_id", row.run_id},
+       {"what", row.what},
+       {"remedy", std::string(core::remedy_of(kind)) + " (dupwatch alerts --runbook DupwatchEngineTables)"}});
 }
 
 /// A look that is long ago says nothing of now.
 void EngineTableRounds::describe(core::StatusSnapshot& out, core::Instant now) const {
   if (!looked_ || now - *looked_ > kLooksMissed * config_.recheck.interval) return;
-  for (std::size_t kind = 0; kind < core::kEngineTableTroubles; ++kind) {
-    out.engine_tables.rows.at(kind) = book_.lasting(static_cast<core::EngineTableTrouble>(kind));
-  }
+  book_.describe(out.engine_tables);
   out.engine_tables.jobs = tables_.jobs;
 }
 

@@ -160,6 +160,32 @@ void append_repeated(std::string& out, const core::RepeatedStatus& repeated) {
   object.close();
 }
 
+void append_engine_tables(std::string& out, const core::EngineTablesStatus& tables) {
+  ObjectWriter object{out};
+  const auto count = [](std::optional<std::uint64_t> rows) {
+    return rows ? fmt::format("{}", *rows) : std::string("null");
+  };
+  for (std::size_t i = 0; i < core::kEngineTableTroubles; ++i) {
+    object.raw(to_string(static_cast<core::EngineTableTrouble>(i)), count(tables.rows[i]));
+  }
+  object.raw("queue_jobs", count(tables.jobs));
+  object.name("rows");
+  out += '[';
+  for (std::size_t i = 0; i < tables.shown.size(); ++i) {
+    const auto& [kind, row] = tables.shown[i];
+    if (i != 0) out += ',';
+    ObjectWriter one{out};
+    one.text("kind", to_string(kind));
+    one.text("run_id", row.run_id);
+    one.text("what", row.what);
+    one.text("meaning", meaning_of(kind));
+    one.text("remedy", remedy_of(kind));
+    one.close();
+  }
+  out += ']';
+  object.close();
+}
+
 void append_order_watch(std::string& out, const core::OrderWatchStats& order) {
   ObjectWriter object{out};
   object.boolean("enabled", order.enabled);
@@ -290,6 +316,8 @@ std::string status_json(const core::StatusSnapshot& status, const Verdict& verdi
   append_schema(out, status.schema);
   object.name("repeated_work");
   append_repeated(out, status.repeated);
+  object.name("engine_tables");
+  append_engine_tables(out, status.engine_tables);
   object.name("order_watch");
   append_order_watch(out, status.order_watch);
   object.name("heartbeat");

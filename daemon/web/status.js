@@ -29,6 +29,7 @@ export function showStatus(status) {
   showCoverage(status);
   showSchema(status.schema);
   showRepeated(status.repeated_work);
+  showEngineTables(status.engine_tables);
   showQuarantine(status.quarantine);
   set("runs", plural(status.runs, "run"));
   $("memory").value = status.index_bytes_max ? status.index_bytes / status.index_bytes_max : 0;
@@ -85,6 +86,11 @@ function showSchema({ changes }) {
 function showRepeated({ steps }) {
   $("repeated").hidden = steps.length === 0;
   fill("repeated-rows", steps.toReversed().map((step) => [step.run_id, step.correlation_id, step.commit_time ? utc(step.commit_time) : "unknown", `${step.starts} times`, String(step.retries)]));
+}
+
+function showEngineTables({ rows }) {
+  $("engine-tables").hidden = rows.length === 0;
+  fill("engine-table-rows", rows.map((row) => [row.run_id || "unknown", row.what, row.meaning, row.remedy]));
 }
 
 /** Puts the rows into a table's body, unless they are there. */

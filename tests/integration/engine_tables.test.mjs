@@ -57,6 +57,10 @@ test('what lasts is told once, until it is gone; what may not be read is left ou
     { kind: 'given_up_job', run: '', what: `workflow_flows ${givenUp}` },
   ]);
   assert.ok(!daemon.lines.some(({ text }) => text.includes('secret-of-both')), 'no token');
+  const { rows: shown, ...counts } = (await daemon.json('/api/status')).engine_tables;
+  assert.deepEqual(counts, { hook_token: 1, silent_wait: 1, given_up_job: 1, queue_jobs: 3 });
+  assert.deepEqual(shown.map(({ kind, run_id: run, what }) => ({ kind, run, what })), ['hook_token', 'silent_wait', 'given_up_job'].map((kind) => told.find((row) => row.kind === kind)));
+  for (const row of shown) assert.ok(row.meaning && row.remedy && !JSON.stringify(row).includes('secret-of-both'));
 
   await cluster.query(`DELETE FROM workflow.workflow_hooks; UPDATE workflow.workflow_waits SET status = 'waiting'`);
   // As the runbook says.
@@ -64,6 +68,7 @@ test('what lasts is told once, until it is gone; what may not be read is left ou
   await daemon.until('nothing', async () => Object.values(await rows(daemon)).join() === '0,0,0', 10_000);
   await cluster.query('REVOKE ALL ON workflow.workflow_hooks FROM dupwatch');
   await daemon.until('the hooks left out', async () => !('hook_token' in await rows(daemon)), 10_000);
+  assert.deepEqual((await daemon.json('/api/status')).engine_tables, { hook_token: null, silent_wait: 0, given_up_job: 0, queue_jobs: 3, rows: [] });
   assert.equal((await daemon.fetch('/readyz')).status, 200);
 
   // Without an answer for a while the numbers go, rather than stay as they were.

@@ -192,3 +192,24 @@ test('an empty list is never taken for a clean log', async (t) => {
   }
   await none.waitFor();
 });
+
+test('what is stuck beside the log stands on the page with what to do', async (t) => {
+  const cluster = await serverWithSchema(t);
+  const daemon = await daemonFor(t, cluster, { recheck: { interval: '300ms' } });
+  await daemon.start();
+  const browser = await startBrowser(t);
+  const { page, errors } = await openPage(browser, daemon.httpBase);
+  await page.locator('#link.live').waitFor();
+  const section = page.locator('#engine-tables');
+  assert.equal(await section.isVisible(), false);
+  await cluster.query("INSERT INTO workflow.workflow_waits (wait_id, run_id, status) VALUES ('wrun_1-<b>', 'wrun_1', 'completed')");
+  await section.waitFor();
+  assert.deepEqual(await section.locator('td').allTextContents(), ['wrun_1', 'wrun_1-<b>',
+    'a wait is completed and the log has no wait_completed: its run is woken again and again', 'cancel the run, or set the wait back to waiting']);
+  assert.deepEqual(await accessibilityProblems(page), []);
+  await cluster.query('DELETE FROM workflow.workflow_waits');
+  await section.waitFor({ state: 'hidden' });
+  const [answer] = await Promise.all([page.waitForResponse(/runbooks\/DupwatchEngineTables$/), page.goto(`${daemon.httpBase}/runbooks/DupwatchEngineTables`)]);
+  assert.equal(answer.status(), 200);
+  assert.deepEqual(errors, []);
+});

@@ -56,5 +56,23 @@ TEST(EngineTableBook, KeepsSoManyOfALook) {
   EXPECT_EQ(book.lasting(kToken), EngineTableBook::kRowsMax);
 }
 
+TEST(EngineTableBook, OfEachKindSomeOfWhatLastsIsShown) {
+  EngineTableBook book;
+  std::vector<EngineTableRow> many;
+  for (std::size_t i = 0; i < EngineTablesStatus::kShownMax; ++i)
+    many.push_back({.run_id = "", .what = std::to_string(i)});
+  (void)book.seen(kToken, many);
+  (void)book.seen(kToken, many);
+  (void)book.seen(kWait, rows({"a"}));
+  (void)book.seen(kWait, rows({"a", "new"}));
+  EngineTablesStatus status;
+  book.describe(status);
+  EXPECT_EQ(status.rows,
+            (std::array<std::optional<std::uint64_t>, kEngineTableTroubles>{50, 1, std::nullopt}));
+  ASSERT_EQ(status.shown.size(), 17U);
+  EXPECT_EQ(status.shown.front(), std::pair(kToken, many.front()));
+  EXPECT_EQ(status.shown.back(), std::pair(kWait, EngineTableRow{.run_id = "wrun_1", .what = "a"}));
+}
+
 }  // namespace
 }  // namespace dupwatch::core

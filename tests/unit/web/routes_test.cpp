@@ -107,6 +107,7 @@ TEST_F(Routes, StatusIsOneObject) {
       R"("from_lsn":null,"to_lsn":"0/10","opened_at":"1970-01-01T00:00:01.000000Z",)"
       R"("closed_at":"1970-01-01T00:00:02.000000Z"}]},"schema":{"releases":"","changes":[]},)"
       R"("repeated_work":{"steps_total":0,"steps":[]},)"
+      R"("engine_tables":{"hook_token":null,"silent_wait":null,"given_up_job":null,"queue_jobs":null,"rows":[]},)"
       R"("order_watch":{"enabled":false,"rows":0,"behind":0,"needed_seconds":)"
       R"({"0.5":0.000000,"0.99":0.000000,"0.999":0.000000,"1":0.000000}},)"
       R"("heartbeat":{"enabled":false,"last_sent":null,"last_returned":null,"failures":0},)"
