@@ -3,8 +3,8 @@ export const group = 'dupwatch-health';
 
 // Prometheus 3 writes le="1" as le="1.0".
 const slowShare = (window) => `(
-  1 - sum by (job, instance) (rate(dupwatch_commit_to_flag_seconds_bucket{le=~"1|1[.]0"}[${window}]))
-    / sum by (job, instance) (rate(dupwatch_commit_to_flag_seconds_count[${window}]))
+  1 - sum by (job, instance, database) (rate(dupwatch_commit_to_flag_seconds_bucket{le=~"1|1[.]0"}[${window}]))
+    / sum by (job, instance, database) (rate(dupwatch_commit_to_flag_seconds_count[${window}]))
 )`;
 
 const burn = (factor, long, short, t) => {
@@ -13,7 +13,7 @@ const burn = (factor, long, short, t) => {
 and
 ${slowShare(short)} > ${limit}
 and
-sum by (job, instance) (increase(dupwatch_commit_to_flag_seconds_count[${long}])) >= ${t.burnFindings}`;
+sum by (job, instance, database) (increase(dupwatch_commit_to_flag_seconds_count[${long}])) >= ${t.burnFindings}`;
 };
 
 const late = '{{ $value | humanizePercentage }} of the findings at {{ $labels.instance }} came later than 1 s after the commit';
@@ -34,8 +34,8 @@ export const rules = [
     uses: ['turnover', 'turnoverWindow'],
     severity: 'warning',
     concern: 'health',
-    expr: (t) => `sum by (job, instance) (increase(dupwatch_index_evictions_total{reason="memory"}[${t.turnoverWindow}]))
-  / on (job, instance) (dupwatch_index_runs > 0) > ${t.turnover}`,
+    expr: (t) => `sum by (job, instance, database) (increase(dupwatch_index_evictions_total{reason="memory"}[${t.turnoverWindow}]))
+  / on (job, instance, database) (dupwatch_index_runs > 0) > ${t.turnover}`,
     summary: 'The index is too small: runs are evicted as fast as they arrive.',
     description: 'The index at {{ $labels.instance }} was replaced {{ $value | printf "%.1f" }} times within {{ turnoverWindow }}. Each cold run costs the database a query: raise index.memory_max.',
   },

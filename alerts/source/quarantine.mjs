@@ -24,7 +24,7 @@ export const rules = [
     uses: ['quarantineWindow'],
     severity: 'warning',
     concern: 'findings',
-    expr: (t) => `sum by (job, instance, outcome) (increase(dupwatch_quarantine_findings_total{outcome=~"failed|dropped"}[${t.quarantineWindow}])) > 0`,
+    expr: (t) => `sum by (job, instance, database, outcome) (increase(dupwatch_quarantine_findings_total{outcome=~"failed|dropped"}[${t.quarantineWindow}])) > 0`,
     summary: 'Fatal rows were not taken out of the log.',
     description: 'About {{ $value | printf "%.0f" }} within {{ quarantineWindow }} at {{ $labels.instance }}, outcome {{ $labels.outcome }}. Their runs die at the next replay unless somebody takes the rows out.',
   },

@@ -81,7 +81,7 @@ test('alerts, dashboards and runbooks link to pages that the daemon has, also be
   const rules = read('alerts/dupwatch.rules.yml') + read('alerts/slots.rules.yml');
   const urls = [...rules.matchAll(/^ +(?:runbook|page|dashboard)_url: "(.*)"$/gm)].map(([, url]) => url.replaceAll('{{ $labels.instance }}', instance));
   assert.ok(urls.length > 60, `${urls.length} links`);
-  const dashboards = ['overview', 'internals'].map((name) => read(`dashboards/${name}.json`)).join('');
+  const dashboards = ['overview', 'internals', 'fleet'].map((name) => read(`dashboards/${name}.json`)).join('');
   const boards = [...dashboards.matchAll(/"url": "([^"]+)"/g)].map(([, url]) => url);
   const uids = [...dashboards.matchAll(/"uid": "(dupwatch-[a-z]+)"/g)].map(([, uid]) => `/d/${uid}`);
   for (const url of boards.filter((url) => url.startsWith('/'))) assert.ok(uids.includes(url), url);

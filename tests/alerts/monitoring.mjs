@@ -54,11 +54,11 @@ async function serve(t, handler) {
   return `127.0.0.1:${server.address().port}`;
 }
 
-/** Receives Alertmanager's webhooks: {address, received}, each with the time `at` (ms) of its arrival. */
+/** Receives what Alertmanager posts, webhooks and all others that are JSON: {address, received}, each with the time `at` (ms) of its arrival. */
 export async function receiver(t) {
   const received = [];
   const address = await serve(t, (request, response, body) => {
-    received.push({ at: Date.now(), path: request.url, ...JSON.parse(body) });
+    received.push({ at: Date.now(), path: request.url, authorization: request.headers.authorization, ...JSON.parse(body) });
     response.end();
   });
   return { address, received };

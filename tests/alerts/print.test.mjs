@@ -33,7 +33,7 @@ test('without options the program prints the files of the source tree', async ()
   assert.equal(await print('alerts', '--print'), behindNote(read('alerts/dupwatch.rules.yml')));
   assert.deepEqual(rulesIn(await print('alerts', '--print', '--exporters')), [...rulesIn(read('alerts/dupwatch.rules.yml')), ...rulesIn(read('alerts/slots.rules.yml'))]);
   assert.equal(await print('alerts', '--print', '--exporters', '--format', 'operator'), behindNote(read('alerts/prometheusrule.yaml')));
-  for (const name of ['overview', 'internals']) assert.equal(await print('dashboards', '--print', name), read(`dashboards/${name}.json`));
+  for (const name of ['overview', 'internals', 'fleet']) assert.equal(await print('dashboards', '--print', name), read(`dashboards/${name}.json`));
   const names = (await print('alerts', '--list')).trim().split('\n');
   assert.deepEqual(names, fs.readdirSync(path.join(root, 'alerts/runbooks')).map((file) => file.replace('.md', '')).sort());
   for (const name of names) assert.equal(await print('alerts', '--runbook', name), read(`alerts/runbooks/${name}.md`));
@@ -53,7 +53,7 @@ test('with options it prints what the source makes of them, and so does the char
     dashboards: { enabled: true } };
   const { objects } = render(withDsn(values));
   assert.deepEqual(objects.filter(({ kind }) => kind === 'PrometheusRule').flatMap(({ spec }) => spec.groups).flatMap(({ rules }) => rules), printed);
-  for (const name of ['overview', 'internals']) {
+  for (const name of ['overview', 'internals', 'fleet']) {
     const dashboard = JSON.parse(await print('dashboards', '--print', name, '--page-url', SITE.page, '--runbook-url', SITE.runbook));
     const text = JSON.stringify(dashboard);
     assert.ok(!text.includes('http://${instance}') && text.includes('https://wiki.example.org/DupwatchNotReady/now') === read(`dashboards/${name}.json`).includes('/DupwatchNotReady"'), name);

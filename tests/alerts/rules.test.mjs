@@ -50,6 +50,22 @@ test('every alert has a firing and a quiet case, and all cases hold', async (t) 
   }
 });
 
+// A label that names the database comes from the chart's `databases` or a relabeling; routes may group by it.
+test('an alert keeps the label database of what it is about', async (t) => {
+  const tests = `${scratch(t)}/database.test.yml`;
+  const names = alerts.filter(({ rule, file: ruleFile }) => ruleFile === 'dupwatch.rules.yml' && rule.scope !== 'job').map(({ rule }) => rule.name);
+  assert.ok(names.length > 30);
+  const given = JSON.parse(testFile(file('dupwatch.rules.yml'), names));
+  const database = 'orders';
+  for (const each of given.tests) {
+    for (const one of each.input_series) one.series = one.series.replace(/\bjob="dupwatch"/, `job="dupwatch",database="${database}"`);
+    for (const check of each.alert_rule_test) for (const alert of check.exp_alerts) Object.assign(alert.exp_labels, { database });
+  }
+  fs.writeFileSync(tests, JSON.stringify(given));
+  const { code, output } = await run('promtool', ['test', 'rules', tests]);
+  assert.equal(code, 0, output);
+});
+
 test('the rules read no metric that does not exist', () => {
   const own = [...metrics.matchAll(/^\| `(\w+)` \| (\w+) /gm)].flatMap(([, name, type]) => (
     type === 'histogram' ? ['_bucket', '_sum', '_count'].map((end) => name + end) : [name]));
