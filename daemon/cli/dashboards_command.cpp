@@ -14,10 +14,10 @@ using process::ExitCode;
 class DashboardsCommand final : public Command {
  public:
   void add_options(CLI::App& app) override {
-    app.add_option("--print", name_, "overview, or internals: the JSON that Grafana imports")
+    app.add_option("--print", name_, "overview, internals or fleet: the JSON that Grafana imports")
         ->required()
         ->type_name("NAME")
-        ->check(CLI::IsMember({"overview", "internals"}));
+        ->check(CLI::IsMember(monitoring::kDashboards));
     add_link_options(app, site_.links);
   }
   [[nodiscard]] ExitCode run(const Invocation& /*invocation*/) override {

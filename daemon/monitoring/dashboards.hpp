@@ -8,7 +8,7 @@
 
 namespace dupwatch::monitoring {
 
-inline constexpr std::array<std::string_view, 2> kDashboards = {"overview", "internals"};
+inline constexpr std::array<std::string_view, 3> kDashboards = {"overview", "internals", "fleet"};
 
 /// A dashboard as Grafana imports it, with the links of a site; `name` is one of kDashboards. The page's
 /// address stands for all instances unless it is empty: then it is made from the instance that is chosen.

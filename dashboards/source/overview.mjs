@@ -99,6 +99,6 @@ const detection = {
 export const overview = dashboard({
   uid: 'dupwatch-overview', title: 'dupwatch / Overview',
   description: 'Duplicate events in the workflow log: what is broken, whether dupwatch is watching, and since when.',
-  links: [['Slot and internals', 'dupwatch-internals']],
+  links: [['Slot and internals', 'dupwatch-internals'], ['Fleet', 'dupwatch-fleet']],
   rows: [verdict, findings, detection],
 });

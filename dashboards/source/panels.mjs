@@ -138,6 +138,36 @@ export function table({ columns, ...rest }) {
   });
 }
 
+/**
+ * A table with a line for each instance. `columns` are [{title, expr, unit, texts, limits}], each by job and instance; `sortBy` is
+ * the title of the one that orders the lines, and an instance links to the dashboard with the uid `details`.
+ */
+export function comparison({ columns, sortBy, details, ...rest }) {
+  const looks = columns.map(({ title, unit, texts, limits }) => ({
+    matcher: { id: 'byName', options: title },
+    properties: [
+      ...(unit ? [{ id: 'unit', value: unit }] : []), ...(texts ? [{ id: 'mappings', value: mapping(texts) }] : []),
+      ...(limits ? [{ id: 'thresholds', value: steps(limits) }] : []),
+      ...(texts || limits ? [{ id: 'custom.cellOptions', value: { type: 'color-text' } }] : []),
+    ],
+  }));
+  const where = `/d/${details}?var-job=\${__data.fields.Job}&var-instance=\${__data.fields.Instance}&\${__url_time_range}`;
+  const names = { job: 'Job', instance: 'Instance', ...Object.fromEntries(columns.map(({ title }, index) => [`Value #${String.fromCharCode(65 + index)}`, title])) };
+  return panel('table', {
+    width: 24, height: 12, instant: 'table', unit: 'short', ...rest, queries: columns.map(({ expr }) => [expr, '']),
+    overrides: [
+      ...looks,
+      { matcher: { id: 'byName', options: 'Instance' }, properties: [{ id: 'custom.minWidth', value: 190 }, { id: 'links', value: [{ title: 'Its overview', url: where, targetBlank: false }] }] },
+    ],
+    defaults: { custom: { align: 'auto', cellOptions: { type: 'auto' }, inspect: false, minWidth: 90 }, color: { mode: 'thresholds' } },
+    options: { showHeader: true, cellHeight: 'sm', footer: { show: false, reducer: ['sum'], countRows: false, fields: '' }, sortBy: [{ displayName: sortBy, desc: true }] },
+    transformations: [
+      { id: 'merge', options: {} },
+      { id: 'organize', options: { excludeByName: { Time: true }, indexByName: Object.fromEntries(Object.keys(names).map((name, index) => [name, index])), renameByName: names, includeByName: {} } },
+    ],
+  });
+}
+
 /** A heading with its panels, laid out from left to right in 24 columns. */
 function placeRow({ title, panels }, top) {
   const placed = [{ type: 'row', title, collapsed: false, panels: [], gridPos: { x: 0, y: top, w: 24, h: 1 } }];

@@ -63,15 +63,15 @@ function typeErrors(t, dashboards) {
 }
 
 test('the dashboards are of the type Dashboard of @grafana/schema', (t) => {
-  const { 'overview.json': overview, 'internals.json': internals } = DASHBOARDS;
+  const { 'overview.json': overview, 'internals.json': internals, 'fleet.json': fleet } = DASHBOARDS;
   const errors = typeErrors(t, {
-    overview, internals,
+    overview, internals, fleet,
     // The check itself: what is wrong must be seen.
     editable: { ...overview, editable: 'no' },
     variable: { ...overview, templating: { list: [{ name: 'x', type: 'nothing' }] } },
     mode: { ...overview, panels: [{ ...overview.panels[1], fieldConfig: { defaults: { thresholds: { mode: 'none', steps: [] } }, overrides: [] } }] },
   });
-  assert.deepEqual([errors.overview, errors.internals], [[], []]);
+  assert.deepEqual([errors.overview, errors.internals, errors.fleet], [[], [], []]);
   for (const wrong of ['editable', 'variable', 'mode']) assert.notDeepEqual(errors[wrong], [], wrong);
 });
 

@@ -1,8 +1,10 @@
 // Every query of the dashboards on a real Prometheus that scrapes the real daemon, idle and after findings: it has data.
 import assert from 'node:assert/strict';
+import fs from 'node:fs';
 import { test } from 'node:test';
 import { until } from '../alerts/monitoring.mjs';
-import { fill, findSome, queries, scene, scrapes } from './dashboards.mjs';
+import { run, scratch } from '../alerts/promtool.mjs';
+import { fill, findSome, panels, queries, scene, scrapes } from './dashboards.mjs';
 
 /** Metric names and label names of a query. */
 function uses(expr) {
@@ -61,4 +63,30 @@ test('every query has data, idle and after findings, and every metric and label 
   // A dupwatch that is gone must not look like one that has nothing to say.
   await all.daemon.stop();
   await until('the verdict BLIND', async () => await value('Health') === 0);
+});
+
+test('of a fleet the blind come first, then who has fatal findings, lost runs, gaps and conflicts', async (t) => {
+  const { panel } = panels.find(({ file, panel: { title } }) => file === 'fleet.json' && title === 'Instances, worst first');
+  const ranks = panel.targets.at(-1).expr;
+  const [{ displayName, desc }] = panel.options.sortBy;
+  const { renameByName } = panel.transformations.at(-1).options;
+  assert.deepEqual([displayName, desc, renameByName[`Value #${panel.targets.at(-1).refId}`]], ['Rank', true, 'Rank']);
+  const says = {
+    gone: { up: '0' },
+    blind: { up: '1', dupwatch_ready: '0', 'dupwatch_open_findings#severity="fatal"': '0' },
+    fatal: { up: '1', dupwatch_ready: '1', 'dupwatch_open_findings#severity="fatal"': '3' },
+    gap: { up: '1', dupwatch_ready: '1', 'dupwatch_open_coverage_gaps#reason="fuse"': '1' },
+    conflict: { up: '1', dupwatch_ready: '1', 'dupwatch_open_findings#severity="conflict"': '2' },
+    well: { up: '1', dupwatch_ready: '1', 'dupwatch_open_findings#severity="harmless"': '900' },
+  };
+  const series = Object.entries(says).flatMap(([instance, values]) => Object.entries(values).map(([key, value]) => {
+    const [name, label] = key.split('#');
+    return { series: `${name}{job="dupwatch",instance="${instance}"${label ? `,${label}` : ''}}`, values: `${value}x5` };
+  }));
+  const file = `${scratch(t)}/rank.yml`;
+  const expected = { gone: 1e6, blind: 1e6, fatal: 3000, gap: 10, conflict: 2, well: 0 };
+  fs.writeFileSync(file, JSON.stringify({ tests: [{ interval: '1m', input_series: series, promql_expr_test: [{
+    expr: fill(ranks), eval_time: '3m', exp_samples: Object.entries(expected).map(([instance, value]) => ({ labels: `{job="dupwatch", instance="${instance}"}`, value })) }] }] }));
+  const { code, output } = await run('promtool', ['test', 'rules', file]);
+  assert.equal(code, 0, output);
 });
