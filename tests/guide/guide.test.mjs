@@ -107,7 +107,7 @@ async function quickstart(t, { at, body }, until) {
 test('./quickstart of the README shows findings, until Ctrl-C or its end', { timeout: 280_000 }, async (t) => {
   const [endless, once, ...more] = blocksOf('README.md').filter(({ mark }) => QUICKSTART.includes(mark));
   assert.deepEqual([endless.mark, once.mark, more.length], [...QUICKSTART, 0]);
-  await quickstart(t, endless, (said) => /^\d\d:\d\d:\d\d\.\d{3} .*duplicate_created/m.test(said));
+  await quickstart(t, endless, (said) => /^\d\d:\d\d:\d\d .*duplicate_created/m.test(said));
   assert.match(await quickstart(t, once), /missed 0, false 0, wrong 0/);
 });
 

@@ -1,17 +1,19 @@
 // The demonstration behind ./quickstart: a private server, the real schema, two racing writers and the daemon.
 import { spawn } from 'node:child_process';
+import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { Daemon, runCommand } from '../integration/daemon.mjs';
+import { binary, Daemon, runCommand } from '../integration/daemon.mjs';
 import { compare, latestFindings } from '../integration/ground_truth.mjs';
 import { createCluster } from '../postgres/cluster.mjs';
 import { installSchema } from '../writers/install_schema.mjs';
-import { findingLine, follow } from './show.mjs';
+import { findingLine, follow, LEGEND, nextSteps, worstFirst } from './show.mjs';
 
 const WORLD = '4.1.1';
 const { values: options } = parseArgs({
   options: { once: { type: 'boolean', default: false }, plugin: { type: 'string', default: 'wal2json' } },
 });
+const SHOWN_MAX = 10; // fatal findings of the summary
 const say = (text) => process.stdout.write(`${text}\n`);
 
 let interrupted = false;
@@ -31,12 +33,9 @@ async function prepareDaemon(cluster) {
     slot: { name: 'dupwatch', plugin: options.plugin, publication: 'dupwatch' },
     baseline: 'all',
   });
-  await cluster.query('CREATE ROLE dupwatch LOGIN REPLICATION; GRANT USAGE ON SCHEMA workflow TO dupwatch; GRANT SELECT ON ALL TABLES IN SCHEMA workflow TO dupwatch');
-  if (options.plugin === 'pgoutput') {
-    const setup = await runCommand(['setup', '--print-sql', '--config', daemon.configFile]);
-    if (setup.code !== 0) throw new Error(`dupwatch setup --print-sql ended with ${setup.code}: ${setup.stderr}`);
-    await cluster.query(setup.stdout);
-  }
+  const setup = await runCommand(['setup', '--print-sql', '--quarantine', '--config', daemon.configFile]);
+  if (setup.code !== 0) throw new Error(`dupwatch setup --print-sql ended with ${setup.code}: ${setup.stderr}`);
+  await cluster.query(setup.stdout);
   return daemon;
 }
 
@@ -56,10 +55,13 @@ async function conclude(cluster, daemon) {
   const client = await cluster.client();
   try {
     const result = await compare(daemon.findingsFile, client);
-    const fatal = latestFindings(daemon.findingsFile).filter((finding) => finding.severity === 'fatal').length;
+    const fatal = worstFirst(latestFindings(daemon.findingsFile)).filter((finding) => finding.severity === 'fatal');
     say('');
-    say(`${result.found} findings, ${fatal} of them fatal to a 4.x engine. SQL over the whole table: `
-      + `expected ${result.expected}, found ${result.found}, missed ${result.missed.length}, false ${result.false_.length}, wrong ${result.wrong.length}`);
+    if (fatal.length) say(`The fatal ones${fatal.length > SHOWN_MAX ? `, ${SHOWN_MAX} of ${fatal.length}` : ''}:`);
+    for (const finding of fatal.slice(0, SHOWN_MAX)) say(findingLine(finding));
+    say('');
+    say(`${result.found} findings, ${fatal.length} of them fatal to a 4.x engine`);
+    say(`SQL over the whole table: expected ${result.expected}, found ${result.found}, missed ${result.missed.length}, false ${result.false_.length}, wrong ${result.wrong.length}`);
     for (const [rule, count] of Object.entries(result.rules)) say(`  ${rule.padEnd(24)} ${count}`);
     // A race without a finding proves nothing.
     return result.ok && result.expected > 0;
@@ -84,15 +86,24 @@ async function demonstrate() {
       const dropped = await runCommand(['drop', '--config', daemon.configFile]);
       if (dropped.code !== 0) say(`dupwatch drop ended with ${dropped.code}: ${dropped.stderr}`);
     });
-    say(`dupwatch streams through ${options.plugin}: page ${daemon.httpBase}/  metrics ${daemon.httpBase}/metrics`);
+    say(`dupwatch streams through ${options.plugin}`);
+    // With --once both are gone before anybody has opened them.
+    if (!options.once) say(`page ${daemon.httpBase}/  metrics ${daemon.httpBase}/metrics`);
+    say(options.once ? 'two processes race through 25 runs' : 'two processes race, one run every 2 s; Ctrl-C ends it');
+    say('');
+    for (const line of LEGEND) say(line);
+    let helped = options.once;
     // That a run has ended is told of each of its findings once more; here it would only be noise.
     const unfollow = follow(daemon.findingsFile, (finding) => {
-      if (finding.state === 'open' || finding.change === 'new') say(findingLine(finding));
+      if (finding.state !== 'open' && finding.change !== 'new') return;
+      say(findingLine(finding));
+      if (helped || finding.severity !== 'fatal' || finding.state !== 'open') return;
+      helped = true;
+      for (const line of nextSteps(finding, path.relative(process.cwd(), binary()), daemon.configFile)) say(line);
+      say('');
     });
     resources.unshift(unfollow);
     if (interrupted) return false;
-    say(options.once ? 'two processes race through 25 runs' : 'two processes race, one run every 2 s; Ctrl-C ends it');
-    say('');
     const writers = startWriters(cluster);
     resources.unshift(() => {
       writers.kill('SIGTERM');
@@ -108,6 +119,7 @@ async function demonstrate() {
   } finally {
     for (const release of resources) await release();
     say('removed the server, the slot and all files of this demonstration');
+    if (options.once) say('./quickstart without --once keeps all of it running, with the page and the commands that save a run');
   }
 }
 
