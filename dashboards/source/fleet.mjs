@@ -27,11 +27,11 @@ const instances = {
       description: 'Instances that do not stream, have not caught up, or can\'t be scraped: their zeros mean nothing. Good: 0. With nothing scraped at all it is 1.',
     }),
     stat({
-      title: 'With open fatal findings', unit: 'short', alert: 'DupwatchFatalFindings', view: 'severity=fatal&state=open', width: 6, limits: [[1, 'red']], queries: [[`count(${fatal} > 0) or vector(0)`, 'fatal']],
+      title: 'With open fatal findings', unit: 'short', noValue: 'not scraped', alert: 'DupwatchFatalFindings', view: 'severity=fatal&state=open', width: 6, limits: [[1, 'red']], queries: [[`sum(${fatal} > bool 0)`, 'fatal']],
       description: 'Instances whose logs have rows on which a replay fails. Good: 0; it counts only while none is blind.',
     }),
     stat({
-      title: 'With a coverage gap', unit: 'short', alert: 'DupwatchCoverageGap', width: 6, limits: [[1, 'red']], queries: [[`count(${gaps} > 0) or vector(0)`, 'gaps']],
+      title: 'With a coverage gap', unit: 'short', noValue: 'not scraped', alert: 'DupwatchCoverageGap', width: 6, limits: [[1, 'red']], queries: [[`sum(${gaps} > bool 0)`, 'gaps']],
       description: 'Instances with a part of the log that was not seen and that no scan has checked yet. Good: 0.',
     }),
   ],

@@ -13,8 +13,8 @@ const slot = {
       description: 'pg_replication_slots.wal_status. Good: reserved or extended. unreserved: the next checkpoint may drop WAL that dupwatch has not read; lost: it did.',
     }),
     stat({
-      title: 'Retained WAL', unit: 'bytes', alert: 'DupwatchSlotWalCritical', limits: [[2 * 1024 ** 3, 'orange'], [10 * 1024 ** 3, 'red']],
-      queries: [[`max(${select('dupwatch_slot_retained_wal_bytes')}) or vector(0)`, 'retained']],
+      title: 'Retained WAL', unit: 'bytes', noValue: 'not scraped', alert: 'DupwatchSlotWalCritical', limits: [[2 * 1024 ** 3, 'orange'], [10 * 1024 ** 3, 'red']],
+      queries: [[`max(${select('dupwatch_slot_retained_wal_bytes')})`, 'retained']],
       description: 'What the primary keeps for the slot, the largest of those chosen. Good: some tens of MiB.',
     }),
     stat({
@@ -23,8 +23,8 @@ const slot = {
       description: 'WAL that can still be written before the slot is lost. "no limit": max_slot_wal_keep_size is -1, and the slot can fill the disk.',
     }),
     stat({
-      title: 'Retained in 4 h', unit: 'bytes', alert: 'DupwatchSlotFillPredicted', limits: [[10 * 1024 ** 3, 'red']],
-      queries: [[`clamp_min(max(predict_linear(${select('dupwatch_slot_retained_wal_bytes')}[30m], 14400)), 0) or vector(0)`, 'predicted']],
+      title: 'Retained in 4 h', unit: 'bytes', noValue: 'not scraped', alert: 'DupwatchSlotFillPredicted', limits: [[10 * 1024 ** 3, 'red']],
+      queries: [[`clamp_min(max(predict_linear(${select('dupwatch_slot_retained_wal_bytes')}[30m], 14400)), 0)`, 'predicted']],
       description: 'Where the trend of the last 30 minutes leads. It means little in the first half hour after a start.',
     }),
     stat({
@@ -57,7 +57,7 @@ const stream = {
       description: 'Payload that the walsender sends. With a wal2json slot it has whole rows, with the publication only the keys.',
     }),
     series({
-      title: 'Transactions and status updates', unit: 'ops', alert: 'DupwatchStreamSilent',
+      title: 'Transactions and status updates', unit: 'eps', alert: 'DupwatchStreamSilent',
       queries: [[rate('dupwatch_stream_transactions_total'), 'transactions {{instance}}'], [rate('dupwatch_stream_status_updates_total'), 'status updates {{instance}}']],
       description: 'Status updates tell the server that dupwatch is alive and which WAL it may drop. Good: never 0.',
     }),
@@ -86,7 +86,7 @@ const stream = {
       description: 'A restart of Postgres disconnects once. A message that cannot be decoded holds rows that were not checked: never good. A failed heartbeat write says nothing about the stream.',
     }),
     series({
-      title: 'Rows seen again', unit: 'ops', alert: 'DupwatchNotStreaming',
+      title: 'Rows seen again', unit: 'eps', alert: 'DupwatchNotStreaming',
       queries: [[rate('dupwatch_redeliveries_total'), '{{instance}}']],
       description: 'The same run and id again, which is not a duplicate: after a reconnect, or where a read-back was ahead of the stream.',
     }),
@@ -112,7 +112,7 @@ const index = {
       description: 'Ended runs leave after index.run_grace.',
     }),
     series({
-      title: 'Runs that left the index', unit: 'ops', alert: 'DupwatchIndexThrashing',
+      title: 'Runs that left the index', unit: 'eps', alert: 'DupwatchIndexThrashing',
       queries: [[rate('dupwatch_index_evictions_total', ['reason']), '{{reason}}']],
       description: 'By reason. Evictions for lack of memory mean that index.memory_max is too small for this load.',
     }),
@@ -172,18 +172,18 @@ const index = {
       description: 'Good: ready, or off where quarantine.mode is observe. tripped: it stopped itself; dupwatch quarantine resume lets it continue.',
     }),
     stat({
-      title: 'Suppressed log lines', unit: 'short', width: 5, decimals: 0, alert: 'DupwatchFatalBurst', limits: [[1, 'orange']],
-      queries: [[`sum(increase(${select('dupwatch_findings_log_suppressed_total')}[$__range])) or vector(0)`, 'left out']],
+      title: 'Suppressed log lines', unit: 'short', noValue: 'not scraped', width: 5, decimals: 0, alert: 'DupwatchFatalBurst', limits: [[1, 'orange']],
+      queries: [[`sum(increase(${select('dupwatch_findings_log_suppressed_total')}[$__range]))`, 'left out']],
       description: 'Findings that findings.log_rate_max kept out of the log in the selected time. findings.file and /api/findings have them.',
     }),
     stat({
-      title: 'Findings changed', unit: 'short', width: 5, decimals: 0, alert: 'DupwatchFatalFindings', limits: [],
-      queries: [[`sum(increase(${select('dupwatch_finding_changes_total')}[$__range])) or vector(0)`, 'changed']],
+      title: 'Findings changed', unit: 'short', noValue: 'not scraped', width: 5, decimals: 0, alert: 'DupwatchFatalFindings', limits: [],
+      queries: [[`sum(increase(${select('dupwatch_finding_changes_total')}[$__range]))`, 'changed']],
       description: 'Findings reported again in the selected time because their severity, state or rows changed.',
     }),
     stat({
-      title: 'Truncated', unit: 'short', decimals: 0, alert: 'DupwatchTableChanged', limits: [[1, 'orange']],
-      queries: [[`sum(increase(${select('dupwatch_table_truncates_total')}[$__range])) or vector(0)`, 'truncates']],
+      title: 'Truncated', unit: 'short', noValue: 'not scraped', decimals: 0, alert: 'DupwatchTableChanged', limits: [[1, 'orange']],
+      queries: [[`sum(increase(${select('dupwatch_table_truncates_total')}[$__range]))`, 'truncates']],
       description: 'How often the watched table was truncated in the selected time. Good: 0.',
     }),
   ],

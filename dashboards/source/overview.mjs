@@ -1,18 +1,18 @@
 // Is anything broken, can I trust that, since when; then what was found and how fast.
 import { dashboard, gauge, moved, quantile, rate, select, series, stat, table } from './panels.mjs';
 
-const open = (severity) => `sum(${select('dupwatch_open_findings', `severity="${severity}"`)}) or vector(0)`;
+const open = (severity) => `sum(${select('dupwatch_open_findings', `severity="${severity}"`)})`;
 
 const verdict = {
   title: 'Status',
   panels: [
     stat({
-      title: 'Open fatal findings', unit: 'short', alert: 'DupwatchFatalFindings', view: 'severity=fatal&state=open', queries: [[open('fatal'), 'fatal']], limits: [[1, 'red']],
+      title: 'Open fatal findings', unit: 'short', noValue: 'not scraped', alert: 'DupwatchFatalFindings', view: 'severity=fatal&state=open', queries: [[open('fatal'), 'fatal']], limits: [[1, 'red']],
       description: 'Runs in the log with a row on which the next replay fails. Good: 0. /api/findings names the runs, dupwatch explain RUN_ID shows one with the SQL that saves it. A 0 counts only while the panels to the right are green.',
     }),
     stat({
-      title: 'Runs lost in 24 h', unit: 'short', decimals: 0, alert: 'DupwatchRunsLost', view: 'rule=run_lost', limits: [[0.5, 'red']],
-      queries: [[`sum(increase(${select('dupwatch_findings_total', 'rule="run_lost"', 'origin="stream"')}[1d])) or vector(0)`, 'lost']],
+      title: 'Runs lost in 24 h', unit: 'short', noValue: 'not scraped', decimals: 0, alert: 'DupwatchRunsLost', view: 'rule=run_lost', limits: [[0.5, 'red']],
+      queries: [[`sum(increase(${select('dupwatch_findings_total', 'rule="run_lost"', 'origin="stream"')}[1d]))`, 'lost']],
       description: 'Runs that failed after a fatal row. Good: 0. dupwatch explain RUN_ID prints how one can be revived.',
     }),
     stat({
@@ -22,8 +22,8 @@ const verdict = {
       description: 'Watching: every instance streams and has caught up. BLIND: at least one does not, or cannot be scraped, and its zeros mean nothing; /readyz says why.',
     }),
     stat({
-      title: 'Open coverage gaps', unit: 'short', alert: 'DupwatchCoverageGap', limits: [[1, 'red']],
-      queries: [[`sum(${select('dupwatch_open_coverage_gaps')}) or vector(0)`, 'gaps']],
+      title: 'Open coverage gaps', unit: 'short', noValue: 'not scraped', alert: 'DupwatchCoverageGap', limits: [[1, 'red']],
+      queries: [[`sum(${select('dupwatch_open_coverage_gaps')})`, 'gaps']],
       description: 'Parts of the log that were not seen and that no scan has checked yet. Good: 0. A scan starts automatically; while a gap is open, there may be duplicates dupwatch has not seen.',
     }),
     stat({
@@ -55,7 +55,7 @@ const findings = {
     table({
       title: 'Open findings by rule', unit: 'short', alert: 'DupwatchConflicts', columns: { rule: 'Rule', severity: 'Severity', Value: 'Open' },
       queries: [[`sum by (rule, severity) (${select('dupwatch_open_findings')})`, '']],
-      description: 'Every rule and severity with its open findings. config/rules has a page for each rule.',
+      description: 'Every rule and severity that has open findings. config/rules has a page for each rule.',
     }),
     table({
       title: 'Findings in the selected time', unit: 'short', alert: 'DupwatchHarmlessDuplicates', columns: { rule: 'Rule', severity: 'Severity', origin: 'Origin', Value: 'New' },
@@ -79,7 +79,7 @@ const detection = {
       description: 'Time from the commit of a duplicate, by the server\'s clock, to its finding. Objective: 99 % within 1 s. 0 while there is no new finding.',
     }),
     series({
-      title: 'Events', unit: 'ops', alert: 'DupwatchStreamSilent', stack: true,
+      title: 'Events', unit: 'eps', alert: 'DupwatchStreamSilent', stack: true,
       queries: [[moved(rate('dupwatch_events_received_total', ['event_type']), 'dupwatch_events_received_total', 'event_type'), '{{event_type}}']],
       description: 'Rows of the event log received per second, by the types that came in the selected time. Nothing while workers are busy means that nothing is checked.',
     }),

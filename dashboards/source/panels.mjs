@@ -88,7 +88,7 @@ const ceilingLook = () => ({
 });
 
 // Where all values are 0 Grafana draws an axis up to 100 of whatever unit, as if that were to be expected.
-const SOFT_MAX = { short: 1, ops: 1, s: 0.01, bytes: 1024, Bps: 1024, percentunit: 0.01 };
+const SOFT_MAX = { short: 1, ops: 1, eps: 1, s: 0.01, bytes: 1024, Bps: 1024, percentunit: 0.01 };
 
 /**
  * Lines over time, or bars. `severities`: the series are named by severity and get its colours. `ceilings`: some are
@@ -131,10 +131,11 @@ export function table({ columns, ...rest }) {
     width: 12, height: 8, instant: 'table', ...rest, overrides: columnLooks(columns),
     defaults: { custom: { align: 'auto', cellOptions: { type: 'auto' }, inspect: false, minWidth: 90 } },
     options: { showHeader: true, cellHeight: 'sm', footer: { show: false, reducer: ['sum'], countRows: false, fields: '' }, sortBy: [{ displayName: columns.Value, desc: true }] },
-    transformations: [{
-      id: 'organize',
-      options: { excludeByName: { Time: true }, indexByName: Object.fromEntries(names.map((name, index) => [name, index])), renameByName: columns, includeByName: {} },
-    }],
+    transformations: [
+      // Every rule has a series from the start; a line of 0 tells nobody anything.
+      { id: 'filterByValue', options: { type: 'include', match: 'any', filters: [{ fieldName: 'Value', config: { id: 'greater', options: { value: 0 } } }] } },
+      { id: 'organize', options: { excludeByName: { Time: true }, indexByName: Object.fromEntries(names.map((name, index) => [name, index])), renameByName: columns, includeByName: {} } },
+    ],
   });
 }
 

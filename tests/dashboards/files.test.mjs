@@ -23,6 +23,21 @@ test('lines named by severity have their colours, and fatal is red', () => {
   }
 });
 
+// A green 0 while nothing is scraped is the worst that a panel can say.
+test('a number that is good at 0 is none where nothing is scraped', () => {
+  const stats = panels.map(({ panel }) => panel).filter(({ type, targets }) => type === 'stat' && targets.some(({ expr }) => /vector\(0\)/.test(expr)));
+  for (const { title, fieldConfig: { defaults } } of stats) {
+    assert.equal(defaults.mappings?.[0].options[0]?.color, 'red', `${title} says 0 for nothing, and 0 is not red`);
+  }
+  assert.ok(panels.some(({ panel: { title, fieldConfig } }) => title === 'Open fatal findings' && fieldConfig.defaults.noValue === 'not scraped'));
+});
+
+test('tables leave out what is 0', () => {
+  const tables = panels.map(({ panel }) => panel).filter(({ type, title }) => type === 'table' && !/worst first/.test(title));
+  assert.ok(tables.length >= 2);
+  for (const { title, transformations } of tables) assert.equal(transformations[0].id, 'filterByValue', title);
+});
+
 test('the pictures are PNG files, and small', () => {
   const names = fs.readdirSync(new URL('pictures/', folder));
   assert.ok(names.length >= 6);
