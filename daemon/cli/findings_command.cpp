@@ -17,6 +17,7 @@
 #include "daemon/cli/report_error.hpp"
 #include "daemon/core/page_link.hpp"
 #include "daemon/core/text.hpp"
+#include "daemon/findings/file_history.hpp"
 #include "daemon/process/clock.hpp"
 
 namespace dupwatch::cli {
@@ -106,14 +107,19 @@ ExitCode fail(const SourceFailure& failure) {
   return failure.code;
 }
 
+/// What a source leaves out, which a reader of any output has to know.
+std::string older_text(SourceKind kind) {
+  return kind == SourceKind::kFile
+             ? fmt::format("only the last {} MiB of it were read; older ones: --source daemon or table",
+                           findings::kHistoryBytesMax >> 20U)
+             : std::string("the daemon keeps the newest findings.keep; older ones: --source file or table");
+}
+
 /// For people: what the list leaves out, and what to do next.
 void print_footer(const FoundFindings& found, const core::Profile& profile, std::string_view config_option) {
   if (found.findings.size() < found.matched) {
     fmt::print(stderr, "{} of {} findings, what is urgent first; --limit 0 shows all\n",
                found.findings.size(), found.matched);
-  }
-  if (found.may_lack_older) {
-    fmt::print(stderr, "the daemon keeps the newest findings.keep; older ones: --source file or table\n");
   }
   if (found.findings.empty()) return;
   fmt::print(stderr, "next: dupwatch explain{} RUN, then dupwatch {}\n", config_option,
@@ -128,6 +134,7 @@ ExitCode list(const core::Config& config, const FindingsOptions& options, const 
   if (const auto* failure = std::get_if<SourceFailure>(&found)) return fail(*failure);
   const auto& list = std::get<FoundFindings>(found);
   fmt::print(stderr, "from {}\n", list.from);
+  if (list.may_lack_older) fmt::print(stderr, "{}\n", older_text(list.kind));
   const bool colours = isatty(STDOUT_FILENO) == 1;
   if (options.output == "csv") {
     print(csv_header());

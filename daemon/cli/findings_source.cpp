@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <filesystem>
 #include <unordered_map>
 #include <utility>
 
@@ -83,6 +84,8 @@ Found of_file(const core::Config& config, const core::FindingFilter& filter, std
     return SourceFailure{fmt::format("{} can't be read: {}", path, why), ExitCode::kOperator};
   }
   auto found = chosen_of(findings::read_last_records(path), filter, limit);
+  std::error_code unknown;
+  found.may_lack_older = std::filesystem::file_size(path, unknown) > findings::kHistoryBytesMax && !unknown;
   found.kind = SourceKind::kFile;
   found.from = path;
   return found;

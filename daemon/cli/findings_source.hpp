@@ -33,7 +33,7 @@ struct FoundFindings {
   SourceKind kind = SourceKind::kDaemon;
   /// Where they are from, for people.
   std::string from;
-  /// The daemon forgets: it keeps findings.keep.
+  /// The source may have had older ones: a daemon keeps findings.keep, and of a file the end is read.
   bool may_lack_older = false;
 };
 

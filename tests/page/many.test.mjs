@@ -122,14 +122,16 @@ test(`500 fatal and ${said(MILD)} harmless findings can be worked through`, { ti
     const times = {};
     for (const [name, words] of Object.entries({ list: [], fatal: ['--severity', 'fatal', '--open'], json: ['-o', 'json'], 'by run': ['--severity', 'fatal', '--group-by', 'run'] })) {
       const began = performance.now();
-      const listed = await runCommand(['findings', ...words, '--config', daemon.configFile]);
+      const listed = await runCommand(['findings', ...words, '--config', daemon.configFile, '--url', daemon.httpBase]);
       times[name] = performance.now() - began;
       assert.equal(listed.code, 0, listed.stderr);
       assert.match(listed.stdout, /fatal/, `${name}: ${listed.stdout.slice(0, 500)}`);
     }
     t.diagnostic(`dupwatch findings: ${Object.entries(times).map(([name, ms]) => `${name} ${ms.toFixed(0)}`).join(', ')} ms`);
     assert.ok(Math.max(...Object.values(times)) < MS, JSON.stringify(times));
-    const all = JSON.parse((await runCommand(['findings', '-o', 'json', '--limit', '0', '--config', daemon.configFile])).stdout);
+    const all = JSON.parse((await runCommand(['findings', '-o', 'json', '--limit', '0', '--config', daemon.configFile, '--url', daemon.httpBase])).stdout);
+    const ofFile = await runCommand(['findings', '--source', 'file', '--config', daemon.configFile]);
+    assert.equal(/only the last 64 MiB of it were read/.test(ofFile.stderr), full, ofFile.stderr);
     assert.deepEqual([all.matched, all.findings.length, new Set(all.findings.map(({ finding_id: id }) => id)).size], [FATAL + MILD, FATAL + MILD, FATAL + MILD]);
   });
 
