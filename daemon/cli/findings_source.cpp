@@ -231,10 +231,14 @@ Found ask_daemon(const DaemonClient& client, const core::FindingFilter& filter, 
   std::string cursor;
   const auto query = query_of(filter);
   for (bool more = true; more;) {
-    auto target = fmt::format("/api/findings?{}", query);
+    auto parameters = query;
+    const auto add = [&](std::string_view name, std::string_view value) {
+      parameters += fmt::format("{}{}={}", parameters.empty() ? "" : "&", name, value);
+    };
     const auto wanted = limit == 0 ? page : std::min(page == 0 ? limit : page, limit);
-    if (page != 0) target += fmt::format("&limit={}", wanted);
-    if (!cursor.empty()) target += fmt::format("&cursor={}", cursor);
+    if (page != 0) add("limit", std::to_string(wanted));
+    if (!cursor.empty()) add("cursor", cursor);
+    const auto target = "/api/findings" + (parameters.empty() ? "" : "?" + parameters);
     const auto asked = client.get(target, kFindingsBytesMax);
     if (const auto* failure = std::get_if<DaemonClient::Failure>(&asked)) return SourceFailure{failure->what};
     const auto& answer = std::get<DaemonClient::Answer>(asked);

@@ -53,8 +53,8 @@ ConfigResult load_config_file(const std::string& path, const Environment& env) {
   const auto text = read_file(path);
   if (const auto* error = std::get_if<int>(&text)) {
     Problems problems{path};
-    problems.add({}, "", std::generic_category().message(*error), "a readable configuration file",
-                 "check the path given with --config and its permissions");
+    problems.add({}, "", "nothing that can be read: " + std::generic_category().message(*error),
+                 "a configuration file", "check the path given with --config and its permissions");
     return std::move(problems).take();
   }
   return parse_config(std::get<std::string>(text), path, env, read_regular_file);

@@ -250,3 +250,14 @@ test('a hostile run id is data in the plan and on the screen', async (t) => {
   assert.deepEqual(await cluster.query('SELECT count(*)::int FROM precious'), [{ count: 0 }]);
   assert.equal((await cluster.query(`SELECT count(*)::int FROM public.dupwatch_removed WHERE run_id IN (${hostile.map((run) => (run.includes('\\') ? `E${literal(run.replaceAll('\\', '\\\\'))}` : literal(run))).join(', ')})`))[0].count, hostile.length);
 });
+
+test('the times are right whatever zone the server has', async (t) => {
+  const cluster = await serverWithSchema(t, { settings: { timezone: 'Europe/Berlin' } });
+  await insertRun(cluster, REPORT);
+  // As the engine writes it: the local time of the session, without a zone.
+  await cluster.query(`UPDATE ${EVENTS} SET created_at = ($1::text::timestamptz)`, [new Date(TIME).toISOString()]);
+  const millis = async () => (await explain(cluster, [RUN, '--json'])).story.events.map(({ time }) => Date.parse(time) - TIME);
+  assert.deepEqual(await millis(), REPORT.map(([at]) => at), 'those of the ids');
+  await cluster.query(`ALTER TABLE ${EVENTS} ALTER created_at TYPE timestamptz`);
+  assert.deepEqual(await millis(), REPORT.map(() => 0), 'those of the column, which has a zone');
+});

@@ -119,7 +119,7 @@ test('a file with errors changes nothing, and every error is named', { timeout: 
   fs.writeFileSync(daemon.configFile, 'log: [\n');
   await refuse([/YAML/]);
   fs.rmSync(daemon.configFile);
-  await refuse([/No such file or directory, expected a readable configuration file/]);
+  await refuse([/nothing that can be read: No such file or directory, expected a configuration file/]);
   // It would be waited for until somebody writes into it.
   execFileSync('mkfifo', [daemon.configFile]);
   await refuse([/found a pipe, a device or a directory, expected a regular file/]);
