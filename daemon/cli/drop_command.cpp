@@ -38,11 +38,12 @@ process::ExitCode drop_command(const core::Config& config, bool json) {
   process::LoopWaiter waiter(stop.fd(), [] {});
   const auto outcome = drop(config, waiter);
   if (const auto* error = std::get_if<Error>(&outcome)) {
-    fmt::print(stderr, "dupwatch: {}: {}\n", error->message, error->remedy);
+    const bool in_use = error->cause == postgres::Cause::kSlotInUse;
+    fmt::print(stderr, "error: {}; remedy: {}\n", error->message,
+               in_use ? "stop the dupwatch that streams from it, then run this again" : error->remedy);
     // A slot in use is for a person: dropping it under a running daemon would blind that daemon.
-    return error->fault == postgres::Fault::kTransient && error->cause != postgres::Cause::kSlotInUse
-               ? process::ExitCode::kTemporary
-               : process::ExitCode::kOperator;
+    return error->fault == postgres::Fault::kTransient && !in_use ? process::ExitCode::kTemporary
+                                                                  : process::ExitCode::kOperator;
   }
   const auto& dropped = std::get<Dropped>(outcome);
   if (json) {

@@ -144,7 +144,10 @@ process::ExitCode told(const GuardOptions& options, std::string_view result, con
                result, advice.reason, core::json_string(advice.sentence), state_json(state));
   } else {
     fmt::print("{}: {}\n", result, postgres::one_line(advice.sentence));
-    if (state) {
+    if (state && options.action == Action::kRemove) {
+      fmt::print("it kept out {} rows and let {} through unchecked\n", count_text(state->suppressed),
+                 count_text(state->passed));
+    } else if (state) {
       fmt::print("scope {}, {}; rows kept out: {}, let through unchecked: {}\n", scope_name(state->scope),
                  state->enabled ? "enabled" : "DISABLED", count_text(state->suppressed),
                  count_text(state->passed));
@@ -243,6 +246,8 @@ class GuardCommand final : public Command {
     auto* remove = action("remove", "Take it off again, without trace", Action::kRemove);
     action("status", "Whether it is there, what it kept out, and whether it is needed", Action::kStatus);
     for (auto* sub : {install, remove}) sub->add_flag("--yes", options_.yes, "Do not ask");
+    for (auto* sub : app.get_subcommands({}))
+      sub->add_flag("--json", options_.json, "One JSON document on stdout");
   }
   [[nodiscard]] process::ExitCode run(const Invocation& invocation) override {
     return guard_command(invocation.config, options_);

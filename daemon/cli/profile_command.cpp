@@ -243,6 +243,8 @@ class ProfileCommand final : public Command {
         ->add_option("file", options_.name, "A configuration, or the name of a built-in profile")
         ->required()
         ->type_name("FILE");
+    for (auto* sub : app.get_subcommands({}))
+      sub->add_flag("--json", options_.json, "One JSON document on stdout");
   }
   [[nodiscard]] process::ExitCode run(const Invocation& invocation) override {
     switch (options_.action) {

@@ -273,6 +273,8 @@ class QuarantineCommand final : public Command {
     auto* resume =
         action(app, "resume", "Let the daemon take rows out again after it stopped itself", Action::kResume);
     for (auto* sub : {apply, restore, purge, resume}) sub->add_flag("--yes", options_.yes, "Do not ask");
+    for (auto* sub : app.get_subcommands({}))
+      sub->add_flag("--json", options_.json, "One JSON document on stdout");
   }
   [[nodiscard]] process::ExitCode run(const Invocation& invocation) override {
     if (options_.action == Action::kPurge) {

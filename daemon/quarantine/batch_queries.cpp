@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "daemon/postgres/quoting.hpp"
+#include "daemon/quarantine/queries.hpp"
 
 namespace dupwatch::quarantine {
 
@@ -18,8 +19,8 @@ std::string whereabouts_query(const core::Profile& profile, std::string_view run
 }
 
 std::string aged_query() {
-  return "SELECT count(q.id), count(q.id) FILTER (WHERE q.restored_at IS NULL), m.moment::text,"
-         " has_table_privilege('dupwatch.quarantine', 'DELETE')"
+  return "SELECT count(q.id), count(q.id) FILTER (WHERE q.restored_at IS NULL), " + rfc3339("m.moment") +
+         ", has_table_privilege('dupwatch.quarantine', 'DELETE')"
          " FROM (SELECT now() - $2::bigint * interval '1 millisecond' AS moment) m"
          " LEFT JOIN dupwatch.quarantine q ON q.table_name = $1 AND q.removed_at < m.moment"
          " GROUP BY m.moment";

@@ -66,17 +66,18 @@ std::string open_circuit_query() {
 
 std::string close_circuit_query() {
   return "UPDATE dupwatch.quarantine_circuit SET closed_at = clock_timestamp(), closed_by = session_user"
-         " WHERE table_name = $1 AND closed_at IS NULL RETURNING opened_at::text, reason, detail";
+         " WHERE table_name = $1 AND closed_at IS NULL RETURNING " +
+         rfc3339("opened_at") + ", reason, detail";
 }
 
 std::string status_query() {
   return fmt::format(
-      "SELECT c.opened_at::text, c.reason, c.detail, c.opened_by, n.minute, n.hour FROM"
+      "SELECT {}, c.reason, c.detail, c.opened_by, n.minute, n.hour FROM"
       " (SELECT count(*) FILTER (WHERE q.removed_at > now() - interval '1 minute') AS minute, count(*) AS "
       "hour"
       " FROM dupwatch.quarantine q WHERE {}) n"
       " LEFT JOIN dupwatch.quarantine_circuit c ON c.table_name = $1 AND c.closed_at IS NULL",
-      kRecent);
+      rfc3339("c.opened_at"), kRecent);
 }
 
 std::string missing_rights_query() {

@@ -273,12 +273,16 @@ std::string restore_noop_query(const core::Profile& profile, std::span<const Sto
       row_texts("back", columns));
 }
 
+std::string rfc3339(std::string_view time) {
+  return fmt::format(R"(to_char({} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'))", time);
+}
+
 std::string list_query() {
   return fmt::format(
-      "SELECT jsonb_build_object({})::text, q.id::text, q.removed_at::text, q.rule, q.run_id, q.event_id,"
-      " coalesce(q.restored_at::text, ''), q.action, count(*) OVER () FROM dupwatch.quarantine q"
+      "SELECT jsonb_build_object({})::text, q.id::text, {}, q.rule, q.run_id, q.event_id,"
+      " coalesce({}, ''), q.action, count(*) OVER () FROM dupwatch.quarantine q"
       " WHERE $2::text IS NULL OR q.run_id = $2 ORDER BY q.id DESC LIMIT $1::int",
-      kEntryJson);
+      kEntryJson, rfc3339("q.removed_at"), rfc3339("q.restored_at"));
 }
 
 std::string show_query() {

@@ -71,6 +71,8 @@ enum class Write : std::uint8_t {
 /// The newest $1 entries, of run $2 or (NULL) of all: JSON object without the kept row, id, time, rule, run,
 /// event, when it was restored or "", action.
 [[nodiscard]] std::string list_query();
+/// A timestamptz in SQL, as text in the one form that people are shown: RFC 3339, UTC.
+[[nodiscard]] std::string rfc3339(std::string_view time);
 /// Entry $1 with the kept row, as one JSON object, in one line and indented.
 [[nodiscard]] std::string show_query();
 
