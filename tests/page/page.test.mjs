@@ -1,7 +1,7 @@
 // The live page in a browser: what a person on call sees, with a keyboard, a screen reader or a phone.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { daemonFor, eventId, insertEvents, serverWithSchema } from '../integration/scene.mjs';
+import { daemonFor, EVENTS, eventId, insertEvents, serverWithSchema } from '../integration/scene.mjs';
 import { accessibilityProblems, openPage, startBrowser } from './browser.mjs';
 
 /** A run with a step that two workers completed: `order` decides whether the second row is read before the first. */
@@ -211,5 +211,21 @@ test('what is stuck beside the log stands on the page with what to do', async (t
   await section.waitFor({ state: 'hidden' });
   const [answer] = await Promise.all([page.waitForResponse(/runbooks\/DupwatchEngineTables$/), page.goto(`${daemon.httpBase}/runbooks/DupwatchEngineTables`)]);
   assert.equal(answer.status(), 200);
+  assert.deepEqual(errors, []);
+});
+
+test('of a table that dupwatch takes nothing out of, a finding says how its SQL is made', async (t) => {
+  const cluster = await serverWithSchema(t);
+  await cluster.query(`ALTER TABLE ${EVENTS} ADD COLUMN tenant_id text NOT NULL DEFAULT 'acme'; CREATE INDEX ON ${EVENTS} (tenant_id, run_id)`);
+  const daemon = await daemonFor(t, cluster, { engine: 'v4', table: { scope_columns: ['tenant_id'] } });
+  await daemon.start();
+  await duplicate(cluster, 'wrun_1');
+  const browser = await startBrowser(t);
+  const { page, errors } = await openPage(browser, daemon.httpBase);
+  const finding = page.locator('#findings .finding').first();
+  await finding.locator('summary').click();
+  assert.equal(await finding.locator('code').last().textContent(), 'dupwatch explain --repair-plan repair.sql acme/wrun_1');
+  const notes = await finding.locator('.note').allTextContents();
+  assert.ok(notes.includes('For the SQL that takes the row out of the log and keeps it; a person runs it:'), notes.join('; '));
   assert.deepEqual(errors, []);
 });
