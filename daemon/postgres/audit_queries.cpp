@@ -100,10 +100,12 @@ std::string run_rows_text(const core::Profile& profile, const KeyTypes& types, c
                           bool created_at, core::TextOrder ids) {
   auto select = event_select(profile, extras);
   const auto from = select.rfind(" FROM ");
-  // Without a zone it is the time of whatever zone the writer had; the id has the time in UTC.
-  select.insert(from, created_at ? ", CASE WHEN pg_typeof(e.created_at) = 'timestamptz'::regtype THEN "
-                                   "(extract(epoch FROM e.created_at) * 1000000)::bigint END"
-                                 : ", NULL");
+  // Without a zone it is the time of whatever zone the writer had, and counts where the id has none.
+  select.insert(from,
+                created_at
+                    ? ", CASE WHEN pg_typeof(e.created_at) = 'timestamptz'::regtype THEN '' ELSE '~' END || "
+                      "(extract(epoch FROM e.created_at) * 1000000)::bigint"
+                    : ", NULL");
   return fmt::format("{} WHERE {} ORDER BY {}{}", select, RunKey(profile, types).compare("e", "=", "$1"),
                      column(profile.id_column),
                      ids == core::TextOrder::kNumbers ? "" : "::text COLLATE \"C\"");

@@ -50,7 +50,9 @@ struct MigrationIndex {
 [[nodiscard]] Expected<MigrationIndex> migration_index(Connection& sql, const core::Profile& profile,
                                                        Waiter& waiter);
 
-/// All rows of one run ($1) in the order of their ids: the columns of event_select, then created_at or NULL.
+/// All rows of one run ($1) in the order of their ids: the columns of event_select, then created_at in
+/// microseconds, behind a ~
+/// where the column has no zone, or NULL.
 [[nodiscard]] Expected<std::string> run_rows_query(Connection& sql, const core::Profile& profile,
                                                    const KeyTypes& types, const RowExtras& extras,
                                                    core::TextOrder ids, Waiter& waiter);

@@ -75,14 +75,16 @@ void JudgedRun::add(const pg_result& result, int index) {
     event.correlation_id = event.correlation_id.value_or("") + std::string(value.text);
   }
   const int created_at = static_cast<int>(3 + row.identity().size() + 3);
-  if (event.time.micros == 0) {
-    const auto text = postgres::cell(result, index, created_at).value_or(std::string_view{});
-    std::from_chars(text.data(), text.data() + text.size(), event.time.micros);
-  }
+  auto text = postgres::cell(result, index, created_at).value_or(std::string_view{});
+  const bool zoned = !text.starts_with('~');
+  if (!zoned) text.remove_prefix(1);
+  const auto by_column = [&] { std::from_chars(text.data(), text.data() + text.size(), event.time.micros); };
+  if (event.time.micros == 0 && zoned) by_column();
   if (event.time.micros == 0) {
     const auto millis = core::ulid_millis(codec_.pack(event.id));
     event.time.micros = static_cast<std::int64_t>(millis) * 1000;
   }
+  if (event.time.micros == 0) by_column();
   keep(std::move(event));
 }
 

@@ -29,7 +29,7 @@ class JudgedRun {
     std::string type;
     std::optional<std::string> correlation_id;
     decoder::Xid xid = 0;
-    /// Commit time where the server keeps it, else the column created_at, else the time in the id; 0 = not
+    /// Commit time where the server keeps it, else created_at with its zone, else the time in the id; 0 = not
     /// known.
     decoder::Timestamp time;
     /// The identity columns, NULL as nullopt.
