@@ -96,7 +96,12 @@ Expected<core::EngineSigns> engine_signs(Connection& sql, const core::Profile& p
   if (std::get<bool>(of_events)) out.specs = core::SpecSource::kEvents;
   if (!found.specs_readable) return out;
   const auto answer = sql.execute(newest_specs_query(runs), {}, waiter, kAnswerTimeout);
-  if (const auto* error = std::get_if<Error>(&answer)) return *error;
+  if (const auto* error = std::get_if<Error>(&answer)) {
+    // Whoever holds a lock on the runs, as a migration does, must not keep the log from being watched: they
+    // are asked again while it streams.
+    if (error->cause == Cause::kLockTimeout) return out;
+    return *error;
+  }
   read_specs(*std::get<Result>(answer), 0, out);
   return out;
 }
