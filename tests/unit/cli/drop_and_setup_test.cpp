@@ -43,16 +43,20 @@ TEST(DropCommand, ASlotInUseIsForAPersonAndAnErrorThatPassesIsNot) {
   server.answers("pg_replication_slots", slot());
   server.answers("pg_drop_replication_slot",
                  answering::failure("55006", "replication slot \"dupwatch\" is active for PID 4711"));
-  expect(program, {{"drop"}, 3, "", "dupwatch: replication slot \"dupwatch\" is active for PID 4711: "});
+  expect(program, {{"drop"},
+                   3,
+                   "",
+                   "error: replication slot \"dupwatch\" is active for PID 4711; remedy: stop the dupwatch "
+                   "that streams from it"});
   server.answers("pg_drop_replication_slot",
                  answering::failure("57014", "canceling statement due to statement timeout"));
-  expect(program, {{"drop"}, 4, "", "dupwatch: canceling statement due to statement timeout: "});
+  expect(program, {{"drop"}, 4, "", "error: canceling statement due to statement timeout; remedy: "});
   server.answers("pg_drop_replication_slot",
                  answering::failure("42501", "permission denied to use replication slots"));
-  expect(program, {{"drop"}, 3, "", "dupwatch: permission denied to use replication slots: "});
+  expect(program, {{"drop"}, 3, "", "error: permission denied to use replication slots; remedy: "});
   Server gone;
   gone.refuses("connection to server failed: Connection refused");
-  expect(program, {{"drop"}, 4, "", "dupwatch: connection to server failed: Connection refused"});
+  expect(program, {{"drop"}, 4, "", "error: connection to server failed: Connection refused"});
 }
 
 TEST(SetupCommand, PrintsWhatTheOptionsAskForAndNothingElse) {

@@ -114,9 +114,9 @@ TEST_F(Quarantine, AServerThatIsGoneIsATemporaryFailure) {
 
 TEST_F(Quarantine, ListsOnALineOfItsOwnWhateverTheRowHolds) {
   server_.answers(kLists, answering::rows({{R"({"id": 2})", "2", "2026-11-24 05:21:38+00",
-                                            "duplicate_created", "wrun_a\nx", "wevt_1", "", "removed"},
+                                            "duplicate_created", "wrun_a\nx", "wevt_1", "", "removed", "2"},
                                            {R"({"id": 1})", "1", "2026-11-23 05:21:38+00", "second_terminal",
-                                            "wrun_b", "wevt_2", "2026-11-25 00:00:00+00", "removed"}}));
+                                            "wrun_b", "wevt_2", "2026-11-25 00:00:00+00", "removed", "2"}}));
   const auto text = program_.with_config({"quarantine", "list", "--run", "wrun_a", "--limit", "2"});
   EXPECT_EQ(text.out,
             "     2  2026-11-24 05:21:38+00  duplicate_created  run wrun_a; x  wevt_1  removed\n"
@@ -124,11 +124,11 @@ TEST_F(Quarantine, ListsOnALineOfItsOwnWhateverTheRowHolds) {
             "00:00:00+00\n");
   EXPECT_EQ(server_.asked(kLists)[0].params, (answering::Row{"2", "wrun_a"}));
   const auto json = program_.with_config({"quarantine", "list", "--json"});
-  EXPECT_EQ(json.out, "[{\"id\": 2},\n {\"id\": 1}]\n");
+  EXPECT_EQ(json.out, "{\"matched\":2,\"entries\":[\n{\"id\": 2},\n{\"id\": 1}]}\n");
   EXPECT_EQ(server_.asked(kLists)[1].params, (answering::Row{"100", std::nullopt}));
   server_.answers(kLists, answering::rows({}));
   EXPECT_EQ(program_.with_config({"quarantine", "list"}).out, "nothing was taken out of the log\n");
-  EXPECT_EQ(program_.with_config({"quarantine", "list", "--json"}).out, "[]\n");
+  EXPECT_EQ(program_.with_config({"quarantine", "list", "--json"}).out, "{\"matched\":0,\"entries\":[]}\n");
 }
 
 TEST_F(Quarantine, ShowsAnEntryAndSaysWhereThereIsNone) {

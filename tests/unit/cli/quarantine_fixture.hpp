@@ -21,7 +21,7 @@ using Words = std::vector<std::string>;
 inline constexpr auto kReadsRun = "ORDER BY e.\"id\"::text COLLATE";
 inline constexpr auto kWrites = "INSERT INTO dupwatch.quarantine (";
 inline constexpr auto kLooksForEntry = "SELECT q.id::text, q.event_id";
-inline constexpr auto kLists = "coalesce(q.restored_at::text";
+inline constexpr auto kLists = "count(*) OVER ()";
 inline constexpr auto kWhereabouts = "AND q.restored_at IS NULL),";
 inline constexpr auto kPurges = "DELETE FROM dupwatch.quarantine";
 
