@@ -363,7 +363,7 @@ TEST(LoadConfigFile, AnUnreadableFileIsAProblem) {
   const auto missing = load_config_file("/nonexistent/dupwatch.yaml", environment());
   const auto& problems = std::get<std::vector<ConfigProblem>>(missing);
   ASSERT_EQ(problems.size(), 1U);
-  EXPECT_EQ(format_problem(problems[0]).find("/nonexistent/dupwatch.yaml: found No such file"), 0U);
+  EXPECT_TRUE(format_problem(problems[0]).starts_with("/nonexistent/dupwatch.yaml: found nothing that can"));
   EXPECT_TRUE(std::holds_alternative<std::vector<ConfigProblem>>(load_config_file("/", environment())));
 }
 
