@@ -308,14 +308,9 @@ TEST(Cause, WordsAreSlugsAndEachItsOwn) {
   EXPECT_EQ(to_string(Cause::kSlotInUse), "slot_in_use");
 }
 
-Error with_state(const char* sqlstate) {
+Error with_state(const char* sqlstate, Cause cause = Cause::kUnknown) {
   Error error;
   error.sqlstate = sqlstate;
-  return error;
-}
-
-Error with_cause(Cause cause, const char* sqlstate = "") {
-  auto error = with_state(sqlstate);
   error.cause = cause;
   return error;
 }
@@ -336,16 +331,16 @@ TEST(Predicates, KnowWhichErrorsCanComeFromARow) {
   for (const auto* state : {"", "57P01", "42501", "55000", "53200", "08006"}) {
     EXPECT_FALSE(may_be_of_a_row(with_state(state))) << state;
   }
-  EXPECT_TRUE(may_be_of_a_row(with_cause(Cause::kPayloadTooLarge)));
-  EXPECT_FALSE(may_be_of_a_row(with_cause(Cause::kSlotWrongPlugin, "22023")));
+  EXPECT_TRUE(may_be_of_a_row(with_state("", Cause::kPayloadTooLarge)));
+  EXPECT_FALSE(may_be_of_a_row(with_state("22023", Cause::kSlotWrongPlugin)));
 }
 
 TEST(Predicates, AStopAndATimeoutLeaveAQuestionUnanswered) {
-  EXPECT_TRUE(interrupted(with_cause(Cause::kInterrupted)));
-  EXPECT_FALSE(interrupted(with_cause(Cause::kTimeout)));
-  EXPECT_TRUE(left_unanswered(with_cause(Cause::kInterrupted)));
-  EXPECT_TRUE(left_unanswered(with_cause(Cause::kTimeout)));
-  EXPECT_FALSE(left_unanswered(with_cause(Cause::kStatementTimeout, "57014")));
+  EXPECT_TRUE(interrupted(with_state("", Cause::kInterrupted)));
+  EXPECT_FALSE(interrupted(with_state("", Cause::kTimeout)));
+  EXPECT_TRUE(left_unanswered(with_state("", Cause::kInterrupted)));
+  EXPECT_TRUE(left_unanswered(with_state("", Cause::kTimeout)));
+  EXPECT_FALSE(left_unanswered(with_state("57014", Cause::kStatementTimeout)));
 }
 
 TEST(Predicates, TellRightTableColumnAndIndexFromAllElse) {
