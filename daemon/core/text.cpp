@@ -64,6 +64,11 @@ void append_json_character(std::string& out, const Character& character, std::st
   }
 }
 
+/// Most of what is written: a character that JSON takes without more ado.
+constexpr bool stands_as_it_is(char c) noexcept {
+  return c >= ' ' && c <= '~' && c != '"' && c != '\\';
+}
+
 /// Calls use(character, its bytes) for each.
 template <class Use>
 void for_each_character(std::string_view text, Use use) {
@@ -132,9 +137,15 @@ std::string visible(std::string_view text) {
 
 void append_json_string(std::string& out, std::string_view text) {
   out += '"';
-  for_each_character(text, [&out](const Character& character, std::string_view bytes) {
-    append_json_character(out, character, bytes);
-  });
+  while (!text.empty()) {
+    const auto as_it_is = std::ranges::find_if_not(text, stands_as_it_is) - text.begin();
+    out += text.substr(0, static_cast<std::size_t>(as_it_is));
+    text.remove_prefix(static_cast<std::size_t>(as_it_is));
+    if (text.empty()) break;
+    const auto character = first_character(text);
+    append_json_character(out, character, text.substr(0, character.bytes));
+    text.remove_prefix(character.bytes);
+  }
   out += '"';
 }
 

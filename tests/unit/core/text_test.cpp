@@ -68,6 +68,8 @@ TEST(JsonString, HidesNothingAndKeepsTheValue) {
   }
   for (const auto text : kShownTexts) EXPECT_EQ(json_string(text), '"' + std::string(text) + '"');
   EXPECT_EQ(json_string("\"\\\n\t\r"), R"("\"\\\n\t\r")");
+  // What stands as it is, up to what does not, each time.
+  EXPECT_EQ(json_string("a\"b~\x7F c\xFFz\xC3\xA9!"), "\"a\\\"b~\\u007f c\\ufffdz\xC3\xA9!\"");
 }
 
 }  // namespace
