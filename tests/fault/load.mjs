@@ -29,23 +29,23 @@ export class Load {
     await session.client?.end().catch(() => {});
   }
 
-  /** One statement of the application, in its own transaction. What fails for another reason than a lost server counts. */
+  /** One statement of the application, in its own transaction; false when it failed for another reason than a lost server, which counts. */
   async statement(session, sql, parameters) {
     for (;;) {
       try {
         session.client ??= await this.cluster.client({ statement_timeout: 30_000 });
         await session.client.query(sql, parameters);
         this.written += 1;
-        return;
+        return true;
       } catch (error) {
-        if (error.code === '23505') return; // sent again, and the first time had come through
+        if (error.code === '23505') return true; // sent again, and the first time had come through
         await session.client?.end().catch(() => {});
         session.client = undefined;
         if (!this.reconnect || !retryable(error)) {
           this.failures.push(`${sql.slice(0, 60)}: ${error.message}`);
-          return;
+          return false;
         }
-        if (this.abandoned) return;
+        if (this.abandoned) return false;
         this.retries += 1;
         await sleep(50);
       }
@@ -61,7 +61,8 @@ export class Load {
     const hook = `hook_01K0000000000000${number}`;
     const event = (type, correlation = null) => this.statement(session,
       `INSERT INTO ${this.table} (run_id, type, correlation_id, id) VALUES ($1, $2, $3, $4)`, [run, type, correlation, eventId(n)]);
-    await this.statement(session, `INSERT INTO ${RUNS} (id, deployment_id, status, name) VALUES ($1, 'd', 'running', 'w')`, [run]);
+    // The engine writes no event of a run that is not there, and no scan of the open runs would read it.
+    if (!await this.statement(session, `INSERT INTO ${RUNS} (id, deployment_id, status, name) VALUES ($1, 'd', 'running', 'w')`, [run])) return;
     await event('run_created');
     await event('run_started');
     await event('step_created', step);
