@@ -89,6 +89,7 @@ std::optional<std::optional<Shape>> shape_of(const element& object, Rule rule) {
 }  // namespace
 
 std::optional<Finding> read_finding(std::string_view json) {
+  if (json.empty()) return std::nullopt;  // simdjson copies from it
   simdjson::dom::parser parser;
   element object;
   if (parser.parse(json.data(), json.size()).get(object) != simdjson::SUCCESS) return std::nullopt;
