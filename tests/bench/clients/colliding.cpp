@@ -1,5 +1,5 @@
-// Prints texts whose unkeyed hashes end in the same eight bits, one a line: `bench_colliding COUNT`. In a table whose hash an
-// attacker knows they share one place in 256.
+// Prints texts whose unkeyed hashes end in the same eight bits, one a line: `bench_colliding COUNT`. In a
+// table whose hash an attacker knows they share one place in 256.
 #include <cstdint>
 #include <cstdlib>
 #include <iostream>
