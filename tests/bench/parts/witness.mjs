@@ -1,5 +1,5 @@
-// What the witness and every other query of dupwatch cost the server beside a steady load: the processor time of dupwatch's sessions
-// other than the walsender, as a share of all that the server uses.
+// What the witness and every other query of dupwatch cost the server beside a steady load: the time of the witness's statements and
+// the processor time of dupwatch's sessions other than the walsender, as shares of the processor time that the server uses.
 import { spawn } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
@@ -10,6 +10,8 @@ import { writeScript } from './primary.mjs';
 
 const CLIENTS = 4;
 const WARM_MS = 5000;
+// The witness asks for a snapshot, for rows by the primary key, and for those that the stream brought.
+const WITNESS = '^SELECT (pg_snapshot_xmin|e."run_id", e."id")';
 
 /** Seconds that the server has used: its living processes, and those that its postmaster has reaped. */
 function serverTime(cluster) {
@@ -54,12 +56,15 @@ async function round(cluster, plugin, rate, seconds) {
     load.catch(() => {}); // reported below
     await new Promise((resolve) => { setTimeout(resolve, WARM_MS); });
     const witnessed = await daemon.metric('dupwatch_witness_comparisons_total');
+    await cluster.sql.query('SELECT pg_stat_statements_reset()');
     const before = { ...await sessionTimes(cluster), server: serverTime(cluster), own: processorTime(daemon.child.pid) };
     await new Promise((resolve) => { setTimeout(resolve, seconds * 1000); });
     const after = { ...await sessionTimes(cluster), server: serverTime(cluster), own: processorTime(daemon.child.pid) };
     const used = Object.fromEntries(Object.keys(before).map((key) => [key, after[key] - before[key]]));
+    const { rows: [statements] } = await cluster.sql.query(`SELECT (sum(total_exec_time) / 1000)::float8 AS seconds, sum(calls)::int AS calls
+      FROM pg_stat_statements WHERE query ~ $1`, [WITNESS]);
     const rounds = await daemon.metric('dupwatch_witness_comparisons_total') - witnessed;
-    return { ...used, rounds, tps: await load };
+    return { ...used, witness: statements.seconds, statements: statements.calls, rounds, tps: await load };
   } finally {
     await daemon.destroy();
     await dropSlot(cluster, 'dupwatch');
@@ -69,6 +74,7 @@ async function round(cluster, plugin, rate, seconds) {
 export async function witness({ plugins, pairs, rates, seconds = 30, rows = 1_000_000 }) {
   const cells = [];
   await withServer(async (cluster) => {
+    await cluster.sql.query('CREATE EXTENSION pg_stat_statements');
     await load(cluster, { events: rows, copy: true });
     await cluster.sql.query('VACUUM (ANALYZE) workflow.workflow_events');
     for (const rate of rates) {
@@ -81,15 +87,15 @@ export async function witness({ plugins, pairs, rates, seconds = 30, rows = 1_00
         cells.push(cell);
       }
     }
-  });
+  }, { settings: { shared_preload_libraries: 'pg_stat_statements' } });
   return { cells, render: (all) => ({ tables: [table(all)] }) };
 }
 
 function table(cells) {
-  const lines = ['| plugin | events/s | looks of the witness | all queries of dupwatch, % of the server | walsender, % | server, CPU seconds a second | dupwatch |', '|---|---|---|---|---|---|---|'];
+  const lines = ['| plugin | events/s | looks of the witness | their statements, % of the server | all sessions of dupwatch with queries, % | walsender, % | server, CPU seconds a second | dupwatch |', '|---|---|---|---|---|---|---|---|'];
   for (const { plugin, seconds, rounds } of cells) {
     const share = (key) => show(rounds.map((result) => (100 * result[key]) / result.server));
-    lines.push(`| ${[plugin, show(rounds.map(({ tps }) => tps), 0), show(rounds.map((result) => result.rounds), 0), share('asking'), share('walsender'), show(rounds.map(({ server }) => server / seconds), 3), show(rounds.map(({ own }) => own / seconds), 3)].join(' | ')} |`);
+    lines.push(`| ${[plugin, show(rounds.map(({ tps }) => tps), 0), show(rounds.map((result) => result.rounds), 0), share('witness'), share('asking'), share('walsender'), show(rounds.map(({ server }) => server / seconds), 3), show(rounds.map(({ own }) => own / seconds), 3)].join(' | ')} |`);
   }
   return { title: `A steady load beside dupwatch, for ${cells[0].seconds} s, into a table of ${cells[0].rows} rows and more`, lines };
 }
