@@ -35,6 +35,8 @@ const NOT_USED = {
   '--offline': 'the guide has a server; tests/integration/check_surroundings.test.mjs',
   '--web.config.file': 'the same file as http.web_config_file; tests/integration/web_tls.test.mjs',
   '--log-level': 'the daemon of the guide has that of its file; tests/integration/operations.test.mjs',
+  '--engine': 'the reader has no application; tests/runtime/rehearse.test.mjs',
+  '--without': 'an option of rehearse.mjs; tests/runtime/rehearse.test.mjs',
   '--partial': 'no run of the guide has two such rows; tests/integration/quarantine.test.mjs',
   '--neutralise': 'the engine of the scene is 4.1.1; tests/integration/quarantine_noop.test.mjs',
 };
