@@ -3,11 +3,14 @@
 #include <algorithm>
 #include <iterator>
 
+#include "daemon/core/packed_bytes.hpp"
 #include "daemon/core/replay_rules.hpp"
 
 namespace dupwatch::core {
 
 namespace {
+
+constexpr std::size_t kScratchKept = 4096;
 
 /// Its rows may go, and then it is closed.
 bool is_in_log(FindingState state) noexcept {
@@ -29,13 +32,49 @@ void ReportedFindings::say(State& state, const Finding& finding) {
   state.after_close = finding.after_close;
   state.shape = finding.shape;
   state.acknowledged_at = acknowledged_at(finding);
-  state.canonical_id = finding.canonical.id;
-  state.duplicate_id = finding.duplicate.id;
   if (finding.duplicate.xid) state.duplicate_xid = finding.duplicate.xid;
-  state.closing_id = finding.closing ? finding.closing->id : std::string{};
-  state.bytes = finding.run_id.size() + state.type.size() + state.profile_rule.size() +
-                state.canonical_id.size() + state.duplicate_id.size() + state.closing_id.size();
-  for (const auto& value : state.identity) state.bytes += value ? value->size() : 0;
+  put_texts(state, finding);
+}
+
+void ReportedFindings::put_texts(State& state, const Finding& finding) {
+  scratch_.resize(kRowBytesMax);
+  {
+    Writer out(scratch_);
+    out.text(finding.canonical.id);
+    out.text(finding.duplicate.id);
+    out.text(finding.closing ? std::string_view(finding.closing->id) : std::string_view(""));
+    if (state.texts) {
+      const auto lasting = texts_of(state).lasting;
+      out.make_room(lasting.size());
+      out.bytes(lasting);
+    } else {
+      out.text(finding.type);
+      out.text(finding.profile_rule);
+      for (const auto& value : finding.identity) {
+        out.make_room(1 + kRowBytesMax);
+        out.byte(value ? 1 : 0);
+        if (value) out.text(*value);
+      }
+    }
+  }
+  auto texts = std::make_unique_for_overwrite<std::byte[]>(scratch_.size());
+  std::ranges::copy(scratch_, texts.get());
+  state.texts = std::move(texts);
+  state.texts_size = static_cast<std::uint32_t>(scratch_.size());
+  if (scratch_.capacity() > kScratchKept) scratch_ = {};
+}
+
+ReportedFindings::Texts ReportedFindings::texts_of(const State& state) noexcept {
+  Reader in({state.texts.get(), state.texts_size});
+  Texts out;
+  out.canonical_id = in.text();
+  out.duplicate_id = in.text();
+  out.closing_id = in.text();
+  out.lasting = in.rest();
+  out.type = in.text();
+  out.profile_rule = in.text();
+  out.identity = in.rest();
+  return out;
 }
 
 void ReportedFindings::resolve(Finding& finding) const {
@@ -44,7 +83,7 @@ void ReportedFindings::resolve(Finding& finding) const {
     const auto known = states_.find(finding.id);
     if (known == states_.end()) return;
     const auto& state = known->second;
-    const bool same_row = is_of_the_run(finding.rule) || state.duplicate_id == finding.duplicate.id;
+    const bool same_row = is_of_the_run(finding.rule) || texts_of(state).duplicate_id == finding.duplicate.id;
     if (state.rule == finding.rule && same_row && *state.run_id == finding.run_id) return;
     finding.id = finding.id * 0x9E3779B97F4A7C15ULL + 1;
   }
@@ -64,15 +103,12 @@ ReportedFindings::Added ReportedFindings::add(const Finding& finding, Instant no
   run->second.push_back(finding.id);
   state.in_run = std::prev(run->second.end());
   state.run_id = &run->first;
-  state.identity = finding.identity;
-  state.type = finding.type;
-  state.profile_rule = finding.profile_rule;
   state.reported = now;
   say(state, finding);
   state.rank = rank_of(state);
   auto& order = order_[state.rank];
   state.in_order = order.insert(order.end(), finding.id);
-  bytes_ += state.bytes;
+  bytes_ += state.bytes();
   count(state, 1);
   while (states_.size() > findings_max_ || (bytes_ > kBytesMax && states_.size() > 1)) forget_one();
   return Added::kNew;
@@ -92,9 +128,9 @@ bool ReportedFindings::admit(Finding& finding, Instant now) {
   finding.change = FindingChange::kChanged;
   if (finding.one_of_many && state.changes < kChangesMax) ++state.changes;
   count(state, -1);
-  bytes_ -= state.bytes;
+  bytes_ -= state.bytes();
   say(state, finding);
-  bytes_ += state.bytes;
+  bytes_ += state.bytes();
   state.reported = now;
   count(state, 1);
   place(state);
@@ -103,15 +139,16 @@ bool ReportedFindings::admit(Finding& finding, Instant now) {
 
 bool ReportedFindings::is_news(const State& state, const Finding& finding, Instant now) noexcept {
   if (state.state != finding.state || state.acknowledged_at != acknowledged_at(finding)) return true;
+  const auto texts = texts_of(state);
   const bool same_verdict = state.severity == finding.severity && state.after_close == finding.after_close &&
-                            state.duplicate_id == finding.duplicate.id;
+                            texts.duplicate_id == finding.duplicate.id;
   if (finding.one_of_many) {
     return !same_verdict && (state.changes < kChangesMax || now - state.reported >= kChangePause);
   }
   // The closing event matters once it stands before the row; until then it may change without a word.
   const bool same_closing =
-      !finding.after_close || (state.after_close && finding.closing->id == state.closing_id);
-  return !same_verdict || !same_closing || state.canonical_id != finding.canonical.id;
+      !finding.after_close || (state.after_close && finding.closing->id == texts.closing_id);
+  return !same_verdict || !same_closing || texts.canonical_id != finding.canonical.id;
 }
 
 std::uint8_t ReportedFindings::rank_of(const State& state) noexcept {
@@ -184,7 +221,8 @@ std::unordered_set<std::uint64_t> ReportedFindings::own_ids(std::span<const std:
     if (run == by_run_.end()) continue;
     for (const auto id : run->second) {
       const auto& state = states_.at(id);
-      out.insert(finding_id(table, state.rule, run_id, state.duplicate_id, state.profile_rule));
+      const auto texts = texts_of(state);
+      out.insert(finding_id(table, state.rule, run_id, texts.duplicate_id, texts.profile_rule));
     }
   }
   return out;
@@ -211,13 +249,14 @@ std::vector<ReportedFindings::DuplicateRow> ReportedFindings::duplicates(std::si
   std::vector<DuplicateRow> out;
   for (const auto& [id, state] : states_) {
     if (out.size() == count) break;
-    if (state.rule != Rule::kDuplicateCreated || std::ranges::count(kDeduplicatedTypes, state.type) == 0)
-      continue;
+    if (state.rule != Rule::kDuplicateCreated) continue;
+    const auto texts = texts_of(state);
+    if (std::ranges::count(kDeduplicatedTypes, texts.type) == 0) continue;
     const bool went = state.state == FindingState::kGone && state.reported >= since;
     if (!went && !is_in_log(state.state)) continue;
     out.push_back({.run_id = *state.run_id,
-                   .canonical_id = state.canonical_id,
-                   .duplicate_id = state.duplicate_id,
+                   .canonical_id = std::string(texts.canonical_id),
+                   .duplicate_id = std::string(texts.duplicate_id),
                    .after_close = state.after_close});
   }
   return out;
@@ -235,14 +274,22 @@ Finding ReportedFindings::rebuild(std::uint64_t id, const State& state) {
   finding.pending = state.pending;
   finding.after_close = state.after_close;
   finding.run_id = *state.run_id;
-  finding.identity = state.identity;
-  finding.type = state.type;
-  finding.profile_rule = state.profile_rule;
-  finding.canonical.id = state.canonical_id;
-  finding.duplicate.id = state.duplicate_id;
+  const auto texts = texts_of(state);
+  finding.type = texts.type;
+  finding.profile_rule = texts.profile_rule;
+  for (Reader in(texts.identity); !in.rest().empty();) {
+    if (in.byte() != 0) {
+      finding.identity.emplace_back(in.text());
+    } else {
+      finding.identity.emplace_back(std::nullopt);
+    }
+  }
+  finding.canonical.id = texts.canonical_id;
+  finding.duplicate.id = texts.duplicate_id;
   finding.duplicate.xid = state.duplicate_xid;
-  if (!state.closing_id.empty())
-    finding.closing = RowEvidence{.id = state.closing_id, .xid = {}, .commit_lsn = {}, .commit_time = {}};
+  if (!texts.closing_id.empty())
+    finding.closing =
+        RowEvidence{.id = std::string(texts.closing_id), .xid = {}, .commit_lsn = {}, .commit_time = {}};
   return finding;
 }
 
@@ -265,7 +312,7 @@ void ReportedFindings::forget_one() {
   if (state.state == FindingState::kOpen) ++forgotten_[static_cast<std::size_t>(state.severity)];
   // Its alert must not resolve because something else was seen.
   if (state.rank < 2) count(state, -1);
-  bytes_ -= state.bytes;
+  bytes_ -= state.bytes();
   const auto run = by_run_.find(*state.run_id);
   run->second.erase(state.in_run);
   if (run->second.empty()) by_run_.erase(run);

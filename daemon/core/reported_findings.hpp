@@ -2,8 +2,10 @@
 
 #include <array>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <list>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -24,7 +26,7 @@ namespace dupwatch::core {
 /// forgotten: of ToldFindings::kEntriesMax of these it is still known that they were told, so that they are
 /// not told again before their verdict changes, and then as new. What does not stand goes first, then what is
 /// harmless or unknown, then open conflicts, and open fatal findings last; among equals the oldest. One costs
-/// some 400 bytes.
+/// some 350 bytes.
 class ReportedFindings {
  public:
   static constexpr std::size_t kFindingsMax = 100'000;
@@ -113,28 +115,37 @@ class ReportedFindings {
     Pending pending = Pending::kNone;
     bool after_close = false;
     std::optional<Shape> shape;
-    std::uint8_t rank = 0;                ///< of order_
-    std::uint8_t changes = 0;             ///< told as one of many
+    std::uint8_t rank = 0;     ///< of order_
+    std::uint8_t changes = 0;  ///< told as one of many
+    std::optional<decoder::Xid> duplicate_xid;
+    std::uint32_t texts_size = 0;
+    std::unique_ptr<std::byte[]> texts;   ///< see Texts
     const std::string* run_id = nullptr;  ///< key of by_run_
     Ids::iterator in_run{};
     Ids::iterator in_order{};
-    std::uint64_t bytes = 0;
-    std::vector<std::optional<std::string>> identity;
-    std::string type;
-    std::string profile_rule;
-    std::string canonical_id;
-    std::string duplicate_id;
-    std::optional<decoder::Xid> duplicate_xid;
-    std::string closing_id;
     std::int64_t acknowledged_at = 0;  ///< by a person; 0 = by none
     Instant reported{};
+    [[nodiscard]] std::uint64_t bytes() const noexcept { return texts_size + run_id->size(); }
   };
+  /// Of a state, in one block: a text of its own for each would take three times as much.
+  struct Texts {
+    std::string_view canonical_id;
+    std::string_view duplicate_id;
+    std::string_view closing_id;
+    /// What a later report does not change: type, rule of the profile, identity.
+    std::span<const std::byte> lasting;
+    std::string_view type;
+    std::string_view profile_rule;
+    std::span<const std::byte> identity;
+  };
+  [[nodiscard]] static Texts texts_of(const State& state) noexcept;
+  void put_texts(State& state, const Finding& finding);
   enum class Added : std::uint8_t { kNew, kKnown, kToldBefore };
   [[nodiscard]] Added add(const Finding& finding, Instant now);
   /// What an older view of the log still shows of a row that has left it. The row that a person put back was
   /// written by another transaction.
   [[nodiscard]] static bool is_left_over(const State& state, const Finding& finding, Instant now) noexcept;
-  static void say(State& state, const Finding& finding);
+  void say(State& state, const Finding& finding);
   /// A run that reads on again is counted as such, without another report.
   void note_pending(State& state, Pending pending) noexcept;
   void count(const State& state, int difference) noexcept;
@@ -154,6 +165,7 @@ class ReportedFindings {
   /// The oldest of each rank first.
   std::array<Ids, kRanks> order_;
   std::uint64_t bytes_ = 0;
+  std::vector<std::byte> scratch_;
   Forgotten forgotten_{};
   ToldFindings told_;
   /// Runs that next_open_runs has yet to look at in this round.
