@@ -161,6 +161,10 @@ void RunIndex::touch(Handle handle) {
   limit_open();
 }
 
+bool RunIndex::is_costly(Handle handle) const noexcept {
+  return runs_[handle].packed && runs_[handle].place > kAppendBytesMax;
+}
+
 std::uint64_t RunIndex::rows_of(Handle handle) const noexcept {
   const auto& run = runs_[handle];
   return run.packed ? packed_rows({run.packed.get(), run.place}) : open_[run.place].log.rows();

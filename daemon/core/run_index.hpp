@@ -36,9 +36,9 @@ class RunIndex {
   static constexpr std::size_t kOpenRunsMax = 1024;
   /// Open logs of complete runs take at most this share of the bound (and the newest one whatever it needs).
   static constexpr std::uint64_t kOpenShare = 8;
-  /// Packing and opening costs work by the rows of a log. One of more rows is packed only when rows that came
-  /// have paid for it, so that runs which take turns can't make each row cost a whole log; until then memory
-  /// may be above its bound by the open log of the run used last.
+  /// The open log of the run used last may be all that is above the bound. One of more rows is packed then
+  /// only when rows that came have paid for it, as the next row opens it again. (Of other runs rows wait for
+  /// that together, see DeferredRows.)
   static constexpr std::size_t kPackedFreely = 1024;
   static constexpr std::uint64_t kPaidByRow = 64;
   static constexpr std::uint64_t kPaidMax = std::uint64_t{1} << 22U;
@@ -98,6 +98,8 @@ class RunIndex {
   [[nodiscard]] std::optional<Engine> own_engine(Handle run) const noexcept {
     return runs_[run].packed ? engine_of(runs_[run]) : log(run).own_engine();
   }
+  /// Its log is packed, and long enough that it is not to be opened for a row or two.
+  [[nodiscard]] bool is_costly(Handle run) const noexcept;
   /// Of its log, open or packed.
   [[nodiscard]] std::uint64_t rows_of(Handle run) const noexcept;
   [[nodiscard]] std::string run_id(Handle handle) const;

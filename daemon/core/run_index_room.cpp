@@ -8,20 +8,11 @@ namespace dupwatch::core {
 
 void RunIndex::limit_open() {
   earn();
-  for (bool passed_over = false; open_complete_ > 1;) {
-    if (open_complete_ <= kOpenRunsMax && open_bytes_ <= bytes_max_ / kOpenShare) return;
+  while (open_complete_ > 1 && (open_complete_ > kOpenRunsMax || open_bytes_ > bytes_max_ / kOpenShare)) {
     const auto run = open_[oldest_open_].run;
     // The run that was touched just now stays open.
     if (run == newest_) return;
-    if (pay_for_packing(run)) {
-      pack_log(run);
-      continue;
-    }
-    // One that can't be paid for yet does not keep the others open.
-    if (std::exchange(passed_over, true)) return;
-    const auto place = oldest_open_;
-    unlink_open(place);
-    link_newest_open(place);
+    pack_log(run);
   }
 }
 

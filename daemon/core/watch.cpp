@@ -29,7 +29,8 @@ Watch::Watch(const Config& config, std::uint64_t seed)
       reporter_(config, counters_, seed),
       repeated_work_(profile_),
       witness_(seed),
-      heartbeat_(config.heartbeat, seed) {}
+      heartbeat_(config.heartbeat, seed),
+      deferred_(seed) {}
 
 std::vector<decoder::WatchedTable> Watch::watched_tables(const Profile& profile) {
   decoder::WatchedTable table{.schema = profile.schema, .name = profile.table, .columns = {}};
@@ -78,7 +79,7 @@ void Watch::receive(std::span<const std::byte> copy_data, Instant now) {
 
 bool Watch::may_read() const noexcept {
   // Pending runs can't be evicted, so memory over its bound with read-backs outstanding waits for them.
-  if (!judging_.empty()) return false;
+  if (!judging_.empty() || deferred_.full()) return false;
   if (pending_runs_ == 0) return true;
   if (pending_runs_ >= kPendingRunsMax || index_.over_bound()) return false;
   return pending_runs_ < kReadBackRunsMax || index_.open_bytes() < index_.bytes_max() / kPendingShare;
@@ -96,7 +97,7 @@ void Watch::on_commit(const decoder::Commit& commit) {
   if (profile_.order_watch) order_watch_.commit();
   confirm_.commit(is_possible(commit.end_lsn) ? commit.end_lsn : received_, last_read_back());
   // Once for all rows of the transaction.
-  if (judging_.due(now_)) (void)judge_on(now_);
+  if (judging_.due(now_) || deferred_.due(now_)) (void)judge_on(now_);
 }
 
 Watch::ListedType Watch::classify(std::string_view type,
@@ -154,7 +155,15 @@ void Watch::on_insert(const decoder::Row& row) {
 
 void Watch::add_streamed(const EventRow& row) {
   const auto known = index_.find(row.run_id);
-  if (known != RunIndex::kNone && add_quietly(known, row)) return;
+  if (deferred_.holds(row.run_id)) return defer(known, row);
+  if (known != RunIndex::kNone) {
+    if (add_quietly(known, row)) return;
+    if (index_.is_costly(known)) return defer(known, row);
+  }
+  add_opened(known, row);
+}
+
+void Watch::add_opened(RunIndex::Handle known, const EventRow& row) {
   const auto handle = open_or_request(known, row.run_id);
   const auto greatest = index_.log(handle).greatest();
   const auto added = index_.add_row(handle, row);
@@ -277,77 +286,6 @@ void Watch::read_back_failed() noexcept {
   read_backs_.failed();
 }
 
-bool Watch::judge_on(Instant now) {
-  now_ = std::max(now_, now);
-  if (now_ >= read_backs_.next()) {
-    read_backs_.again();
-    settled_by_ = std::max(settled_by_, last_read_back());
-    release();
-  }
-  if (judging_.empty() && judging_.due(now_)) settle();
-  if (judging_.empty()) return false;
-  for (JudgingQueue::Budget budget; !judging_.empty() && budget.left();) {
-    const auto next = judging_.front();
-    const bool judged = judging_.judge_piece(rules_, index_.log(next.run), budget, verdicts_);
-    report_verdicts(next.run, next.origin);
-    if (judged) finish_judging();
-  }
-  index_.evict(now_);
-  return !judging_.empty();
-}
-
-void Watch::finish_judging() {
-  const auto done = judging_.pop(now_);
-  if (done.read_back == 0) {
-    index_.resume(done.run);
-  } else {
-    const auto taken = rules_.engine_of(index_.log(done.run));
-    ++counters_.runs_by_engine[static_cast<std::size_t>(taken.engine)][static_cast<std::size_t>(taken.from)];
-    repeated_work_.read_back(index_.log(done.run), index_.run_id(done.run), index_.codec(), now_);
-    index_.complete(done.run);
-    observe_slots(done.run);
-    --pending_runs_;
-    if (done.last) confirm_.read_back_done(done.read_back);
-  }
-  if (done.doubtful) index_.forget(index_.run_id(done.run));
-  release();
-}
-
-void Watch::owe(RunIndex::Handle run) {
-  if (!index_.owe(run)) return;
-  judging_.owe(index_.run_id(run));
-  confirm_.hold();
-}
-
-void Watch::settle() {
-  for (const auto& run_id : judging_.take_owed()) {
-    const auto run = index_.find(run_id);
-    if (run == RunIndex::kNone) {
-      // It was evicted: its read-back judges all of it.
-      request(index_.insert_pending(run_id));
-    } else if (!index_.pending(run)) {
-      index_.suspend(run);
-      judging_.add({.run = run});
-    }
-  }
-  settled_by_ = std::max(settled_by_, last_read_back());
-  release();
-}
-
-void Watch::report_verdicts(RunIndex::Handle run, Origin origin) {
-  if (verdicts_.empty()) return;
-  const auto run_id = index_.run_id(run);
-  index_.keep_commits(run, recent_commits_);
-  for (const auto& verdict : verdicts_) {
-    if (is_lasting(verdict.shape)) {
-      late_.rules.note(run_id, now_);
-      continue;
-    }
-    reporter_.report(rules_.describe(index_.log(run), verdict, run_id, origin), now_);
-  }
-  verdicts_.clear();
-}
-
 void Watch::quarantined(std::uint64_t finding_id, Instant now) {
   // The row in memory is gone from the table: the next event of the run reads it again.
   if (const auto run_id = reporter_.report_quarantined(finding_id, now)) index_.forget(*run_id);
@@ -375,6 +313,8 @@ void Watch::on_delete(const decoder::Row& /*row*/) {}
 
 void Watch::on_truncate(std::size_t /*table*/) {
   ++counters_.truncates;
+  while (add_deferred()) {
+  }
   index_.clear_complete();
   late_.clear();
   notice(Notice::Kind::kTruncated, profile_.qualified_name());

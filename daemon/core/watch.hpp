@@ -14,6 +14,7 @@
 
 #include "daemon/core/config.hpp"
 #include "daemon/core/confirm_rule.hpp"
+#include "daemon/core/deferred_rows.hpp"
 #include "daemon/core/finding_reporter.hpp"
 #include "daemon/core/heartbeat.hpp"
 #include "daemon/core/judging_queue.hpp"
@@ -63,6 +64,8 @@ class Watch final : private decoder::ChangeSink {
   /// this share of the index's bound.
   static constexpr std::uint64_t kPendingShare = 4;
   static constexpr std::size_t kNoticesMax = 8;
+  /// Rows that were deferred, added by one call of judge_on().
+  static constexpr std::size_t kDeferredPiece = 512;
   /// `config` must outlive the watch. `seed` varies hash tables, nothing else.
   Watch(const Config& config, std::uint64_t seed);
   Watch(const Watch&) = delete;
@@ -92,14 +95,13 @@ class Watch final : private decoder::ChangeSink {
                      int spec = 0);
   /// All rows of the batch in flight are in. Its runs are judged by and by, see judge_on().
   void read_back_done();
-  /// Judges on what waits to be judged as a whole, a piece of a millisecond or so a call: the runs of a
-  /// read-back, and long runs in which a row has changed more than its own finding. True: there is more, and
-  /// it wants to be called again at once.
+  /// Judges on what waits, a piece of a millisecond or so a call: as a whole the runs of a read-back and long
+  /// runs in which a row has changed more than its own finding, and rows of long runs whose logs are packed.
+  /// True: there is more, and it wants to be called again at once.
   bool judge_on(Instant now);
-  [[nodiscard]] bool judging() const noexcept { return !judging_.empty(); }
   /// When judge_on() has something to do; max() = when the stream or a read-back has brought it.
   [[nodiscard]] Instant next_judging(Instant now) const noexcept {
-    return std::min(judging_.next(now), read_backs_.next());
+    return std::min({judging_.next(now), read_backs_.next(), deferred_.next(now)});
   }
   /// The batch in flight is offered again; rows it delivered are redeliveries then.
   void read_back_failed() noexcept;
@@ -245,6 +247,12 @@ class Watch final : private decoder::ChangeSink {
   [[nodiscard]] ListedType classify(std::string_view type,
                                     std::span<const decoder::Value> identity) const noexcept;
   void add_streamed(const EventRow& row);
+  /// The run's log is opened for it, or the run is read back.
+  void add_opened(RunIndex::Handle known, const EventRow& row);
+  /// The row waits; the position is held until it is judged.
+  void defer(RunIndex::Handle known, const EventRow& row);
+  /// Adds a piece of what was deferred. True: there is more.
+  bool add_deferred();
   /// The row as each rule of the profile sees it.
   void add_streamed_parts(EventRow row);
   void judge_arrival(RunIndex::Handle run, std::uint32_t row);
@@ -307,6 +315,7 @@ class Watch final : private decoder::ChangeSink {
   // What is read back and what waits to be judged as a whole. A pending run is in one of the two.
   ReadBackQueue read_backs_{kReadBackRunsMax};
   JudgingQueue judging_;
+  DeferredRows deferred_;
   std::size_t pending_runs_ = 0;
   std::uint64_t settled_by_ = 0;  ///< the read-back that the last of the runs that were owed wait for
   std::vector<ReplayRules::Verdict> verdicts_;

@@ -28,7 +28,8 @@ bool Watch::ask_again(RunIndex::Handle run) {
 }
 
 void Watch::release() {
-  if (judging_.empty() && !judging_.owes() && !read_backs_.asks_again()) confirm_.release(settled_by_);
+  if (judging_.empty() && !judging_.owes() && deferred_.empty() && !read_backs_.asks_again())
+    confirm_.release(settled_by_);
 }
 
 void Watch::doubt_runs() {
@@ -45,6 +46,7 @@ void Watch::forget_rows() {
     for (const auto run : batch) index_.complete(run);
   }
   for (const auto& judged : judging_.forget()) index_.resume(judged.run);
+  deferred_.clear();
   pending_runs_ = 0;
   verdicts_.clear();
   late_.clear();

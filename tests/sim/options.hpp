@@ -132,6 +132,8 @@ struct Options {
   std::uint64_t open_runs = 1;   ///< that events are spread over at one time
   std::uint64_t old_rows = 0;    ///< in the table before the slot existed
   std::uint64_t memory_max = 0;  ///< bytes
+  /// Two runs of many rows take turns, and one log at most fits into memory open.
+  bool long_runs = false;
   std::uint64_t run_grace_ms = 0;
   /// Steps from a commit's place in the WAL until other sessions see it, at most.
   std::uint64_t visibility_lag = 0;
@@ -234,6 +236,8 @@ inline Options make_options(core::Prng& random) {
   options.file_replaced = sometimes(10);
   // A run that leaves memory is read back when it is met again, so its rows must be visible by then: with
   // eviction, visibility lag breaks an assumption (see Server::snapshot), not the daemon.
+  options.long_runs = options.transactions % 5 == 0;
+  if (options.long_runs) options.memory_max = std::uint64_t{64} << 10U;
   const bool evicts = options.memory_max < (std::uint64_t{1} << 30U) || options.run_grace_ms < 1'000'000;
   if (!evicts) options.visibility_lag = sometimes(40);
   options.coverage_file = random.below(3) != 0;

@@ -61,6 +61,7 @@ std::string Workload::new_id(const std::string& run_id, std::uint64_t shape) {
 
 oracle::Event Workload::event() {
   ++clock_;
+  if (options_.long_runs && random_.below(8) != 0) return event_of_long_run();
   const auto first_open = clock_ / 40;
   const auto run = first_open + random_.below(options_.open_runs);
   oracle::Event event;
@@ -81,8 +82,20 @@ oracle::Event Workload::event() {
   return event;
 }
 
+oracle::Event Workload::event_of_long_run() {
+  oracle::Event event;
+  event.run_id = core::ulid("wrun_", random_.below(2));
+  const bool repeats = random_.below(50) == 0;
+  event.type = repeats ? "step_created" : "hook_received";
+  event.identity = {repeats ? core::ulid("step_", random_.below(3))
+                            : core::ulid("hook_", random_.below(100))};
+  event.id = new_id(event.run_id, 2);
+  return event;
+}
+
 std::vector<oracle::Event> Workload::transaction() {
   auto rows = 1 + random_.below(options_.rows_max);
+  if (options_.long_runs) rows += 10;
   if (random_.below(20) == 0) rows += 20;
   std::vector<oracle::Event> out;
   for (std::uint64_t i = 0; i < rows; ++i) out.push_back(event());

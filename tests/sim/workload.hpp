@@ -23,6 +23,7 @@ class Workload {
 
  private:
   [[nodiscard]] oracle::Event event();
+  [[nodiscard]] oracle::Event event_of_long_run();
   [[nodiscard]] std::string new_id(const std::string& run_id, std::uint64_t shape);
 
   const Options& options_;

@@ -24,7 +24,8 @@ using oracle::Event;
 /// A watch between a walsender and a table that the test plays.
 class WatchTest : public ::testing::TestWithParam<decoder::Plugin> {
  protected:
-  WatchTest() { start(0x1000); }
+  WatchTest() : WatchTest(Config{}.index.memory_max_bytes) {}
+  explicit WatchTest(std::uint64_t memory_max) : config(with_memory(memory_max)) { start(0x1000); }
 
   static Event event(std::uint64_t id, const std::string& type = "step_created",
                      std::optional<std::string> correlation = "step_1",
@@ -110,6 +111,12 @@ class WatchTest : public ::testing::TestWithParam<decoder::Plugin> {
   }
   [[nodiscard]] std::uint64_t errors(decoder::DecodeErrorKind kind) const {
     return watch.counters().decode_errors.at(static_cast<std::size_t>(kind));
+  }
+
+  static Config with_memory(std::uint64_t bytes_max) {
+    Config config;
+    config.index.memory_max_bytes = bytes_max;
+    return config;
   }
 
   Config config;
