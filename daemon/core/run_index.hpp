@@ -40,7 +40,7 @@ class RunIndex {
   /// only when rows that came have paid for it, as the next row opens it again. (Of other runs rows wait for
   /// that together, see DeferredRows.)
   static constexpr std::size_t kPackedFreely = 1024;
-  static constexpr std::uint64_t kPaidByRow = 64;
+  static constexpr std::uint64_t kPaidByRow = 8;
   static constexpr std::uint64_t kPaidMax = std::uint64_t{1} << 22U;
   /// Evicting such a run means reading it back with its next row, so that has to be paid for as well; until
   /// then memory may be above its bound by so many bytes.
