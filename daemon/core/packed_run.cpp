@@ -229,6 +229,8 @@ void unpack(std::span<const std::byte> packed, const Token& run_id, const RowKin
   Reader reader(packed);
   const auto head = reader.varint();
   if ((head & kHasSpill) != 0) log.put_spill(reader.text());
+  // And some that come.
+  log.expect_rows((head >> kFlagBits) / 16 * 17);
   PackedEnd previous{.id = wide(run_id), .key = wide(run_id), .commit = {}};
   for (auto rows = head >> kFlagBits; rows != 0; --rows) {
     ++rows_looked_at();

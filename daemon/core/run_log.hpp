@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "daemon/core/engine.hpp"
+#include "daemon/core/growing_array.hpp"
 #include "daemon/core/packed_text.hpp"
 #include "daemon/core/profile.hpp"
 #include "decoder/change.hpp"
@@ -96,6 +97,8 @@ class RunLog {
   void put_own_engine(std::optional<Engine> engine) noexcept { table_.engine = engine; }
   std::uint32_t put_entity(const Token& key, std::uint8_t group, bool null_identity, const TokenCodec& codec);
   void put_row(const Row& row, const TokenCodec& codec);
+  /// Room for so many.
+  void expect_rows(std::size_t rows) { rows_.reserve(rows); }
 
   /// The table shows this row, with the spec version of an engine of this generation in it. The first one of
   /// the run by id counts: whoever began the run.
@@ -215,8 +218,8 @@ class RunLog {
   /// Below this, a linear search beats the hash table.
   static constexpr std::size_t kLinearMax = 8;
 
-  std::vector<Row> rows_;
-  std::vector<Entity> entities_;
+  GrowingArray<Row> rows_;
+  GrowingArray<Entity> entities_;
   std::vector<std::uint32_t>
       entity_table_;  ///< open addressing, kNone = free; empty up to kLinearMax entities
   std::vector<std::vector<Series>> large_;

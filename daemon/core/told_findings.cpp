@@ -41,7 +41,7 @@ void ToldFindings::put(std::uint64_t id, std::uint8_t verdict) {
     entries_ = 0;
   }
   if (slots_.empty()) slots_.assign(kSlotsMin, 0);
-  if ((entries_ + 1) * 4 > slots_.size() * 3) {
+  if ((entries_ + 1) * 8 > slots_.size() * 7) {
     const auto old = std::exchange(slots_, std::vector<std::uint64_t>(slots_.size() * 2, 0));
     for (const auto entry : old) {
       if (entry != 0) slots_[slot_of(entry & ~kVerdictMask)] = entry;

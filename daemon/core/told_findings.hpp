@@ -10,7 +10,8 @@ namespace dupwatch::core {
 /// another with a chance of 1 in 2^35. At its bound it begins again. Not thread-safe.
 class ToldFindings {
  public:
-  static constexpr std::size_t kEntriesMax = std::size_t{1} << 21U;
+  /// Of slots of 16 MiB seven eighths.
+  static constexpr std::size_t kEntriesMax = (std::size_t{1} << 21U) / 8 * 7;
   explicit ToldFindings(std::uint64_t seed, std::size_t entries_max = kEntriesMax)
       : seed_(seed), entries_max_(entries_max) {}
 
