@@ -10,7 +10,7 @@
 
 namespace dupwatch::core {
 
-/// What std::vector is, for plain values that may become many megabytes: such an array grows by a quarter and
+/// What std::vector is, for plain values that may become many megabytes: such an array grows by an eighth and
 /// where it lies (the kernel moves its pages), so that it is never there twice. Not thread-safe.
 template <typename T>
 class GrowingArray {
@@ -39,7 +39,7 @@ class GrowingArray {
     const T kept = value;  // of this array perhaps
     if (size_ == capacity_) {
       reserve(capacity_ +
-              (capacity_ * sizeof(T) < kLargeBytes ? std::max<std::size_t>(capacity_, 1) : capacity_ / 4));
+              (capacity_ * sizeof(T) < kLargeBytes ? std::max<std::size_t>(capacity_, 1) : capacity_ / 8));
     }
     begin()[size_++] = kept;
   }

@@ -298,7 +298,7 @@ void append(std::span<const std::byte> packed, const PackedView& view, const Pac
   writer.bytes(body);
   auto end = view.end;
   write_row(writer, row, view.entity == RunLog::kNone ? end.entities : view.entity, kinds, end);
-  write_commit(writer, {.xid = row.xid, .lsn = {}, .time = {}}, false, end);
+  write_commit(writer, {.lsn = {}, .time = {}, .xid = row.xid}, false, end);
 }
 
 }  // namespace dupwatch::core

@@ -17,9 +17,9 @@ namespace dupwatch::core {
 
 /// What is known of the transaction that committed a row; zero = unknown (a row read back from the table).
 struct CommitInfo {
-  decoder::Xid xid = 0;
   decoder::Lsn lsn;
   decoder::Timestamp time;
+  decoder::Xid xid = 0;
 };
 
 /// A tracked row as decoder or read-back deliver it; views are copied by RunLog::add.
@@ -53,18 +53,23 @@ class RunLog {
   /// An entity of more rows is large: its extremes are kept by type and its rows are in a hash table.
   static constexpr std::uint32_t kWalkMax = 16;
 
+  /// Members lie in the padding of those before them.
   struct Row {
-    Token id;
+    [[no_unique_address]] Token id;
     std::uint8_t type = 0;
-    bool closes = false;
-    bool ends_run = false;
-    bool streamed = false;
+    bool closes : 1 = false;
+    bool ends_run : 1 = false;
+    bool streamed : 1 = false;
     std::uint32_t entity = 0;
+    [[no_unique_address]] CommitInfo commit;
     std::uint32_t next = kNone;  ///< next row of the entity
-    CommitInfo commit;
   };
+  static_assert(sizeof(Row) == 48);
   struct Entity {
-    Token key;
+    [[no_unique_address]] Token key;
+    std::uint8_t group = 0;
+    /// All identity columns are NULL.
+    bool null_identity = false;
     std::uint32_t first = kNone;
     std::uint32_t last = kNone;
     /// Rows with the largest id, and with the smallest one that closes the entity.
@@ -76,10 +81,8 @@ class RunLog {
     std::uint32_t rows = 0;
     /// Its place among the large ones, kNone up to kWalkMax rows.
     std::uint32_t large = kNone;
-    std::uint8_t group = 0;
-    /// All identity columns are NULL.
-    bool null_identity = false;
   };
+  static_assert(sizeof(Entity) == 64);
 
   struct Added {
     std::uint32_t row = kNone;

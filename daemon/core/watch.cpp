@@ -87,7 +87,7 @@ bool Watch::may_read() const noexcept {
 
 void Watch::on_begin(const decoder::Begin& begin) {
   current_.transaction = begin;
-  recent_commits_.note({.xid = begin.xid, .lsn = begin.commit_lsn, .time = begin.commit_time});
+  recent_commits_.note({.lsn = begin.commit_lsn, .time = begin.commit_time, .xid = begin.xid});
   confirm_.begin();
   if (profile_.order_watch) order_watch_.begin(begin);
 }
@@ -142,9 +142,9 @@ void Watch::on_insert(const decoder::Row& row) {
   event.run_id = *run;
   event.id = id.text;
   event.identity = identity;
-  event.commit = {.xid = current_.transaction.xid,
-                  .lsn = current_.transaction.commit_lsn,
-                  .time = current_.transaction.commit_time};
+  event.commit = {.lsn = current_.transaction.commit_lsn,
+                  .time = current_.transaction.commit_time,
+                  .xid = current_.transaction.xid};
   witness_.streamed(*run, id.text, current_.transaction.xid, current_.transaction.commit_lsn, now_);
   if (profile_.has_rules()) {
     add_streamed_parts(event);

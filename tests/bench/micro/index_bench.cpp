@@ -35,7 +35,7 @@ class Judge {
     row.run_id = view(event.run);
     row.id = view(event.id);
     row.identity = {&identity, 1};
-    row.commit = {.xid = ++xid_, .lsn = decoder::Lsn{lsn_ += 700}, .time = {static_cast<std::int64_t>(lsn_)}};
+    row.commit = {.lsn = decoder::Lsn{lsn_ += 700}, .time = {static_cast<std::int64_t>(lsn_)}, .xid = ++xid_};
     if (fresh) {
       handle = index_.insert_pending(view(event.run));
     } else if (const auto behind = index_.peek(handle, row);

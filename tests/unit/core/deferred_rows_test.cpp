@@ -38,7 +38,7 @@ TEST(DeferredRows, GiveBackARowAsItWas) {
                 .type = RunLog::kUnlistedType,
                 .type_text = "odd type",
                 .identity = identity,
-                .commit = {.xid = 0xFFFFFFFF, .lsn = decoder::Lsn{~std::uint64_t{0}}, .time = {-5}},
+                .commit = {.lsn = decoder::Lsn{~std::uint64_t{0}}, .time = {-5}, .xid = 0xFFFFFFFF},
                 .group = 9,
                 .closes = true,
                 .streamed = true});

@@ -2,67 +2,57 @@
 
 #include <malloc.h>
 
-#include <cstdlib>
-#include <new>
+// GCC says it by macros, clang by features.
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define DUPWATCH_OWN_ALLOCATOR
+#endif
+#elif defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define DUPWATCH_OWN_ALLOCATOR
+#endif
+
+#ifdef DUPWATCH_OWN_ALLOCATOR
+
+#include <sanitizer/allocator_interface.h>
+
+#include <algorithm>
 
 namespace {
 
-/// In front of a block (glibc).
-constexpr std::size_t kHeader = 8;
+std::size_t live = 0;
 
-thread_local std::size_t live = 0;
-
-void* allocate_or_null(std::size_t size) noexcept {
-  auto* block = std::malloc(size);
-  if (block != nullptr) live += malloc_usable_size(block) + kHeader;
-  return block;
+/// What glibc would have taken for it.
+std::size_t block(std::size_t size) {
+  return std::max<std::size_t>(32, (size + 8 + 15) / 16 * 16);
 }
-
-void* allocate(std::size_t size) {
-  auto* block = allocate_or_null(size);
-  if (block == nullptr) throw std::bad_alloc();
-  return block;
+void allocated(const volatile void* /*block*/, std::size_t size) {
+  live += block(size);
 }
-
-void release(void* block) noexcept {
-  if (block == nullptr) return;
-  live -= malloc_usable_size(block) + kHeader;
-  std::free(block);
+void freed(const volatile void* given) {
+  if (given != nullptr) live -= block(__sanitizer_get_allocated_size(given));
 }
 
 }  // namespace
 
-// The program's own operators win over the library's; the aligned ones are left alone.
-void* operator new(std::size_t size) {
-  return allocate(size);
-}
-void* operator new[](std::size_t size) {
-  return allocate(size);
-}
-// AddressSanitizer's own would be found in their place, and it compares who gave a block with who takes it.
-void* operator new(std::size_t size, const std::nothrow_t& /*tag*/) noexcept {
-  return allocate_or_null(size);
-}
-void* operator new[](std::size_t size, const std::nothrow_t& /*tag*/) noexcept {
-  return allocate_or_null(size);
-}
-void operator delete(void* block) noexcept {
-  release(block);
-}
-void operator delete[](void* block) noexcept {
-  release(block);
-}
-void operator delete(void* block, std::size_t /*size*/) noexcept {
-  release(block);
-}
-void operator delete[](void* block, std::size_t /*size*/) noexcept {
-  release(block);
-}
-
 namespace dupwatch::core {
 
 std::size_t live_heap_bytes() noexcept {
+  static const int hooks = __sanitizer_install_malloc_and_free_hooks(allocated, freed);
+  (void)hooks;
   return live;
 }
 
 }  // namespace dupwatch::core
+
+#else
+
+namespace dupwatch::core {
+
+std::size_t live_heap_bytes() noexcept {
+  const auto heap = mallinfo2();
+  return heap.uordblks + heap.hblkhd;
+}
+
+}  // namespace dupwatch::core
+
+#endif

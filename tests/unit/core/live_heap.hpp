@@ -4,7 +4,8 @@
 
 namespace dupwatch::core {
 
-/// Bytes that operator new has given and not taken back, with the allocator's own overhead. Of one thread.
+/// Bytes that the allocator has given and not taken back, with its own overhead: differences count. Of one
+/// thread.
 [[nodiscard]] std::size_t live_heap_bytes() noexcept;
 
 }  // namespace dupwatch::core

@@ -99,7 +99,7 @@ TEST_F(PackedRunTest, AStepOfTheEngineTakesSomeThirtyBytes) {
   };
   for (std::uint64_t n = 0; n < 10; ++n) {
     add(id(n), ulid("step_", 100 + n / 2), n % 2 == 0 ? "step_created" : "step_completed",
-        {.xid = static_cast<decoder::Xid>(1000 + 40 * n), .lsn = decoder::Lsn{700 * n}, .time = {}});
+        {.lsn = decoder::Lsn{700 * n}, .time = {}, .xid = static_cast<decoder::Xid>(1000 + 40 * n)});
   }
   EXPECT_LE(round_trip(false), 180U);
   EXPECT_GT(round_trip(true), 180U);
@@ -128,9 +128,9 @@ TEST_F(PackedRunTest, SlotNumbersTakeFewBytes) {
 }
 
 TEST_F(PackedRunTest, WhateverTheIdsLookLikeTheLogIsTheSame) {
-  add("short", "a spilled key", "hook_created", {.xid = 7, .lsn = decoder::Lsn{~0ULL}, .time = {-5}});
-  add(ulid("wevt_", 9), std::nullopt, "run_created", {.xid = 0xFFFFFFFFU, .lsn = {}, .time = {}});
-  add(ulid("wevt_", 3), ulid("step_", 4), "step_created", {.xid = 1, .lsn = decoder::Lsn{1}, .time = {1}});
+  add("short", "a spilled key", "hook_created", {.lsn = decoder::Lsn{~0ULL}, .time = {-5}, .xid = 7});
+  add(ulid("wevt_", 9), std::nullopt, "run_created", {.lsn = {}, .time = {}, .xid = 0xFFFFFFFFU});
+  add(ulid("wevt_", 3), ulid("step_", 4), "step_created", {.lsn = decoder::Lsn{1}, .time = {1}, .xid = 1});
   add(ulid("evnt_", 3), ulid("hook_", 2), "hook_disposed");
   add(slot_id(12), ulid("step_", 4), "step_completed");
   add("7ZZZZZZZZZZZZZZZZZZZZZZZZZ", "7ZZZZZZZZZZZZZZZZZZZZZZZZZ", "step_started");
@@ -179,9 +179,9 @@ RC_GTEST_FIXTURE_PROP(PackedRunTest, AnyLogComesBackAsItWas, ()) {
         rc::gen::just(std::optional<std::string>{}),
         rc::gen::map(text("step_"), [](std::string t) { return std::optional<std::string>(std::move(t)); }));
     add(*text("wevt_"), correlation, *rc::gen::elementOf(types),
-        {.xid = *rc::gen::arbitrary<decoder::Xid>(),
-         .lsn = decoder::Lsn{*rc::gen::arbitrary<std::uint64_t>()},
-         .time = {*rc::gen::arbitrary<std::int64_t>() / 4}});
+        {.lsn = decoder::Lsn{*rc::gen::arbitrary<std::uint64_t>()},
+         .time = {*rc::gen::arbitrary<std::int64_t>() / 4},
+         .xid = *rc::gen::arbitrary<decoder::Xid>()});
   }
   (void)round_trip(*rc::gen::arbitrary<bool>());
   RC_ASSERT(!::testing::Test::HasFailure());
@@ -218,7 +218,7 @@ TEST_F(PackedRunTest, ARowBehindALogIsAsIfTheLogHadBeenPackedWithIt) {
       if (random.below(40) == 0) row.id = slot_id(number);
       if (random.below(60) == 0) row.id = "free text";
       if (random.below(8) == 0) row.identity = {std::nullopt};
-      const CommitInfo commit{.xid = static_cast<decoder::Xid>(random.next()), .lsn = {}, .time = {}};
+      const CommitInfo commit{.lsn = {}, .time = {}, .xid = static_cast<decoder::Xid>(random.next())};
       const auto wanted = packed_row(codec, profile, row, commit.xid);
       pack(log, run_id, false, kinds, bytes);
       // Exactly as much memory as was packed: a byte read beyond it is a sanitizer's.
@@ -275,7 +275,7 @@ TEST_F(PackedRunTest, ARowThatThePackedLogHasIsKnown) {
       const auto* type = n == 40 ? "run_completed" : random.below(2) == 0 ? "step_created" : "step_started";
       const Event event{"r", ulid("wevt_", random.below(200)), {ulid("step_", random.below(6))}, type};
       const auto xid = static_cast<decoder::Xid>(1 + random.below(1000));
-      if (add_event(log, codec, profile, event, {.xid = xid, .lsn = {}, .time = {}}).known) continue;
+      if (add_event(log, codec, profile, event, {.lsn = {}, .time = {}, .xid = xid}).known) continue;
       if (n != 40) rows.push_back(packed_row(codec, profile, event, xid));
     }
     pack(log, run_id, false, kinds, bytes);

@@ -318,7 +318,7 @@ TEST_F(WorkflowRun, ASlotNumberMakesTheRunOneOfTheNewEngine) {
 
 TEST_F(WorkflowRun, AFindingCarriesItsRowsAndTheirCommits) {
   const auto commit = [](std::uint32_t n) {
-    return CommitInfo{.xid = n, .lsn = decoder::Lsn{0x16B0U + n}, .time = decoder::Timestamp{70 + n}};
+    return CommitInfo{.lsn = decoder::Lsn{0x16B0U + n}, .time = decoder::Timestamp{70 + n}, .xid = n};
   };
   (void)judge.arrive(row(1, "step_created"));
   (void)judge.arrive(row(2, "step_completed"), commit(8));

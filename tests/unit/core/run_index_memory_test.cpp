@@ -103,7 +103,7 @@ TEST(RunIndexMemory, ARunIsOpenedWhenAllThatWereUsedSinceHaveLeft) {
 TEST(RunIndexMemory, CommitsAreKeptOfRunsThatAFindingToldOf) {
   RunIndex index(0, 10s, 1);
   const std::vector<decoder::Value> identity = {decoder::Value::of("c")};
-  const CommitInfo commit{.xid = 7, .lsn = decoder::Lsn{8}, .time = {9}};
+  const CommitInfo commit{.lsn = decoder::Lsn{8}, .time = {9}, .xid = 7};
   for (const auto* run : {"told", "untold", "newest"}) {
     const auto handle = index.insert_pending(run);
     (void)index.add_row(handle, EventRow{.run_id = run, .id = "e", .identity = identity, .commit = commit});

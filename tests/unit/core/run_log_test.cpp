@@ -51,7 +51,7 @@ TEST_F(RunLogTest, IsOfTheGenerationThatItsFirstRowByIdSays) {
 TEST_F(RunLogTest, ARowSeenBeforeIsKnownAndCompletesItsCommitData) {
   const auto first = add(ulid("wevt_", 1), "c");
   EXPECT_FALSE(first.known);
-  const CommitInfo commit{.xid = 7, .lsn = decoder::Lsn{0x10}, .time = decoder::Timestamp{5}};
+  const CommitInfo commit{.lsn = decoder::Lsn{0x10}, .time = decoder::Timestamp{5}, .xid = 7};
   const auto again = add(ulid("wevt_", 1), "c", "step_created", commit);
   EXPECT_TRUE(again.known);
   EXPECT_EQ(again.row, first.row);
@@ -63,13 +63,13 @@ TEST_F(RunLogTest, ARowSeenBeforeIsKnownAndCompletesItsCommitData) {
 
 TEST_F(RunLogTest, ARowOfAnotherTransactionOfTheStreamWasPutBack) {
   const auto streamed = [](decoder::Xid xid) {
-    return CommitInfo{.xid = xid, .lsn = decoder::Lsn{0x10 + xid}, .time = decoder::Timestamp{5}};
+    return CommitInfo{.lsn = decoder::Lsn{0x10 + xid}, .time = decoder::Timestamp{5}, .xid = xid};
   };
   const auto first = add(ulid("wevt_", 1), "c", "step_created", streamed(7));
   EXPECT_FALSE(add(ulid("wevt_", 1), "c", "step_created", streamed(7)).written_again);
   // A table that was rewritten: the row's transaction is another one, and nothing was inserted.
   EXPECT_FALSE(
-      add(ulid("wevt_", 1), "c", "step_created", CommitInfo{.xid = 9, .lsn = {}, .time = {}}).written_again);
+      add(ulid("wevt_", 1), "c", "step_created", CommitInfo{.lsn = {}, .time = {}, .xid = 9}).written_again);
   EXPECT_EQ(log.row(first.row).commit.xid, 7U);
   const auto back = add(ulid("wevt_", 1), "c", "step_created", streamed(8));
   EXPECT_TRUE(back.known);
@@ -80,8 +80,8 @@ TEST_F(RunLogTest, ARowOfAnotherTransactionOfTheStreamWasPutBack) {
 }
 
 TEST_F(RunLogTest, WhatIsKnownOfACommitIsNotOverwritten) {
-  const auto first = add("e", "c", "step_created", {.xid = 7, .lsn = decoder::Lsn{1}, .time = {5}});
-  EXPECT_TRUE(add("e", "c", "step_created", {.xid = 7, .lsn = decoder::Lsn{2}, .time = {6}}).known);
+  const auto first = add("e", "c", "step_created", {.lsn = decoder::Lsn{1}, .time = {5}, .xid = 7});
+  EXPECT_TRUE(add("e", "c", "step_created", {.lsn = decoder::Lsn{2}, .time = {6}, .xid = 7}).known);
   EXPECT_TRUE(add("e", "c").known);
   EXPECT_EQ(log.row(first.row).commit.xid, 7U);
   EXPECT_EQ(log.row(first.row).commit.lsn, decoder::Lsn{1});

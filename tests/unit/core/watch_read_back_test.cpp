@@ -126,7 +126,7 @@ TEST_P(ReadBackTest, ATransactionOfAnotherHistoryIsNotTheOneOfARow) {
   for (const bool doubted : {false, true}) {
     const auto run = ulid("wrun_", doubted ? 2 : 1);
     (void)transaction({event(1, "run_created", std::nullopt, ulid("wrun_", 9))});
-    const CommitInfo same{.xid = xid, .lsn = {}, .time = {}};
+    const CommitInfo same{.lsn = {}, .time = {}, .xid = xid};
     const Lsn streamed{lsn};
     (void)read_back();
     if (doubted) watch.doubt_runs();
