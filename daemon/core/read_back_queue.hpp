@@ -52,10 +52,10 @@ class ReadBackQueue {
     sent_ = true;
     return &batches_.front();
   }
-  /// The batch in flight is answered, and leaves; nullopt = it was forgotten.
+  /// The batch in flight is answered, and leaves; nullopt = it was forgotten, or is to be sent again.
   [[nodiscard]] std::optional<Batch> answered() {
-    if (std::exchange(forgotten_, false)) {
-      sent_ = false;
+    if (!expects_rows()) {
+      failed();
       return std::nullopt;
     }
     Batch batch{.number = first_, .runs = std::move(batches_.front()), .doubtful = doubtful_ == first_};
@@ -65,9 +65,11 @@ class ReadBackQueue {
     return batch;
   }
   /// The batch in flight is sent again, unless it was forgotten.
-  void failed() noexcept { sent_ = forgotten_ = false; }
+  void failed() noexcept { sent_ = forgotten_ = stale_ = false; }
   /// Rows of the batch in flight are wanted.
-  [[nodiscard]] bool expects_rows() const noexcept { return sent_ && !forgotten_; }
+  [[nodiscard]] bool expects_rows() const noexcept { return sent_ && !forgotten_ && !stale_; }
+  /// What the batch in flight brings is of no use: it is sent again once it is answered.
+  void discard() noexcept { stale_ = sent_; }
   /// What the batch in flight brings may be older than what is known since.
   void doubt() noexcept {
     if (expects_rows()) doubtful_ = first_;
@@ -122,6 +124,7 @@ class ReadBackQueue {
   std::deque<Runs> batches_;
   bool sent_ = false;
   bool forgotten_ = false;      ///< the batch in flight is none of these any more
+  bool stale_ = false;          ///< it is, and its answer counts for nothing
   std::uint64_t doubtful_ = 0;  ///< number of a batch that was in flight at doubt(); 0 = none
   Runs again_;
   std::unordered_map<RunIndex::Handle, unsigned> times_;

@@ -86,8 +86,10 @@ class RunIndex {
   void evict(Instant now);
   /// Forgets a run if it is there and complete.
   void forget(std::string_view run_id);
-  /// Forgets all complete runs (the table was truncated).
+  /// Forgets all complete runs.
   void clear_complete();
+  /// Pending runs stay, without a row.
+  void clear_pending();
 
   /// Of a run that is pending, or complete and touched since any other was touched or completed.
   [[nodiscard]] const RunLog& log(Handle run) const noexcept { return open_[runs_[run].place].log; }

@@ -81,6 +81,17 @@ void RunIndex::forget(std::string_view run_id) {
   if (handle != kNone && !runs_[handle].pending) evict_run(handle, Eviction::kInvalidated);
 }
 
+void RunIndex::clear_pending() {
+  for (std::uint32_t place = 0; place < open_.size(); ++place) {
+    auto& open = open_[place];
+    // The run of a place that is free may be elsewhere, or another one.
+    if (open.run == kNone || !runs_[open.run].pending || runs_[open.run].place != place) continue;
+    rows_ -= open.log.rows();
+    open.log = RunLog{};
+    note_open_bytes(open);
+  }
+}
+
 void RunIndex::clear_complete() {
   while (oldest_ != kNone) evict_run(oldest_, Eviction::kInvalidated);
 }

@@ -179,7 +179,7 @@ void Watch::add_opened(RunIndex::Handle known, const EventRow& row) {
     observe_slots(handle);
     repeated_work_.arrived(index_.log(handle), added.row, row.run_id, index_.codec(), now_);
   }
-  const bool all = rules_.judge_row(index_.log(handle), added.row, verdicts_);
+  const bool all = rules_.judge_row(index_.log(handle), added.row, current_.verdicts);
   report_verdicts(handle, Origin::kStream);
   if (profile_.has_rules()) note_doubt(handle, added.row);
   if (!all) owe(handle);
@@ -313,9 +313,13 @@ void Watch::on_delete(const decoder::Row& /*row*/) {}
 
 void Watch::on_truncate(std::size_t /*table*/) {
   ++counters_.truncates;
-  while (add_deferred()) {
-  }
+  while (add_deferred()) continue;
+  while (!judging_.empty()) (void)judge_on(now_);
   index_.clear_complete();
+  // Their rows are gone, and a read-back that is under way may bring them still.
+  index_.clear_pending();
+  read_backs_.discard();
+  witness_.excuse();
   late_.clear();
   notice(Notice::Kind::kTruncated, profile_.qualified_name());
 }

@@ -304,7 +304,9 @@ class Watch final : private decoder::ChangeSink {
   decoder::Lsn received_;
   struct Current {
     decoder::Begin transaction;
-    std::string run_key;  ///< of the row that is being added, with scope columns
+    // Of the row that is being added.
+    std::string run_key;  ///< with scope columns
+    std::vector<ReplayRules::Verdict> verdicts;
   } current_;
   RecentCommits recent_commits_;
   Instant now_{};
@@ -318,7 +320,6 @@ class Watch final : private decoder::ChangeSink {
   DeferredRows deferred_;
   std::size_t pending_runs_ = 0;
   std::uint64_t settled_by_ = 0;  ///< the read-back that the last of the runs that were owed wait for
-  std::vector<ReplayRules::Verdict> verdicts_;
 };
 
 }  // namespace dupwatch::core

@@ -48,7 +48,7 @@ void Watch::forget_rows() {
   for (const auto& judged : judging_.forget()) index_.resume(judged.run);
   deferred_.clear();
   pending_runs_ = 0;
-  verdicts_.clear();
+  current_.verdicts.clear();
   late_.clear();
   // None of what waits is confirmed any more: the next stream begins before it.
   confirm_.release(std::numeric_limits<std::uint64_t>::max());

@@ -40,7 +40,7 @@ bool Watch::judge_on(Instant now) {
   if (judging_.empty()) return false;
   for (JudgingQueue::Budget budget; !judging_.empty() && budget.left();) {
     const auto next = judging_.front();
-    const bool judged = judging_.judge_piece(rules_, index_.log(next.run), budget, verdicts_);
+    const bool judged = judging_.judge_piece(rules_, index_.log(next.run), budget, current_.verdicts);
     report_verdicts(next.run, next.origin);
     if (judged) finish_judging();
   }
@@ -87,17 +87,17 @@ void Watch::settle() {
 }
 
 void Watch::report_verdicts(RunIndex::Handle run, Origin origin) {
-  if (verdicts_.empty()) return;
+  if (current_.verdicts.empty()) return;
   const auto run_id = index_.run_id(run);
   index_.keep_commits(run, recent_commits_);
-  for (const auto& verdict : verdicts_) {
+  for (const auto& verdict : current_.verdicts) {
     if (is_lasting(verdict.shape)) {
       late_.rules.note(run_id, now_);
       continue;
     }
     reporter_.report(rules_.describe(index_.log(run), verdict, run_id, origin), now_);
   }
-  verdicts_.clear();
+  current_.verdicts.clear();
 }
 
 }  // namespace dupwatch::core

@@ -12,7 +12,7 @@ void Watch::add_streamed_parts(EventRow row) {
 
 void Watch::judge_arrival(RunIndex::Handle run, std::uint32_t row) {
   if (!index_.log(run).row(row).streamed) return;
-  rules_.judge_order(index_.log(run), row, verdicts_);
+  rules_.judge_order(index_.log(run), row, current_.verdicts);
   report_verdicts(run, Origin::kStream);
 }
 

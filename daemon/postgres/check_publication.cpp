@@ -18,6 +18,7 @@ struct Shape {
   bool insert = false;
   bool update = false;
   bool remove = false;
+  bool truncate = false;
   bool via_root = false;
   /// The table is listed by name, not by its schema.
   bool listed = false;
@@ -54,7 +55,8 @@ std::string shape_query(int version) {
     query += ", NULL, NULL, NULL";
   }
   return query +
-         " FROM pg_catalog.pg_publication p LEFT JOIN pg_catalog.pg_publication_rel r ON r.prpubid = p.oid"
+         ", p.pubtruncate FROM pg_catalog.pg_publication p LEFT JOIN pg_catalog.pg_publication_rel r ON "
+         "r.prpubid = p.oid"
          " AND r.prrelid = $2::oid WHERE p.pubname = $1";
 }
 
@@ -70,6 +72,7 @@ Shape read_shape(const pg_result& result) {
   shape.filter = text_cell(result, 0, 6);
   shape.columns = split(cell(result, 0, 7).value_or(""), '\x1f');
   shape.uncovered = text_cell(result, 0, 8);
+  shape.truncate = yes(9);
   return shape;
 }
 
@@ -113,8 +116,8 @@ void check_membership(CheckContext& context, const Shape& shape) {
 }
 
 void check_actions(CheckContext& context, const Shape& shape) {
-  const auto fix =
-      "ALTER PUBLICATION " + quote_identifier(context.config.slot.publication) + " SET (publish = 'insert');";
+  const auto fix = "ALTER PUBLICATION " + quote_identifier(context.config.slot.publication) +
+                   " SET (publish = 'insert, truncate');";
   const bool changes = shape.update || shape.remove;
   if (!shape.insert) {
     context.add("publication_actions", Verdict::kFail,
@@ -136,8 +139,14 @@ void check_actions(CheckContext& context, const Shape& shape) {
         "updates or deletes are published: they are not needed, and fail in the application should the table "
         "lose its primary key",
         fix);
+  } else if (!shape.truncate) {
+    context.add("publication_actions", Verdict::kWarn,
+                "TRUNCATE is not published: rows that follow one are judged with rows that are gone, until "
+                "the stream "
+                "and the table are compared",
+                fix);
   } else {
-    context.add("publication_actions", Verdict::kPass, "inserts only");
+    context.add("publication_actions", Verdict::kPass, "inserts and truncates only");
   }
 }
 

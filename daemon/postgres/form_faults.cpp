@@ -131,7 +131,7 @@ void Judge::publication_form() const {
   if (!found->inserts) {
     add(FormFault::kInsertsNotPublished,
         fmt::format("publication {} does not publish inserts", question.config.slot.publication),
-        fmt::format("ALTER PUBLICATION {} SET (publish = 'insert');", publication()));
+        fmt::format("ALTER PUBLICATION {} SET (publish = 'insert, truncate');", publication()));
   }
   if (question.filter_loss) {
     add(FormFault::kRowFilter,

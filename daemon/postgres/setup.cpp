@@ -225,7 +225,8 @@ std::string row_filter(const core::Config& config) {
 std::string create_publication_statement(const core::Config& config, bool with_columns) {
   const auto& profile = config.profile;
   return fmt::format(
-      "CREATE PUBLICATION {} FOR TABLE {} WITH (publish = 'insert', publish_via_partition_root = true);",
+      "CREATE PUBLICATION {} FOR TABLE {} WITH (publish = 'insert, truncate', publish_via_partition_root = "
+      "true);",
       quote_identifier(config.slot.publication),
       with_columns ? published_table(config) : qualified(profile.schema, profile.table));
 }

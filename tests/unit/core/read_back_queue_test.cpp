@@ -76,6 +76,29 @@ TEST(ReadBackQueue, DoubtIsOfTheOneInFlightAlone) {
   EXPECT_FALSE(queue.answered()->doubtful);
 }
 
+TEST(ReadBackQueue, AnAnswerThatIsDiscardedIsAskedForAgain) {
+  ReadBackQueue queue(10);
+  queue.discard();
+  queue.add(7);
+  EXPECT_EQ(sent(queue), Runs{7}) << "none was in flight";
+  EXPECT_TRUE(queue.expects_rows());
+  queue.discard();
+  EXPECT_FALSE(queue.expects_rows());
+  queue.add(8);
+  EXPECT_EQ(sent(queue), Runs{}) << "one at a time";
+  EXPECT_FALSE(queue.answered());
+  EXPECT_EQ(queue.first(), 1U);
+  EXPECT_EQ(sent(queue), (Runs{7, 8}));
+  EXPECT_EQ(queue.answered()->runs, (Runs{7, 8}));
+  // One that fails is sent again anyway.
+  queue.add(9);
+  EXPECT_EQ(sent(queue), Runs{9});
+  queue.discard();
+  queue.failed();
+  EXPECT_EQ(sent(queue), Runs{9});
+  EXPECT_EQ(queue.answered()->runs, Runs{9});
+}
+
 TEST(ReadBackQueue, WhatIsForgottenCountsAsAnswered) {
   ReadBackQueue queue(1);
   queue.add(7);

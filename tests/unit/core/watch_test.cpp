@@ -257,6 +257,35 @@ TEST_P(WarmWatchTest, TruncatingTheTableForgetsItsRuns) {
   EXPECT_TRUE(findings().empty());
 }
 
+TEST_P(WarmWatchTest, RowsOfBeforeATruncateAreNotJudgedWithThoseAfterIt) {
+  // A run that waits for its read-back, which is under way and sees the table as it was.
+  (void)transaction({event(1, "step_created", "step_1", ulid("wrun_", 2))});
+  const auto batch = watch.next_read_back();
+  ASSERT_TRUE(batch);
+  // Another waits for the next one.
+  (void)transaction({event(2, "step_created", "step_1", ulid("wrun_", 3))});
+  deliver(*batch);
+  begin();
+  receive(frames.truncate(lsn, xid));
+  (void)commit();
+  table.clear();
+  // Second rows, if those of before were still there.
+  (void)transaction({event(11, "step_created", "step_1", ulid("wrun_", 2)),
+                     event(12, "step_created", "step_1", ulid("wrun_", 3))});
+  const auto end = transaction({event(13, "step_created", "step_2", ulid("wrun_", 3))});
+  watch.read_back_done();
+  EXPECT_LT(confirmed(), end) << "the answer of before counts for nothing";
+  EXPECT_EQ(read_back(), std::vector{ulid("wrun_", 2)});
+  EXPECT_LT(confirmed(), end);
+  EXPECT_EQ(read_back(), std::vector{ulid("wrun_", 3)});
+  EXPECT_EQ(confirmed(), end);
+  EXPECT_TRUE(kept.empty());
+  EXPECT_EQ(watch.index().rows(), 3U);
+  // And what comes after it is judged by what is there.
+  (void)transaction({event(10, "step_created", "step_1", ulid("wrun_", 2))});
+  ASSERT_EQ(findings().size(), 1U);
+}
+
 TEST_P(WarmWatchTest, ABaselineFindingIsMergedWithTheStreams) {
   (void)transaction({event(11)});
   auto found = findings();
