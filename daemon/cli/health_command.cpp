@@ -13,7 +13,7 @@ namespace dupwatch::cli {
 namespace {
 
 // The answer is a sentence; another program's page need not be read to its end.
-constexpr std::size_t kAnswerBytesMax = 4096;
+constexpr std::size_t kHealthBytesMax = 4096;
 
 /// What was asked, and what came of it; without a status there was no answer.
 void print_json(bool healthy, std::string_view asked, long status, std::string_view said) {
@@ -31,7 +31,7 @@ process::ExitCode health_command(const core::Config& config, bool ready, bool js
   }
   const auto& client = std::get<DaemonClient>(found);
   const auto* path = ready ? "/readyz" : "/healthz";
-  auto asked = client.get(path, kAnswerBytesMax);
+  auto asked = client.get(path, kHealthBytesMax);
   if (const auto* failure = std::get_if<DaemonClient::Failure>(&asked)) {
     if (json) print_json(false, client.base() + path, 0, failure->what);
     fmt::print(stderr, "dupwatch: {}\n", failure->what);

@@ -10,32 +10,32 @@
 namespace dupwatch::cli {
 namespace {
 
-using Outcome = Rehearsal::Outcome;
+using Word = Rehearsal::Outcome;
 
-Outcome outcome_of(int status) noexcept {
-  if (status == 0) return Outcome::kLives;
-  return status == 1 ? Outcome::kRejected : Outcome::kUnknown;
+Word outcome_of(int status) noexcept {
+  if (status == 0) return Word::kLives;
+  return status == 1 ? Word::kRejected : Word::kUnknown;
 }
 
-std::string_view to_string(Outcome outcome) noexcept {
+std::string_view to_string(Word outcome) noexcept {
   switch (outcome) {
-    case Outcome::kLives:
+    case Word::kLives:
       return "lives";
-    case Outcome::kRejected:
+    case Word::kRejected:
       return "rejected";
-    case Outcome::kUnknown:
+    case Word::kUnknown:
       return "unknown";
   }
   return "";
 }
 
-std::string_view words(Outcome outcome) noexcept {
+std::string_view words(Word outcome) noexcept {
   switch (outcome) {
-    case Outcome::kLives:
+    case Word::kLives:
       return "the run lives";
-    case Outcome::kRejected:
+    case Word::kRejected:
       return "the log is rejected";
-    case Outcome::kUnknown:
+    case Word::kUnknown:
       return "can't be told";
   }
   return "";
@@ -44,14 +44,14 @@ std::string_view words(Outcome outcome) noexcept {
 }  // namespace
 
 bool Rehearsal::lives() const noexcept {
-  return rules == Outcome::kLives && engine.value_or(Outcome::kLives) == Outcome::kLives;
+  return rules == Word::kLives && engine.value_or(Word::kLives) == Word::kLives;
 }
 
 Rehearsal rehearse(const table::JudgedRun& story, const table::RepairPlan& plan, const std::string& command) {
-  Rehearsal out{.rows = plan.rows, .rules = Outcome::kUnknown, .engine = {}, .engine_says = {}};
+  Rehearsal out{.rows = plan.rows, .rules = Word::kUnknown, .engine = {}, .engine_says = {}};
   if (plan.rows.empty()) return out;
   const table::JudgedRun after(story, plan.rows, table::JudgedRun::Rewrite::kRemoved);
-  out.rules = after.fails() ? Outcome::kRejected : Outcome::kLives;
+  out.rules = after.fails() ? Word::kRejected : Word::kLives;
   if (command.empty()) return out;
   auto end = process::run_program(
       command, {"--run", story.run_id(), "--without", fmt::format("{}", fmt::join(plan.rows, ","))});

@@ -40,9 +40,6 @@ constexpr std::array<std::string_view, 2> kLogFormats = {"logfmt", "json"};
 constexpr std::array<std::string_view, 6> kRuleSettings = {"default",  "off",      "fatal",
                                                            "conflict", "harmless", "unknown"};
 
-constexpr std::array<std::string_view, core::kSeverities> kSeverityNames = {"fatal", "conflict", "harmless",
-                                                                            "unknown"};
-
 constexpr std::array<std::string_view, core::kQuarantineModes> kQuarantineModes = {"observe", "record",
                                                                                    "remove"};
 /// Of the others something would be lost, or removal was not measured to heal.

@@ -16,8 +16,6 @@ constexpr std::size_t kColumnsMax = core::Profile::kIdentityMax;
 constexpr std::size_t kNameBytesMax = 63;
 constexpr std::size_t kReasonBytesMax = 300;
 
-constexpr std::array<std::string_view, core::kSeverities> kSeverityNames = {"fatal", "conflict", "harmless",
-                                                                            "unknown"};
 constexpr std::array<std::string_view, 2> kNulls = {"distinct", "equal"};
 
 /// The key that says what a rule is.
@@ -198,9 +196,10 @@ void check_types(const RuleSection& section, const core::Profile& profile, Probl
 }  // namespace
 
 Parsed<std::string> parse_label(std::string_view text) {
-  constexpr std::size_t kBytesMax = 30;
+  constexpr std::size_t kLabelBytesMax = 30;
   const auto fits = [](char c) { return (c >= 'a' && c <= 'z') || c == ' ' || c == '_'; };
-  if (!text.empty() && text.size() <= kBytesMax && std::ranges::all_of(text, fits)) return std::string{text};
+  if (!text.empty() && text.size() <= kLabelBytesMax && std::ranges::all_of(text, fits))
+    return std::string{text};
   return Refusal{"a noun in the singular, of small letters", ""};
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -9,6 +10,10 @@
 #include "daemon/config/reader.hpp"
 
 namespace dupwatch::config {
+
+/// In the order of core::Severity.
+inline constexpr std::array<std::string_view, core::kSeverities> kSeverityNames = {"fatal", "conflict",
+                                                                                   "harmless", "unknown"};
 
 /// The map `table.rules`, each rule by itself; nullopt: something was refused, and that is told.
 [[nodiscard]] std::optional<std::vector<RuleSection>> read_rules(const Reader& reader);

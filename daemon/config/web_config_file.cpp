@@ -130,7 +130,7 @@ using V = const Value&;
 constexpr auto kNosniff = std::to_array<std::string_view>({"nosniff"});
 constexpr auto kFrameOptions = std::to_array<std::string_view>({"deny", "sameorigin"});
 
-constexpr auto kKeys = std::to_array<KeySpec>({
+constexpr auto kWebConfigKeys = std::to_array<KeySpec>({
     {"tls_server_config"},
     {"tls_server_config.cert", [](V v, WebDraft& d) { read_pem(v, d.config.tls.cert); }, true},
     {"tls_server_config.key", [](V v, WebDraft& d) { read_pem(v, d.config.tls.key); }, true},
@@ -230,13 +230,13 @@ void read_map(const ConfigNode& map, const std::string& section, WebDraft& draft
 void read_entry(const ConfigNode& entry, const std::string& section, WebDraft& draft, Problems& problems) {
   const auto path = section.empty() ? entry.key : section + "." + entry.key;
   const bool users = path == "basic_auth_users";
-  const auto* key = std::ranges::find(kKeys, path, &KeySpec::path);
-  const bool known = key != kKeys.end() &&
+  const auto* key = std::ranges::find(kWebConfigKeys, path, &KeySpec::path);
+  const bool known = key != kWebConfigKeys.end() &&
                      path.substr(section.empty() ? 0 : section.size() + 1) == entry.key &&
                      entry.key.find('.') == std::string::npos;
   if (!known && !users) {
     std::vector<std::string_view> names;
-    for (const auto& one : kKeys) {
+    for (const auto& one : kWebConfigKeys) {
       if (!one.path.starts_with(section)) continue;
       auto name = one.path.substr(section.empty() ? 0 : std::min(section.size() + 1, one.path.size()));
       if (!name.empty() && name.find('.') == std::string_view::npos) names.push_back(name);

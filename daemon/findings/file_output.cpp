@@ -12,7 +12,7 @@ namespace {
 
 using core::Instant;
 
-constexpr std::chrono::seconds kComplaintInterval{10};
+constexpr std::chrono::seconds kFileComplaintInterval{10};
 constexpr std::chrono::seconds kRetryInterval{1};
 // A rotation without a signal is noticed within that even if nothing is found.
 constexpr std::chrono::seconds kCheckInterval{5};
@@ -117,7 +117,7 @@ void FileOutput::failed(FindingsFile::Trouble trouble, Instant now) {
 
 void FileOutput::complain(const char* what, Instant now) {
   if (now < next_complaint_) return;
-  next_complaint_ = now + kComplaintInterval;
+  next_complaint_ = now + kFileComplaintInterval;
   log_.error(
       what,
       {{"file", path_},

@@ -9,7 +9,7 @@
 namespace dupwatch::findings {
 namespace {
 
-constexpr std::chrono::seconds kComplaintInterval{60};
+constexpr std::chrono::seconds kWebhookComplaintInterval{60};
 
 std::uint64_t lost(const core::WebhookStats& stats) {
   const auto of = [&](core::WebhookOutcome outcome) {
@@ -110,7 +110,7 @@ void WebhookWorker::tell(const Attempt& attempt, const core::WebhookStats& stats
     return;
   }
   if (std::exchange(failing_, true) && now < next_complaint_) return;
-  next_complaint_ = now + kComplaintInterval;
+  next_complaint_ = now + kWebhookComplaintInterval;
   log_.warn("the webhook did not take findings",
             {{"reason", "webhook"},
              {"error", attempt.error},
