@@ -106,6 +106,18 @@ TEST_P(DeferredTest, WhatWaitsIsForgottenWithTheStreamThatBringsItAgain) {
   EXPECT_EQ(kept.size(), 1U);
   EXPECT_EQ(confirmed(), first);
   EXPECT_EQ(watch.next_judging(now), Instant::max());
+  EXPECT_FALSE(watch.next_read_back());
+}
+
+TEST_P(DeferredTest, WhatElseIsJudgedMeanwhileDoesNotMoveThePosition) {
+  const auto first = duplicate(1);
+  (void)duplicate(2);
+  // A new run is read back and judged.
+  const auto end = transaction({row(kRuns + 1, "step_1")});
+  EXPECT_EQ(read_back(), std::vector<std::string>{ulid("wrun_", kRuns + 1)});
+  EXPECT_EQ(confirmed(), first);
+  pass();
+  EXPECT_EQ(confirmed(), end);
 }
 
 TEST_P(DeferredTest, WhatWaitsIsJudgedBeforeTheTableIsTruncated) {

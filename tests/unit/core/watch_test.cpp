@@ -264,10 +264,10 @@ TEST_P(WarmWatchTest, RowsOfBeforeATruncateAreNotJudgedWithThoseAfterIt) {
   ASSERT_TRUE(batch);
   // Another waits for the next one.
   (void)transaction({event(2, "step_created", "step_1", ulid("wrun_", 3))});
-  deliver(*batch);
   begin();
   receive(frames.truncate(lsn, xid));
   (void)commit();
+  deliver(*batch);
   table.clear();
   // Second rows, if those of before were still there.
   (void)transaction({event(11, "step_created", "step_1", ulid("wrun_", 2)),
