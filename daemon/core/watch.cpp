@@ -306,7 +306,7 @@ void Watch::notice(Notice::Kind kind, std::string detail) {
   }
 }
 
-// The publication publishes inserts alone and wal2json is asked for inserts and truncates; a foreign
+// The publication publishes inserts and truncates, and wal2json is asked for them; a foreign
 // publication may send more. Neither an update nor a delete can make a second row of an identity appear.
 void Watch::on_update(const decoder::Row& /*row*/) {}
 void Watch::on_delete(const decoder::Row& /*row*/) {}
