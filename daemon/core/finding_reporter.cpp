@@ -99,9 +99,16 @@ bool FindingReporter::rechecked(RunView view, Instant asked, bool slots_watched,
     if (finding.shape && is_of_the_stream(*finding.shape)) return true;
     return is_table_rule(finding.rule) ? !view.tables_read : !view.log_read;
   });
-  // What the events show and is new is the stream's to tell.
+  std::vector<std::string_view> rows;
+  for (const auto& finding : missing) {
+    if (!is_table_rule(finding.rule)) rows.push_back(finding.duplicate.id);
+  }
+  std::ranges::sort(rows);
+  // What the events show and is new is the stream's to tell, but not of a row that breaks another rule now:
+  // what it contradicted was deleted, of which no stream tells.
   std::erase_if(view.findings, [&](const Finding& finding) {
-    return !is_table_rule(finding.rule) && !reported_.is_settled(finding.id, settled);
+    return !is_table_rule(finding.rule) && !reported_.is_settled(finding.id, settled) &&
+           !std::ranges::binary_search(rows, std::string_view(finding.duplicate.id));
   });
   bool log_changed = false;
   const auto apply = [&](Finding finding) {

@@ -36,6 +36,12 @@ std::uint64_t finding_id(std::string_view table, Rule rule, std::string_view run
   return stable_hash(is_of_the_run(rule) ? std::string_view{} : duplicate_id, hash);
 }
 
+std::uint64_t fault_id(std::string_view table, Rule rule, std::string_view run_id,
+                       std::string_view duplicate_id, std::string_view profile_rule) noexcept {
+  if (is_of_the_run(rule)) return finding_id(table, rule, run_id, duplicate_id, profile_rule);
+  return finding_id(table, Rule::kDuplicate, run_id, duplicate_id);
+}
+
 Pending ReplayRules::pending_of(const RunLog& log, Rule rule, Shape shape) noexcept {
   // These are seen before the first event is replayed.
   if (rule == Rule::kIdScheme && shape != Shape::kTwoSeeds) return Pending::kCertain;

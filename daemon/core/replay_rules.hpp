@@ -158,5 +158,9 @@ class ReplayRules {
 [[nodiscard]] std::uint64_t finding_id(std::string_view table, Rule rule, std::string_view run_id,
                                        std::string_view duplicate_id,
                                        std::string_view profile_rule = {}) noexcept;
+/// One number for all findings of a row, by whatever rule; of a finding of the run as a whole its id.
+[[nodiscard]] std::uint64_t fault_id(std::string_view table, Rule rule, std::string_view run_id,
+                                     std::string_view duplicate_id,
+                                     std::string_view profile_rule = {}) noexcept;
 
 }  // namespace dupwatch::core

@@ -213,8 +213,8 @@ std::vector<std::string> ReportedFindings::next_open_runs(std::size_t count, Ins
   return out;
 }
 
-std::unordered_set<std::uint64_t> ReportedFindings::own_ids(std::span<const std::string> runs,
-                                                            std::string_view table) const {
+std::unordered_set<std::uint64_t> ReportedFindings::fault_ids(std::span<const std::string> runs,
+                                                              std::string_view table) const {
   std::unordered_set<std::uint64_t> out;
   for (const auto& run_id : runs) {
     const auto run = by_run_.find(run_id);
@@ -222,7 +222,7 @@ std::unordered_set<std::uint64_t> ReportedFindings::own_ids(std::span<const std:
     for (const auto id : run->second) {
       const auto& state = states_.at(id);
       const auto texts = texts_of(state);
-      out.insert(finding_id(table, state.rule, run_id, texts.duplicate_id, texts.profile_rule));
+      out.insert(fault_id(table, state.rule, run_id, texts.duplicate_id, texts.profile_rule));
     }
   }
   return out;

@@ -64,9 +64,9 @@ class ReportedFindings {
   [[nodiscard]] bool is_settled(std::uint64_t id, Instant before) const;
   /// Runs with open findings, all reported before `before`; at most `count` a call, in turn.
   [[nodiscard]] std::vector<std::string> next_open_runs(std::size_t count, Instant before);
-  /// The ids that the known findings of these runs have by their own rows, before resolve().
-  [[nodiscard]] std::unordered_set<std::uint64_t> own_ids(std::span<const std::string> runs,
-                                                          std::string_view table) const;
+  /// fault_id() of the known findings of these runs, as their own rows give it.
+  [[nodiscard]] std::unordered_set<std::uint64_t> fault_ids(std::span<const std::string> runs,
+                                                            std::string_view table) const;
   /// The open findings of a run, reported before `before`, that are not among `present`.
   [[nodiscard]] std::vector<Finding> missing(const std::string& run_id,
                                              std::span<const std::uint64_t> present, Instant before) const;

@@ -140,7 +140,7 @@ class Watch final : private decoder::ChangeSink {
   }
   /// Of what a later look finds in the log of these runs all that is of use; see ReportedFindings.
   [[nodiscard]] std::unordered_set<std::uint64_t> known_findings(std::span<const std::string> runs) const {
-    return reporter_.reported().own_ids(runs, profile_.qualified_name());
+    return reporter_.reported().fault_ids(runs, profile_.qualified_name());
   }
   /// A message of our own with this before a run id asks to look at the run now.
   static constexpr std::string_view kLookRequest = "look ";

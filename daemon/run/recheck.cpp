@@ -121,7 +121,9 @@ std::optional<Error> Recheck::read_log(Connection& sql, const Round& round, post
     rules_.judge_run(logs[run], verdicts);
     for (const auto& verdict : verdicts) {
       auto finding = rules_.describe(logs[run], verdict, run, core::Origin::kRecheck);
-      if (round.known.contains(finding.id)) view.findings.push_back(std::move(finding));
+      const auto fault = core::fault_id(finding.table, finding.rule, finding.run_id, finding.duplicate.id,
+                                        finding.profile_rule);
+      if (round.known.contains(fault)) view.findings.push_back(std::move(finding));
     }
   }
   return std::nullopt;

@@ -166,6 +166,22 @@ TEST_F(FindingReporterTest, WhatALookShowsAndIsNewIsTheStreamsToTell) {
   EXPECT_EQ(told(), States{FindingState::kOpen});
 }
 
+TEST_F(FindingReporterTest, ARowThatBreaksAnotherRuleNowIsTold) {
+  reporter_.report(finding(1), kStart);
+  (void)told();
+  auto same_row = finding(2, Origin::kRecheck, Rule::kLifecycleAfterClose);
+  same_row.duplicate.id = finding(1).duplicate.id;
+  const RunView view{.run_id = "r",
+                     .findings = {same_row, finding(3, Origin::kRecheck, Rule::kLifecycleAfterClose)},
+                     .log_read = true};
+  EXPECT_FALSE(reporter_.rechecked(view, kStart + 1s, false, kStart + 1s)) << "too fresh";
+  EXPECT_EQ(told(), States{});
+  const auto asked = kStart + FindingReporter::kSettled + 1s;
+  EXPECT_TRUE(reporter_.rechecked(view, asked, false, asked));
+  EXPECT_EQ(told(), (States{FindingState::kGone, FindingState::kOpen})) << "row 3 is the stream's to tell";
+  EXPECT_FALSE(reporter_.rechecked(view, asked + 20s, false, asked + 20s));
+}
+
 TEST_F(FindingReporterTest, AHoleThatTheStreamLooksAfterIsNotMissedByALook) {
   reporter_.report(finding(1, Origin::kStream, Rule::kSlotGap), kStart);
   (void)told();

@@ -200,10 +200,12 @@ TEST_P(RecheckTest, ADeletedCanonicalRowMakesTheDuplicateALateEvent) {
   remove(1);
   watch.rechecked(view(), now);
   const auto found = findings();
-  ASSERT_EQ(found.size(), 1U)
-      << "a finding that only the tables show is the stream's to tell, or the next read-back's";
+  ASSERT_EQ(found.size(), 2U) << "of the delete no stream tells";
   EXPECT_EQ(found[0].rule, Rule::kDuplicateCreated);
   EXPECT_EQ(found[0].state, FindingState::kGone);
+  EXPECT_EQ(found[1].rule, Rule::kLifecycleAfterClose);
+  EXPECT_EQ(found[1].state, FindingState::kOpen);
+  EXPECT_EQ(found[1].duplicate.id, found[0].duplicate.id);
 }
 
 TEST_P(RecheckTest, WhatWasToldJustNowIsNotGoneAlthoughTheTableLacksIt) {

@@ -54,10 +54,10 @@ BEGIN
     RAISE NOTICE 'the publication exists and is left as it is; dupwatch check judges its shape';
     RETURN;
   ELSIF current_setting('server_version_num')::int >= 150000 THEN
-    EXECUTE E'CREATE PUBLICATION "pub""$dupwatch$ it''s" FOR TABLE "Sch""ema"."ta''ble\x0a-- DROP TABLE x" ("run", "id", "a b") WITH (publish = ''insert'', publish_via_partition_root = true);';
+    EXECUTE E'CREATE PUBLICATION "pub""$dupwatch$ it''s" FOR TABLE "Sch""ema"."ta''ble\x0a-- DROP TABLE x" ("run", "id", "a b") WITH (publish = ''insert, truncate'', publish_via_partition_root = true);';
   ELSE
     -- Postgres 14 knows no column lists: whole rows are sent.
-    EXECUTE E'CREATE PUBLICATION "pub""$dupwatch$ it''s" FOR TABLE "Sch""ema"."ta''ble\x0a-- DROP TABLE x" WITH (publish = ''insert'', publish_via_partition_root = true);';
+    EXECUTE E'CREATE PUBLICATION "pub""$dupwatch$ it''s" FOR TABLE "Sch""ema"."ta''ble\x0a-- DROP TABLE x" WITH (publish = ''insert, truncate'', publish_via_partition_root = true);';
   END IF;
   COMMENT ON PUBLICATION "pub""$dupwatch$ it's" IS 'made by dupwatch setup';
 END

@@ -92,10 +92,10 @@ BEGIN
     RAISE NOTICE 'the publication exists and is left as it is; dupwatch check judges its shape';
     RETURN;
   ELSIF current_setting('server_version_num')::int >= 150000 THEN
-    EXECUTE 'CREATE PUBLICATION "dupwatch" FOR TABLE "workflow"."workflow_events" ("run_id", "id", "type", "correlation_id") WITH (publish = ''insert'', publish_via_partition_root = true);';
+    EXECUTE 'CREATE PUBLICATION "dupwatch" FOR TABLE "workflow"."workflow_events" ("run_id", "id", "type", "correlation_id") WITH (publish = ''insert, truncate'', publish_via_partition_root = true);';
   ELSE
     -- Postgres 14 knows no column lists: whole rows are sent.
-    EXECUTE 'CREATE PUBLICATION "dupwatch" FOR TABLE "workflow"."workflow_events" WITH (publish = ''insert'', publish_via_partition_root = true);';
+    EXECUTE 'CREATE PUBLICATION "dupwatch" FOR TABLE "workflow"."workflow_events" WITH (publish = ''insert, truncate'', publish_via_partition_root = true);';
   END IF;
   COMMENT ON PUBLICATION "dupwatch" IS 'made by dupwatch setup';
 END

@@ -7,7 +7,7 @@
 #include "daemon/core/replay_rules.hpp"
 #include "daemon/core/reported_findings.hpp"
 
-namespace dupwatch::core::own_ids_test {
+namespace dupwatch::core::fault_ids_test {
 namespace {
 
 const std::string kTable = "workflow.workflow_events";
@@ -23,7 +23,11 @@ Finding finding(const std::string& run, const std::string& row, const std::strin
   return out;
 }
 
-TEST(OwnIds, AreThoseThatALaterLookGivesTheFindingsOfTheseRuns) {
+std::uint64_t fault(const Finding& finding) {
+  return fault_id(finding.table, finding.rule, finding.run_id, finding.duplicate.id, finding.profile_rule);
+}
+
+TEST(FaultIds, AreThoseOfTheRowsAtFaultInTheseRuns) {
   ReportedFindings reported;
   auto first = finding("run a", "row 1");
   auto second = finding("run a", "row 2");
@@ -31,11 +35,23 @@ TEST(OwnIds, AreThoseThatALaterLookGivesTheFindingsOfTheseRuns) {
   auto other = finding("run c", "row 1");
   for (auto* one : {&first, &second, &ruled, &other}) ASSERT_TRUE(reported.admit(*one, Instant{}));
   const std::vector<std::string> runs = {"run a", "run b", "unknown"};
-  EXPECT_EQ(reported.own_ids(runs, kTable),
-            (std::unordered_set<std::uint64_t>{first.id, second.id, ruled.id}));
+  EXPECT_EQ(reported.fault_ids(runs, kTable),
+            (std::unordered_set<std::uint64_t>{fault(first), fault(second), fault(ruled)}));
 }
 
-TEST(OwnIds, AreNotThoseThatACollisionMade) {
+TEST(FaultIds, AreTheSameForEachRuleOfARow) {
+  const auto first = finding("run a", "row 1");
+  auto second = first;
+  second.rule = Rule::kLifecycleAfterClose;
+  EXPECT_EQ(fault(first), fault(second));
+  EXPECT_EQ(fault(first), fault(finding("run a", "row 1", "my_rule")));
+  EXPECT_NE(fault(first), fault(finding("run a", "row 2")));
+  // Of the run as a whole, whatever the row: it is another thing.
+  second.rule = Rule::kRunLost;
+  EXPECT_NE(fault(first), fault(second));
+}
+
+TEST(FaultIds, AreNotThoseThatACollisionMade) {
   ReportedFindings reported;
   auto taken = finding("run a", "row 1");
   const auto meant = finding("run b", "row 2");
@@ -46,8 +62,8 @@ TEST(OwnIds, AreNotThoseThatACollisionMade) {
   ASSERT_NE(collides.id, meant.id);
   ASSERT_TRUE(reported.admit(collides, Instant{}));
   const std::vector<std::string> runs = {"run b"};
-  EXPECT_EQ(reported.own_ids(runs, kTable), std::unordered_set<std::uint64_t>{meant.id});
+  EXPECT_EQ(reported.fault_ids(runs, kTable), std::unordered_set<std::uint64_t>{fault(meant)});
 }
 
 }  // namespace
-}  // namespace dupwatch::core::own_ids_test
+}  // namespace dupwatch::core::fault_ids_test
