@@ -101,13 +101,14 @@ bool FindingReporter::rechecked(RunView view, Instant asked, bool slots_watched,
   });
   std::vector<std::string_view> rows;
   for (const auto& finding : missing) {
-    if (!is_table_rule(finding.rule)) rows.push_back(finding.duplicate.id);
+    if (finding.rule == Rule::kDuplicateCreated) rows.push_back(finding.duplicate.id);
   }
   std::ranges::sort(rows);
-  // What the events show and is new is the stream's to tell, but not of a row that breaks another rule now:
-  // what it contradicted was deleted, of which no stream tells.
+  // What the events show and is new is the stream's to tell, but not of a row that was a second creation and
+  // is late alone: no row that comes makes that of it. The first one was deleted, of which no stream tells.
   std::erase_if(view.findings, [&](const Finding& finding) {
-    return !is_table_rule(finding.rule) && !reported_.is_settled(finding.id, settled) &&
+    if (is_table_rule(finding.rule) || reported_.is_settled(finding.id, settled)) return false;
+    return finding.rule != Rule::kLifecycleAfterClose ||
            !std::ranges::binary_search(rows, std::string_view(finding.duplicate.id));
   });
   bool log_changed = false;
