@@ -10,32 +10,32 @@
 namespace dupwatch::cli {
 namespace {
 
-using Word = Rehearsal::Outcome;
+using RehearsalOutcome = Rehearsal::Outcome;
 
-Word outcome_of(int status) noexcept {
-  if (status == 0) return Word::kLives;
-  return status == 1 ? Word::kRejected : Word::kUnknown;
+RehearsalOutcome outcome_of(int status) noexcept {
+  if (status == 0) return RehearsalOutcome::kLives;
+  return status == 1 ? RehearsalOutcome::kRejected : RehearsalOutcome::kUnknown;
 }
 
-std::string_view to_string(Word outcome) noexcept {
+std::string_view to_string(RehearsalOutcome outcome) noexcept {
   switch (outcome) {
-    case Word::kLives:
+    case RehearsalOutcome::kLives:
       return "lives";
-    case Word::kRejected:
+    case RehearsalOutcome::kRejected:
       return "rejected";
-    case Word::kUnknown:
+    case RehearsalOutcome::kUnknown:
       return "unknown";
   }
   return "";
 }
 
-std::string_view words(Word outcome) noexcept {
+std::string_view words(RehearsalOutcome outcome) noexcept {
   switch (outcome) {
-    case Word::kLives:
+    case RehearsalOutcome::kLives:
       return "the run lives";
-    case Word::kRejected:
+    case RehearsalOutcome::kRejected:
       return "the log is rejected";
-    case Word::kUnknown:
+    case RehearsalOutcome::kUnknown:
       return "can't be told";
   }
   return "";
@@ -44,14 +44,15 @@ std::string_view words(Word outcome) noexcept {
 }  // namespace
 
 bool Rehearsal::lives() const noexcept {
-  return rules == Word::kLives && engine.value_or(Word::kLives) == Word::kLives;
+  return rules == RehearsalOutcome::kLives &&
+         engine.value_or(RehearsalOutcome::kLives) == RehearsalOutcome::kLives;
 }
 
 Rehearsal rehearse(const table::JudgedRun& story, const table::RepairPlan& plan, const std::string& command) {
-  Rehearsal out{.rows = plan.rows, .rules = Word::kUnknown, .engine = {}, .engine_says = {}};
+  Rehearsal out{.rows = plan.rows, .rules = RehearsalOutcome::kUnknown, .engine = {}, .engine_says = {}};
   if (plan.rows.empty()) return out;
   const table::JudgedRun after(story, plan.rows, table::JudgedRun::Rewrite::kRemoved);
-  out.rules = after.fails() ? Word::kRejected : Word::kLives;
+  out.rules = after.fails() ? RehearsalOutcome::kRejected : RehearsalOutcome::kLives;
   if (command.empty()) return out;
   auto end = process::run_program(
       command, {"--run", story.run_id(), "--without", fmt::format("{}", fmt::join(plan.rows, ","))});

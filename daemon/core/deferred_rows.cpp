@@ -7,6 +7,9 @@
 namespace dupwatch::core {
 namespace {
 
+/// Of what a row needs while it is copied; ids and identities may have megabytes.
+constexpr std::size_t kScratchKept = 4096;
+
 enum Flag : std::uint8_t { kCloses = 1, kEndsRun = 2, kStreamed = 4 };
 
 }  // namespace
@@ -22,7 +25,7 @@ void DeferredRows::add(const EventRow& row) {
   const auto [place, is_new] = places_.try_emplace(looked_for_, runs_.size());
   if (is_new) {
     runs_.push_back({.id = looked_for_, .rows = {}});
-    bytes_ += sizeof(Run) + looked_for_.size();
+    bytes_ += sizeof(Run) + 2 * looked_for_.size();  // it is a key as well
   }
   auto& rows = runs_[place->second].rows;
   const auto before = rows.size();
@@ -47,6 +50,8 @@ void DeferredRows::add(const EventRow& row) {
   }
   rows.insert(rows.end(), scratch_.begin(), scratch_.end());
   bytes_ += rows.size() - before;
+  if (scratch_.capacity() > kScratchKept) scratch_ = {};
+  if (looked_for_.capacity() > kScratchKept) looked_for_ = {};
 }
 
 std::optional<EventRow> DeferredRows::take(Instant now) {

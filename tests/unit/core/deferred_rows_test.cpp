@@ -130,6 +130,13 @@ TEST(DeferredRows, DoNotWaitAtTheirBound) {
   std::size_t runs = 0;
   for (; !deferred.full(); ++runs) deferred.add(row_of("run " + std::to_string(runs), "1"));
   EXPECT_LT(runs, 100'000U);
+  EXPECT_EQ(round(deferred).size(), runs);
+  // An id of a run is there twice.
+  for (const char letter : {'a', 'b', 'c'}) {
+    EXPECT_FALSE(deferred.full());
+    deferred.add(row_of(std::string(700'000, letter), "1"));
+  }
+  EXPECT_TRUE(deferred.full());
 }
 
 TEST(DeferredRows, AreForgottenByClear) {
