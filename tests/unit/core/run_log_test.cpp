@@ -294,5 +294,17 @@ RC_GTEST_PROP(AppendTupleValue, EncodesInjectively, ()) {
   RC_ASSERT((encode(a) == encode(b)) == (a == b));
 }
 
+// They lie in one another's padding, which an assignment must leave alone.
+TEST(RunLogRow, AssigningAMemberLeavesTheOthersAsTheyAre) {
+  RunLog::Row row{.type = 3, .closes = true, .entity = 5, .next = 7};
+  row.commit = CommitInfo{.lsn = decoder::Lsn{1}, .time = {2}, .xid = 3};
+  row.id = Token{.hi = 1, .lo = 2, .kind = 4};
+  EXPECT_EQ(row.next, 7U);
+  EXPECT_EQ(row.entity, 5U);
+  EXPECT_EQ(row.type, 3);
+  EXPECT_TRUE(row.closes);
+  EXPECT_EQ(row.commit.xid, 3U);
+}
+
 }  // namespace
 }  // namespace dupwatch::core::run_log_test
