@@ -252,7 +252,7 @@ std::optional<Error> Daemon::judge(const StreamFacts& facts, core::Instant now) 
     if (postgres::refuses_sessions(*farewell)) return farewell;
     server_.hurry(now);
   }
-  if (sql_.trouble()) {
+  if (sql_.trouble() || monitor_.slot_unknown()) {
     const auto held =
         static_cast<std::int64_t>(decoder::bytes_between(watch_.confirmed(), watch_.received()));
     monitor_.note_held_back(held);

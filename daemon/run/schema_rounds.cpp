@@ -9,6 +9,7 @@
 #include "daemon/postgres/witness_queries.hpp"
 #include "daemon/process/clock.hpp"
 #include "daemon/run/cell_text.hpp"
+#include "daemon/run/round_answer.hpp"
 
 namespace dupwatch::run {
 
@@ -21,7 +22,7 @@ SchemaRounds::SchemaRounds(const core::Config& config, core::Watch& watch, postg
 void SchemaRounds::started(postgres::TableForm table, core::SpecSource specs, core::Instant now) {
   table_ = std::move(table);
   specs_ = specs;
-  next_ = now;
+  pace_.started(now, core::Milliseconds{0});
 }
 
 void SchemaRounds::tick(core::Instant now) {
@@ -34,11 +35,11 @@ void SchemaRounds::tick(core::Instant now) {
   }
   if (busy_) return;
   const auto relations = watch_.counters().relations;
-  if (relations != relations_) next_ = std::min(next_, asked_ + kPause);
-  if (now < next_) return;
+  if (relations != relations_) pace_.hurry(asked_ + kPause);
+  if (!pace_.due(now)) return;
   relations_ = relations;
   asked_ = now;
-  next_ = now + kInterval;
+  pace_.asked(now);
   ask_schema();
 }
 
@@ -51,7 +52,7 @@ void SchemaRounds::ask_schema() {
                        .on_done =
                            [this, look](OnError error) {
                              if (error) {
-                               seen(nullptr);
+                               not_seen(error);
                              } else {
                                ask_signs(look);
                              }
@@ -72,7 +73,7 @@ void SchemaRounds::ask_signs(const Look& look) {
                        .on_done =
                            [this, look, readable](OnError error) {
                              if (error) {
-                               seen(nullptr);
+                               not_seen(error);
                              } else if (*readable) {
                                ask_specs(look);
                              } else {
@@ -86,12 +87,24 @@ void SchemaRounds::ask_specs(const Look& look) {
       {.text = postgres::newest_specs_query(*config_.profile.runs),
        .params = {},
        .on_row = [look](const pg_result& result, int row) { postgres::read_specs(result, row, look->signs); },
-       .on_done = [this, look](OnError error) { seen(error ? nullptr : look); }});
+       .on_done =
+           [this, look](OnError error) {
+             if (error) {
+               not_seen(error);
+             } else {
+               seen(look);
+             }
+           }});
+}
+
+void SchemaRounds::not_seen(OnError error) {
+  busy_ = false;
+  note_answer(pace_, error, process::steady_now());
 }
 
 void SchemaRounds::seen(const Look& look) {
   busy_ = false;
-  if (!look) return;
+  pace_.answered(process::steady_now());
   const auto since = std::exchange(answered_, asked_);
   const auto before = history_.last();
   auto change = history_.compare(*look, process::wall_now());

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "daemon/core/config.hpp"
+#include "daemon/core/round_pace.hpp"
 #include "daemon/core/schema_history.hpp"
 #include "daemon/core/stats.hpp"
 #include "daemon/core/watch.hpp"
@@ -41,7 +42,8 @@ class SchemaRounds {
   void tick(core::Instant now);
   [[nodiscard]] core::Instant deadline() const noexcept {
     if (!applies()) return core::Instant::max();
-    return busy_ && !passing_ ? core::Instant::max() : next_;
+    if (passing_) return next_;
+    return busy_ ? core::Instant::max() : pace_.deadline();
   }
 
   /// What the rest of the daemon has to know of a look, once.
@@ -68,8 +70,9 @@ class SchemaRounds {
   void ask_schema();
   void ask_signs(const Look& look);
   void ask_specs(const Look& look);
-  /// The look is over; nullptr: without an answer.
+  /// The look is over.
   void seen(const Look& look);
+  void not_seen(const std::optional<postgres::Error>& error);
   void ask_position();
   /// The stream is past the migration: what is known of duplicates is all that it met.
   void passed(core::Instant now);
@@ -97,6 +100,8 @@ class SchemaRounds {
   std::optional<Passing> passing_;
   std::uint64_t relations_ = 0;
   bool busy_ = false;
+  core::RoundPace pace_{kInterval};
+  /// While a change passes: the next look at the stream's position.
   core::Instant next_ = core::Instant::max();
   core::Instant asked_{};
   /// When the last look began that was answered.

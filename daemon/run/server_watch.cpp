@@ -78,7 +78,8 @@ void ServerWatch::describe(core::StatusSnapshot& out, core::Instant now) const {
 std::string ServerWatch::trouble(core::Instant now) const {
   if (lag_.lag(now) > kLagMax) return fmt::format("behind the server for {:.0f} s", lag_.lag(now).count());
   if (auto trouble = heartbeat_.trouble(now); !trouble.empty()) return trouble;
-  return disagreement();
+  if (auto trouble = disagreement(); !trouble.empty()) return trouble;
+  return witness_.trouble(now);
 }
 
 }  // namespace dupwatch::run

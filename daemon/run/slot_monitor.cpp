@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "daemon/postgres/form_faults.hpp"
+#include "daemon/run/round_answer.hpp"
 
 namespace dupwatch::run {
 namespace {
@@ -14,11 +15,19 @@ constexpr std::chrono::seconds kSlotInterval{2};
 // A silent stream is unnoticed for this long at most; the question costs the server about a millisecond.
 constexpr std::chrono::seconds kTableInterval{5};
 
+// What the catalogue said so long ago is not told any more.
+constexpr std::chrono::seconds kStale{30};
+
 }  // namespace
 
 SlotMonitor::SlotMonitor(const core::Config& config, postgres::SqlClient& sql, core::LagMeter& lag,
                          process::Log& log)
-    : config_(config), sql_(sql), lag_(lag), log_(log) {}
+    : config_(config),
+      sql_(sql),
+      lag_(lag),
+      log_(log),
+      slot_pace_(kSlotInterval),
+      table_pace_(kTableInterval) {}
 
 void SlotMonitor::started(decoder::Plugin plugin, postgres::TableForm table, core::Instant now) {
   plugin_ = plugin;
@@ -28,8 +37,8 @@ void SlotMonitor::started(decoder::Plugin plugin, postgres::TableForm table, cor
   judged_filter_ = expected_.publication ? expected_.publication->filter : std::string{};
   filter_loss_.reset();
   no_slot();
-  next_slot_ = now;
-  next_table_ = now + kTableInterval;
+  slot_pace_.started(now, std::chrono::milliseconds{0});
+  table_pace_.started(now, kTableInterval);
 }
 
 void SlotMonitor::no_slot() {
@@ -55,27 +64,30 @@ std::optional<double> SlotMonitor::seconds_to_lost() const {
 }
 
 void SlotMonitor::tick(core::Instant now) {
-  if (now >= next_slot_) ask_slot(now);
-  if (now >= next_table_) ask_table(now);
+  if (slot_pace_.due(now)) ask_slot(now);
+  if (table_pace_.due(now)) ask_table(now);
 }
 
 void SlotMonitor::ask_slot(core::Instant now) {
-  next_slot_ = now + kSlotInterval;
+  slot_pace_.asked(now);
   if (slot_asked_) return;
-  slot_asked_ =
-      sql_.submit({.text = postgres::slot_query(),
-                   .params = {config_.slot.name},
-                   .on_row =
-                       [this](const pg_result& result, int row) {
-                         slot_ = postgres::read_slot_row(result, row);
-                         trend_.sample(slot_->retained_bytes, process::steady_now());
-                         lag_.sample(slot_->server_end, process::steady_now());
-                       },
-                   .on_done = [this](const std::optional<postgres::Error>&) { slot_asked_ = false; }});
+  slot_asked_ = sql_.submit({.text = postgres::slot_query(),
+                             .params = {config_.slot.name},
+                             .on_row =
+                                 [this](const pg_result& result, int row) {
+                                   slot_ = postgres::read_slot_row(result, row);
+                                   trend_.sample(slot_->retained_bytes, process::steady_now());
+                                   lag_.sample(slot_->server_end, process::steady_now());
+                                 },
+                             .on_done =
+                                 [this](const std::optional<postgres::Error>& error) {
+                                   slot_asked_ = false;
+                                   note_answer(slot_pace_, error, process::steady_now());
+                                 }});
 }
 
 void SlotMonitor::ask_table(core::Instant now) {
-  next_table_ = now + kTableInterval;
+  table_pace_.asked(now);
   if (table_asked_) return;
   auto seen = std::make_shared<std::optional<postgres::TableForm>>();
   table_asked_ = sql_.submit(
@@ -85,6 +97,7 @@ void SlotMonitor::ask_table(core::Instant now) {
        .on_done =
            [this, seen](const std::optional<postgres::Error>& error) {
              table_asked_ = false;
+             note_answer(table_pace_, error, process::steady_now());
              if (!error) table_seen(*seen);
            }});
 }
@@ -198,9 +211,17 @@ void SlotMonitor::changed(std::string_view what) {
              {"remedy", "none needed"}});
 }
 
-void SlotMonitor::describe(core::StatusSnapshot& out, core::Instant /*now*/) const {
-  if (slot_) {
-    out.slot.retained_bytes = slot_->retained_bytes;
+std::string SlotMonitor::trouble(core::Instant now) const {
+  if (!table_trouble_.empty()) return table_trouble_;
+  const auto silence = table_pace_.silence(now, core::RoundPace::kSilenceMax);
+  if (!silence) return {};
+  return fmt::format("whether the table can still be watched has not been seen for {} s: {}",
+                     silence->count(), table_pace_.why());
+}
+
+void SlotMonitor::describe(core::StatusSnapshot& out, core::Instant now) const {
+  if (slot_) out.slot.retained_bytes = slot_->retained_bytes;
+  if (slot_ && !slot_pace_.silence(now, kStale)) {
     out.slot.safe_bytes = slot_->safe_wal_size.value_or(-1);
     out.slot.wal_status = slot_->wal_status;
   }

@@ -10,6 +10,7 @@
 #include "daemon/core/config.hpp"
 #include "daemon/core/coverage.hpp"
 #include "daemon/core/lag_meter.hpp"
+#include "daemon/core/round_pace.hpp"
 #include "daemon/core/slot_guard.hpp"
 #include "daemon/postgres/sql_client.hpp"
 #include "daemon/postgres/table_form.hpp"
@@ -30,13 +31,17 @@ class SlotMonitor final : public StatusPart {
   /// The stream has (re)started with this table.
   void started(decoder::Plugin plugin, postgres::TableForm table, core::Instant now);
   void tick(core::Instant now);
-  /// What the stream alone tells, while no query is answered: the slot holds back at least so much.
+  /// The catalogue does not say how the slot is.
+  [[nodiscard]] bool slot_unknown() const noexcept { return !slot_pace_.why().empty(); }
+  /// What the stream alone tells meanwhile: the slot holds back at least so much.
   void note_held_back(std::int64_t bytes);
   /// There is no slot: what was known of the last one is forgotten.
   void no_slot();
   /// Until the fuse or the server takes the slot, at the rate of the last minutes; nullopt: not on its way.
   [[nodiscard]] std::optional<double> seconds_to_lost() const;
-  [[nodiscard]] core::Instant deadline() const noexcept { return std::min(next_slot_, next_table_); }
+  [[nodiscard]] core::Instant deadline() const noexcept {
+    return std::min(slot_pace_.deadline(), table_pace_.deadline());
+  }
 
   [[nodiscard]] const std::optional<postgres::SlotRow>& slot() const noexcept { return slot_; }
   /// Empty: the table can be watched. Otherwise why not, a sentence; lasts until it is put right.
@@ -48,7 +53,7 @@ class SlotMonitor final : public StatusPart {
   }
 
   void describe(core::StatusSnapshot& out, core::Instant now) const override;
-  [[nodiscard]] std::string trouble(core::Instant /*now*/) const override { return table_trouble_; }
+  [[nodiscard]] std::string trouble(core::Instant now) const override;
 
  private:
   void ask_slot(core::Instant now);
@@ -76,8 +81,8 @@ class SlotMonitor final : public StatusPart {
   std::string table_trouble_;
   bool slot_asked_ = false;
   bool table_asked_ = false;
-  core::Instant next_slot_ = core::Instant::max();
-  core::Instant next_table_ = core::Instant::max();
+  core::RoundPace slot_pace_;
+  core::RoundPace table_pace_;
 };
 
 }  // namespace dupwatch::run

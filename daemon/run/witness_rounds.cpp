@@ -1,9 +1,12 @@
 #include "daemon/run/witness_rounds.hpp"
 
+#include <fmt/format.h>
+
 #include <memory>
 
 #include "daemon/process/clock.hpp"
 #include "daemon/run/cell_text.hpp"
+#include "daemon/run/round_answer.hpp"
 #include "daemon/table/table_row.hpp"
 
 namespace dupwatch::run {
@@ -14,7 +17,7 @@ constexpr std::chrono::seconds kInterval{3};
 }  // namespace
 
 WitnessRounds::WitnessRounds(const core::Config& config, core::Watch& watch, postgres::SqlClient& sql)
-    : config_(config), watch_(watch), sql_(sql) {}
+    : config_(config), watch_(watch), sql_(sql), pace_(kInterval) {}
 
 void WitnessRounds::started(const postgres::TableForm& table, bool xmin, core::Instant now) {
   table_ = table;
@@ -22,18 +25,17 @@ void WitnessRounds::started(const postgres::TableForm& table, bool xmin, core::I
   pages_.reset();
   seen_to_ = {};
   moved_ = false;
-  next_ = now;
+  pace_.started(now, std::chrono::milliseconds{0});
 }
 
 void WitnessRounds::tick(core::Instant now) {
-  if (busy_ || now < next_) return;
-  next_ = now + kInterval;
+  if (busy_ || !pace_.due(now)) return;
+  pace_.asked(now);
   if (pages_ && moved_) ask_tail(now);
   ask_moment(now);
 }
 
 void WitnessRounds::ask_tail(core::Instant now) {
-  // A round without an answer shows nothing; the next one asks again.
   (void)sql_.submit({.text = postgres::tail_query(config_.profile),
                      .params = {postgres::tail_place(*pages_)},
                      .on_row =
@@ -42,7 +44,7 @@ void WitnessRounds::ask_tail(core::Instant now) {
                            watch_.table_row(shown.run_id(), shown.id(), shown.type(), shown.identity(),
                                             shown.commit().xid, now);
                          },
-                     .on_done = [](const std::optional<postgres::Error>&) {}});
+                     .on_done = [this](const std::optional<postgres::Error>& error) { note(error); }});
 }
 
 void WitnessRounds::ask_moment(core::Instant now) {
@@ -55,7 +57,9 @@ void WitnessRounds::ask_moment(core::Instant now) {
        .on_done =
            [this, moment, asked, now](const std::optional<postgres::Error>& error) {
              busy_ = false;
+             note(error);
              if (!error && *moment) moment_known(**moment, asked, now);
+             if (!busy_) round_is_over();
            }});
 }
 
@@ -89,10 +93,27 @@ void WitnessRounds::ask_pairs(core::Instant now) {
                        .on_done =
                            [this, shown, now](const std::optional<postgres::Error>& error) {
                              busy_ = false;
-                             if (error) return;
-                             watch_.witness().answered(*shown, now);
-                             judge(now);
+                             note(error);
+                             if (!error) {
+                               watch_.witness().answered(*shown, now);
+                               judge(now);
+                             }
+                             round_is_over();
                            }});
+}
+
+void WitnessRounds::note(const std::optional<postgres::Error>& error) {
+  if (!failed_) failed_ = error;
+}
+
+void WitnessRounds::round_is_over() {
+  note_answer(pace_, std::exchange(failed_, std::nullopt), process::steady_now());
+}
+
+std::string WitnessRounds::trouble(core::Instant now) const {
+  const auto silence = pace_.silence(now, core::RoundPace::kSilenceMax);
+  if (!silence) return {};
+  return fmt::format("stream and table have not been compared for {} s: {}", silence->count(), pace_.why());
 }
 
 void WitnessRounds::judge(core::Instant now) {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "daemon/core/config.hpp"
+#include "daemon/core/round_pace.hpp"
 #include "daemon/core/watch.hpp"
 #include "daemon/core/witness.hpp"
 #include "daemon/postgres/sql_client.hpp"
@@ -22,7 +23,9 @@ class WitnessRounds {
   /// A stream of this table has started. `xmin`: the transaction ids of rows may be read.
   void started(const postgres::TableForm& table, bool xmin, core::Instant now);
   void tick(core::Instant now);
-  [[nodiscard]] core::Instant deadline() const noexcept { return next_; }
+  [[nodiscard]] core::Instant deadline() const noexcept { return pace_.deadline(); }
+  /// Stream and table have not been compared for long, a sentence; empty: they have.
+  [[nodiscard]] std::string trouble(core::Instant now) const;
   /// What has become certain since the last call.
   [[nodiscard]] std::vector<core::Witness::Verdict> take() { return std::exchange(verdicts_, {}); }
 
@@ -32,6 +35,8 @@ class WitnessRounds {
   void moment_known(const postgres::TableMoment& moment, decoder::Lsn asked, core::Instant now);
   void ask_pairs(core::Instant now);
   void judge(core::Instant now);
+  void note(const std::optional<postgres::Error>& error);
+  void round_is_over();
 
   const core::Config& config_;
   core::Watch& watch_;
@@ -44,7 +49,9 @@ class WitnessRounds {
   decoder::Lsn seen_to_;
   bool moved_ = false;
   std::vector<core::Witness::Verdict> verdicts_;
-  core::Instant next_ = core::Instant::max();
+  core::RoundPace pace_;
+  /// What one of the round's questions failed of.
+  std::optional<postgres::Error> failed_;
 };
 
 }  // namespace dupwatch::run

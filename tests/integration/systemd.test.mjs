@@ -34,6 +34,7 @@ for (const abstract of [false, true]) {
     const daemon = await daemonFor(t, cluster);
     await daemon.start({ env: manager.env });
     const streaming = daemon.lines.find(({ event }) => event === 'streaming');
+    await daemon.until('READY, which a busy machine reads late', () => manager.with('READY').length !== 0);
     const [ready, ...more] = manager.with('READY');
     assert.equal(more.length, 0, 'ready is said once');
     assert.ok(ready.at >= Date.parse(streaming.ts) - 1, 'ready before it streamed');

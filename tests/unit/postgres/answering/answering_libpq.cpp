@@ -12,7 +12,9 @@
 
 using dupwatch::answering::mutex;
 using dupwatch::answering::run;
+using dupwatch::answering::say_farewell;
 using dupwatch::answering::state;
+using dupwatch::answering::wake;
 
 namespace {
 
@@ -21,6 +23,27 @@ std::vector<std::optional<std::string>> params_of(int count, const char* const* 
   for (int i = 0; i < count; ++i)
     params.push_back(values[i] != nullptr ? std::optional<std::string>(values[i]) : std::nullopt);
   return params;
+}
+
+/// What is not of a stream, or of one that has more: 0 = nothing yet.
+int stream_state(pg_conn& conn) {
+  if (!conn.copied.empty()) return 1;
+  if (!conn.streaming) return -1;
+  if (conn.status != CONNECTION_OK) return -2;
+  if (!conn.stream_end) return 0;
+  conn.streaming = false;
+  const auto end = *std::exchange(conn.stream_end, std::nullopt);
+  if (end.ends_session) say_farewell(conn, end);
+  // Without a word of the server the connection broke.
+  if (end.ends_session && end.sqlstate.empty()) return -2;
+  if (!end.ends_session) {
+    conn.results.push_back(std::make_unique<pg_result>(
+        pg_result{.status = end.sqlstate.empty() ? PGRES_COMMAND_OK : PGRES_FATAL_ERROR,
+                  .sqlstate = end.sqlstate,
+                  .message = end.message}));
+  }
+  conn.results.push_back(nullptr);
+  return -1;
 }
 
 }  // namespace
@@ -45,7 +68,8 @@ PGconn* PQconnectStartParams(const char* const* keywords, const char* const* val
     return conn;
   }
   ++state().sessions;
-  if (socketpair(AF_UNIX, SOCK_STREAM, 0, conn->sockets.data()) != 0) std::abort();
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, conn->sockets.data()) != 0) std::abort();
+  state().open.insert(conn);
   return conn;
 }
 
@@ -53,6 +77,7 @@ void PQfinish(PGconn* conn) {
   if (conn == nullptr) return;
   const std::lock_guard lock(mutex());
   --state().connections;
+  state().open.erase(conn);
   for (const auto fd : conn->sockets) {
     if (fd >= 0) close(fd);
   }
@@ -73,6 +98,13 @@ int PQsetnonblocking(PGconn*, int) {
   return 0;
 }
 int PQconsumeInput(PGconn* conn) {
+  const std::lock_guard lock(mutex());
+  std::array<char, 256> bytes{};
+  while (read(conn->sockets[0], bytes.data(), bytes.size()) > 0) continue;
+  if (conn->farewell && !conn->streaming) {
+    const auto words = *std::exchange(conn->farewell, std::nullopt);
+    say_farewell(*conn, words);
+  }
   return conn->status == CONNECTION_OK ? 1 : 0;
 }
 int PQisBusy(PGconn*) {
@@ -81,17 +113,24 @@ int PQisBusy(PGconn*) {
 int PQflush(PGconn*) {
   return 0;
 }
-int PQputCopyEnd(PGconn*, const char*) {
-  return -1;
+int PQputCopyEnd(PGconn* conn, const char*) {
+  const std::lock_guard lock(mutex());
+  if (!conn->streaming || conn->status != CONNECTION_OK) return -1;
+  conn->stream_end = dupwatch::answering::Answer{};
+  wake(*conn);
+  return 1;
 }
-int PQputCopyData(PGconn*, const char*, int) {
-  return -1;
+int PQputCopyData(PGconn* conn, const char* data, int size) {
+  const std::lock_guard lock(mutex());
+  if (!conn->streaming || conn->status != CONNECTION_OK) return -1;
+  state().updates.emplace_back(data, static_cast<std::size_t>(size));
+  return 1;
 }
 
 int PQsendQuery(PGconn* conn, const char* query) {
   const std::lock_guard lock(mutex());
   run(*conn, {query, {}});
-  conn->results.push_back(nullptr);
+  if (!conn->streaming) conn->results.push_back(nullptr);
   return 1;
 }
 
@@ -135,11 +174,11 @@ int PQpipelineSync(PGconn* conn) {
 }
 
 PGresult* PQgetResult(PGconn* conn) {
+  const std::lock_guard lock(mutex());
   if (conn->results.empty()) return nullptr;
   auto result = std::move(conn->results.front());
   conn->results.pop_front();
   if (!result) return nullptr;
-  const std::lock_guard lock(mutex());
   ++state().results;
   return result.release();
 }
@@ -153,10 +192,10 @@ void PQclear(PGresult* result) {
 
 int PQgetCopyData(PGconn* conn, char** buffer, int) {
   *buffer = nullptr;
-  if (conn->copied.empty()) return -1;
+  const std::lock_guard lock(mutex());
+  if (const auto got = stream_state(*conn); got <= 0) return got;
   const auto data = std::move(conn->copied.front());
   conn->copied.pop_front();
-  const std::lock_guard lock(mutex());
   ++state().buffers;
   *buffer = static_cast<char*>(std::malloc(data.size() + 1));
   std::memcpy(*buffer, data.c_str(), data.size() + 1);
@@ -224,8 +263,10 @@ int PQsslInUse(PGconn*) {
 void* PQsslStruct(PGconn*, const char*) {
   return nullptr;
 }
-const char* PQparameterStatus(const PGconn*, const char*) {
-  return nullptr;
+const char* PQparameterStatus(const PGconn*, const char* name) {
+  const std::lock_guard lock(mutex());
+  const auto found = state().parameters.find(name);
+  return found == state().parameters.end() ? nullptr : found->second.c_str();
 }
 
 ExecStatusType PQresultStatus(const PGresult* result) {

@@ -29,14 +29,18 @@ struct Answer {
   std::string message{};
   /// Data of COPY TO STDOUT, each with its newline.
   std::optional<std::vector<std::string>> copied{};
-  /// The session is gone with it.
+  /// The session is gone with it; without an SQLSTATE it broke.
   bool ends_session = false;
+  /// The session streams from here on, as after START_REPLICATION.
+  bool streams = false;
 };
 [[nodiscard]] Answer rows(std::vector<Row> rows);
 /// One row of one column.
 [[nodiscard]] Answer value(std::optional<std::string> text);
 [[nodiscard]] Answer copied(std::vector<std::string> lines);
 [[nodiscard]] Answer failure(std::string sqlstate, std::string message);
+/// As of a server that goes down, or of somebody's pg_terminate_backend().
+[[nodiscard]] Answer ended(std::string sqlstate, std::string message);
 
 /// The server of the whole program; one at a time. Statements of a transaction that failed are refused until
 /// it ends, as Postgres does. From any thread.
@@ -54,8 +58,19 @@ class Server {
   Server& answers(std::string part, std::function<Answer(const Statement&)> answer);
   /// The statement with this number, counted from 0 over all sessions, fails whatever it is.
   Server& fails_at(std::size_t number, Answer answer);
-  /// No session is to be had.
+  /// No session is to be had until it refuses with an empty message.
   Server& refuses(std::string message);
+  /// What the server reports of itself to each new session.
+  Server& parameter(const std::string& name, std::string value);
+
+  /// Sends a message of CopyData to the session that streams; it is lost where none does.
+  void stream(const std::string& message);
+  /// The stream is over: CopyDone, or an error and with it the session.
+  void end_stream(Answer with = {});
+  /// Every session ends as by pg_terminate_backend(), at its next statement or look at its socket.
+  void end_sessions(const Answer& with);
+  /// What the client sent into the stream.
+  [[nodiscard]] std::vector<std::string> updates() const;
 
   /// All statements so far.
   [[nodiscard]] std::vector<Statement> asked() const;

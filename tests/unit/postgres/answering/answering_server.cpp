@@ -1,4 +1,5 @@
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstdlib>
@@ -56,14 +57,24 @@ bool run(pg_conn& conn, const Statement& statement) {
   const auto push = [&](pg_result result) {
     conn.results.push_back(std::make_unique<pg_result>(std::move(result)));
   };
+  if (conn.farewell) {
+    say_farewell(conn, *std::exchange(conn.farewell, std::nullopt));
+    return false;
+  }
   if (conn.failed && !ends_transaction(statement)) {
     push({PGRES_FATAL_ERROR, "25P02", "current transaction is aborted", {}});
     return false;
   }
   auto answer = answer_to(statement);
-  if (!answer.sqlstate.empty()) {
+  const bool fails = answer.ends_session || !answer.sqlstate.empty();
+  if (fails) {
     conn.failed = conn.in_transaction || conn.pipeline;
     push({PGRES_FATAL_ERROR, answer.sqlstate, answer.message, {}});
+  } else if (answer.streams) {
+    conn.streaming = true;
+    push({PGRES_COPY_BOTH, {}, {}, {}});
+    if (answer.copied) conn.copied.assign(answer.copied->begin(), answer.copied->end());
+    wake(conn);
   } else if (answer.copied) {
     push({PGRES_COPY_OUT, {}, {}, {}});
     conn.copied.insert(conn.copied.end(), answer.copied->begin(), answer.copied->end());
@@ -71,13 +82,33 @@ bool run(pg_conn& conn, const Statement& statement) {
   } else {
     push({PGRES_TUPLES_OK, {}, {}, std::move(answer.rows)});
   }
-  if (first_word(statement.text) == "BEGIN") conn.in_transaction = answer.sqlstate.empty();
+  if (first_word(statement.text) == "BEGIN") conn.in_transaction = !fails;
   if (ends_transaction(statement)) conn.in_transaction = conn.failed = false;
   if (answer.ends_session) {
     conn.status = CONNECTION_BAD;
     conn.error = answer.message + "\n";
   }
-  return answer.sqlstate.empty();
+  return !fails;
+}
+
+void wake(const pg_conn& conn) {
+  // Where it is full, it is readable.
+  if (write(conn.sockets[1], "", 1) < 0) return;
+}
+
+void send(pg_conn& conn, const std::string& message) {
+  if (!conn.streaming) return;
+  conn.copied.push_back(message);
+  wake(conn);
+}
+
+void say_farewell(pg_conn& conn, const Answer& words) {
+  if (!words.sqlstate.empty()) {
+    conn.results.push_back(std::make_unique<pg_result>(
+        pg_result{.status = PGRES_FATAL_ERROR, .sqlstate = words.sqlstate, .message = words.message}));
+  }
+  conn.status = CONNECTION_BAD;
+  conn.error = words.message + "\n";
 }
 
 Answer rows(std::vector<Row> rows) {
@@ -91,6 +122,9 @@ Answer copied(std::vector<std::string> lines) {
 }
 Answer failure(std::string sqlstate, std::string message) {
   return {.sqlstate = std::move(sqlstate), .message = std::move(message)};
+}
+Answer ended(std::string sqlstate, std::string message) {
+  return {.sqlstate = std::move(sqlstate), .message = std::move(message), .ends_session = true};
 }
 
 Server::Server() {
@@ -125,6 +159,39 @@ Server& Server::refuses(std::string message) {
   const std::lock_guard lock(mutex());
   state().refusal = std::move(message);
   return *this;
+}
+
+Server& Server::parameter(const std::string& name, std::string value) {
+  const std::lock_guard lock(mutex());
+  state().parameters[name] = std::move(value);
+  return *this;
+}
+
+void Server::stream(const std::string& message) {
+  const std::lock_guard lock(mutex());
+  for (auto* conn : state().open) send(*conn, message);
+}
+
+void Server::end_stream(Answer with) {
+  const std::lock_guard lock(mutex());
+  for (auto* conn : state().open) {
+    if (!conn->streaming) continue;
+    conn->stream_end = with;
+    wake(*conn);
+  }
+}
+
+void Server::end_sessions(const Answer& with) {
+  const std::lock_guard lock(mutex());
+  for (auto* conn : state().open) {
+    (conn->streaming ? conn->stream_end : conn->farewell) = with;
+    wake(*conn);
+  }
+}
+
+std::vector<std::string> Server::updates() const {
+  const std::lock_guard lock(mutex());
+  return state().updates;
 }
 
 std::vector<Statement> Server::asked() const {

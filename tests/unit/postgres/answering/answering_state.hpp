@@ -10,6 +10,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -34,6 +35,11 @@ struct pg_conn {
   // A null result ends the answer to a statement.
   std::deque<std::unique_ptr<pg_result>> results{};
   std::deque<std::string> copied{};
+  // Of a stream; what ends it comes when all of it was read.
+  bool streaming = false;
+  std::optional<dupwatch::answering::Answer> stream_end{};
+  // The last words of a server that ended the session.
+  std::optional<dupwatch::answering::Answer> farewell{};
   std::vector<dupwatch::answering::Statement> sent{};
 };
 
@@ -50,8 +56,11 @@ struct State {
   std::vector<Rule> rules;
   std::map<std::size_t, Answer> failures;
   std::string refusal;
+  std::map<std::string, std::string> parameters;
   std::vector<Statement> asked;
+  std::vector<std::string> updates;
   std::size_t sessions = 0;
+  std::set<pg_conn*> open;
   // What libpq has handed out and not got back.
   int connections = 0;
   int results = 0;
@@ -63,5 +72,11 @@ struct State {
 [[nodiscard]] State& state();
 /// Lets the session's server work on a statement; true: it went well.
 bool run(pg_conn& conn, const Statement& statement);
+/// The session's socket becomes readable.
+void wake(const pg_conn& conn);
+/// A message of the stream, where it is one.
+void send(pg_conn& conn, const std::string& message);
+/// The server's last words to the session.
+void say_farewell(pg_conn& conn, const Answer& words);
 
 }  // namespace dupwatch::answering
