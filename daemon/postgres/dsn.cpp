@@ -30,25 +30,30 @@ bool plain_word(std::string_view text) {
          std::all_of(text.begin(), text.end(), [](char c) { return (c >= 'a' && c <= 'z') || c == '_'; });
 }
 
-/// libpq quotes the piece it stumbled over, which may be a part of a password. Only the name of an unknown
-/// option is kept.
-std::string redact(std::string_view message, bool names_are_safe) {
-  const bool names_option = names_are_safe && (message.find("option \"") != std::string_view::npos ||
-                                               message.find("parameter: \"") != std::string_view::npos);
-  std::string safe;
-  while (!message.empty()) {
-    const auto open = message.find('"');
-    safe += message.substr(0, open);
-    if (open == std::string_view::npos) break;
-    const auto close = message.rfind('"');
-    const auto next = message.find('"', open + 1);
-    const bool one_piece = next == close && close != open;
-    const auto piece = one_piece ? message.substr(open + 1, close - open - 1) : std::string_view{};
-    safe += fmt::format("\"{}\"", names_option && plain_word(piece) ? piece : "...");
-    // Up to the last quote: a quote inside the piece must not let the rest out.
-    message.remove_prefix(close == open ? message.size() : close + 1);
-  }
-  return one_line(safe);
+/// libpq quotes the piece that it stumbled over, which may be a part of a password: up to the last quote, for
+/// a quote inside it must not let the rest out.
+std::string redact(std::string_view message) {
+  const auto open = message.find('"');
+  if (open == std::string_view::npos) return one_line(std::string(message));
+  const auto close = message.rfind('"');
+  return one_line(fmt::format("{}\"...\"{}", message.substr(0, open), message.substr(close + 1)));
+}
+
+std::vector<std::string> known_options() {
+  std::vector<std::string> names;
+  const std::unique_ptr<PQconninfoOption, FreeOptions> options{PQconndefaults()};
+  for (const auto* option = options.get(); option != nullptr && option->keyword != nullptr; ++option)
+    names.emplace_back(option->keyword);
+  return names;
+}
+
+/// Of a DSN that libpq refuses with `message`.
+std::string refusal_of(const std::string& dsn, std::string_view message) {
+  const auto unknown = unknown_option(dsn, known_options());
+  if (!unknown) return redact(message);
+  // It may be the second half of a password with a blank in it, or with a & in the query of a URI.
+  const bool safe = dsn.find("password") == std::string::npos && plain_word(*unknown);
+  return "the connection string has an option that libpq does not know" + (safe ? ": " + *unknown : "");
 }
 
 std::vector<std::string> split_list(const std::string& text) {
@@ -102,10 +107,7 @@ std::variant<Dsn, Error> Dsn::parse(const std::string& dsn) {
     return Error{Fault::kTransient, Cause::kOutOfMemory, "", "libpq could not allocate a connection", ""};
   const std::string message = PQerrorMessage(conn.get());
   if (message.find(kResolveOnly) == std::string::npos) {
-    // An option that is not known may be the second half of a password with a blank in it, or with a & in the
-    // query of a URI.
-    const bool names_are_safe = dsn.find("password") == std::string::npos;
-    auto error = classify(Stage::kConnect, "", redact(message, names_are_safe));
+    auto error = classify(Stage::kConnect, "", refusal_of(dsn, message));
     error.fault = Fault::kNeedsOperator;
     error.cause = Cause::kInvalidDsn;
     error.remedy = "Correct connection.dsn; its keywords are those of libpq (host, port, dbname, user, ...).";

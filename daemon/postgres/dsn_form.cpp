@@ -128,7 +128,49 @@ std::optional<DsnMistake> mistake_in_words(string_view rest) {
   return std::nullopt;
 }
 
+/// A URI's scheme; nullopt: keywords and values.
+std::optional<string_view> scheme_of(string_view dsn) {
+  const auto end = dsn.find("://");
+  const auto scheme = dsn.substr(0, end);
+  const bool uri = end != string_view::npos && scheme.find_first_of(" \t\n\r\f\v='\"") == string_view::npos;
+  return uri ? std::optional(scheme) : std::nullopt;
+}
+
+/// The keywords of "key = value ...".
+std::vector<string_view> keywords(string_view rest) {
+  std::vector<string_view> out;
+  for (skip_blanks(rest); !rest.empty(); skip_blanks(rest)) {
+    out.push_back(rest.substr(0, rest.find_first_of(" \t\n\r\f\v=")));
+    rest.remove_prefix(std::min(rest.find('='), rest.size() - 1) + 1);
+    skip_blanks(rest);
+    (void)take_value(rest);
+  }
+  return out;
+}
+
+/// The keywords of a URI's query.
+std::vector<string_view> query_keywords(string_view uri) {
+  std::vector<string_view> out;
+  for (auto from = uri.find('?'); from != string_view::npos; from = uri.find('&', from + 1)) {
+    const auto pair = uri.substr(from + 1, uri.find('&', from + 1) - from - 1);
+    // Without one it may be anything.
+    if (const auto equals = pair.find('='); equals != string_view::npos)
+      out.push_back(pair.substr(0, equals));
+  }
+  return out;
+}
+
 }  // namespace
+
+std::optional<std::string> unknown_option(string_view dsn, const std::vector<std::string>& known) {
+  const bool uri = scheme_of(dsn).has_value();
+  for (const auto& name : uri ? query_keywords(dsn) : keywords(dsn)) {
+    // Of JDBC: libpq takes "ssl=true" in a URI for sslmode=require.
+    if (uri && name == "ssl") continue;
+    if (std::ranges::find(known, name) == known.end()) return std::string(name);
+  }
+  return std::nullopt;
+}
 
 std::optional<DsnMistake> find_dsn_mistake(string_view dsn) {
   // libpq would read no further, and take what stands before it for a host and a port.
@@ -138,13 +180,10 @@ std::optional<DsnMistake> find_dsn_mistake(string_view dsn) {
   if (dsn.starts_with('"') || dsn.starts_with('\'')) {
     return DsnMistake{"the connection string begins with a quote", "Take the quotes around it away."};
   }
-  const auto scheme_end = dsn.find("://");
-  const auto scheme = dsn.substr(0, scheme_end);
-  const bool uri =
-      scheme_end != string_view::npos && scheme.find_first_of(" \t\n\r\f\v='\"") == string_view::npos;
-  if (!uri) return mistake_in_words(dsn);
-  if (scheme != "postgresql" && scheme != "postgres") return other_scheme();
-  return mistake_in_uri(dsn.substr(scheme_end + 3));
+  const auto scheme = scheme_of(dsn);
+  if (!scheme) return mistake_in_words(dsn);
+  if (*scheme != "postgresql" && *scheme != "postgres") return other_scheme();
+  return mistake_in_uri(dsn.substr(scheme->size() + 3));
 }
 
 std::string without_secrets(std::string text, const std::vector<std::string>& secrets) {

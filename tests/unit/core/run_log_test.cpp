@@ -296,7 +296,11 @@ RC_GTEST_PROP(AppendTupleValue, EncodesInjectively, ()) {
 
 // They lie in one another's padding, which an assignment must leave alone.
 TEST(RunLogRow, AssigningAMemberLeavesTheOthersAsTheyAre) {
-  RunLog::Row row{.type = 3, .closes = true, .entity = 5, .next = 7};
+  RunLog::Row row;
+  row.type = 3;
+  row.closes = true;
+  row.entity = 5;
+  row.next = 7;
   row.commit = CommitInfo{.lsn = decoder::Lsn{1}, .time = {2}, .xid = 3};
   row.id = Token{.hi = 1, .lo = 2, .kind = 4};
   EXPECT_EQ(row.next, 7U);

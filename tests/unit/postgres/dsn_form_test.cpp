@@ -30,6 +30,22 @@ TEST(DsnForm, WhatLibpqReadsAsItIsMeantIsNoMistake) {
   }
 }
 
+TEST(DsnForm, AnOptionThatIsNotKnownIsFoundWhereverItStands) {
+  const std::vector<std::string> known = {"host", "port", "dbname", "sslmode"};
+  const std::vector<std::pair<std::string, std::string>> unknown = {
+      {"host=h hots=x", "hots"},
+      {"  hots = 'a b=c' host=h", "hots"},
+      {"host='x hots=y' prot=1", "prot"},
+      {"postgresql://u@h/app?sslmode=require&hots=x", "hots"},
+      {"postgresql://h/app?hots=x&sslmode=require", "hots"},
+      {"host=h ssl=true", "ssl"},
+  };
+  for (const auto& [dsn, name] : unknown) EXPECT_EQ(unknown_option(dsn, known), name) << dsn;
+  for (const auto* dsn : {"", "host=h port=1", "host='hots=x'", "postgresql://u@h/app",
+                          "postgresql://h?ssl=true", "postgresql://h/app?host=%2Ftmp"})
+    EXPECT_FALSE(unknown_option(dsn, known)) << dsn;
+}
+
 TEST(DsnForm, WhatLibpqReadsOtherwiseIsNamed) {
   const std::vector<std::pair<std::string, std::string>> mistakes = {
       {"postgresql://u:a/b@h/app", "reserved"},
