@@ -252,7 +252,8 @@ char* PQdb(const PGconn*) {
   return const_cast<char*>("app");
 }
 int PQserverVersion(const PGconn* conn) {
-  return conn->status == CONNECTION_OK ? 150018 : 0;
+  const std::lock_guard lock(mutex());
+  return conn->status == CONNECTION_OK ? state().version : 0;
 }
 int PQbackendPID(const PGconn*) {
   return 4711;

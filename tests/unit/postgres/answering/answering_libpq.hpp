@@ -60,6 +60,8 @@ class Server {
   Server& fails_at(std::size_t number, Answer answer);
   /// No session is to be had until it refuses with an empty message.
   Server& refuses(std::string message);
+  /// As PQserverVersion gives it; 150018 unless another is wanted.
+  Server& version(int number);
   /// What the server reports of itself to each new session.
   Server& parameter(const std::string& name, std::string value);
 

@@ -161,6 +161,12 @@ Server& Server::refuses(std::string message) {
   return *this;
 }
 
+Server& Server::version(int number) {
+  const std::lock_guard lock(mutex());
+  state().version = number;
+  return *this;
+}
+
 Server& Server::parameter(const std::string& name, std::string value) {
   const std::lock_guard lock(mutex());
   state().parameters[name] = std::move(value);

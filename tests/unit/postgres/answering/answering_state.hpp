@@ -56,6 +56,7 @@ struct State {
   std::vector<Rule> rules;
   std::map<std::size_t, Answer> failures;
   std::string refusal;
+  int version = 150018;
   std::map<std::string, std::string> parameters;
   std::vector<Statement> asked;
   std::vector<std::string> updates;
