@@ -138,7 +138,7 @@ async function begin(t) {
   const hook = await receiver(t);
   const daemon = await daemonFor(t, cluster, {
     connection: { dsn: cluster.dsn({ user: 'dupwatch' }), backoff_min: '20ms', backoff_max: '500ms' },
-    slot: { plugin: PLUGIN }, index: { memory_max: '1MiB' }, recheck: { interval: '30s' }, webhook: { url: hook.url },
+    slot: { plugin: PLUGIN }, index: { memory_max: '1MiB' }, recheck: { interval: '10s' }, webhook: { url: hook.url },
   });
   await runSetup(cluster, daemon);
   await daemon.start();

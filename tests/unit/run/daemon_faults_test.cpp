@@ -58,12 +58,12 @@ testing::AssertionResult survives(decoder::Plugin plugin, const Fault& fault, st
 }
 
 class DaemonFaults : public testing::TestWithParam<std::size_t> {};
-INSTANTIATE_TEST_SUITE_P(, DaemonFaults, testing::Range(std::size_t{0}, faults().size()),
-                         [](const auto& info) {
-                           std::string name = faults().at(info.param).name;
-                           std::ranges::replace(name, ' ', '_');
-                           return name;
-                         });
+std::string name_of(const testing::TestParamInfo<std::size_t>& one) {
+  std::string name = faults().at(one.param).name;
+  std::ranges::replace(name, ' ', '_');
+  return name;
+}
+INSTANTIATE_TEST_SUITE_P(, DaemonFaults, testing::Range(std::size_t{0}, faults().size()), name_of);
 
 TEST_P(DaemonFaults, OfAnyOneStatementAreOutlived) {
   const auto fault = faults().at(GetParam());

@@ -195,8 +195,12 @@ TEST_P(DaemonRounds, ReloadsWhatMayChangeAndKeepsTheRest) {
 
 TEST_P(DaemonRounds, AConfigurationWithProblemsLeavesTheOneBeforeInForce) {
   load_ = []() -> config::ConfigResult {
-    return std::vector<config::ConfigProblem>{
-        {.file = "dupwatch.yaml", .line = 3, .key = "slot.name", .found = "x", .expected = "a name"}};
+    return std::vector<config::ConfigProblem>{{.file = "dupwatch.yaml",
+                                               .line = 3,
+                                               .key = "slot.name",
+                                               .found = "x",
+                                               .expected = "a name",
+                                               .remedy = ""}};
   };
   config_.http.reload = true;
   start_and_stream();

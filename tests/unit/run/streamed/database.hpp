@@ -41,9 +41,9 @@ class Database {
   struct Slot {
     bool exists = true;
     bool active = false;
-    std::string plugin;
+    std::string plugin{};
     std::string wal_status = "reserved";
-    std::string invalidation;
+    std::string invalidation{};
     std::int64_t retained = 4'096;
   };
   /// Somebody else moves it to the end of WAL, behind a commit that nobody saw.

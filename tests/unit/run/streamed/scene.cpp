@@ -128,7 +128,7 @@ std::string Scene::metric(const std::string& name) const {
 std::size_t Scene::told(const std::string& text) const {
   std::size_t count = 0;
   std::istringstream lines(content(config_.findings.file));
-  for (std::string line; std::getline(lines, line);) count += line.find(text) != std::string::npos ? 1 : 0;
+  for (std::string line; std::getline(lines, line);) count += line.find(text) != std::string::npos ? 1U : 0U;
   return count;
 }
 
