@@ -118,7 +118,14 @@ bool FindingReporter::rechecked(RunView view, Instant asked, bool slots_watched,
   };
   for (auto& finding : missing) apply(over(std::move(finding), FindingState::kGone, profile_));
   for (auto& finding : view.findings) apply(std::move(finding));
+  if (view.log_read) confirm_doubted(view.run_id, settled);
   return log_changed;
+}
+
+void FindingReporter::confirm_doubted(const std::string& run_id, Instant settled) {
+  for (const auto id : reported_.take_doubted(run_id, kConfirmedMax - confirmed_.size(), settled)) {
+    confirmed_.push_back(*known(id));
+  }
 }
 
 }  // namespace dupwatch::core

@@ -69,6 +69,11 @@ class FindingReporter {
   /// stream looks after the run's slots. True: something of the event log has changed.
   bool rechecked(RunView view, Instant asked, bool slots_watched, Instant now);
 
+  /// Findings that were in doubt (ReportedFindings::doubt) and are as they were told, since the last call: a
+  /// table may have lost them with the rows. So many at most; the others stay in doubt until the next look.
+  static constexpr std::size_t kConfirmedMax = 2000;
+  [[nodiscard]] std::vector<Finding> take_confirmed() { return std::exchange(confirmed_, {}); }
+
   [[nodiscard]] bool has_findings() const noexcept { return !findings_.empty(); }
   /// Since the last call, in order.
   [[nodiscard]] std::vector<Finding> take() { return std::exchange(findings_, {}); }
@@ -83,12 +88,15 @@ class FindingReporter {
   /// It was told before, and is to be told again where that is another now.
   void tell_again(std::uint64_t finding_id, Instant now);
   void tell(Finding finding);
+  /// The run was looked at, and what has changed was told.
+  void confirm_doubted(const std::string& run_id, Instant settled);
 
   const Profile& profile_;
   const FindingsConfig& config_;
   Counters& counters_;
   ReportedFindings reported_;
   std::vector<Finding> findings_;
+  std::vector<Finding> confirmed_;
 };
 
 }  // namespace dupwatch::core

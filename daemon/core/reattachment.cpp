@@ -15,7 +15,8 @@ Reattachment judge_reattachment(std::optional<CoverageRecord> known, const Cover
     // These two are open, or opened with the scan of the slot's snapshot.
     if (gap.reason == GapReason::kSlotCreated && found.slot_created) continue;
     if (gap.reason == GapReason::kPositionAhead && before.pending == GapReason::kPoisonRow) continue;
-    if (gap.reason == GapReason::kOtherHistory || gap.reason == GapReason::kRestored) out.other_rows = true;
+    if (gap.reason == GapReason::kOtherHistory || gap.reason == GapReason::kRestored)
+      out.other_rows = out.doubts_findings = true;
     out.gaps.push_back(gap);
   }
   // A server that was put back to an earlier point may have grown beyond what was confirmed before anybody

@@ -28,6 +28,8 @@ struct Reattachment {
   bool doubts_runs = false;
   /// Rows that the stream brought may not exist.
   bool other_rows = false;
+  /// What was told may rest on rows that do not exist, and what was written to a table may be lost.
+  bool doubts_findings = false;
 };
 
 /// Judges a start or reconnect. The gap before a slot that was just made is not among its gaps: see

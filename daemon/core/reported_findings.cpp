@@ -32,6 +32,7 @@ void ReportedFindings::say(State& state, const Finding& finding) {
   state.after_close = finding.after_close;
   state.shape = finding.shape;
   state.acknowledged_at = acknowledged_at(finding);
+  state.doubted = false;
   if (finding.duplicate.xid) state.duplicate_xid = finding.duplicate.xid;
   put_texts(state, finding);
 }
@@ -178,6 +179,8 @@ void ReportedFindings::note_pending(State& state, Pending pending) noexcept {
 }
 
 bool ReportedFindings::is_left_over(const State& state, const Finding& finding, Instant now) noexcept {
+  // The act that took the row out of the log may be lost.
+  if (state.doubted) return false;
   if (state.state != FindingState::kQuarantined || finding.state == FindingState::kQuarantined) return false;
   if (state.duplicate_xid && finding.duplicate.xid) return *state.duplicate_xid == *finding.duplicate.xid;
   return now - state.reported < kViewAge;
@@ -186,6 +189,34 @@ bool ReportedFindings::is_left_over(const State& state, const Finding& finding, 
 bool ReportedFindings::admit_older(Finding& finding, Instant now) {
   finding.change = FindingChange::kNew;
   return add(finding, now) == Added::kNew;
+}
+
+bool ReportedFindings::restore(const Finding& finding) {
+  if (add(finding, Instant{}) != Added::kNew) return false;
+  const auto state = states_.find(finding.id);
+  if (state != states_.end()) state->second.doubted = doubts_restored_;
+  return true;
+}
+
+void ReportedFindings::doubt() {
+  doubts_restored_ = true;
+  round_.clear();
+  for (auto& [id, state] : states_) state.doubted = true;
+}
+
+std::vector<std::uint64_t> ReportedFindings::take_doubted(const std::string& run_id, std::size_t count,
+                                                          Instant before) {
+  std::vector<std::uint64_t> out;
+  const auto run = by_run_.find(run_id);
+  if (run == by_run_.end()) return out;
+  for (const auto id : run->second) {
+    if (out.size() == count) break;
+    auto& state = states_.at(id);
+    if (!state.doubted || state.reported >= before) continue;
+    state.doubted = false;
+    out.push_back(id);
+  }
+  return out;
 }
 
 std::optional<Finding> ReportedFindings::find(std::uint64_t id) const {
@@ -203,7 +234,8 @@ std::vector<std::string> ReportedFindings::next_open_runs(std::size_t count, Ins
   if (round_.empty()) {
     for (const auto& [run, ids] : by_run_) {
       const bool due = std::ranges::all_of(ids, [&](auto id) { return states_.at(id).reported < before; });
-      const bool open = std::ranges::any_of(ids, [&](auto id) { return is_in_log(states_.at(id).state); });
+      const bool open = std::ranges::any_of(
+          ids, [&](auto id) { return is_in_log(states_.at(id).state) || states_.at(id).doubted; });
       if (due && open) round_.push_back(run);
     }
   }
@@ -228,6 +260,11 @@ std::unordered_set<std::uint64_t> ReportedFindings::fault_ids(std::span<const st
   return out;
 }
 
+bool ReportedFindings::may_be_gone(const State& state) noexcept {
+  // Rows of ended runs are deleted in good order, which says nothing about what was found in them.
+  return is_in_log(state.state) || (state.doubted && state.state == FindingState::kRunEnded);
+}
+
 std::vector<Finding> ReportedFindings::missing(const std::string& run_id,
                                                std::span<const std::uint64_t> present, Instant before) const {
   std::vector<Finding> out;
@@ -237,8 +274,7 @@ std::vector<Finding> ReportedFindings::missing(const std::string& run_id,
   std::ranges::sort(sorted);
   for (const auto id : run->second) {
     const auto& state = states_.at(id);
-    if (!is_in_log(state.state) || state.reported >= before || std::ranges::binary_search(sorted, id))
-      continue;
+    if (!may_be_gone(state) || state.reported >= before || std::ranges::binary_search(sorted, id)) continue;
     out.push_back(rebuild(id, state));
   }
   return out;

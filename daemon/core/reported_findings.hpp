@@ -55,19 +55,27 @@ class ReportedFindings {
 
   /// A finding that an earlier process told, as it was then: known from now on, and as settled as can be.
   /// False when it is known already.
-  bool restore(const Finding& finding) { return add(finding, Instant{}) == Added::kNew; }
+  bool restore(const Finding& finding);
+  /// The log may have other rows than those that were told of: every finding is in doubt, also one that is
+  /// over, until it is told again or its run was looked at; and so is what is restored from now on.
+  void doubt();
+  /// At most `count` findings of the run that were in doubt and reported before `before`. They no longer are.
+  [[nodiscard]] std::vector<std::uint64_t> take_doubted(const std::string& run_id, std::size_t count,
+                                                        Instant before);
 
   /// nullopt: not known.
   [[nodiscard]] std::optional<Finding> find(std::uint64_t id) const;
 
   /// Known, and last reported before `before`.
   [[nodiscard]] bool is_settled(std::uint64_t id, Instant before) const;
-  /// Runs with open findings, all reported before `before`; at most `count` a call, in turn.
+  /// Runs with open findings, or with some in doubt, all reported before `before`; at most `count` a call, in
+  /// turn.
   [[nodiscard]] std::vector<std::string> next_open_runs(std::size_t count, Instant before);
   /// fault_id() of the known findings of these runs, as their own rows give it.
   [[nodiscard]] std::unordered_set<std::uint64_t> fault_ids(std::span<const std::string> runs,
                                                             std::string_view table) const;
-  /// The open findings of a run, reported before `before`, that are not among `present`.
+  /// The findings of a run that are open, or in doubt and of a run that ended, reported before `before`, that
+  /// are not among `present`.
   [[nodiscard]] std::vector<Finding> missing(const std::string& run_id,
                                              std::span<const std::uint64_t> present, Instant before) const;
 
@@ -114,6 +122,7 @@ class ReportedFindings {
     FindingState state = FindingState::kOpen;
     Pending pending = Pending::kNone;
     bool after_close = false;
+    bool doubted = false;
     std::optional<Shape> shape;
     std::uint8_t rank = 0;     ///< of order_
     std::uint8_t changes = 0;  ///< told as one of many
@@ -145,6 +154,8 @@ class ReportedFindings {
   /// What an older view of the log still shows of a row that has left it. The row that a person put back was
   /// written by another transaction.
   [[nodiscard]] static bool is_left_over(const State& state, const Finding& finding, Instant now) noexcept;
+  /// A look at the log may show that its rows are gone.
+  [[nodiscard]] static bool may_be_gone(const State& state) noexcept;
   void say(State& state, const Finding& finding);
   /// A run that reads on again is counted as such, without another report.
   void note_pending(State& state, Pending pending) noexcept;
@@ -160,6 +171,7 @@ class ReportedFindings {
                                                bool after_close) noexcept;
 
   std::size_t findings_max_;
+  bool doubts_restored_ = false;
   std::unordered_map<std::uint64_t, State, KeyedHash> states_;
   std::unordered_map<std::string, Ids, KeyedHash> by_run_;
   /// The oldest of each rank first.

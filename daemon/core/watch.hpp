@@ -150,6 +150,9 @@ class Watch final : private decoder::ChangeSink {
   [[nodiscard]] std::vector<std::string> take_look_requests() { return std::exchange(look_requests_, {}); }
   /// What the tables said of a run when asked at `asked`: known findings that are not in the view are gone.
   void rechecked(RunView view, Instant asked);
+  /// Another history: all that was told is looked at again. See FindingReporter for what comes of it.
+  void doubt_findings() { reporter_.reported().doubt(); }
+  [[nodiscard]] std::vector<Finding> take_confirmed() { return reporter_.take_confirmed(); }
   /// The row at fault of a known finding was moved to dupwatch.quarantine.
   void quarantined(std::uint64_t finding_id, Instant now);
   /// Of the log, before its first row.

@@ -76,12 +76,22 @@ void FindingOutputs::complete_evidence(core::Finding& finding) const {
   if (finding.closing && known->closing) complete_row(*finding.closing, *known->closing);
 }
 
-void FindingOutputs::record_again(core::Finding finding) {
+core::Finding FindingOutputs::record_of(core::Finding finding) const {
   const auto known = store_.find(finding.id);
   finding.flagged_at = known ? known->flagged_at : process::wall_now();
   finding.change = core::FindingChange::kChanged;
   complete_evidence(finding);
-  store(finding, true, false);
+  return finding;
+}
+
+void FindingOutputs::record_again(core::Finding finding) {
+  store(record_of(std::move(finding)), true, false);
+}
+
+void FindingOutputs::record_in_table(core::Finding finding) {
+  if (config_.table_name.empty()) return;
+  durability_.add_row();
+  table_.add(record_of(std::move(finding)), TableWriter::Over::kOther);
 }
 
 bool FindingOutputs::is_durable(const core::AddedFindings& findings) noexcept {

@@ -50,6 +50,8 @@ class FindingOutputs {
   void complete(const core::RestoredFinding& restored);
   /// Writes the record of a finding once more into the file, where it is not at hand any more.
   void record_again(core::Finding finding);
+  /// Writes the record of a finding into the table where that does not say the same of it.
+  void record_in_table(core::Finding finding);
   /// True once after another findings file has been begun: records that must be at hand are to be repeated.
   [[nodiscard]] bool take_replaced() noexcept { return file_.take_replaced(); }
   /// A new stream: positions of another one say nothing in it.
@@ -96,6 +98,8 @@ class FindingOutputs {
  private:
   void store(const core::Finding& finding, bool in_file, bool in_table);
   void measure(const core::Finding& finding);
+  /// Of a finding that was told, with what is known of it.
+  [[nodiscard]] core::Finding record_of(core::Finding finding) const;
   /// What the last report said of the same rows, and this one does not know.
   void complete_evidence(core::Finding& finding) const;
 

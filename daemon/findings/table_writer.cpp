@@ -38,9 +38,9 @@ TableWriter::TableWriter(const core::Config& config, postgres::SqlClient& sql, p
       backoff_(kRetryMin, kRetryMax, seed),
       load_(config.findings.table_name.empty() ? Load::kDone : Load::kFirst) {}
 
-void TableWriter::add(const core::Finding& finding) {
+void TableWriter::add(const core::Finding& finding, Over over) {
   if (config_.findings.table_name.empty()) return;
-  waiting_.push_back({finding.id, postgres::findings_row(finding)});
+  waiting_.push_back({finding.id, postgres::findings_row(finding), over});
   waiting_bytes_ += waiting_.back().row.size();
 }
 
@@ -77,8 +77,10 @@ void TableWriter::write() {
   std::unordered_map<std::uint64_t, std::size_t> place;
   std::size_t count = 0;
   std::size_t bytes = 0;
-  for (const auto& [id, row] : waiting_) {
-    if (count == kRowsPerWrite || (count != 0 && bytes + row.size() > kBytesPerWrite)) break;
+  const auto over = waiting_.front().over;
+  for (const auto& [id, row, own_over] : waiting_) {
+    if (count == kRowsPerWrite || (count != 0 && bytes + row.size() > kBytesPerWrite) || own_over != over)
+      break;
     ++count;
     bytes += row.size();
     // The newest state alone counts, and a statement may touch a row only once.
@@ -90,7 +92,7 @@ void TableWriter::write() {
     }
   }
   postgres::SqlClient::Query query;
-  query.text = postgres::findings_upsert(config_.findings, rows);
+  query.text = postgres::findings_upsert(config_.findings, rows, over == Over::kOther);
   query.on_done = [this, count, bytes](const std::optional<Error>& error) {
     if (!error) {
       waiting_.erase(waiting_.begin(), waiting_.begin() + static_cast<std::ptrdiff_t>(count));

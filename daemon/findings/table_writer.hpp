@@ -26,7 +26,12 @@ class TableWriter {
 
   TableWriter(const core::Config& config, postgres::SqlClient& sql, process::Log& log, std::uint64_t seed);
 
-  void add(const core::Finding& finding);
+  /// Which row of the finding that is there is written over.
+  enum class Over : std::uint8_t {
+    kAny,
+    kOther  ///< one that says something else of it
+  };
+  void add(const core::Finding& finding, Over over = Over::kAny);
   /// Submits what is due. Call while streaming.
   void pump(core::Instant now);
   /// When pump() wants to be called again; max() = when there is something new.
@@ -53,6 +58,7 @@ class TableWriter {
   struct Waiting {
     std::uint64_t id;
     std::string row;
+    Over over;
   };
   void load();
   void write();

@@ -38,11 +38,13 @@ std::string findings_row(const core::Finding& finding) {
                      quote_literal(flagged), quote_literal(flagged), quote_literal(core::to_json(finding)));
 }
 
-std::string findings_upsert(const core::FindingsConfig& config, std::span<const std::string> rows) {
+std::string findings_upsert(const core::FindingsConfig& config, std::span<const std::string> rows,
+                            bool only_other) {
   // The session is read only, and a role may have synchronous_commit off: both are for this transaction
   // alone. Statements sent together are one transaction.
   auto sql = fmt::format(
-      "SET TRANSACTION READ WRITE; SET LOCAL synchronous_commit = on; INSERT INTO {} (finding_id, rule, "
+      "SET TRANSACTION READ WRITE; SET LOCAL synchronous_commit = on; INSERT INTO {} AS known (finding_id, "
+      "rule, "
       "severity, state, run_id, first_flagged_at, flagged_at, record) VALUES ",
       name_of(config));
   for (const auto& row : rows) {
@@ -51,7 +53,8 @@ std::string findings_upsert(const core::FindingsConfig& config, std::span<const 
   }
   return sql +
          " ON CONFLICT (finding_id) DO UPDATE SET severity = EXCLUDED.severity, state = EXCLUDED.state, "
-         "flagged_at = EXCLUDED.flagged_at, record = EXCLUDED.record";
+         "flagged_at = EXCLUDED.flagged_at, record = EXCLUDED.record" +
+         (only_other ? " WHERE (known.severity, known.state) <> (EXCLUDED.severity, EXCLUDED.state)" : "");
 }
 
 std::string findings_load_query(const core::FindingsConfig& config, std::size_t count) {

@@ -77,7 +77,7 @@ void CoverageKeeper::tell(const core::FoundGap& gap) {
   }
 }
 
-void CoverageKeeper::attached(const Attachment& attachment) {
+bool CoverageKeeper::attached(const Attachment& attachment) {
   const auto& publication = attachment.table.publication;
   const bool published = attachment.plugin == decoder::Plugin::kPgoutput && publication;
   origin_.coverage = {.system_identifier = attachment.system.system_identifier,
@@ -108,6 +108,8 @@ void CoverageKeeper::attached(const Attachment& attachment) {
   } else if (judged.doubts_runs) {
     watch_.doubt_runs();
   }
+  if (judged.doubts_findings) watch_.doubt_findings();
+  return judged.doubts_findings;
 }
 
 bool CoverageKeeper::slot_created(const Attachment& attachment) {

@@ -26,7 +26,8 @@ class CoverageKeeper final : public StatusPart {
   /// Reads what an earlier process knew.
   void open_book();
   /// Compares what is known of coverage with what was found, and opens gaps for what may have gone unseen.
-  void attached(const Attachment& attachment);
+  /// True: findings are in doubt, for the log has another history than the one they are of.
+  bool attached(const Attachment& attachment);
   /// The slot was just made: opens the gap before it. False: that gap is left out by configuration.
   [[nodiscard]] bool slot_created(const Attachment& attachment);
   /// What is known of the gaps is on its way to the disk; call before the first position is confirmed.

@@ -157,7 +157,7 @@ void Daemon::leave_server(const std::optional<Error>& why) {
 }
 
 std::optional<Error> Daemon::start_stream(Attachment& attachment) {
-  coverage_.attached(attachment);
+  if (coverage_.attached(attachment)) recheck_.hurry(process::steady_now());
   scans_.stream_starts(attachment);
   // The exported snapshot is gone with the next command on this connection.
   if (attachment.created) {

@@ -46,6 +46,10 @@ void FindingDelivery::report(core::Instant now) {
   outputs_.sync(now);
 }
 
+void FindingDelivery::record_confirmed(std::vector<core::Finding> findings) {
+  for (auto& finding : findings) outputs_.record_in_table(std::move(finding));
+}
+
 void FindingDelivery::describe(core::StatusSnapshot& out, core::Instant now) const {
   out.counters.findings_log_suppressed = outputs_.log_suppressed();
   out.counters.commit_to_flag = outputs_.commit_to_flag();

@@ -32,6 +32,8 @@ class FindingDelivery final : public StatusPart {
   [[nodiscard]] bool turn(core::Instant now);
   /// What the watch has found goes out, and to the disk; where no stream loop does that.
   void report(core::Instant now);
+  /// They are as they were told, by a server whose findings.table may lack them.
+  void record_confirmed(std::vector<core::Finding> findings);
   /// The end of the process.
   void finish(std::chrono::milliseconds patience) { outputs_.finish(patience); }
   [[nodiscard]] core::Instant deadline() const noexcept {

@@ -53,6 +53,7 @@ void RecheckSchedule::take(Recheck::Answers answers) {
     guard_ = answers.guard;
   }
   for (auto& view : answers.views) parts_.watch.rechecked(std::move(view), answers.asked);
+  parts_.findings.record_confirmed(parts_.watch.take_confirmed());
 }
 
 void RecheckSchedule::describe(core::StatusSnapshot& out, core::Instant /*now*/) const {

@@ -63,6 +63,7 @@ bool CoverageKeeper::attach(core::Instant now) {
   } else if (judged.doubts_runs) {
     watch_->doubt_runs();
   }
+  if (judged.doubts_findings) watch_->doubt_findings();
   if (created && !core::is_planted(core::Planted::kIgnoreNewSlot)) {
     open(core::gap_before_slot(pages_.known(), before), {}, decoder::Lsn{server.slot()});
     begin_scan(now);

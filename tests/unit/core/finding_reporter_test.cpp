@@ -193,5 +193,48 @@ TEST_F(FindingReporterTest, AHoleThatTheStreamLooksAfterIsNotMissedByALook) {
   EXPECT_EQ(told(), States{FindingState::kGone});
 }
 
+TEST_F(FindingReporterTest, ALookAtWhatIsInDoubtTellsWhatHasChangedAndConfirmsTheRest) {
+  const auto ended = [&](std::uint64_t id) {
+    auto out = finding(id);
+    out.state = FindingState::kRunEnded;
+    return out;
+  };
+  for (const std::uint64_t id : {1U, 2U, 3U}) reporter_.report(ended(id), kStart);
+  reporter_.report_gone(3, kStart);
+  (void)told();
+  const auto asked = kStart + FindingReporter::kSettled + 1s;
+  const RunView view{.run_id = "r", .findings = {finding(1)}, .log_read = true};
+  auto blind = view;
+  blind.log_read = false;
+  blind.findings.clear();
+  reporter_.reported().doubt();
+  EXPECT_FALSE(reporter_.rechecked(blind, asked, false, asked));
+  EXPECT_TRUE(reporter_.take_confirmed().empty());
+  EXPECT_TRUE(reporter_.rechecked(view, asked, false, asked));
+  EXPECT_EQ(told(), (States{FindingState::kGone, FindingState::kOpen}));
+  const auto confirmed = reporter_.take_confirmed();
+  ASSERT_EQ(confirmed.size(), 1U);
+  EXPECT_EQ(confirmed[0].id, 3U);
+  EXPECT_EQ(confirmed[0].state, FindingState::kGone);
+  EXPECT_EQ(confirmed[0].table, config_.profile.qualified_name());
+  EXPECT_TRUE(reporter_.take_confirmed().empty());
+}
+
+TEST_F(FindingReporterTest, OneLookConfirmsSoManyAndTheNextTheRest) {
+  constexpr std::uint64_t kMore = 5;
+  RunView view{.run_id = "r", .findings = {}, .log_read = true};
+  for (std::uint64_t id = 1; id <= FindingReporter::kConfirmedMax + kMore; ++id) {
+    view.findings.push_back(finding(id));
+    reporter_.report(finding(id), kStart);
+  }
+  reporter_.reported().doubt();
+  const auto asked = kStart + FindingReporter::kSettled + 1s;
+  EXPECT_FALSE(reporter_.rechecked(view, asked, false, asked));
+  EXPECT_FALSE(reporter_.rechecked(view, asked, false, asked)) << "nobody has taken them";
+  EXPECT_EQ(reporter_.take_confirmed().size(), FindingReporter::kConfirmedMax);
+  EXPECT_FALSE(reporter_.rechecked(view, asked, false, asked));
+  EXPECT_EQ(reporter_.take_confirmed().size(), kMore);
+}
+
 }  // namespace
 }  // namespace dupwatch::core::finding_reporter_test

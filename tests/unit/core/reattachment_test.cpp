@@ -48,6 +48,7 @@ TEST(Reattachment, AServerThatWasStartedMayHaveBeenPutBack) {
       judge_reattachment(record(), view(), {.streamed = true, .confirmed = Lsn{0x1000}, .restarted = true});
   EXPECT_TRUE(judged.gaps.empty());
   EXPECT_TRUE(judged.other_rows);
+  EXPECT_FALSE(judged.doubts_findings) << "a restart is no reason to look at all that was ever told";
   EXPECT_FALSE(judge_reattachment(record(), view(), {.restarted = true}).other_rows)
       << "nothing is in memory";
 }
@@ -56,9 +57,11 @@ TEST(Reattachment, AnotherHistoryHasOtherRows) {
   auto found = view();
   found.origin.timeline = 4;
   EXPECT_TRUE(judge_reattachment(record(), found, {}).other_rows);
+  EXPECT_TRUE(judge_reattachment(record(), found, {}).doubts_findings);
   found = view();
   found.wal_end = Lsn{0x800};
   EXPECT_TRUE(judge_reattachment(record(), found, {}).other_rows);
+  EXPECT_TRUE(judge_reattachment(record(), found, {}).doubts_findings);
 }
 
 TEST(Reattachment, ASlotThatWasMadeHasItsOwnGap) {

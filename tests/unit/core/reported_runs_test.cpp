@@ -103,5 +103,53 @@ TEST(ReportedFindings, RunsThatHaveEndedOrWereToldOfJustNowAreNotLookedAt) {
   EXPECT_TRUE(reported.next_open_runs(0, at(5s)).empty());
 }
 
+TEST(ReportedFindings, InDoubtRunsThatHaveEndedAreLookedAtAndMayHaveGone) {
+  ReportedFindings reported;
+  (void)admits(reported, with_state(finding(1), FindingState::kRunEnded));
+  (void)admits(reported, with_state(finding(2), FindingState::kGone));
+  EXPECT_TRUE(reported.next_open_runs(10, at(5s)).empty());
+  EXPECT_TRUE(reported.missing("r", {}, at(5s)).empty());
+  reported.doubt();
+  EXPECT_EQ(reported.next_open_runs(10, at(5s)), std::vector<std::string>{"r"});
+  EXPECT_EQ(ids(reported.missing("r", {}, at(5s))), std::vector<std::uint64_t>{1});
+  EXPECT_TRUE(reported.take_doubted("r", 10, at(0s)).empty()) << "told while the look was under way";
+  EXPECT_EQ(reported.take_doubted("r", 1, at(5s)), std::vector<std::uint64_t>{1});
+  EXPECT_EQ(reported.next_open_runs(10, at(5s)), std::vector<std::string>{"r"});
+  EXPECT_EQ(reported.take_doubted("r", 10, at(5s)), std::vector<std::uint64_t>{2});
+  EXPECT_TRUE(reported.next_open_runs(10, at(5s)).empty());
+  EXPECT_TRUE(reported.take_doubted("another", 10, at(5s)).empty());
+}
+
+TEST(ReportedFindings, WhatIsToldAgainIsInDoubtNoLonger) {
+  ReportedFindings reported;
+  (void)admits(reported, finding(1));
+  reported.doubt();
+  EXPECT_FALSE(admits(reported, finding(1))) << "it was told";
+  EXPECT_TRUE(admits(reported, with_state(finding(1), FindingState::kRunEnded), 1s));
+  EXPECT_TRUE(reported.take_doubted("r", 10, at(5s)).empty());
+}
+
+TEST(ReportedFindings, WhatIsRestoredInDoubtIsInDoubt) {
+  ReportedFindings reported;
+  EXPECT_TRUE(reported.restore(with_state(finding(1), FindingState::kRunEnded)));
+  EXPECT_TRUE(reported.next_open_runs(10, at(5s)).empty());
+  reported.doubt();
+  EXPECT_TRUE(reported.restore(with_state(finding(2), FindingState::kRunEnded)));
+  EXPECT_FALSE(reported.restore(finding(2)));
+  EXPECT_EQ(ids(reported.missing("r", {}, at(5s))), (std::vector<std::uint64_t>{1, 2}));
+}
+
+TEST(ReportedFindings, ARowWhoseQuarantineIsLostIsNews) {
+  ReportedFindings reported;
+  auto row = finding(1);
+  row.duplicate.xid = decoder::Xid{7};
+  (void)admits(reported, row);
+  (void)admits(reported, with_state(row, FindingState::kQuarantined));
+  EXPECT_FALSE(admits(reported, row, 60s)) << "an older view of the log";
+  reported.doubt();
+  EXPECT_TRUE(admits(reported, row, 60s));
+  EXPECT_EQ(open(reported), 1U);
+}
+
 }  // namespace
 }  // namespace dupwatch::core::reported_runs_test

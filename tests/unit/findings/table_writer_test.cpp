@@ -106,6 +106,24 @@ TEST_F(Table, WritesTheNewestStateOfEachFindingOnceAndCountsAll) {
   EXPECT_LT(first, text.find("run_2")) << "a finding keeps its place";
 }
 
+TEST_F(Table, WhatIsRepeatedLeavesARowThatSaysTheSame) {
+  TableWriter writer(config_, sql_, log_, 1);
+  turn(writer);
+  writer.add(finding(1));
+  writer.add(finding(2), TableWriter::Over::kOther);
+  writer.add(finding(3), TableWriter::Over::kOther);
+  writer.add(finding(4));
+  turn(writer);
+  EXPECT_EQ(writer.recorded(), 4U);
+  const auto written = server_.asked(kWrites);
+  ASSERT_EQ(written.size(), 3U) << "each in its turn";
+  constexpr auto kOther = "WHERE (known.severity, known.state) <>";
+  EXPECT_EQ(written[0].text.find(kOther), std::string::npos);
+  EXPECT_NE(written[1].text.find(kOther), std::string::npos);
+  EXPECT_NE(written[1].text.find("run_3"), std::string::npos);
+  EXPECT_EQ(written[2].text.find(kOther), std::string::npos);
+}
+
 TEST_F(Table, WritesManyInPieces) {
   TableWriter writer(config_, sql_, log_, 1);
   turn(writer);
