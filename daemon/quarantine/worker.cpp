@@ -40,7 +40,7 @@ std::string number(std::uint64_t value) {
 }  // namespace
 
 QuarantineWorker::QuarantineWorker(const core::Config& config, process::Log& log, process::EventFd& wake)
-    : config_(config), connection_(config.connection), log_(log), wake_(wake), waiter_(stop_fd_.fd(), [] {}) {
+    : config_(config), log_(log), wake_(wake), waiter_(stop_fd_.fd(), [] {}), connection_(config.connection) {
   stats_.mode = config.quarantine.mode;
   if (!config.quarantine.dsn.empty()) connection_.dsn = config.quarantine.dsn;
   if (stats_.mode == QuarantineMode::kObserve) return;
@@ -91,6 +91,16 @@ std::vector<std::uint64_t> QuarantineWorker::take_done() {
   return std::exchange(done_, {});
 }
 
+void QuarantineWorker::attached(core::ServerPin server) {
+  if (!config_.quarantine.dsn.empty()) return;
+  {
+    const std::lock_guard lock(mutex_);
+    rest_ = rest_ || connection_.server.started != server.started;
+    connection_.server = std::move(server);
+  }
+  changed_.notify_all();
+}
+
 void QuarantineWorker::rest() {
   {
     const std::lock_guard lock(mutex_);
@@ -124,6 +134,8 @@ void QuarantineWorker::work() {
         changed_.wait_until(lock, until);
       }
       if (stop_) return;
+      // The act that is due may be for another server than the session.
+      if (std::exchange(rest_, false)) session_.reset();
     }
     const auto error = prepare(process::steady_now());
     if (!task) continue;
@@ -149,7 +161,12 @@ std::optional<Error> QuarantineWorker::prepare(core::Instant now) {
 }
 
 std::optional<Error> QuarantineWorker::connect() {
-  auto opened = Connection::open(connection_, Connection::Kind::kSql, waiter_);
+  core::ConnectionConfig connection;
+  {
+    const std::lock_guard lock(mutex_);
+    connection = connection_;
+  }
+  auto opened = Connection::open(connection, Connection::Kind::kSql, waiter_);
   if (auto* error = std::get_if<Error>(&opened)) return std::move(*error);
   session_ = Session{.sql = std::get<Connection>(std::move(opened)), .table = {}};
   return std::nullopt;

@@ -39,6 +39,8 @@ class QuarantineWorker {
   void add(const core::Finding& finding);
   /// Findings whose row is out of the log, since the last call.
   [[nodiscard]] std::vector<std::uint64_t> take_done();
+  /// From now on acts are for this server, unless quarantine.dsn names one.
+  void attached(core::ServerPin server);
   /// Ends the session when no act is in flight; the next act, or look at the table, makes another.
   void rest();
   /// What the server said when it ended the session; once.
@@ -71,7 +73,6 @@ class QuarantineWorker {
   void set_state(core::QuarantineState state, std::string reason);
 
   const core::Config& config_;
-  core::ConnectionConfig connection_;
   process::Log& log_;
   process::EventFd& wake_;
   process::EventFd stop_fd_;
@@ -79,6 +80,7 @@ class QuarantineWorker {
 
   mutable std::mutex mutex_;
   std::condition_variable changed_;
+  core::ConnectionConfig connection_;        // guarded by mutex_
   bool stop_ = false;                        // guarded by mutex_
   bool rest_ = false;                        // guarded by mutex_
   quarantine::TaskList tasks_;               // guarded by mutex_

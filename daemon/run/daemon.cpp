@@ -177,6 +177,7 @@ std::optional<Error> Daemon::start_stream(Attachment& attachment) {
 void Daemon::note_source(const Attachment& attachment) {
   source_.connection = config_.connection;
   source_.connection.server = attachment.server;
+  findings_.attached(attachment.server);
   source_.plugin = to_string(attachment.plugin);
   source_.server_version = attachment.server_version;
   source_.system = attachment.system;

@@ -45,6 +45,7 @@ class FindingDelivery final : public StatusPart {
   /// Findings of the table rules that an earlier process told, since the last call.
   [[nodiscard]] std::vector<std::uint64_t> take_restored() { return std::exchange(restored_, {}); }
   /// See QuarantineWorker.
+  void attached(const core::ServerPin& server) { quarantine_.attached(server); }
   void leave_server() { quarantine_.rest(); }
   [[nodiscard]] std::optional<postgres::Error> take_farewell() { return quarantine_.take_farewell(); }
   [[nodiscard]] findings::FindingOutputs& outputs() noexcept { return outputs_; }

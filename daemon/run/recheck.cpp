@@ -70,7 +70,11 @@ void Recheck::work() {
       if (stop_) return;
       round = *std::exchange(next_, std::nullopt);
     }
-    Answers answers{.views = {}, .asked = process::steady_now(), .error = {}, .guard = {}};
+    Answers answers{.views = {},
+                    .server = round.connection.server.started,
+                    .asked = process::steady_now(),
+                    .error = {},
+                    .guard = {}};
     Views views;
     answers.error = look(round, waiter, views, answers.guard);
     if (!answers.error) {

@@ -58,6 +58,8 @@ class Recheck {
 
   struct Answers {
     std::vector<core::RunView> views;
+    /// As of core::ServerPin: which server was asked.
+    std::string server;
     core::Instant asked{};
     std::optional<postgres::Error> error;
     /// Of `dupwatch guard`, when there was no error; nullopt: there is none.

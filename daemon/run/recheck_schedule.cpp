@@ -38,6 +38,8 @@ void RecheckSchedule::turn(core::Instant now) {
 }
 
 void RecheckSchedule::take(Recheck::Answers answers) {
+  // The stream is of another server by now, and this says nothing of its rows.
+  if (answers.server != parts_.source.connection.server.started) return;
   const auto trouble = answers.error ? answers.error->message : std::string{};
   if (answers.error && trouble != told_) {
     parts_.log.warn("the periodic look at the tables failed; it is tried again after recheck.interval",

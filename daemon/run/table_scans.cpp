@@ -22,6 +22,7 @@ TableScans::TableScans(const core::Config& config, const core::LifeCycle& life, 
       log_(log) {}
 
 void TableScans::prepare(const Attachment& attachment, const Source& source) {
+  if (source.connection.server.started != task_.connection.server.started) forget_unfinished();
   task_ = {.connection = source.connection,
            .scope = config_.baseline,
            .snapshot = {},
@@ -101,6 +102,13 @@ void TableScans::leave_server() {
   if (!running()) return;
   scan_.reset();
   is_over(core::BaselineState::kFailed, process::steady_now());
+}
+
+void TableScans::forget_unfinished() {
+  if (!scan_ || scan_->state() == core::BaselineState::kComplete) return;
+  // Where one failed of the old server, stream_starts() need not wait for the pause to be over.
+  scan_.reset();
+  if (!std::exchange(told_, true)) is_over(core::BaselineState::kFailed, process::steady_now());
 }
 
 bool TableScans::running() const {

@@ -58,6 +58,8 @@ class TableScans final : public StatusPart {
   void begin(core::Baseline scope, std::string snapshot, Closes closes, core::ConnectionConfig connection);
   void begin(core::Baseline scope, std::string snapshot);
   void take_findings();
+  /// Another server than before answers: what the one before shows is no evidence here.
+  void forget_unfinished();
   void is_over(core::BaselineState state, core::Instant now);
 
   const core::Config& config_;

@@ -30,6 +30,7 @@ constexpr auto kReadsLimits = "r.restored_at IS NOT NULL";
 constexpr auto kWrites = "INSERT INTO dupwatch.quarantine (";
 constexpr auto kOpensCircuit = "INSERT INTO dupwatch.quarantine_circuit";
 constexpr auto kRights = "has_table_privilege($1, 'SELECT')";
+constexpr auto kStarted = "pg_postmaster_start_time";
 constexpr auto kStatus = "LEFT JOIN dupwatch.quarantine_circuit";
 
 /// A server that has the run of a finding, and all rights.
@@ -71,13 +72,16 @@ class Worker : public ::testing::Test {
     finding.id = core::finding_id(finding.table, finding.rule, finding.run_id, finding.duplicate.id);
     return finding;
   }
-  /// Runs a worker over the finding until `over`, and keeps what it left.
-  void work(const std::function<bool(const core::QuarantineStats&)>& over, int findings = 1) {
+  /// Runs a worker, which was told of `pin` if there is one, over the finding until `over`, and keeps what it
+  /// left.
+  void work(const std::function<bool(const core::QuarantineStats&)>& over, int findings = 1,
+            const std::optional<core::ServerPin>& pin = std::nullopt) {
     testing::internal::CaptureStderr();
     {
       process::Log log{core::LogConfig{}};
       process::EventFd wake;
       QuarantineWorker worker(config_, log, wake);
+      if (pin) worker.attached(*pin);
       for (int i = 0; i < findings; ++i) worker.add(finding());
       const auto end = process::steady_now() + std::chrono::seconds(20);
       while (!over(stats_ = worker.stats()) && process::steady_now() < end)
@@ -234,6 +238,25 @@ TEST_F(Worker, ALockThatWasNotFreeIsTriedAgainOnTheSameSession) {
   EXPECT_TRUE(logged("attempts=2")) << log_;
   const auto ends = server_.transactions();
   EXPECT_EQ(ends, (std::vector<std::string>{"BEGIN", "ROLLBACK", "BEGIN", "COMMIT"}));
+}
+
+TEST_F(Worker, ActsOnTheServerOfTheStreamAlone) {
+  const core::ServerPin stream{
+      .host = "db.example", .hostaddr = {}, .port = "5432", .started = "of the stream"};
+  const auto failed = [](const core::QuarantineStats& stats) { return stats.failed_attempts != 0; };
+  server_.answers(kStarted, answering::value("of another"));
+  work(failed, 1, stream);
+  EXPECT_TRUE(server_.asked(kWrites).empty());
+  EXPECT_TRUE(logged("led to another server")) << log_;
+  server_.answers(kStarted, answering::value(stream.started));
+  work(counted(QuarantineOutcome::kRemoved), 1, stream);
+}
+
+TEST_F(Worker, WithADsnOfItsOwnItGoesWhereThatLeads) {
+  config_.quarantine.dsn = "host=primary.example";
+  work(counted(QuarantineOutcome::kRemoved), 1,
+       core::ServerPin{.host = {}, .hostaddr = {}, .port = {}, .started = "of the stream"});
+  EXPECT_TRUE(server_.asked(kStarted).empty());
 }
 
 TEST_F(Worker, TheEndOfAServerIsHandedOnAndAnotherSessionGoesOn) {
