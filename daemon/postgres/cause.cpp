@@ -19,6 +19,7 @@ constexpr auto kWords = std::to_array<Word>({
     {Cause::kOutOfMemory, "out_of_memory"},
     {Cause::kQueueFull, "queue_full"},
     {Cause::kOtherServer, "other_server"},
+    {Cause::kOldPrimary, "old_primary"},
     {Cause::kSnapshot, "snapshot"},
     {Cause::kStandby, "standby"},
     {Cause::kFuse, "fuse"},

@@ -19,6 +19,7 @@ enum class Cause : std::uint8_t {
   kOutOfMemory,
   kQueueFull,
   kOtherServer,
+  kOldPrimary,
   kSnapshot,
   kStandby,
   kFuse,

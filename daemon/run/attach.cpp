@@ -6,6 +6,7 @@
 
 #include "daemon/postgres/form_faults.hpp"
 #include "daemon/postgres/scan_queries.hpp"
+#include "daemon/run/reach.hpp"
 #include "daemon/run/slot_creation.hpp"
 
 namespace dupwatch::run {
@@ -156,86 +157,25 @@ void make_failover_slot(const core::Config& config, Attachment& out, postgres::W
             {"remedy", error->remedy}});
 }
 
-Error standby(const core::Config& config) {
-  return Error{
-      .fault = Fault::kTransient,
-      .cause = Cause::kStandby,
-      .sqlstate = {},
-      .message = fmt::format("another dupwatch holds slot {}: this one takes over when it is gone",
-                             config.slot.name),
-      .remedy = "none needed; a second instance that is not meant to stand by needs another slot.name"};
-}
-
-/// The slot's lock is taken. nullopt: by a stranger, which is told and ignored. An error of cause kStandby:
-/// by another dupwatch.
-std::optional<Error> judge_lock_holder(const core::Config& config, Connection& sql, postgres::Waiter& waiter,
-                                       process::Log& log) {
-  auto holder = postgres::foreign_lock_holder(sql, config.slot.name, waiter);
-  if (auto* error = std::get_if<Error>(&holder)) return std::move(*error);
-  const auto& foreign = std::get<std::optional<postgres::LockHolder>>(holder);
-  if (!foreign) return standby(config);
-  log.warn("the slot's advisory lock is held by a session that is no dupwatch: it is ignored",
-           {{"event", "foreign_lock"},
-            {"slot", config.slot.name},
-            {"pid", std::to_string(foreign->pid), true},
-            {"role", foreign->role},
-            {"remedy", fmt::format("find out what that session is for, and end it: SELECT "
-                                   "pg_terminate_backend({});",
-                                   foreign->pid)}});
-  return std::nullopt;
-}
-
-/// The replication connection, to the server that `sql` leads to. Where the DSN leads to several, a read-back
-/// from another one could lack rows whose commits the stream has left behind.
-std::variant<Attachment, Error> open_stream(const core::Config& config, Connection& sql,
-                                            postgres::Waiter& waiter) {
-  auto connection = config.connection;
-  connection.server = sql.server();
-  auto replication = Connection::open(connection, Connection::Kind::kReplication, waiter);
-  if (auto* error = std::get_if<Error>(&replication)) return std::move(*error);
-  std::optional<Error> error;
-  connection.server.started = value_or_error(postgres::server_started(sql, waiter), error);
-  const auto streams =
-      value_or_error(postgres::server_started(std::get<Connection>(replication), waiter), error);
-  if (error) return *error;
-  if (streams != connection.server.started) return postgres::other_server();
-  return Attachment{.replication = std::get<Connection>(std::move(replication)),
-                    .server = std::move(connection.server)};
-}
-
 }  // namespace
 
-std::variant<Attachment, Error> attach(const core::Config& config, postgres::Waiter& waiter,
-                                       process::Log& log) {
-  auto sql = Connection::open(config.connection, Connection::Kind::kSql, waiter);
-  if (auto* error = std::get_if<Error>(&sql)) return std::move(*error);
-  // Before a walsender is asked for: those are few.
-  const auto free = postgres::slot_lock_is_free(std::get<Connection>(sql), config.slot.name, waiter);
-  if (const auto* error = std::get_if<Error>(&free)) return *error;
-  bool ignores_lock = !std::get<bool>(free);
-  if (ignores_lock) {
-    if (auto error = judge_lock_holder(config, std::get<Connection>(sql), waiter, log))
-      return std::move(*error);
-  }
-  auto opened = open_stream(config, std::get<Connection>(sql), waiter);
-  if (auto* error = std::get_if<Error>(&opened)) return std::move(*error);
-  auto out = std::get<Attachment>(std::move(opened));
-  auto system = postgres::identify_system(out.replication, waiter);
-  if (auto* error = std::get_if<Error>(&system)) return std::move(*error);
-  out.system = std::get<postgres::SystemIdentity>(std::move(system));
-
+std::variant<Attachment, Error> attach(const core::Config& config, const core::CoverageOrigin* known,
+                                       postgres::Waiter& waiter, process::Log& log) {
+  auto found = reach_newest(config, known, waiter, log);
+  if (auto* error = std::get_if<Error>(&found)) return std::move(*error);
+  auto& [sql, replication, server, system, ignores_lock] = std::get<Reached>(found);
+  Attachment out{
+      .replication = std::move(replication), .server = std::move(server), .system = std::move(system)};
   const auto taken = postgres::take_slot_lock(out.replication, config.slot.name, waiter);
   if (const auto* error = std::get_if<Error>(&taken)) return *error;
   if (!std::get<bool>(taken) && !std::exchange(ignores_lock, true)) {
-    if (auto error = judge_lock_holder(config, std::get<Connection>(sql), waiter, log))
-      return std::move(*error);
+    if (auto error = judge_lock_holder(config, sql, waiter, log)) return std::move(*error);
   }
 
   std::optional<postgres::SlotRow> slot;
-  if (auto error = look_over(config, std::get<Connection>(sql), waiter, log, out, slot))
-    return std::move(*error);
+  if (auto error = look_over(config, sql, waiter, log, out, slot)) return std::move(*error);
   if (auto error = slot_problem(config, slot, out.plugin, out.system.database)) return std::move(*error);
-  if (slot && slot->active && ignores_lock) return standby(config);
+  if (slot && slot->active && ignores_lock) return stands_by(config);
   if (slot) {
     out.slot = slot;
     out.lost = slot_loss(config, *slot, postgres::in_recovery(out.replication));
@@ -243,7 +183,7 @@ std::variant<Attachment, Error> attach(const core::Config& config, postgres::Wai
     make_failover_slot(config, out, waiter, log);
     return out;
   }
-  auto created = make_slot(config, out.plugin, out.replication, std::get<Connection>(sql), waiter, log);
+  auto created = make_slot(config, out.plugin, out.replication, sql, waiter, log);
   if (auto* error = std::get_if<Error>(&created)) return std::move(*error);
   out.created = std::get<postgres::CreatedSlot>(std::move(created));
   out.from = out.created->consistent_point;

@@ -25,6 +25,10 @@ class CoverageKeeper final : public StatusPart {
 
   /// Reads what an earlier process knew.
   void open_book();
+  /// What was streamed before, by this process or an earlier one; nullptr = not known.
+  [[nodiscard]] const core::CoverageOrigin* known_origin() const noexcept {
+    return book_.known() ? &book_.known()->origin : nullptr;
+  }
   /// Compares what is known of coverage with what was found, and opens gaps for what may have gone unseen.
   /// True: findings are in doubt, for the log has another history than the one they are of.
   bool attached(const Attachment& attachment);

@@ -100,7 +100,7 @@ process::ExitCode Daemon::work() {
   for (;;) {
     const auto error = attach_and_stream();
     if (!error || postgres::interrupted(*error)) return process::ExitCode::kClean;
-    retries_.failed(*error);
+    retries_.failed(*error, process::steady_now());
     const auto next = recovery_.recover(*error);
     if (next.stop || next.code != process::ExitCode::kClean) return next.code;
   }
@@ -118,7 +118,8 @@ void Daemon::stopped() {
 
 std::optional<Error> Daemon::attach_and_stream() {
   life_.attempts();
-  auto attached = attach(config_, waiter_, log_);
+  const auto* known = retries_.takes_old_primary(process::steady_now()) ? nullptr : coverage_.known_origin();
+  auto attached = attach(config_, known, waiter_, log_);
   if (auto* error = std::get_if<Error>(&attached)) return std::move(*error);
   auto& attachment = std::get<Attachment>(attached);
   life_.attached();

@@ -45,14 +45,16 @@ Retries::Retries(const core::Config& config, core::LifeCycle& life, postgres::Wa
       log_(log),
       backoff_(config.connection.backoff_min, config.connection.backoff_max, seed) {}
 
-void Retries::failed(const Error& error) {
+void Retries::failed(const Error& error, core::Instant now) {
   last_error_ = error;
+  if (error.cause == postgres::Cause::kOldPrimary && !old_primary_since_) old_primary_since_ = now;
   if (error.cause == postgres::Cause::kStandby) return;
   ++disconnects_[static_cast<std::size_t>(disconnect_kind(error, life_.streaming()))];
 }
 
 void Retries::streaming() {
   slot_in_use_since_.reset();
+  old_primary_since_.reset();
   last_error_.reset();
 }
 

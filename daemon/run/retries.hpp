@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -33,13 +34,20 @@ class Retries final : public StatusPart {
 
   void started(core::Instant now) noexcept { started_ = now; }
   /// An attempt or a stream has failed: counts it.
-  void failed(const postgres::Error& error);
+  void failed(const postgres::Error& error, core::Instant now);
   /// A stream has begun.
   void streaming();
   /// A stream has ended that was there for so long.
   void stream_ended(core::Instant::duration lasted) noexcept;
   /// Nobody else is known to have the slot.
   void slot_is_free() noexcept { slot_in_use_since_.reset(); }
+
+  /// An old primary (Cause::kOldPrimary) was waited out for so long that it may be the only one that will
+  /// ever come back; its slot holds WAL back meanwhile.
+  static constexpr std::chrono::minutes kOldPrimaryMax{10};
+  [[nodiscard]] bool takes_old_primary(core::Instant now) const {
+    return old_primary_since_ && now - *old_primary_since_ >= kOldPrimaryMax;
+  }
 
   /// Waits for the next attempt, if there is one.
   [[nodiscard]] Next again(const postgres::Error& error);
@@ -67,6 +75,7 @@ class Retries final : public StatusPart {
   core::Backoff backoff_;
   core::Instant started_{};
   std::optional<core::Instant> slot_in_use_since_;
+  std::optional<core::Instant> old_primary_since_;
   std::optional<postgres::Error> last_error_;
   std::array<std::uint64_t, core::kDisconnects> disconnects_{};
 };

@@ -80,7 +80,7 @@ TEST(ObstacleOf, TellsWhatHealsFromWhatAPersonChanges) {
 
 TEST_F(RetriesTest, AnAttemptThatFailedIsCountedAndToldUntilAStreamBegins) {
   EXPECT_EQ(retries_->trouble({}), "not streaming (connecting)");
-  retries_->failed(error(Fault::kTransient, Cause::kNetwork));
+  retries_->failed(error(Fault::kTransient, Cause::kNetwork), process::steady_now());
   EXPECT_EQ(retries_->trouble({}), "not streaming (connecting): why");
   EXPECT_EQ(disconnects(Disconnect::kConnectFailed), 1U);
   retries_->streaming();
@@ -88,7 +88,7 @@ TEST_F(RetriesTest, AnAttemptThatFailedIsCountedAndToldUntilAStreamBegins) {
   EXPECT_EQ(retries_->trouble({}), "");
   EXPECT_EQ(described().state, core::StreamState::kStreaming);
   life_.stream_ended();
-  retries_->failed(error(Fault::kTransient, Cause::kNetwork));
+  retries_->failed(error(Fault::kTransient, Cause::kNetwork), process::steady_now());
   EXPECT_EQ(disconnects(Disconnect::kNetwork), 1U);
   EXPECT_EQ(retries_->trouble({}), "not streaming (streaming): why");
 }
@@ -102,7 +102,7 @@ TEST_F(RetriesTest, WithoutASlotItSaysThatItPolls) {
 
 TEST_F(RetriesTest, StandingByIsNoFailure) {
   const auto standby = error(Fault::kTransient, Cause::kStandby);
-  retries_->failed(standby);
+  retries_->failed(standby, process::steady_now());
   EXPECT_EQ(disconnects(Disconnect::kConnectFailed), 0U);
   const auto next = retries_->again(standby);
   EXPECT_EQ(next.code, ExitCode::kClean);
@@ -141,9 +141,21 @@ TEST_F(RetriesTest, BeforeTheFirstStreamAWrongConfigurationEndsTheProcess) {
 TEST_F(RetriesTest, WhatFailedMeanwhileIsTheLastError) {
   auto other = error(Fault::kTransient, Cause::kNetwork);
   other.message = "other";
-  retries_->failed(error(Fault::kSlotLost, Cause::kSlotLost));
+  retries_->failed(error(Fault::kSlotLost, Cause::kSlotLost), process::steady_now());
   EXPECT_FALSE(retries_->again_after(other).stop);
   EXPECT_EQ(retries_->last_error()->message, "other");
+}
+
+TEST_F(RetriesTest, AnOldPrimaryIsWaitedOutForSoLong) {
+  const auto old = error(Fault::kTransient, Cause::kOldPrimary);
+  const auto begun = core::Instant{} + std::chrono::hours(1);
+  retries_->failed(error(Fault::kTransient, Cause::kNetwork), begun - std::chrono::hours(1));
+  retries_->failed(old, begun);
+  retries_->failed(old, begun + std::chrono::minutes(5));
+  EXPECT_FALSE(retries_->takes_old_primary(begun + Retries::kOldPrimaryMax - std::chrono::seconds(1)));
+  EXPECT_TRUE(retries_->takes_old_primary(begun + Retries::kOldPrimaryMax));
+  retries_->streaming();
+  EXPECT_FALSE(retries_->takes_old_primary(begun + Retries::kOldPrimaryMax));
 }
 
 }  // namespace

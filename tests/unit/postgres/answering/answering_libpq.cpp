@@ -85,9 +85,18 @@ void PQfinish(PGconn* conn) {
 }
 
 PQconninfoOption* PQconninfo(PGconn*) {
-  return nullptr;
+  const std::lock_guard lock(mutex());
+  auto& hosts = state().hosts;
+  if (hosts.empty()) return nullptr;
+  static std::string keyword = "host";
+  auto* options = new PQconninfoOption[2]{};
+  options[0].keyword = keyword.data();
+  options[0].val = hosts.data();
+  return options;
 }
-void PQconninfoFree(PQconninfoOption*) {}
+void PQconninfoFree(PQconninfoOption* options) {
+  delete[] options;
+}
 
 PostgresPollingStatusType PQconnectPoll(PGconn* conn) {
   conn->status = CONNECTION_OK;

@@ -58,6 +58,8 @@ class Server {
   Server& answers(std::string part, std::function<Answer(const Statement&)> answer);
   /// The statement with this number, counted from 0 over all sessions, fails whatever it is.
   Server& fails_at(std::size_t number, Answer answer);
+  /// The hosts that each DSN names, as libpq resolves it; none unless told.
+  Server& has_hosts(std::string names);
   /// No session is to be had until it refuses with an empty message.
   Server& refuses(std::string message);
   /// As PQserverVersion gives it; 150018 unless another is wanted.

@@ -155,6 +155,12 @@ Server& Server::fails_at(std::size_t number, Answer answer) {
   return *this;
 }
 
+Server& Server::has_hosts(std::string names) {
+  const std::lock_guard lock(mutex());
+  state().hosts = std::move(names);
+  return *this;
+}
+
 Server& Server::refuses(std::string message) {
   const std::lock_guard lock(mutex());
   state().refusal = std::move(message);

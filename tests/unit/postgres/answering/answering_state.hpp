@@ -58,6 +58,7 @@ struct State {
   std::string refusal;
   int version = 150018;
   std::map<std::string, std::string> parameters;
+  std::string hosts;
   std::vector<Statement> asked;
   std::vector<std::string> updates;
   std::size_t sessions = 0;
