@@ -160,7 +160,8 @@ bool violates_unique(const Error& error) noexcept {
 
 bool may_be_of_a_row(const Error& error) noexcept {
   return error.cause == Cause::kPayloadTooLarge ||
-         (error.cause != Cause::kSlotWrongPlugin && is_any_of(error, {"XX", "54", "22", "42704"}));
+         (error.cause != Cause::kSlotWrongPlugin && error.cause != Cause::kStandbyBehind &&
+          is_any_of(error, {"XX", "54", "22", "42704"}));
 }
 
 bool ends_session(const Error& error) noexcept {

@@ -206,6 +206,10 @@ constexpr auto kRows = std::to_array<ErrorRow>({
      "auto or pgoutput takes it."},
     {kSlot, "42883", "", kOperator, Cause::kPluginMissing,
      "The library is not an output plugin: set slot.plugin to wal2json or pgoutput."},
+    {kSlot, "22023", "synchronized_standby_slots", kTransient, Cause::kStandbyBehind,
+     "synchronized_standby_slots names what is no physical slot of this server: create it for the standby, "
+     "or take it "
+     "out; the stream waits for it."},
     {kStart | kStream, "22023", "", kOperator, Cause::kSlotWrongPlugin, kOtherPlugin},
     {kSlot, "XX000", "unrecognized pgoutput option", kOperator, Cause::kSlotWrongPlugin, kOtherPlugin},
     {kSlot, "XX000", "invalid memory alloc request size", kOperator, Cause::kPoisonRow, kPoison},

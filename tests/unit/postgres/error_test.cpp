@@ -121,11 +121,11 @@ const std::vector<Example>& examples() {
       {Stage::kStartReplication, "55000", "replication slot \"s1\" was not created in this database",
        kOperator, Cause::kSlotWrongDatabase, "\"s1\""},
       {Stage::kStream, "55000",
-       "replication slot \"sb\" specified in parameter \"synchronized_standby_slots\" does not have "
-       "active_pid",
+       "slot \"sb\" specified in parameter \"synchronized_standby_slots\" does not have active_pid",
        kTransient, Cause::kStandbyBehind, "synchronized_standby_slots"},
-      {Stage::kStream, "55000",
-       "replication slot \"sb\" specified in parameter standby_slot_names does not exist", kTransient,
+      {Stage::kStream, "22023", "in parameter \"synchronized_standby_slots\" does not exist", kTransient,
+       Cause::kStandbyBehind, "create it for the standby"},
+      {Stage::kStream, "55000", "slot \"sb\" in parameter standby_slot_names has no active_pid", kTransient,
        Cause::kStandbyBehind, "standby_slot_names"},
       {Stage::kStartReplication, "55000", "cannot use physical replication slot for logical decoding",
        kOperator, Cause::kSlotWrongKind, "slot.name"},
@@ -332,7 +332,8 @@ TEST(Predicates, KnowWhichErrorsCanComeFromARow) {
     EXPECT_FALSE(may_be_of_a_row(with_state(state))) << state;
   }
   EXPECT_TRUE(may_be_of_a_row(with_state("", Cause::kPayloadTooLarge)));
-  EXPECT_FALSE(may_be_of_a_row(with_state("22023", Cause::kSlotWrongPlugin)));
+  for (const auto cause : {Cause::kSlotWrongPlugin, Cause::kStandbyBehind})
+    EXPECT_FALSE(may_be_of_a_row(with_state("22023", cause)));
 }
 
 TEST(Predicates, AStopAndATimeoutLeaveAQuestionUnanswered) {
