@@ -1,31 +1,13 @@
 // The primary dies under load and a standby that has the synchronized failover slot is promoted: Postgres 17. The dead
 // one is made its standby, and so on, so that each round changes the timeline and the server.
 import assert from 'node:assert/strict';
-import fs from 'node:fs';
 import { test } from 'node:test';
 import { createCluster } from '../postgres/cluster.mjs';
-import { REPLICATION_HBA, follow, replayed, until } from '../postgres/standby.mjs';
+import { REPLICATION_HBA, cutOff, follow, replayed, slotSynchronized, until } from '../postgres/standby.mjs';
 import { daemonFor, full, serverWithSchema } from '../integration/scene.mjs';
 import { compare, describe, latestFindings } from '../integration/ground_truth.mjs';
-import { covered, gapsOf, twoFindings } from './fault.mjs';
+import { covered, gapsOf, tellRow, twoFindings } from './fault.mjs';
 import { Load } from './load.mjs';
-
-/** Waits until the standby has a copy of the slot that it may be promoted with. */
-function slotSynchronized(standby, primary) {
-  return until('synchronized slot', async () => {
-    // An idle primary does not move its slots on.
-    await primary.query('SELECT pg_log_standby_snapshot()');
-    return (await standby.query(`SELECT FROM pg_replication_slots
-      WHERE slot_name = 'dupwatch' AND synced AND NOT temporary AND invalidation_reason IS NULL`)).length === 1;
-  }, 120_000);
-}
-
-/** Cuts the standby off from its primary: what is committed from here on is lost with that. */
-async function cutOff(standby) {
-  standby.configure({ primary_conninfo: `host=127.0.0.1 port=1 user=postgres dbname=${standby.database}` });
-  standby.reload();
-  await until('a standby that is cut off', async () => (await standby.query('SELECT FROM pg_stat_wal_receiver')).length === 0);
-}
 
 /** Two servers and the daemon between them; `round` fails over once. */
 class Scene {
@@ -131,8 +113,7 @@ async function round(scene, number, { switchover = false, ahead = false, unsynch
   const line = `| failover ${number + 1}, pgoutput, Postgres 17 | ${switchover ? `primary shut down in ${Math.round(scene.stoppedIn)} ms` : 'primary killed'}, standby promoted, timeline ${number + 2}, ${words}`
     + ` | streams after ${streams.toFixed(1)} s, covered after ${closed.toFixed(1)} s | ${result.expected} / ${result.found} / ${result.false_.length}`
     + `${gone ? `, ${gone} gone with their rows` : ''} | ${gaps.join(', ')} |`;
-  t.diagnostic(line);
-  if (process.env.DUPWATCH_FAULT_TABLE) fs.appendFileSync(process.env.DUPWATCH_FAULT_TABLE, `${line}\n`);
+  tellRow(t, line);
 }
 
 test('failover to a promoted standby, six times under load, pgoutput', { skip: full ? false : './test --full' }, async (t) => {

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { daemonFor, eventId, full, insertEvents, EVENTS } from '../integration/scene.mjs';
 import { compare, describe } from '../integration/ground_truth.mjs';
 import { Gate } from './gate.mjs';
@@ -30,16 +31,38 @@ export async function clean(cluster) {
       break;
     } catch (error) {
       if (tries > 100) throw error;
-      await new Promise((resolve) => { setTimeout(resolve, 50); });
+      await sleep(50);
     }
   }
   await cluster.query(`TRUNCATE ${EVENTS}, workflow.workflow_runs`);
 }
 
-function tell(t, row) {
-  const line = `| ${[row.name, row.injected, `${row.recoveredIn.toFixed(1)} s`, `${row.expected} / ${row.found} / ${row.false_}`, row.gaps].join(' | ')} |`;
+/** Prints one row of a table of results, and adds it to the file that collects them. */
+export function tellRow(t, line) {
   t.diagnostic(line);
   if (process.env.DUPWATCH_FAULT_TABLE) fs.appendFileSync(process.env.DUPWATCH_FAULT_TABLE, `${line}\n`);
+}
+
+function tell(t, row) {
+  tellRow(t, `| ${[row.name, row.injected, `${row.recoveredIn.toFixed(1)} s`, `${row.expected} / ${row.found} / ${row.false_}`, row.gaps].join(' | ')} |`);
+}
+
+const HANGS_MS = 30_000;
+
+/** Milliseconds until the server is down; one that does not come down is a failure, and taken down hard. */
+export async function timeToStop(cluster, mode, daemon) {
+  const begun = performance.now();
+  let down = false;
+  const stopped = cluster.stop(mode).then(() => { down = true; });
+  for (const deadline = begun + HANGS_MS; !down && performance.now() < deadline;) await sleep(5);
+  const took = performance.now() - begun;
+  if (!down) {
+    const tail = daemon?.tail(10);
+    cluster.child.kill('SIGQUIT');
+    await stopped;
+    assert.fail(`the server was not down after ${HANGS_MS} ms\n${tail}`);
+  }
+  return took;
 }
 
 /**

@@ -9,9 +9,12 @@ let runs = 0;
 const retryable = (error) => /^(08|57P0|53300)/.test(error.code ?? '') || /ECONN|EPIPE|terminated|Client|closed|starting up/i.test(`${error.code} ${error.message}`);
 
 export class Load {
-  /** Two sessions unless told otherwise. `churn: false` leaves updates and deletes out. `pauseMs` between runs. */
-  constructor(cluster, { sessions = 2, churn = true, pauseMs = 20, reconnect = false, table = EVENTS } = {}) {
-    Object.assign(this, { cluster, churn, pauseMs, reconnect, table });
+  /**
+   * Two sessions unless told otherwise. `churn: false` leaves updates and deletes out. `pauseMs` between runs. `ends`: one
+   * run of four ends.
+   */
+  constructor(cluster, { sessions = 2, churn = true, pauseMs = 20, reconnect = false, table = EVENTS, ends = false } = {}) {
+    Object.assign(this, { cluster, churn, pauseMs, reconnect, table, ends });
     this.written = 0;
     this.runsWritten = 0;
     this.failures = [];
@@ -80,6 +83,10 @@ export class Load {
       await this.statement(session, `INSERT INTO ${this.table} (run_id, type, correlation_id, id) VALUES ($1, 'hook_received', $2, $3)`, [run, hook, id]);
       await this.statement(session, `UPDATE ${this.table} SET spec_version = 1 WHERE run_id = $1 AND id = $2`, [run, id]);
       await this.statement(session, `DELETE FROM ${this.table} WHERE run_id = $1 AND id = $2`, [run, id]);
+    }
+    if (this.ends && n % 4 === 0) {
+      await event('run_completed');
+      await this.statement(session, `UPDATE ${RUNS} SET status = 'completed' WHERE id = $1`, [run]);
     }
     this.runsWritten += 1;
   }

@@ -1,7 +1,6 @@
 // The server is shut down while dupwatch is in the middle of something: it must take no longer than without dupwatch, and
 // afterwards the findings are those of the table. One state a test; DUPWATCH_FULL=1: each thirty times, or DUPWATCH_ROUNDS, with both plugins.
 import assert from 'node:assert/strict';
-import fs from 'node:fs';
 import net from 'node:net';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -10,7 +9,7 @@ import { installSchema } from '../writers/install_schema.mjs';
 import { daemonFor, full, runSetup, EVENTS } from '../integration/scene.mjs';
 import { runCommand } from '../integration/daemon.mjs';
 import { compare, describe as words } from '../integration/ground_truth.mjs';
-import { clean, covered } from './fault.mjs';
+import { clean, covered, tellRow, timeToStop } from './fault.mjs';
 import { Gate } from './gate.mjs';
 import { Load } from './load.mjs';
 
@@ -19,7 +18,6 @@ const ASKED = Number(process.env.DUPWATCH_ROUNDS ?? 0);
 const ROUNDS = ASKED || (full ? 30 : 1);
 // The promise is a second; the short suite runs beside others on a small machine, where a checkpoint may take that.
 const LONGER_MS = full ? 1000 : 4000;
-const HANGS_MS = 30_000;
 let order = 0;
 
 /** Events of every run that is there: of runs that dupwatch does not have in memory when the index is small. */
@@ -195,27 +193,6 @@ const STATES = [
   { name: 'nobody there', gate: true, arrange: ({ gate }) => gate.refuse(), release: ({ gate }) => gate.accept() },
 ];
 
-/** Milliseconds until the server is down; one that does not come down is a failure, and taken down hard. */
-async function timeToStop(cluster, mode, daemon) {
-  const begun = performance.now();
-  let down = false;
-  const stopped = cluster.stop(mode).then(() => { down = true; });
-  for (const deadline = begun + HANGS_MS; !down && performance.now() < deadline;) await sleep(5);
-  const took = performance.now() - begun;
-  if (!down) {
-    const tail = daemon?.tail(10);
-    cluster.child.kill('SIGQUIT');
-    await stopped;
-    assert.fail(`the server was not down after ${HANGS_MS} ms\n${tail}`);
-  }
-  return took;
-}
-
-function tell(t, line) {
-  t.diagnostic(line);
-  if (process.env.DUPWATCH_FAULT_TABLE) fs.appendFileSync(process.env.DUPWATCH_FAULT_TABLE, `${line}\n`);
-}
-
 const median = (values) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)];
 
 /** The same without dupwatch; `arrange` is for what makes the server's own work at its end larger. */
@@ -272,7 +249,7 @@ async function goesDown(t, cluster, plugin, state, aloneInGeneral) {
   try {
     let result;
     for (const deadline = Date.now() + 30_000; !(result = await compare(daemon.findingsFile, client, {})).ok && Date.now() < deadline;) await sleep(200);
-    tell(t, `| shutdown, ${plugin} | ${state.name} | ${took.length} times, at most ${Math.round(Math.max(...took))} ms (without dupwatch ${Math.round(alone)} ms) | ${result.expected} / ${result.found} / ${result.false_.length} |`);
+    tellRow(t, `| shutdown, ${plugin} | ${state.name} | ${took.length} times, at most ${Math.round(Math.max(...took))} ms (without dupwatch ${Math.round(alone)} ms) | ${result.expected} / ${result.found} / ${result.false_.length} |`);
     assert.ok(result.ok, `${words(result)}\n${daemon.tail(20)}`);
     assert.ok(result.expected >= 5, `the table calls for only ${result.expected} findings`);
   } finally {

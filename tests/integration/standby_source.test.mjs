@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Gate } from '../fault/gate.mjs';
 import { Load } from '../fault/load.mjs';
 import { gapsOf, twoFindings } from '../fault/fault.mjs';
+import { Pair, receives } from '../fault/pair.mjs';
 import { lsn } from '../postgres/client.mjs';
 import { REPLICATION_HBA, replayed, standbyOf, until } from '../postgres/standby.mjs';
 import { runCommand } from './daemon.mjs';
@@ -187,4 +188,31 @@ test('an address that leads to another server than the stream answers no query',
   assert.equal((await sessions(primary)).filter(({ query }) => query.includes('workflow_events')).length, 0);
   gate.targetPort = standby.port;
   await truth({ primary, standby, daemon }, 1);
+});
+
+test('one stream goes on while the primary of its standby changes three times', { skip: full ? false : './test --full' }, async (t) => {
+  const pair = await Pair.open(t, { synchronized: false });
+  const standby = await standbyOf(t, pair.primary, { slot: 'third' });
+  const daemon = await daemonFor(t, pair.primary, {
+    ...pair.config(), connection: { dsn: standby.dsn() }, heartbeat: { dsn: pair.dsn, interval: '200ms', timeout: '3s' },
+  });
+  await replayed(standby, pair.primary);
+  await daemon.start();
+  const load = pair.load({ ends: true });
+  for (let change = 0; change < 3; change += 1) {
+    await load.more(20);
+    await pair.switchOver(daemon);
+    await pair.primary.query("SELECT pg_create_physical_replication_slot('third', true)");
+    standby.configure({ primary_conninfo: `host=127.0.0.1 port=${pair.primary.port} user=postgres dbname=${pair.primary.database}` });
+    standby.reload();
+    await load.more(20);
+    await receives(standby);
+    await pair.comeBack();
+    await pair.standby.query("SELECT pg_drop_replication_slot('third')");
+  }
+  await load.stop();
+  await truth({ primary: pair.primary, standby, daemon }, 80);
+  await daemon.ready();
+  assert.deepEqual(await gapsOf(daemon), []);
+  assert.equal(daemon.lines.filter(({ event }) => event === 'streaming').length, 1);
 });

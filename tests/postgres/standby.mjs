@@ -56,6 +56,11 @@ export async function follow(standby, primary, { slot = 'standby', settings = {}
     }
   }
   for (const file of ['postmaster.pid', 'postmaster.opts']) fs.rmSync(path.join(standby.dataDir, file), { force: true });
+  return startAsStandby(standby, primary, { slot, settings });
+}
+
+/** Starts `standby` with the data folder that it has: one that `primary`'s history goes on from. Options: those of follow(). */
+export async function startAsStandby(standby, primary, { slot = 'standby', settings = {} } = {}) {
   standby.configure({
     primary_conninfo: `host=127.0.0.1 port=${primary.port} user=postgres dbname=${primary.database}`,
     primary_slot_name: slot, hot_standby: 'on', hot_standby_feedback: 'on', ...settings,
@@ -63,6 +68,23 @@ export async function follow(standby, primary, { slot = 'standby', settings = {}
   standby.writeFile('standby.signal', '');
   await standby.start();
   return standby;
+}
+
+/** Waits until `standby` has a copy of the logical slot that it may be promoted with. */
+export function slotSynchronized(standby, primary, slot = 'dupwatch') {
+  return until('synchronized slot', async () => {
+    // An idle primary does not move its slots on.
+    await primary.query('SELECT pg_log_standby_snapshot()');
+    return (await standby.query(`SELECT FROM pg_replication_slots
+      WHERE slot_name = $1 AND synced AND NOT temporary AND invalidation_reason IS NULL`, [slot])).length === 1;
+  }, 120_000);
+}
+
+/** Cuts the standby off from its primary: what is committed from here on is lost with that. */
+export async function cutOff(standby) {
+  standby.configure({ primary_conninfo: `host=127.0.0.1 port=1 user=postgres dbname=${standby.database}` });
+  standby.reload();
+  await until('a standby that is cut off', async () => (await standby.query('SELECT FROM pg_stat_wal_receiver')).length === 0);
 }
 
 /** A new cluster that is a standby of `primary`; removed at the end of test `t`. Options: those of follow(). */
