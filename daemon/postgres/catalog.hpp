@@ -29,6 +29,8 @@ struct SystemIdentity {
   std::string database;
 };
 [[nodiscard]] Expected<SystemIdentity> identify_system(Connection& replication, Waiter& waiter);
+/// The same of a primary by a session for queries: system identifier and timeline, 0 on a standby.
+[[nodiscard]] Expected<SystemIdentity> server_history(Connection& sql, Waiter& waiter);
 
 /// One row of pg_replication_slots.
 struct SlotRow {

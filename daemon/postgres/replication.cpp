@@ -56,6 +56,22 @@ Expected<SystemIdentity> identify_system(Connection& replication, Waiter& waiter
   return identity;
 }
 
+Expected<SystemIdentity> server_history(Connection& sql, Waiter& waiter) {
+  // The name of a WAL file begins with its timeline. pg_control_checkpoint() is late after a promotion.
+  auto answer =
+      ask(sql,
+          "SELECT system_identifier, CASE WHEN pg_catalog.pg_is_in_recovery() THEN 0 ELSE ('x' ||"
+          " substr(pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_lsn()), 1, 8))::bit(32)::int8"
+          " END FROM pg_catalog.pg_control_system()",
+          {}, waiter);
+  if (auto* error = std::get_if<Error>(&answer)) return std::move(*error);
+  const auto& result = *std::get<Result>(answer);
+  SystemIdentity identity;
+  identity.system_identifier = cell(result, 0, 0).value_or("");
+  identity.timeline = static_cast<std::uint32_t>(to_int64(cell(result, 0, 1)));
+  return identity;
+}
+
 std::string create_slot_command(int server_version, std::string_view name, std::string_view plugin,
                                 bool temporary, SnapshotUse snapshot, bool failover) {
   std::string command = "CREATE_REPLICATION_SLOT " + quote_identifier(name);

@@ -6,7 +6,6 @@
 
 #include "daemon/postgres/form_faults.hpp"
 #include "daemon/postgres/scan_queries.hpp"
-#include "daemon/run/reach.hpp"
 #include "daemon/run/slot_creation.hpp"
 
 namespace dupwatch::run {
@@ -159,8 +158,8 @@ void make_failover_slot(const core::Config& config, Attachment& out, postgres::W
 
 }  // namespace
 
-std::variant<Attachment, Error> attach(const core::Config& config, const core::CoverageOrigin* known,
-                                       postgres::Waiter& waiter, process::Log& log) {
+std::variant<Attachment, Error> attach(const core::Config& config, History& known, postgres::Waiter& waiter,
+                                       process::Log& log) {
   auto found = reach_newest(config, known, waiter, log);
   if (auto* error = std::get_if<Error>(&found)) return std::move(*error);
   auto& [sql, replication, server, system, ignores_lock] = std::get<Reached>(found);

@@ -5,10 +5,10 @@
 #include <variant>
 
 #include "daemon/core/config.hpp"
-#include "daemon/core/coverage_record.hpp"
 #include "daemon/core/log_traits.hpp"
 #include "daemon/postgres/table_form.hpp"
 #include "daemon/process/log.hpp"
+#include "daemon/run/reach.hpp"
 
 namespace dupwatch::run {
 
@@ -40,8 +40,7 @@ struct Attachment {
 
 /// Connects, checks everything that would make a stream silent or a slot useless, and only then creates the
 /// slot if it is missing. An error leaves no slot behind. `known`: see reach_newest().
-[[nodiscard]] std::variant<Attachment, postgres::Error> attach(const core::Config& config,
-                                                               const core::CoverageOrigin* known,
+[[nodiscard]] std::variant<Attachment, postgres::Error> attach(const core::Config& config, History& known,
                                                                postgres::Waiter& waiter, process::Log& log);
 
 /// Drops the slot that `attach` created, on a connection of its own; failures are logged.

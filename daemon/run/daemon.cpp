@@ -84,6 +84,8 @@ process::ExitCode Daemon::run() {
     return process::ExitCode::kUsage;
   }
   coverage_.open_book();
+  if (const auto* known = coverage_.known_origin())
+    retries_.goes_on_with({.system_identifier = known->system_identifier, .timeline = known->timeline});
   findings_.restore_past();
   status_.publish(now);
   if (const auto failed = http_.start()) return *failed;
@@ -118,8 +120,7 @@ void Daemon::stopped() {
 
 std::optional<Error> Daemon::attach_and_stream() {
   life_.attempts();
-  const auto* known = retries_.takes_old_primary(process::steady_now()) ? nullptr : coverage_.known_origin();
-  auto attached = attach(config_, known, waiter_, log_);
+  auto attached = attach(config_, retries_.history(process::steady_now()), waiter_, log_);
   if (auto* error = std::get_if<Error>(&attached)) return std::move(*error);
   auto& attachment = std::get<Attachment>(attached);
   life_.attached();
@@ -203,6 +204,8 @@ void Daemon::streaming(const Attachment& attachment) {
   coverage_.streaming();
   recovery_.streaming(now);
   retries_.streaming();
+  retries_.goes_on_with(
+      {.system_identifier = source_.system.system_identifier, .timeline = source_.system.timeline});
   life_.streams();
   log_.info("streaming", {{"event", "streaming"},
                           {"slot", config_.slot.name},

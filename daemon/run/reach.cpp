@@ -32,9 +32,18 @@ std::variant<Reached, Error> open_stream(core::ConnectionConfig connection, Conn
                  .server = std::move(connection.server)};
 }
 
+/// Another dupwatch streams from this server. What can't be told is left as it is known.
+void note_history(Connection& sql, History& known, postgres::Waiter& waiter) {
+  const auto answer = postgres::server_history(sql, waiter);
+  const auto* found = std::get_if<postgres::SystemIdentity>(&answer);
+  if (found == nullptr || found->timeline == 0) return;
+  if (found->system_identifier == known.system_identifier && found->timeline < known.timeline) return;
+  known = {.system_identifier = found->system_identifier, .timeline = found->timeline};
+}
+
 /// A server of `connection`, and both sessions with it.
 std::variant<Reached, Error> reach(const core::Config& config, const core::ConnectionConfig& connection,
-                                   postgres::Waiter& waiter, process::Log& log) {
+                                   History& known, postgres::Waiter& waiter, process::Log& log) {
   auto opened = Connection::open(connection, Connection::Kind::kSql, waiter);
   if (auto* error = std::get_if<Error>(&opened)) return std::move(*error);
   auto& sql = std::get<Connection>(opened);
@@ -43,7 +52,10 @@ std::variant<Reached, Error> reach(const core::Config& config, const core::Conne
   if (const auto* error = std::get_if<Error>(&free)) return *error;
   const bool ignores_lock = !std::get<bool>(free);
   if (ignores_lock) {
-    if (auto error = judge_lock_holder(config, sql, waiter, log)) return std::move(*error);
+    if (auto error = judge_lock_holder(config, sql, waiter, log)) {
+      if (error->cause == Cause::kStandby) note_history(sql, known, waiter);
+      return std::move(*error);
+    }
   }
   auto found = open_stream(connection, sql, waiter);
   if (auto* error = std::get_if<Error>(&found)) return std::move(*error);
@@ -55,12 +67,12 @@ std::variant<Reached, Error> reach(const core::Config& config, const core::Conne
   return found;
 }
 
-bool is_older(const Reached& reached, const core::CoverageOrigin* known) {
-  return known != nullptr && reached.system.system_identifier == known->system_identifier &&
-         reached.system.timeline < known->timeline;
+bool is_older(const Reached& reached, const History& known) {
+  return reached.system.system_identifier == known.system_identifier &&
+         reached.system.timeline < known.timeline;
 }
 
-Error old_primary(const Reached& old, const core::CoverageOrigin& known, const Error& silent) {
+Error old_primary(const Reached& old, const History& known, const Error& silent) {
   return Error{
       .fault = Fault::kTransient,
       .cause = Cause::kOldPrimary,
@@ -103,9 +115,9 @@ std::optional<Error> judge_lock_holder(const core::Config& config, Connection& s
   return std::nullopt;
 }
 
-std::variant<Reached, Error> reach_newest(const core::Config& config, const core::CoverageOrigin* known,
+std::variant<Reached, Error> reach_newest(const core::Config& config, History& known,
                                           postgres::Waiter& waiter, process::Log& log) {
-  auto first = reach(config, config.connection, waiter, log);
+  auto first = reach(config, config.connection, known, waiter, log);
   const auto* old = std::get_if<Reached>(&first);
   if (old == nullptr || !is_older(*old, known)) return first;
   const auto dsn = postgres::Dsn::parse(config.connection.dsn);
@@ -114,7 +126,7 @@ std::variant<Reached, Error> reach_newest(const core::Config& config, const core
   for (const auto& [host, hostaddr, port] : std::get<postgres::Dsn>(dsn).endpoints()) {
     auto connection = config.connection;
     connection.server = {.host = host, .hostaddr = hostaddr, .port = port, .started = {}};
-    auto other = reach(config, connection, waiter, log);
+    auto other = reach(config, connection, known, waiter, log);
     if (auto* error = std::get_if<Error>(&other)) {
       if (postgres::interrupted(*error) || error->cause == Cause::kStandby) return std::move(*error);
       // One that has not the role that the DSN asks for is no primary.
@@ -123,7 +135,7 @@ std::variant<Reached, Error> reach_newest(const core::Config& config, const core
       return other;
     }
   }
-  if (silent) return old_primary(*old, *known, *silent);
+  if (silent) return old_primary(*old, known, *silent);
   return first;
 }
 

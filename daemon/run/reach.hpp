@@ -1,14 +1,22 @@
 #pragma once
 
+#include <cstdint>
 #include <optional>
+#include <string>
 #include <variant>
 
 #include "daemon/core/config.hpp"
-#include "daemon/core/coverage_record.hpp"
 #include "daemon/postgres/catalog.hpp"
 #include "daemon/process/log.hpp"
 
 namespace dupwatch::run {
+
+/// What the next stream is to go on with.
+struct History {
+  std::string system_identifier{};
+  /// 0 = not known.
+  std::uint32_t timeline = 0;
+};
 
 /// Two sessions with one server, which has been asked for nothing but its name.
 struct Reached {
@@ -22,11 +30,10 @@ struct Reached {
 
 /// The first server of connection.dsn that has the role which that asks for. An old primary that was started
 /// again after another one was promoted is passed over: where its timeline is older than the `known` one,
-/// which was streamed before, another server of the DSN that goes on with that is taken. An error of cause
-/// kOldPrimary: one of them does not answer, and may be that server. nullptr: nothing was streamed before, or
-/// any will do.
-[[nodiscard]] std::variant<Reached, postgres::Error> reach_newest(const core::Config& config,
-                                                                  const core::CoverageOrigin* known,
+/// another server of the DSN that goes on with that is taken. An error of cause kOldPrimary: one of them does
+/// not answer, and may be that server. Of cause kStandby: another dupwatch streams from one, whose history is
+/// the known one from now on.
+[[nodiscard]] std::variant<Reached, postgres::Error> reach_newest(const core::Config& config, History& known,
                                                                   postgres::Waiter& waiter,
                                                                   process::Log& log);
 

@@ -52,6 +52,11 @@ void Retries::failed(const Error& error, core::Instant now) {
   ++disconnects_[static_cast<std::size_t>(disconnect_kind(error, life_.streaming()))];
 }
 
+History& Retries::history(core::Instant now) {
+  if (old_primary_since_ && now - *old_primary_since_ >= kOldPrimaryMax) history_ = {};
+  return history_;
+}
+
 void Retries::streaming() {
   slot_in_use_since_.reset();
   old_primary_since_.reset();

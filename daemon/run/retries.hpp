@@ -13,6 +13,7 @@
 #include "daemon/postgres/connection.hpp"
 #include "daemon/process/exit_code.hpp"
 #include "daemon/process/log.hpp"
+#include "daemon/run/reach.hpp"
 #include "daemon/run/status_part.hpp"
 
 namespace dupwatch::run {
@@ -35,7 +36,8 @@ class Retries final : public StatusPart {
   void started(core::Instant now) noexcept { started_ = now; }
   /// An attempt or a stream has failed: counts it.
   void failed(const postgres::Error& error, core::Instant now);
-  /// A stream has begun.
+  /// A stream has begun that goes on with this, or an earlier process had one.
+  void goes_on_with(History history) { history_ = std::move(history); }
   void streaming();
   /// A stream has ended that was there for so long.
   void stream_ended(core::Instant::duration lasted) noexcept;
@@ -45,9 +47,8 @@ class Retries final : public StatusPart {
   /// An old primary (Cause::kOldPrimary) was waited out for so long that it may be the only one that will
   /// ever come back; its slot holds WAL back meanwhile.
   static constexpr std::chrono::minutes kOldPrimaryMax{10};
-  [[nodiscard]] bool takes_old_primary(core::Instant now) const {
-    return old_primary_since_ && now - *old_primary_since_ >= kOldPrimaryMax;
-  }
+  /// What the next stream is to go on with; nothing that is known once an old primary is to be taken.
+  [[nodiscard]] History& history(core::Instant now);
 
   /// Waits for the next attempt, if there is one.
   [[nodiscard]] Next again(const postgres::Error& error);
@@ -76,6 +77,7 @@ class Retries final : public StatusPart {
   core::Instant started_{};
   std::optional<core::Instant> slot_in_use_since_;
   std::optional<core::Instant> old_primary_since_;
+  History history_;
   std::optional<postgres::Error> last_error_;
   std::array<std::uint64_t, core::kDisconnects> disconnects_{};
 };

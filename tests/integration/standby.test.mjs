@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Pair } from '../fault/pair.mjs';
 import { compare, describe, expectedFindings } from './ground_truth.mjs';
 import { daemonFor, full, runSetup, serverWithSchema, slots, startRace } from './scene.mjs';
 
@@ -169,4 +170,27 @@ test('a standby says that it is one, holds no walsender, waits for longer than s
   assert.equal((await cluster.query('SELECT FROM pg_stat_replication')).length, 1);
   assert.deepEqual(await other.stop(), { code: 0, signal: null });
   assert.equal((await active.status()).state, 'streaming');
+});
+
+test('one that stands by does not go to an old primary that is started again', async (t) => {
+  const pair = await Pair.open(t, { synchronized: false });
+  const active = await daemonFor(t, pair.primary, pair.config());
+  const other = await daemonFor(t, pair.primary, pair.config());
+  await active.start();
+  await other.start({ ready: false });
+  await standsBy(other);
+  await pair.switchOver(active);
+  // Whichever was the first at the new primary.
+  const streams = async (daemon) => (await daemon.status().catch(() => ({}))).state === 'streaming';
+  await active.until('the new primary', async () => await streams(active) || streams(other), 60_000);
+  const [first, second] = await streams(active) ? [active, other] : [other, active];
+  await standsBy(second);
+  await sleep(1500); // three looks of the second
+  await pair.standby.start(); // as a primary
+  await sleep(3000);
+  assert.equal((await second.status()).state, 'standby');
+  await first.kill();
+  await second.until('the stream', () => streams(second), 60_000);
+  assert.equal((await second.status()).timeline, 2);
+  assert.equal((await pair.standby.query('SELECT FROM pg_stat_replication')).length, 0);
 });

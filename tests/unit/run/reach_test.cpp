@@ -27,7 +27,7 @@ class ReachNewest : public ::testing::Test {
   ReachNewest(const ReachNewest&) = delete;
   ReachNewest& operator=(const ReachNewest&) = delete;
 
-  std::variant<Reached, Error> reach(std::vector<int> timelines, const core::CoverageOrigin* known) {
+  std::variant<Reached, Error> reach(std::vector<int> timelines) {
     std::size_t asked = 0;
     server_.answers("pg_try_advisory_xact_lock_shared", answering::value("t"))
         .answers("pg_postmaster_start_time", answering::value("then"))
@@ -38,7 +38,7 @@ class ReachNewest : public ::testing::Test {
         });
     answering::NoWaiter waiter;
     process::Log log{core::LogConfig{}};
-    auto found = reach_newest(config_, known, waiter, log);
+    auto found = reach_newest(config_, known_, waiter, log);
     EXPECT_EQ(asked, timelines.size());
     return found;
   }
@@ -48,28 +48,24 @@ class ReachNewest : public ::testing::Test {
 
   core::Config config_;
   answering::Server server_;
-  core::CoverageOrigin known_ = [] {
-    core::CoverageOrigin origin;
-    origin.system_identifier = "7301";
-    origin.timeline = 2;
-    return origin;
-  }();
+  History known_{.system_identifier = "7301", .timeline = 2};
 };
 
 TEST_F(ReachNewest, TakesTheFirstServerThatGoesOn) {
-  EXPECT_EQ(timeline_of(reach({1}, nullptr)), 1U) << "nothing was streamed before";
-  EXPECT_EQ(timeline_of(reach({2}, &known_)), 2U);
-  EXPECT_EQ(timeline_of(reach({3}, &known_)), 3U);
-  known_.system_identifier = "another";
-  EXPECT_EQ(timeline_of(reach({1}, &known_)), 1U) << "of another system timelines say nothing";
+  EXPECT_EQ(timeline_of(reach({2})), 2U);
+  EXPECT_EQ(timeline_of(reach({3})), 3U);
+  known_ = {};
+  EXPECT_EQ(timeline_of(reach({1})), 1U) << "nothing was streamed before";
+  known_ = {.system_identifier = "another", .timeline = 2};
+  EXPECT_EQ(timeline_of(reach({1})), 1U) << "of another system timelines say nothing";
 }
 
 TEST_F(ReachNewest, PassesAnOldPrimaryOver) {
-  EXPECT_EQ(timeline_of(reach({1, 1, 2}, &known_)), 2U);
+  EXPECT_EQ(timeline_of(reach({1, 1, 2})), 2U);
 }
 
 TEST_F(ReachNewest, WaitsForAServerThatDoesNotAnswer) {
-  const auto found = reach({1, 1, 0}, &known_);
+  const auto found = reach({1, 1, 0});
   ASSERT_TRUE(std::holds_alternative<Error>(found));
   EXPECT_EQ(std::get<Error>(found).cause, Cause::kOldPrimary);
   EXPECT_EQ(std::get<Error>(found).fault, postgres::Fault::kTransient);
@@ -77,9 +73,28 @@ TEST_F(ReachNewest, WaitsForAServerThatDoesNotAnswer) {
 }
 
 TEST_F(ReachNewest, TakesAnOldHistoryWhereAllAreOfIt) {
-  EXPECT_EQ(timeline_of(reach({1, 1, 1}, &known_)), 1U);
+  EXPECT_EQ(timeline_of(reach({1, 1, 1})), 1U);
   server_.has_hosts("a");
-  EXPECT_EQ(timeline_of(reach({1, 1}, &known_)), 1U);
+  EXPECT_EQ(timeline_of(reach({1, 1})), 1U);
+}
+
+TEST_F(ReachNewest, StandingByItKnowsTheHistoryOfTheOtherOne) {
+  known_ = {.system_identifier = "7301", .timeline = 1};
+  server_.answers("pg_try_advisory_xact_lock_shared", answering::value("f"))
+      .answers("l.objsubid = 1", answering::rows({}))
+      .answers("pg_control_system", answering::rows({{"7301", "2"}}));
+  answering::NoWaiter waiter;
+  process::Log log{core::LogConfig{}};
+  for (const std::uint32_t shown : {2U, 1U, 0U}) {
+    server_.answers("pg_control_system", answering::rows({{"7301", std::to_string(shown)}}));
+    const auto found = reach_newest(config_, known_, waiter, log);
+    ASSERT_TRUE(std::holds_alternative<Error>(found));
+    EXPECT_EQ(std::get<Error>(found).cause, Cause::kStandby);
+    EXPECT_EQ(known_.timeline, 2U) << shown;
+  }
+  server_.answers("pg_control_system", answering::rows({{"another", "1"}}));
+  (void)reach_newest(config_, known_, waiter, log);
+  EXPECT_EQ(known_.system_identifier, "another");
 }
 
 }  // namespace

@@ -149,13 +149,18 @@ TEST_F(RetriesTest, WhatFailedMeanwhileIsTheLastError) {
 TEST_F(RetriesTest, AnOldPrimaryIsWaitedOutForSoLong) {
   const auto old = error(Fault::kTransient, Cause::kOldPrimary);
   const auto begun = core::Instant{} + std::chrono::hours(1);
+  const auto over = begun + Retries::kOldPrimaryMax;
+  const auto timeline = [&](core::Instant now) { return retries_->history(now).timeline; };
+  EXPECT_EQ(timeline(begun), 0U);
+  retries_->goes_on_with({.system_identifier = "7301", .timeline = 2});
   retries_->failed(error(Fault::kTransient, Cause::kNetwork), begun - std::chrono::hours(1));
   retries_->failed(old, begun);
   retries_->failed(old, begun + std::chrono::minutes(5));
-  EXPECT_FALSE(retries_->takes_old_primary(begun + Retries::kOldPrimaryMax - std::chrono::seconds(1)));
-  EXPECT_TRUE(retries_->takes_old_primary(begun + Retries::kOldPrimaryMax));
+  EXPECT_EQ(timeline(over - std::chrono::seconds(1)), 2U);
+  EXPECT_EQ(timeline(over), 0U);
   retries_->streaming();
-  EXPECT_FALSE(retries_->takes_old_primary(begun + Retries::kOldPrimaryMax));
+  retries_->goes_on_with({.system_identifier = "7301", .timeline = 1});
+  EXPECT_EQ(timeline(over), 1U);
 }
 
 }  // namespace
