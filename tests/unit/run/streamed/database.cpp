@@ -56,6 +56,7 @@ void Database::serve_slot() {
       .answers("pg_try_advisory", value("t"))
       .answers("SELECT setting FROM pg_catalog.pg_settings", value("60000"))
       .answers("SELECT EXISTS (SELECT FROM pg_catalog.pg_publication", value("t"))
+      .answers("pg_control_system()", rows({{"7312", "1"}}))
       .answers("IDENTIFY_SYSTEM",
                [this](const Statement&) {
                  return rows({{"7312", "1", lsn_text(end_), "app"}});
