@@ -20,6 +20,11 @@ bool has_text(const decoder::Value& value) noexcept {
   return value.kind == decoder::Value::Kind::kText;
 }
 
+/// An empty text names no run and no row, as a NULL does not.
+bool is_named(const decoder::Value& value) noexcept {
+  return has_text(value) && !value.text.empty();
+}
+
 }  // namespace
 
 Watch::Watch(const Config& config, std::uint64_t seed)
@@ -117,8 +122,8 @@ std::optional<std::string_view> Watch::run_of(const decoder::Row& row) {
     notice(Notice::Kind::kUnidentifiable, "a row without " + column);
     return std::optional<std::string_view>{};
   };
-  if (!has_text(row.values[kIdColumn])) return lacks(profile_.id_column);
-  if (!has_text(run)) return lacks(profile_.run_column);
+  if (!is_named(row.values[kIdColumn])) return lacks(profile_.id_column);
+  if (!is_named(run)) return lacks(profile_.run_column);
   if (scope.empty()) return run.text;
   const auto missing = std::ranges::find_if_not(scope, has_text) - scope.begin();
   if (missing != std::ssize(scope)) return lacks(profile_.scope_columns[static_cast<std::size_t>(missing)]);
@@ -132,7 +137,7 @@ void Watch::on_insert(const decoder::Row& row) {
   const auto type = typed ? row.values[kTypeColumn].text : std::string_view{};
   const auto identity =
       row.values.subspan(typed ? kTypeColumn + 1 : kTypeColumn, profile_.identity_columns.size());
-  if (profile_.order_watch && has_text(id)) order_watch_.row(id.text);
+  if (profile_.order_watch && is_named(id)) order_watch_.row(id.text);
   const auto listed = classify(type, identity);
   ++counters_.events_by_type[listed.index ? *listed.index : Profile::kTypesMax];
   if (!listed.tracked) return;
@@ -243,6 +248,7 @@ void Watch::read_back_row(std::string_view run_id, std::string_view id, std::str
                           int spec) {
   ++counters_.read_back_rows;
   if (!read_backs_.expects_rows()) return;  // of a history that is forgotten
+  if (id.empty()) return;
   const auto handle = index_.find(run_id);
   // Not asked for: the server's answer can't make us hold a run, nor add to one a row that nobody would
   // judge.

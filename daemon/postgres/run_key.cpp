@@ -43,8 +43,10 @@ RunKey::RunKey(const core::Profile& profile, const KeyTypes& types) {
 std::string RunKey::text(std::string_view alias) const {
   const auto& run = names_.back();
   if (!scoped()) return of(alias, run);
-  // concat() gives what the type's output function gives, which a cast to text need not.
-  return fmt::format("CASE WHEN {} THEN concat({}, {}) END", not_null(alias),
+  // concat() gives what the type's output function gives, which a cast to text need not. An empty text names
+  // no run, so that a name never ends with the scope.
+  return fmt::format("CASE WHEN {} AND concat({}) <> '' THEN concat({}, {}) END", not_null(alias),
+                     of(alias, run),
                      joined(names_.size() - 1, ", ",
                             [&](std::size_t i) {
                               return fmt::format("replace(replace(concat({}), '%', '%25'), '/', '%2F'), '/'",

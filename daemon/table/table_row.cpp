@@ -49,7 +49,7 @@ void TableRow::fill(Next next) {
 }
 
 void TableRow::add_to(core::RunLog& log, const core::Profile& profile, core::TokenCodec& codec) const {
-  if (run_id_.empty()) return;
+  if (run_id_.empty() || id_.empty()) return;
   if (profile.has_rules()) {
     const core::EventRow row{
         .run_id = run_id_, .id = id_, .type_text = type_, .identity = identity(), .commit = commit_};

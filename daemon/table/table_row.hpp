@@ -33,7 +33,7 @@ class TableRow {
   [[nodiscard]] const core::CommitInfo& commit() const noexcept { return commit_; }
   /// 0 = it has none.
   [[nodiscard]] int spec() const noexcept { return spec_; }
-  /// Adds the row to its run's log if a rule needs it.
+  /// Adds the row to its run's log if it has a run and an id, and a rule needs it.
   void add_to(core::RunLog& log, const core::Profile& profile, core::TokenCodec& codec) const;
 
  private:

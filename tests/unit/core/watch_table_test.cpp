@@ -81,6 +81,26 @@ TEST_F(ShopTable, ARowWithoutRunOrIdIsNoticedAndNotJudged) {
   EXPECT_EQ(watch.pending_runs(), 0U);
 }
 
+TEST_F(ShopTable, AnEmptyTextNamesNoRunAndNoRow) {
+  describe(kColumns);
+  using wire::t;
+  send(wire::insert(kOid, {t("1"), t(""), t("shipped"), t("a"), t("o1")}));
+  send(wire::insert(kOid, {t(""), t("acme"), t("shipped"), t("a"), t("o1")}));
+  EXPECT_EQ(watch.take_notices().size(), 2U);
+  EXPECT_EQ(watch.pending_runs(), 0U);
+}
+
+TEST_F(ShopTable, ARowWithoutIdIsNotJudgedWhereTheTableShowsItEither) {
+  describe(kColumns);
+  using wire::t;
+  send(wire::insert(kOid, {t("1"), t("acme"), t("shipped"), t("a"), t("o1")}));
+  ASSERT_TRUE(watch.next_read_back());
+  const std::vector<decoder::Value> identity = {decoder::Value::of("o1"), decoder::Value::of("a")};
+  for (const auto* id : {"", "1"}) watch.read_back_row("acme", id, "shipped", identity, {}, Instant{}, 0);
+  watch.read_back_done();
+  EXPECT_FALSE(watch.has_findings());
+}
+
 TEST(TableWithScope, RunsOfOneNameUnderTwoScopesAreTwo) {
   Config config;
   config.profile = orders_profile();
@@ -99,14 +119,16 @@ TEST(TableWithScope, RunsOfOneNameUnderTwoScopesAreTwo) {
   send(wire::insert(kOid, {t("1"), t("acme"), t("shipped"), t("a"), t("o1"), t("e/u")}));
   send(wire::insert(kOid, {t("2"), t("acme"), t("shipped"), t("a"), t("o1"), t("us")}));
   send(wire::insert(kOid, {t("3"), t("acme"), t("shipped"), t("a"), t("o1"), wire::kNull}));
+  send(wire::insert(kOid, {t("3"), t(""), t("shipped"), t("a"), t("o1"), t("us")}));
   const auto batch = watch.next_read_back();
   ASSERT_TRUE(batch);
   EXPECT_EQ(batch->run_ids, (std::vector<std::string>{"e%2Fu/acme", "us/acme"}));
   watch.read_back_done();
   EXPECT_FALSE(watch.has_findings());
   const auto notices = watch.take_notices();
-  ASSERT_EQ(notices.size(), 1U);
+  ASSERT_EQ(notices.size(), 2U);
   EXPECT_EQ(notices[0].detail, "a row without region");
+  EXPECT_EQ(notices[1].detail, "a row without tenant");
   send(wire::insert(kOid, {t("4"), t("acme"), t("shipped"), t("a"), t("o1"), t("us")}));
   const auto found = watch.take_findings();
   ASSERT_EQ(found.size(), 1U);

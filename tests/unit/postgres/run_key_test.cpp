@@ -31,6 +31,10 @@ TEST(RunKey, ComparesEachColumnAsItIsInItsOwnType) {
       << key.compare("e", "<=", "$1");
   EXPECT_TRUE(key.is_one_of("e", "$1").starts_with("(e.\"Tenant\", e.\"run\") IN (SELECT "))
       << key.is_one_of("e", "$1");
+  EXPECT_TRUE(
+      key.text("e").starts_with("CASE WHEN e.\"Tenant\" IS NOT NULL AND e.\"run\" IS NOT NULL AND "
+                                "concat(e.\"run\") <> '' THEN concat("))
+      << key.text("e");
   // A key is a text whatever its parts are.
   EXPECT_EQ(key.named_runs(), "(SELECT pg_catalog.current_setting('dupwatch.runs')::text[])");
 }

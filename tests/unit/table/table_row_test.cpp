@@ -70,6 +70,9 @@ TEST(TableRow, IsLeftOutWhereNoRuleNeedsIt) {
   columns = kColumns;
   columns[0] = std::nullopt;
   EXPECT_EQ(log_of(columns).rows(), 0U) << "of no run";
+  columns = kColumns;
+  columns[1] = std::nullopt;
+  EXPECT_EQ(log_of(columns).rows(), 0U) << "without an id";
 }
 
 }  // namespace
