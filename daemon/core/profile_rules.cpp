@@ -26,7 +26,10 @@ std::optional<RulePart> part_of(const Profile& profile, const ProfileRule& rule,
   while (part.type < named && profile.types[part.type].name != row.type_text) ++part.type;
   if (part.type == rule.types_end) return std::nullopt;
   for (const auto column : rule.columns) {
-    auto value = decoder::Value::of(column == ProfileRule::kIdColumn ? row.id : row.type_text);
+    auto value = decoder::Value::of(row.id);
+    // No type is named by an empty text.
+    if (column == ProfileRule::kTypeColumn)
+      value = row.type_text.empty() ? decoder::Value::null() : decoder::Value::of(row.type_text);
     if (column < row.identity.size()) value = row.identity[column];
     if (value.kind != decoder::Value::Kind::kText && !rule.nulls_equal) return std::nullopt;
     part.values[part.size++] = value;

@@ -267,6 +267,16 @@ TEST(ProfileRules, OfARowReadFromTheTableTheOrderIsNotKnown) {
   EXPECT_EQ(judge.found().count({"in_order", "25"}), 1U);
 }
 
+TEST(ProfileRules, ARowWithoutATypeHasANullThere) {
+  Judge judge;
+  judge.add({"1", "", {}, "l1"}, true);
+  judge.add({"2", "", {}, "l1"}, true);
+  EXPECT_FALSE(judge.found().contains({"per_type", "2"}));
+  judge.add({"3", "other", {}, "l1"}, true);
+  judge.add({"4", "other", {}, "l1"}, true);
+  EXPECT_TRUE(judge.found().contains({"per_type", "4"}));
+}
+
 TEST(ProfileRules, NamesSeverityAndReasonAreTheProfiles) {
   Judge judge;
   judge.add({"1", "closed", {}, {}}, true);
