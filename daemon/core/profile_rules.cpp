@@ -154,10 +154,14 @@ bool ProfileRules::is_hole(const RunLog& log, std::uint32_t row, const ProfileRu
 void ProfileRules::judge_order(const RunLog& log, std::uint32_t row, std::vector<Fault>& out) const {
   const auto& member = log.row(row);
   if (!member.streamed) return;
-  const auto greatest = log.entity(member.entity).greatest;
+  const auto& entity = log.entity(member.entity);
+  auto greater = entity.greatest;
+  // Rows of one transaction commit together, in whatever order they were written.
+  if (log.row(greater).commit.xid == member.commit.xid) greater = entity.greatest_before;
+  if (greater == RunLog::kNone || !before(log, row, greater)) return;
   // A row that was read from the table may have committed after this one.
-  if (greatest == row || !log.row(greatest).streamed) return;
-  out.push_back({.kind = Shape::kOutOfOrder, .row = row, .canonical = greatest});
+  if (!log.row(greater).streamed) return;
+  out.push_back({.kind = Shape::kOutOfOrder, .row = row, .canonical = greater});
 }
 
 }  // namespace dupwatch::core

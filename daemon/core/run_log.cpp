@@ -233,7 +233,11 @@ void RunLog::note_extremes(std::uint32_t index, const TokenCodec& codec) {
   const auto keep_greatest = [&](std::uint32_t& row) {
     if (row == kNone || less(rows_[row].id, id, codec)) row = index;
   };
+  const auto greatest_before = entity.greatest;
   keep_greatest(entity.greatest);
+  if (entity.greatest != greatest_before && greatest_before != kNone &&
+      rows_[greatest_before].commit.xid != added.commit.xid)
+    entity.greatest_before = greatest_before;
   keep_greatest(greatest_);
   if (added.closes) keep_least(entity.closing);
   if (added.ends_run) keep_least(run_end_);

@@ -75,6 +75,8 @@ class RunLog {
     /// Rows with the largest id, and with the smallest one that closes the entity.
     std::uint32_t greatest = kNone;
     std::uint32_t closing = kNone;
+    /// The largest id of what had committed before the transaction of `greatest`.
+    std::uint32_t greatest_before = kNone;
     /// Listed types that a row of it has, and that two rows have, as type_bit() gives them.
     std::uint64_t seen = 0;
     std::uint64_t repeated = 0;

@@ -29,6 +29,7 @@ struct Row {
   std::string type;
   std::optional<std::string> number;
   std::optional<std::string> line;
+  decoder::Xid xid = 0;
 };
 
 using Key = std::pair<std::string, std::string>;
@@ -132,7 +133,11 @@ class Judge {
   void add(const Row& row, bool judged) {
     const std::vector<std::optional<std::string>> identity = {row.line, row.number};
     const auto values = values_of(identity);
-    const EventRow event{.id = row.id, .type_text = row.type, .identity = values, .streamed = judged};
+    const EventRow event{.id = row.id,
+                         .type_text = row.type,
+                         .identity = values,
+                         .commit = {.lsn = {}, .time = {}, .xid = row.xid != 0 ? row.xid : ++xids_},
+                         .streamed = judged};
     for_each_part(profile_, event, [&](const EventRow& part) {
       const auto added = log_.add(part, codec_);
       if (!judged || added.known) return;
@@ -173,6 +178,8 @@ class Judge {
   RunLog log_;
   ReplayRules rules_;
   std::map<Key, Finding> found_;
+  /// Each row has a transaction of its own unless it says otherwise.
+  decoder::Xid xids_ = 1000;
 };
 
 std::vector<Row> some_rows(std::mt19937& random) {
@@ -265,6 +272,26 @@ TEST(ProfileRules, OfARowReadFromTheTableTheOrderIsNotKnown) {
   judge.add({"30", "other", {}, {}}, true);
   judge.add({"25", "other", {}, {}}, true);
   EXPECT_EQ(judge.found().count({"in_order", "25"}), 1U);
+}
+
+TEST(ProfileRules, RowsOfOneTransactionAreInOrderHoweverTheyWereWritten) {
+  Judge judge;
+  const auto add = [&](const char* id, decoder::Xid xid) { judge.add({id, "other", {}, {}, xid}, true); };
+  const auto found = [&](const char* id) { return judge.found().contains({"in_order", id}); };
+  add("50", 7);
+  add("40", 7);
+  EXPECT_FALSE(found("40"));
+  add("60", 8);
+  add("70", 8);
+  add("65", 8);
+  EXPECT_FALSE(found("65"));
+  // 50 had committed before this transaction began.
+  add("45", 8);
+  ASSERT_TRUE(found("45"));
+  EXPECT_EQ(judge.found().at({"in_order", "45"}).canonical.id, "50");
+  add("66", 9);
+  ASSERT_TRUE(found("66"));
+  EXPECT_EQ(judge.found().at({"in_order", "66"}).canonical.id, "70");
 }
 
 TEST(ProfileRules, ARowWithoutATypeHasANullThere) {
