@@ -53,10 +53,9 @@ class ReplayRules {
   }
   /// Appends what the order of commits says of a row that the stream brought.
   void judge_order(const RunLog& log, std::uint32_t row, std::vector<Verdict>& out) const;
-  /// See ProfileRules::is_doubtful.
-  [[nodiscard]] bool is_doubtful(const RunLog& log, std::uint32_t row) const {
-    return ruled_.is_doubtful(log, row);
-  }
+  /// The finding of a row that lacks something now and may not when all transactions of now have ended.
+  [[nodiscard]] std::optional<Finding> doubt_of(const RunLog& log, std::uint32_t row,
+                                                std::string_view run_id) const;
   /// Appends every verdict of the run.
   void judge_run(const RunLog& log, std::vector<Verdict>& out) const;
   /// How far a run is judged that is judged in pieces.

@@ -20,4 +20,15 @@ void ReplayRules::judge_order(const RunLog& log, std::uint32_t row, std::vector<
   add_faults(out);
 }
 
+std::optional<Finding> ReplayRules::doubt_of(const RunLog& log, std::uint32_t row,
+                                             std::string_view run_id) const {
+  if (!ruled_.is_doubtful(log, row)) return std::nullopt;
+  const Verdict verdict{.rule = Rule::kProfileRule,
+                        .shape = ruled_.rule_of(log.row(row).type).kind,
+                        .duplicate = row,
+                        .canonical = row,
+                        .closing = kNone};
+  return describe(log, verdict, run_id, Origin::kStream);
+}
+
 }  // namespace dupwatch::core

@@ -118,7 +118,7 @@ class Watch final : private decoder::ChangeSink {
   /// Of a profile with rules of its own.
   [[nodiscard]] RuleDoubts& doubts() noexcept { return late_.rules; }
   /// What the table shows in a run that doubts().due() gave.
-  void doubts_looked_at(std::vector<Finding> findings, Instant now);
+  void doubts_looked_at(std::string_view run_id, std::vector<Finding> findings, Instant now);
   [[nodiscard]] const SlotHoles& slot_holes() const noexcept { return late_.slots; }
   /// What the table said of a run that was due: the first hole, nullopt = there is none (any more), and what
   /// its own spec version is.
@@ -129,7 +129,7 @@ class Watch final : private decoder::ChangeSink {
   /// corrected by it.
   void baseline_finding(Finding finding, Instant began) {
     if (finding.shape && is_lasting(*finding.shape)) {
-      late_.rules.note(finding.run_id, now_);
+      late_.rules.note(finding.run_id, finding.id, std::max(now_, began));
     } else {
       reporter_.report_of_scan(std::move(finding), began, now_);
     }

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <utility>
 
 #include "daemon/core/watch.hpp"
 
@@ -91,11 +92,12 @@ void Watch::report_verdicts(RunIndex::Handle run, Origin origin) {
   const auto run_id = index_.run_id(run);
   index_.keep_commits(run, recent_commits_);
   for (const auto& verdict : current_.verdicts) {
+    auto finding = rules_.describe(index_.log(run), verdict, run_id, origin);
     if (is_lasting(verdict.shape)) {
-      late_.rules.note(run_id, now_);
-      continue;
+      late_.rules.note(run_id, finding.id, now_);
+    } else {
+      reporter_.report(std::move(finding), now_);
     }
-    reporter_.report(rules_.describe(index_.log(run), verdict, run_id, origin), now_);
   }
   current_.verdicts.clear();
 }

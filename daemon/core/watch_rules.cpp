@@ -17,14 +17,22 @@ void Watch::judge_arrival(RunIndex::Handle run, std::uint32_t row) {
 }
 
 void Watch::note_doubt(RunIndex::Handle run, std::uint32_t row) {
-  if (rules_.is_doubtful(index_.log(run), row)) late_.rules.note(index_.run_id(run), now_);
+  const auto run_id = index_.run_id(run);
+  if (const auto doubt = rules_.doubt_of(index_.log(run), row, run_id))
+    late_.rules.note(run_id, doubt->id, now_);
 }
 
-void Watch::doubts_looked_at(std::vector<Finding> findings, Instant now) {
+void Watch::doubts_looked_at(std::string_view run_id, std::vector<Finding> findings, Instant now) {
   now_ = std::max(now_, now);
   for (auto& finding : findings) {
-    if (finding.shape && is_lasting(*finding.shape)) reporter_.report(std::move(finding), now_);
+    if (!finding.shape || !is_lasting(*finding.shape)) continue;
+    // The table may show a row before the stream brings it.
+    const bool may_be_told = late_.rules.has_lasted(run_id, finding.id) ||
+                             reporter_.reported().is_settled(finding.id, now_) ||
+                             !late_.rules.note(run_id, finding.id, now_);
+    if (may_be_told) reporter_.report(std::move(finding), now_);
   }
+  late_.rules.answered(run_id);
 }
 
 }  // namespace dupwatch::core

@@ -52,16 +52,15 @@ void DoubtRounds::answered(const std::vector<std::string>& runs, const Logs& log
       watch_.doubts().put_off(run, now);
       continue;
     }
-    const auto log = logs.find(run);
-    if (log == logs.end()) continue;
     verdicts.clear();
-    rules_.judge_run(log->second, verdicts);
+    const auto log = logs.find(run);
+    if (log != logs.end()) rules_.judge_run(log->second, verdicts);
     std::vector<core::Finding> findings;
     for (const auto& verdict : verdicts) {
       if (!core::is_lasting(verdict.shape)) continue;
       findings.push_back(rules_.describe(log->second, verdict, run, core::Origin::kStream));
     }
-    watch_.doubts_looked_at(std::move(findings), now);
+    watch_.doubts_looked_at(run, std::move(findings), now);
   }
 }
 

@@ -242,12 +242,12 @@ TEST(ProfileRules, EveryRowThatLacksSomethingRaisesADoubt) {
   judge.add({"1", "add", "4", "l1"}, true);
   std::size_t doubtful = 0;
   for (std::uint32_t i = 0; i < judge.log().rows(); ++i)
-    if (judge.rules().is_doubtful(judge.log(), i)) ++doubtful;
+    if (judge.rules().doubt_of(judge.log(), i, "r")) ++doubtful;
   EXPECT_EQ(doubtful, 1U) << "3 is missing";
   judge.add({"2", "other", "3", {}}, true);
   doubtful = 0;
   for (std::uint32_t i = 0; i < judge.log().rows(); ++i)
-    if (judge.rules().is_doubtful(judge.log(), i)) ++doubtful;
+    if (judge.rules().doubt_of(judge.log(), i, "r")) ++doubtful;
   EXPECT_EQ(doubtful, 0U);
 }
 

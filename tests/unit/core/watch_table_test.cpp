@@ -101,6 +101,33 @@ TEST_F(ShopTable, ARowWithoutIdIsNotJudgedWhereTheTableShowsItEither) {
   EXPECT_FALSE(watch.has_findings());
 }
 
+/// A row that lacks something, as a look at the table finds it.
+Finding lacking() {
+  Finding finding;
+  finding.id = 7;
+  finding.rule = Rule::kProfileRule;
+  finding.shape = Shape::kHole;
+  finding.run_id = "acme";
+  return finding;
+}
+
+TEST_F(ShopTable, WhatAScanFindsMissingHasToLastSinceTheScanBegan) {
+  const Instant began{std::chrono::hours(1)};
+  watch.baseline_finding(lacking(), began);
+  EXPECT_FALSE(watch.has_findings());
+  EXPECT_EQ(watch.doubts().next_due(), began + RuleDoubts::kLasts);
+}
+
+TEST_F(ShopTable, WhatTheTableShowsBeforeTheStreamHasToLastToo) {
+  const Instant now{std::chrono::hours(1)};
+  watch.doubts_looked_at("acme", {lacking()}, now);
+  EXPECT_FALSE(watch.has_findings());
+  ASSERT_EQ(watch.doubts().due(now + RuleDoubts::kLasts, 1).size(), 1U);
+  watch.doubts_looked_at("acme", {lacking()}, now + RuleDoubts::kLasts);
+  EXPECT_EQ(watch.take_findings().size(), 1U);
+  EXPECT_EQ(watch.doubts().size(), 0U);
+}
+
 TEST(TableWithScope, RunsOfOneNameUnderTwoScopesAreTwo) {
   Config config;
   config.profile = orders_profile();
