@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <charconv>
 #include <compare>
 #include <cstring>
+#include <limits>
 #include <optional>
 
 namespace dupwatch::core {
@@ -63,6 +65,8 @@ TokenCodec::TokenCodec(std::uint64_t seed) : seed_(seed) {
 
 Token TokenCodec::pack(std::string_view text) {
   const Token spilled{.kind = Token::kSpilled};
+  // Of two numbers below zero the one with the greater digits is the smaller one.
+  if (order_ == TextOrder::kNumbers && text.starts_with('-')) return spilled;
   if (text.size() < kBodyChars || text.size() > kBodyChars + kPrefixBytesMax) return spilled;
   const auto body = text.substr(text.size() - kBodyChars);
   // 26 digits hold 130 bits: a first digit above 7 does not fit.
@@ -117,12 +121,40 @@ void TokenCodec::unpack(const Token& token, std::string& out) const {
 
 namespace {
 
-/// The digits before and behind the point of a decimal number.
+constexpr int kBeyondAll = std::numeric_limits<int>::max();
+
+/// A number as Postgres prints it, 120.5 or 1.205e+02: what its digits are behind the point, times a power of
+/// ten. Zero has no digits.
 struct Decimal {
   bool negative = false;
   std::string_view whole;
   std::string_view fraction;
+  /// Where the point is, counted from the first digit.
+  int point = 0;
+
+  [[nodiscard]] std::size_t size() const noexcept { return whole.size() + fraction.size(); }
+  [[nodiscard]] char digit(std::size_t i) const noexcept {
+    if (i < whole.size()) return whole[i];
+    return i < size() ? fraction[i - whole.size()] : '0';
+  }
 };
+
+/// Takes the exponent from the end of `text`; nullopt: what stands there is none.
+std::optional<int> take_exponent(std::string_view& text) noexcept {
+  const auto at = text.find('e');
+  if (at == std::string_view::npos) return 0;
+  auto written = text.substr(at + 1);
+  if (written.starts_with('+')) written.remove_prefix(1);
+  text = text.substr(0, at);
+  int exponent = 0;
+  const auto* end = written.data() + written.size();
+  const auto read = std::from_chars(written.data(), end, exponent);
+  return read.ec == std::errc{} && read.ptr == end ? std::optional{exponent} : std::nullopt;
+}
+
+std::size_t leading_zeros(std::string_view digits) noexcept {
+  return std::min(digits.find_first_not_of('0'), digits.size());
+}
 
 std::optional<Decimal> decimal_of(std::string_view text) noexcept {
   Decimal out;
@@ -130,6 +162,12 @@ std::optional<Decimal> decimal_of(std::string_view text) noexcept {
     out.negative = true;
     text.remove_prefix(1);
   }
+  if (text == "Infinity") {
+    out.point = kBeyondAll;
+    return out;
+  }
+  const auto exponent = take_exponent(text);
+  if (!exponent) return std::nullopt;
   const auto point = std::min(text.find('.'), text.size());
   out.whole = text.substr(0, point);
   out.fraction = text.substr(std::min(point + 1, text.size()));
@@ -137,15 +175,30 @@ std::optional<Decimal> decimal_of(std::string_view text) noexcept {
   const bool digits = out.whole.find_first_not_of(kDigits) == std::string_view::npos &&
                       out.fraction.find_first_not_of(kDigits) == std::string_view::npos;
   if (out.whole.empty() || !digits) return std::nullopt;
-  while (out.whole.size() > 1 && out.whole.front() == '0') out.whole.remove_prefix(1);
+  out.whole.remove_prefix(leading_zeros(out.whole));
+  out.point = *exponent + static_cast<int>(out.whole.size());
+  if (out.whole.empty()) {
+    const auto zeros = leading_zeros(out.fraction);
+    out.fraction.remove_prefix(zeros);
+    out.point -= static_cast<int>(zeros);
+  }
   while (!out.fraction.empty() && out.fraction.back() == '0') out.fraction.remove_suffix(1);
+  if (out.size() == 0) {
+    out.negative = false;
+    out.point = -kBeyondAll;
+  }
   return out;
 }
 
 std::strong_ordering magnitude(const Decimal& a, const Decimal& b) noexcept {
-  if (a.whole.size() != b.whole.size()) return a.whole.size() <=> b.whole.size();
-  if (a.whole != b.whole) return a.whole <=> b.whole;
-  return a.fraction <=> b.fraction;
+  if (a.point != b.point) return a.point <=> b.point;
+  if (a.whole.size() == b.whole.size()) {
+    return a.whole != b.whole ? a.whole <=> b.whole : a.fraction <=> b.fraction;
+  }
+  for (std::size_t i = 0; i < std::max(a.size(), b.size()); ++i) {
+    if (a.digit(i) != b.digit(i)) return a.digit(i) <=> b.digit(i);
+  }
+  return std::strong_ordering::equal;
 }
 
 }  // namespace
@@ -163,15 +216,17 @@ bool less_text(std::string_view a, std::string_view b, TextOrder order) noexcept
 
 std::array<std::uint64_t, 2> place_of_number(std::string_view text) noexcept {
   constexpr std::uint64_t kZero = std::uint64_t{1} << 62U;
-  constexpr std::size_t kDigits = 19;  // fit a word
+  constexpr std::int64_t kAboveZero = std::int64_t{1} << 40U;  // more than any point is below it
+  constexpr std::size_t kDigits = 19;                          // fit a word
   const auto decimal = decimal_of(text);
   if (!decimal) return {2 * kZero, 0};
-  const auto& whole = decimal->whole;
+  if (decimal->point == -kBeyondAll) return {kZero, 0};
   std::uint64_t leading = 0;
-  for (const char digit : whole.substr(0, kDigits))
-    leading = leading * 10 + static_cast<std::uint64_t>(digit - '0');
-  if (decimal->negative) return {kZero - whole.size(), ~leading};
-  return {kZero + whole.size(), leading};
+  for (std::size_t i = 0; i < kDigits; ++i)
+    leading = leading * 10 + static_cast<std::uint64_t>(decimal->digit(i) - '0');
+  const auto distance = static_cast<std::uint64_t>(kAboveZero + decimal->point);
+  if (decimal->negative) return {kZero - distance, ~leading};
+  return {kZero + distance, leading};
 }
 
 }  // namespace dupwatch::core

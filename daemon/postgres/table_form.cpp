@@ -235,7 +235,8 @@ std::string filled_tables_query() {
 }
 
 core::TextOrder id_order(const TableForm& table, const core::Profile& profile) noexcept {
-  constexpr std::array<std::string_view, 6> kNumbers = {"int2", "int4", "int8", "numeric", "oid", "xid8"};
+  constexpr std::array<std::string_view, 8> kNumbers = {"int2",   "int4",   "int8", "numeric",
+                                                        "float4", "float8", "oid",  "xid8"};
   const auto column = std::ranges::find(table.columns, profile.id_column, &ColumnForm::name);
   const bool number =
       column != table.columns.end() && std::ranges::find(kNumbers, column->type) != kNumbers.end();

@@ -157,12 +157,19 @@ RC_GTEST_PROP(TextOrder, NumbersCompareAsNumbers, (std::int64_t a, std::int64_t 
 }
 
 TEST(TextOrder, OfDecimalsOfAnyLengthAndOfWhatIsNoNumber) {
-  const std::vector<std::string> ordered = {"-100000000000000000000000",
+  const std::vector<std::string> ordered = {"-Infinity",
+                                            "-1e+300",
+                                            "-100000000000000000000000",
                                             "-99.5",
                                             "-99.25",
                                             "-9",
                                             "-0.5",
+                                            "-1.5e-07",
                                             "0",
+                                            "1e-300",
+                                            "1.27e-118",
+                                            "2.9e-118",
+                                            "0.0009",
                                             "0.05",
                                             "0.5",
                                             "9",
@@ -172,6 +179,11 @@ TEST(TextOrder, OfDecimalsOfAnyLengthAndOfWhatIsNoNumber) {
                                             "99999999999999999999",
                                             "100000000000000000000",
                                             "100000000000000000001.5",
+                                            "1.2e+21",
+                                            "1200000000000000000001",
+                                            "1.25e+21",
+                                            "Infinity",
+                                            "1e",
                                             "NaN",
                                             "x"};
   for (std::size_t i = 0; i < ordered.size(); ++i) {
@@ -184,9 +196,19 @@ TEST(TextOrder, OfDecimalsOfAnyLengthAndOfWhatIsNoNumber) {
     }
   }
   // Forms of one number are in some order, and only in one.
-  for (const auto& [a, b] : {std::pair("1.0", "1"), std::pair("007", "7"), std::pair("-0", "0")}) {
+  for (const auto& [a, b] : {std::pair("1.0", "1"), std::pair("007", "7"), std::pair("-0", "0"),
+                             std::pair("1e+20", "100000000000000000000")}) {
     EXPECT_NE(less_text(a, b, TextOrder::kNumbers), less_text(b, a, TextOrder::kNumbers)) << a;
   }
+}
+
+TEST(TextOrder, NumbersBelowZeroAreNotPacked) {
+  TokenCodec codec(1);
+  const auto digits = std::string(26, '5');
+  EXPECT_TRUE(codec.pack("-" + digits).packed());
+  codec.set_order(TextOrder::kNumbers);
+  EXPECT_TRUE(codec.pack(digits).packed());
+  EXPECT_FALSE(codec.pack("-" + digits).packed());
 }
 
 }  // namespace
