@@ -99,6 +99,7 @@ constexpr auto kWords = std::to_array<Word>({
     {Cause::kGeneratedColumn, "generated_column"},
     {Cause::kEqualityNotOfBytes, "equality_not_of_bytes"},
     {Cause::kScopeUnfit, "scope_unfit"},
+    {Cause::kTypeUnfit, "type_unfit"},
     {Cause::kLockTimeout, "lock_timeout"},
     {Cause::kStatementTimeout, "statement_timeout"},
     {Cause::kConflict, "conflict"},

@@ -104,6 +104,7 @@ enum class Cause : std::uint8_t {
   kGeneratedColumn,
   kEqualityNotOfBytes,
   kScopeUnfit,
+  kTypeUnfit,
   // A query.
   kLockTimeout,
   kStatementTimeout,

@@ -24,6 +24,9 @@ constexpr std::array<std::string_view, 11> kLooseTypes = {"numeric",  "citext", 
 /// Of which two values are equal if and only if their texts are, as both plugins and our queries write them.
 constexpr std::array<std::string_view, 6> kScopeTypes = {"text", "varchar", "uuid", "int2", "int4", "int8"};
 
+/// Of which a cast to text, as in a row filter, gives another text than the stream brings.
+constexpr std::array<std::string_view, 3> kTypesCastOtherwise = {"bool", "bpchar", "inet"};
+
 using Problems = std::vector<FormProblem>;
 
 struct Judge {
@@ -46,6 +49,7 @@ struct Judge {
   void publication_form() const;
   void columns() const;
   void scope_column(const ColumnForm& column) const;
+  void type_column(const ColumnForm& column) const;
   [[nodiscard]] bool carries_generated(const ColumnForm& column) const;
 };
 
@@ -176,6 +180,17 @@ void Judge::scope_column(const ColumnForm& column) const {
       "table.scope_columns");
 }
 
+void Judge::type_column(const ColumnForm& column) const {
+  const bool named =
+      std::ranges::any_of(profile().types, [](const auto& type) { return !type.name.empty(); });
+  if (!named || std::ranges::find(kTypesCastOtherwise, column.type) == kTypesCastOtherwise.end()) return;
+  add(FormFault::kTypeUnfit,
+      fmt::format("type column {} is of type {}: the stream and a query write its values in two ways, so no "
+                  "name of a type fits both",
+                  quote_identifier(column.name), column.sql_type),
+      "take a column of type text, varchar, an enum or integer into table.type_column, or name no types");
+}
+
 void Judge::columns() const {
   for (const auto& column : table.columns) {
     const auto quoted = quote_identifier(column.name);
@@ -196,6 +211,7 @@ void Judge::columns() const {
       scope_column(column);
       continue;
     }
+    if (column.name == profile().type_column) type_column(column);
     // Ids are compared only with themselves.
     const bool loose =
         column.loose_collation || std::ranges::find(kLooseTypes, column.type) != kLooseTypes.end();
@@ -230,7 +246,8 @@ Cause cause_of(FormFault fault) noexcept {
                                                               Cause::kColumnList,
                                                               Cause::kGeneratedColumn,
                                                               Cause::kEqualityNotOfBytes,
-                                                              Cause::kScopeUnfit};
+                                                              Cause::kScopeUnfit,
+                                                              Cause::kTypeUnfit};
   return kCausesOfFaults.at(static_cast<std::size_t>(fault));
 }
 

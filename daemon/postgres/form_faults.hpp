@@ -30,9 +30,10 @@ enum class FormFault : std::uint8_t {
   kColumnList,          ///< needed columns are kept out
   kGeneratedColumn,     ///< the plugin can't carry it
   kEqualityNotOfBytes,  ///< values that are equal in SQL differ in their text: a warning
-  kScopeUnfit           ///< the same of a scope column, by which runs are told apart
+  kScopeUnfit,          ///< the same of a scope column, by which runs are told apart
+  kTypeUnfit            ///< stream and queries write the type column in two ways, so no name fits both
 };
-inline constexpr std::size_t kFormFaults = 16;
+inline constexpr std::size_t kFormFaults = 17;
 /// What an error says that refuses it.
 [[nodiscard]] Cause cause_of(FormFault fault) noexcept;
 [[nodiscard]] std::string_view to_string(FormFault fault) noexcept;
@@ -51,7 +52,7 @@ struct FormProblem {
   [[nodiscard]] bool hides_from_queries() const noexcept {
     return fault == FormFault::kTableMissing || fault == FormFault::kNotATable ||
            fault == FormFault::kColumnMissing || fault == FormFault::kRowSecurity ||
-           fault == FormFault::kScopeUnfit;
+           fault == FormFault::kScopeUnfit || fault == FormFault::kTypeUnfit;
   }
 };
 

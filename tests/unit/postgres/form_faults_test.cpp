@@ -200,6 +200,25 @@ TEST(FormFaults, AScopeColumnIsOneOfWhichEqualValuesHaveEqualTexts) {
   EXPECT_TRUE(with({.name = "tenant", .type = "text", .loose_collation = true, .sql_type = "text"}));
 }
 
+TEST(FormFaults, ATypeColumnIsOneThatACastToTextLeavesAsItIs) {
+  auto settings = config();
+  const auto with = [&](const char* type) {
+    auto table = sound();
+    std::ranges::find(table.columns, settings.profile.type_column, &ColumnForm::name)->type = type;
+    return refusal(find_form_faults({.config = settings}, table));
+  };
+  for (const auto* type : {"text", "varchar", "name", "int4", "zone"}) EXPECT_FALSE(with(type)) << type;
+  for (const auto* type : {"bool", "bpchar", "inet"}) {
+    const auto refused = with(type);
+    ASSERT_TRUE(refused) << type;
+    EXPECT_EQ(refused->fault, FormFault::kTypeUnfit);
+    EXPECT_TRUE(refused->hides_from_queries());
+  }
+  // Nothing is compared with a name.
+  settings.profile.types = {core::EventType{.name = ""}};
+  EXPECT_FALSE(with("bool"));
+}
+
 TEST(FormFaults, NamesAreUnlikeEachOther) {
   std::set<std::string_view> names;
   for (std::size_t i = 0; i < kFormFaults; ++i) names.insert(to_string(static_cast<FormFault>(i)));
