@@ -54,6 +54,7 @@ export function runCommand(args, { env = {}, timeoutMs = 60_000, onOutput, stdou
     let stdout = '';
     let stderr = '';
     if (onOutput) child.stdout.once('data', () => onOutput(child));
+    for (const stream of [child.stdout, child.stderr]) stream?.setEncoding('utf8');
     child.stdout?.on('data', (data) => { stdout += data; });
     child.stderr.on('data', (data) => { stderr += data; });
     child.on('error', reject);
