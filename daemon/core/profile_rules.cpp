@@ -161,6 +161,9 @@ void ProfileRules::judge_order(const RunLog& log, std::uint32_t row, std::vector
   if (greater == RunLog::kNone || !before(log, row, greater)) return;
   // A row that was read from the table may have committed after this one.
   if (!log.row(greater).streamed) return;
+  // Nor does the stream bring one for the first time only: it goes back after a lost connection.
+  const auto& earlier = log.row(greater).commit.lsn;
+  if (earlier.valid() && member.commit.lsn.valid() && member.commit.lsn < earlier) return;
   out.push_back({.kind = Shape::kOutOfOrder, .row = row, .canonical = greater});
 }
 

@@ -44,6 +44,7 @@ RunLog::Added RunLog::add(const EventRow& event, TokenCodec& codec) {
   if (!is_behind_all(entities_[entity], id)) {
     if (const auto known = find_row(entities_[entity], id, event, codec); known != kNone) {
       auto& commit = rows_[known].commit;
+      const bool newly_streamed = event.streamed && !rows_[known].streamed;
       rows_[known].streamed = rows_[known].streamed || event.streamed;
       const bool again = event.commit.lsn.valid() && event.commit.xid != 0 && commit.xid != 0 &&
                          event.commit.xid != commit.xid;
@@ -52,7 +53,7 @@ RunLog::Added RunLog::add(const EventRow& event, TokenCodec& codec) {
       } else {
         complete(commit, event.commit);
       }
-      return {.row = known, .known = true, .written_again = again};
+      return {.row = known, .known = true, .written_again = again, .newly_streamed = newly_streamed};
     }
   }
   const auto index = static_cast<std::uint32_t>(rows_.size());

@@ -92,6 +92,8 @@ class RunLog {
     bool known = false;
     /// Known, and the stream says that another transaction has inserted it: it was deleted and put back.
     bool written_again = false;
+    /// Known from the table alone until now.
+    bool newly_streamed = false;
   };
   Added add(const EventRow& event, TokenCodec& codec);
   void clear();

@@ -173,11 +173,11 @@ void Watch::add_opened(RunIndex::Handle known, const EventRow& row) {
   const auto greatest = index_.log(handle).greatest();
   const auto added = index_.add_row(handle, row);
   if (row.ends_run) index_.end_run(handle, now_);
+  if (row.streamed && (!added.known || added.newly_streamed)) judge_arrival(handle, added.row);
   if (added.known && !added.written_again) {
     ++counters_.redeliveries;
     return;
   }
-  if (row.streamed && !added.known) judge_arrival(handle, added.row);
   if (index_.pending(handle)) return;  // judged when the read-back is in
   if (!added.known) {
     observe_order(handle, greatest, added.row);

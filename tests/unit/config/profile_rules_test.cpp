@@ -133,16 +133,17 @@ class Judge {
   void add(const Row& row, bool judged) {
     const std::vector<std::optional<std::string>> identity = {row.line, row.number};
     const auto values = values_of(identity);
+    const auto xid = row.xid != 0 ? row.xid : ++xids_;
     const EventRow event{.id = row.id,
                          .type_text = row.type,
                          .identity = values,
-                         .commit = {.lsn = {}, .time = {}, .xid = row.xid != 0 ? row.xid : ++xids_},
+                         .commit = {.lsn = decoder::Lsn{judged ? xid : 0}, .time = {}, .xid = xid},
                          .streamed = judged};
     for_each_part(profile_, event, [&](const EventRow& part) {
       const auto added = log_.add(part, codec_);
-      if (!judged || added.known) return;
+      if (!judged || (added.known && !added.newly_streamed)) return;
       std::vector<ReplayRules::Verdict> verdicts;
-      if (!rules_.judge_row(log_, added.row, verdicts)) rules_.judge_run(log_, verdicts);
+      if (!added.known && !rules_.judge_row(log_, added.row, verdicts)) rules_.judge_run(log_, verdicts);
       rules_.judge_order(log_, added.row, verdicts);
       take(verdicts);
     });
@@ -292,6 +293,23 @@ TEST(ProfileRules, RowsOfOneTransactionAreInOrderHoweverTheyWereWritten) {
   add("66", 9);
   ASSERT_TRUE(found("66"));
   EXPECT_EQ(judge.found().at({"in_order", "66"}).canonical.id, "70");
+}
+
+TEST(ProfileRules, ARowThatTheTableShowsBeforeTheStreamIsInTheOrderOfTheStream) {
+  Judge judge;
+  const auto add = [&](const char* id, decoder::Xid xid, bool streamed) {
+    judge.add({id, "other", {}, {}, xid}, streamed);
+  };
+  // The run is read back between the two messages.
+  add("30", 5, true);
+  add("20", 6, false);
+  add("20", 6, true);
+  EXPECT_TRUE(judge.found().contains({"in_order", "20"}));
+  // After a lost connection the stream begins before what it had brought.
+  add("50", 9, true);
+  add("40", 8, false);
+  add("40", 8, true);
+  EXPECT_FALSE(judge.found().contains({"in_order", "40"}));
 }
 
 TEST(ProfileRules, ARowWithoutATypeHasANullThere) {
