@@ -132,6 +132,10 @@ std::size_t Scene::told(const std::string& text) const {
   return count;
 }
 
+bool Scene::logs(const std::string& text) {
+  return comes_in_time([&] { return log().find(text) != std::string::npos; }, 50ms);
+}
+
 std::string Scene::log() const {
   return content(folder_ / "log");
 }

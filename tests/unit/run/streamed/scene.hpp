@@ -54,6 +54,9 @@ class Scene {
   [[nodiscard]] std::string metric(const std::string& name) const;
   /// How many lines of findings.file have this text.
   [[nodiscard]] std::size_t told(const std::string& text) const;
+  /// Whether it logs this within seconds; its time skips meanwhile. Readiness is told a quarter of a second
+  /// late, so what is over is better seen in the log.
+  [[nodiscard]] bool logs(const std::string& text);
   /// What the daemon has logged so far.
   [[nodiscard]] std::string log() const;
 
