@@ -73,6 +73,7 @@ struct MigrationState {
   bool journal_readable = false;
 
   [[nodiscard]] bool has(const Migration& migration) const;
+  friend bool operator==(const MigrationState&, const MigrationState&) = default;
 };
 
 struct MigrationPlan {

@@ -104,7 +104,14 @@ void SchemaRounds::not_seen(OnError error) {
 
 void SchemaRounds::seen(const Look& look) {
   busy_ = false;
-  pace_.answered(process::steady_now());
+  const auto now = process::steady_now();
+  pace_.answered(now);
+  if (history_.last() && history_.last()->schema != look->schema && unconfirmed_ != look->schema) {
+    unconfirmed_ = look->schema;
+    pace_.hurry(now + kPause);
+    return;
+  }
+  unconfirmed_.reset();
   const auto since = std::exchange(answered_, asked_);
   const auto before = history_.last();
   auto change = history_.compare(*look, process::wall_now());

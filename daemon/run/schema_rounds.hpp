@@ -86,6 +86,9 @@ class SchemaRounds {
   postgres::TableForm table_;
   core::SpecSource specs_ = core::SpecSource::kNone;
   core::SchemaHistory history_;
+  /// Seen once: a catalogue that a transaction is changing can be read in part before its commit and in part
+  /// after it.
+  std::optional<core::MigrationState> unconfirmed_;
   std::optional<News> news_;
   /// A migration that deletes rows, until the stream is past it.
   struct Passing {
