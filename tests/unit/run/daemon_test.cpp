@@ -38,7 +38,7 @@ TEST_P(DaemonTest, GoesOnWhereItWasWhenTheStreamEnds) {
 
 TEST_P(DaemonTest, LeavesTheStreamWhenTheServerSaysThatItGoesDown) {
   start_and_stream();
-  database_.server.refuses("FATAL:  the database system is shutting down");
+  database_.server.refuses("FATAL:  57P03: the database system is shutting down");
   database_.server.end_sessions(ended("57P01", "terminating connection due to administrator command"));
   EXPECT_TRUE(comes([&] { return !database_.streams(); }));
   EXPECT_TRUE(comes([&] { return !ready(); }));

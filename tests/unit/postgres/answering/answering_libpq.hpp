@@ -71,7 +71,8 @@ class Server {
   void stream(const std::string& message);
   /// The stream is over: CopyDone, or an error and with it the session.
   void end_stream(Answer with = {});
-  /// Every session ends as by pg_terminate_backend(), at its next statement or look at its socket.
+  /// Every session but one that streams ends, at its next statement or look at its socket: so a server goes
+  /// down.
   void end_sessions(const Answer& with);
   /// What the client sent into the stream.
   [[nodiscard]] std::vector<std::string> updates() const;

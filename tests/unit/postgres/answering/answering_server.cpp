@@ -196,7 +196,8 @@ void Server::end_stream(Answer with) {
 void Server::end_sessions(const Answer& with) {
   const std::lock_guard lock(mutex());
   for (auto* conn : state().open) {
-    (conn->streaming ? conn->stream_end : conn->farewell) = with;
+    if (conn->streaming) continue;
+    conn->farewell = with;
     wake(*conn);
   }
 }
