@@ -124,8 +124,8 @@ std::optional<BatchProblem> BatchFile::add_row(BatchRow row) {
     rows_[place->second].refused = row.refused;
     return std::nullopt;
   }
-  if (rows_.size() == kBatchRowsMax) {
-    return BatchProblem{.found = "more than " + std::to_string(kBatchRowsMax) + " rows",
+  if (rows_.size() == rows_max_) {
+    return BatchProblem{.found = "more than " + std::to_string(rows_max_) + " rows",
                         .expected =
                             "at most so many; leave out harmless findings with audit --severity fatal, or "
                             "split the file"};

@@ -39,8 +39,9 @@ struct BatchRow {
 class BatchFile {
  public:
   /// `before_migration`: the rows that stand in the way of the engine's unique index, else the fatal ones.
-  BatchFile(std::string table, bool before_migration)
-      : table_(std::move(table)), before_migration_(before_migration) {}
+  /// `rows_max`: more rows than that are refused.
+  BatchFile(std::string table, bool before_migration, std::size_t rows_max = kBatchRowsMax)
+      : table_(std::move(table)), before_migration_(before_migration), rows_max_(rows_max) {}
 
   [[nodiscard]] std::optional<BatchProblem> add(std::string_view line);
   [[nodiscard]] const std::vector<BatchRow>& rows() const noexcept { return rows_; }
@@ -56,6 +57,7 @@ class BatchFile {
 
   std::string table_;
   bool before_migration_;
+  std::size_t rows_max_;
   bool complete_ = true;
   bool any_line_ = false;
   std::vector<BatchRow> rows_;

@@ -46,8 +46,8 @@ function expected(built, { labels, description }) {
   };
 }
 
-/** The cases of some alerts as a test file of promtool; JSON is YAML. */
-export function testFile(ruleFile, names) {
+/** The cases of some alerts as a test file of promtool. */
+function testFile(ruleFile, names) {
   const definitions = new Map(alerts.map(({ rule }) => [rule.name, build(rule)]));
   const tests = cases.filter(({ alert }) => names.includes(alert)).map(({ alert, name, interval = '1m', series, checks }) => ({
     name: `${alert}: ${name}`,
@@ -59,14 +59,16 @@ export function testFile(ruleFile, names) {
   }));
   // As often as the samples come; a day in steps of a minute would take most of the time of a mutation run.
   const steps = new Set(tests.map(({ interval }) => interval));
-  return JSON.stringify({ rule_files: [ruleFile], evaluation_interval: steps.size === 1 ? [...steps][0] : '1m', tests }, null, 1);
+  return { rule_files: [ruleFile], evaluation_interval: steps.size === 1 ? [...steps][0] : '1m', tests };
 }
 
-/** Tests one rule, changed or not, by its own cases alone. Resolves {code, output}. */
-export async function testRule(folder, built, label) {
+/** Tests one rule, changed or not, by its own cases alone, which `edit` may change. Resolves {code, output}. */
+export async function testRule(folder, built, label, edit = () => {}) {
   const rules = path.join(folder, `${label}.rules.yml`);
   const tests = path.join(folder, `${label}.test.yml`);
   fs.writeFileSync(rules, `${groupsYaml([{ name: 'one', rules: [built] }]).join('\n')}\n`);
-  fs.writeFileSync(tests, testFile(rules, [built.alert]));
+  const given = testFile(rules, [built.alert]);
+  edit(given);
+  fs.writeFileSync(tests, JSON.stringify(given, null, 1)); // JSON is YAML
   return run('promtool', ['test', 'rules', tests]);
 }

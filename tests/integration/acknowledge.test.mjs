@@ -209,5 +209,5 @@ test('records of 0.1.0 and of a version without acknowledgements are known again
   assert.equal(acknowledgement, null);
   fs.writeFileSync(daemon.findingsFile, `${JSON.stringify(record)}\n`);
   await daemon.start();
-  assert.ok(daemon.lines.some((line) => line.event === 'findings_restored' && line.count === '1'), daemon.tail());
+  await daemon.line('what was restored', (line) => line.event === 'findings_restored' && line.count === '1');
 });

@@ -127,7 +127,7 @@ test('record copies and dry_run says: the log stays as it is', async (t) => {
   const second = await openRun(cluster);
   const other = await strike(cluster, second);
   await outcome(daemon, 'dry_run', 1);
-  assert.ok(daemon.lines.some((line) => line.event === 'quarantine' && line.result === 'dry_run' && line.event_id === other));
+  await daemon.line('the dry run', (line) => line.event === 'quarantine' && line.result === 'dry_run' && line.event_id === other);
   assert.equal((await entries(cluster)).length, 1);
   assert.deepEqual((await wholeLog(cluster)).filter(({ run_id: run }) => run === hit.run), before);
   assert.equal(stateOf(daemon, other), 'open');
@@ -287,7 +287,7 @@ test('without the right it says so and goes on observing; with it, it acts again
   const now = await outcome(daemon, 'failed', 1);
   assert.deepEqual([now.state, now.failed_attempts], ['unavailable', 1]);
   assert.ok((await idsOf(cluster, second.run)).includes(fatal));
-  assert.ok(daemon.lines.some((line) => line.event === 'quarantine_unavailable' && line.sqlstate === '42501' && /setup --print-sql --quarantine/.test(line.remedy)));
+  await daemon.line('the missing right', (line) => line.event === 'quarantine_unavailable' && line.sqlstate === '42501' && /setup --print-sql --quarantine/.test(line.remedy));
   assert.equal((await daemon.status()).ready, true);
   await assertTruth(daemon, { atLeast: 1 });
   await cluster.query(`GRANT DELETE ON ${EVENTS} TO ${ROLE}`);

@@ -33,7 +33,7 @@ for (const abstract of [false, true]) {
     const manager = await notifySocket(t, { abstract, watchdogMs: WATCHDOG_MS });
     const daemon = await daemonFor(t, cluster);
     await daemon.start({ env: manager.env });
-    const streaming = daemon.lines.find(({ event }) => event === 'streaming');
+    const streaming = await daemon.line('the stream', ({ event }) => event === 'streaming');
     await daemon.until('READY, which a busy machine reads late', () => manager.with('READY').length !== 0);
     const [ready, ...more] = manager.with('READY');
     assert.equal(more.length, 0, 'ready is said once');

@@ -22,9 +22,9 @@ namespace {
 using namespace std::chrono_literals;
 using oracle::Event;
 
-constexpr std::uint64_t kRows = 1500;
+constexpr std::uint64_t kRows = 800;
 /// Of an ordinary log some 3, and some 200 where logs that are packed freely take turns. A walk over a run,
-/// an entity or a class for each row looks at 750.
+/// an entity or a class for each row looks at 400.
 constexpr std::uint64_t kLookedAtPerRow = 300;
 constexpr std::uint64_t kRecordsPerRow = 4;
 

@@ -135,16 +135,17 @@ TEST(BatchFile, WhatIsNoAuditIsRefusedInWords) {
 }
 
 TEST(BatchFile, TakesNoMoreThanItsBound) {
+  constexpr std::size_t kMax = 1000;
   std::string ids;
-  for (std::size_t i = 0; i < kBatchRowsMax; ++i) ids += (i == 0 ? "\"" : ",\"") + std::to_string(i) + '"';
-  BatchFile file(kTable, true);
+  for (std::size_t i = 0; i < kMax; ++i) ids += (i == 0 ? "\"" : ",\"") + std::to_string(i) + '"';
+  BatchFile file(kTable, true, kMax);
   EXPECT_FALSE(file.add(migration("wevt_1", ids)));
-  EXPECT_EQ(file.rows().size(), kBatchRowsMax);
+  EXPECT_EQ(file.rows().size(), kMax);
   EXPECT_FALSE(file.add(migration("wevt_1", R"("0")"))) << "a row that is in it already";
   const auto problem = file.add(migration("wevt_1", R"("one more")"));
   ASSERT_TRUE(problem);
-  EXPECT_EQ(problem->found, "more than 1000000 rows");
-  EXPECT_EQ(file.rows().size(), kBatchRowsMax);
+  EXPECT_EQ(problem->found, "more than 1000 rows");
+  EXPECT_EQ(file.rows().size(), kMax);
 }
 
 }  // namespace
