@@ -164,7 +164,8 @@ void JsonReader::start(string_view text) noexcept {
 }
 
 void JsonReader::release() noexcept {
-  unescaped_ = {};
+  // Not unescaped_ = {}, which empties it and keeps its memory.
+  std::vector<char>().swap(unescaped_);
 }
 
 bool JsonReader::skip_string() noexcept {

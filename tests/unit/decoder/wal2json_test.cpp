@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include "tests/unit/core/live_heap.hpp"
 #include "tests/unit/decoder/driver.hpp"
 
 namespace dupwatch::decoder::wal2json_test {
@@ -123,6 +124,16 @@ TEST_F(Wal2json, AfterAHugeRowTheStreamGoesOn) {
   EXPECT_EQ(d.feed(insert("\"s\"", "\"x\"},{\"name\":\"huge\",\"value\":\"" + huge + "\"")),
             "insert 0 \"r\" \"e\" \"s\" \"x\"\n");
   EXPECT_EQ(d.feed(insert("\"s\"")), "insert 0 \"r\" \"e\" \"s\" \"x\"\n");
+}
+
+TEST_F(Wal2json, TheMemoryForAHugeRowIsGivenBack) {
+  const auto before = core::live_heap_bytes();
+  // An escape is read into room for the whole message.
+  const std::string rest = "\"x\"},{\"name\":\"huge\",\"value\":\"" + std::string(20'000'000, 'a') + "\"";
+  const auto held = core::live_heap_bytes();
+  EXPECT_EQ(d.feed(insert(R"("s\n")", rest)), "insert 0 \"r\" \"e\" \"s\\x0a\" \"x\"\n");
+  EXPECT_GT(held, before + rest.size() - 1);
+  EXPECT_LT(core::live_heap_bytes(), held + 1'000'000);
 }
 
 TEST_F(Wal2json, UpdateGivesTheNewRowAndUnchangedToastIsAbsent) {
