@@ -28,6 +28,7 @@ using table::served::late_copy;
 constexpr auto kReadsRun = "ORDER BY e.\"id\"::text COLLATE";
 constexpr auto kReadsLimits = "r.restored_at IS NOT NULL";
 constexpr auto kWrites = "INSERT INTO dupwatch.quarantine (";
+constexpr auto kLooksForRow = "SELECT EXISTS (SELECT FROM";
 constexpr auto kOpensCircuit = "INSERT INTO dupwatch.quarantine_circuit";
 constexpr auto kRights = "has_table_privilege($1, 'SELECT')";
 constexpr auto kStarted = "pg_postmaster_start_time";
@@ -224,6 +225,19 @@ TEST_F(Worker, AFindingThatTheLogDoesNotBearOutOpensTheCircuit) {
   log_ = testing::internal::GetCapturedStderr();
   EXPECT_TRUE(logged("reason=unverified")) << log_;
   EXPECT_TRUE(logged(id_of(5))) << log_;
+}
+
+TEST_F(Worker, AFindingThatNoTryShowsAlthoughItsRowIsThereOpensTheCircuit) {
+  auto log = late_copy();
+  log.erase(log.begin() + 5, log.end());
+  serve(log);
+  server_.answers(kLooksForRow, answering::value("t"));
+  work([](const core::QuarantineStats& stats) { return stats.state == QuarantineState::kTripped; });
+  EXPECT_EQ(server_.asked(kReadsRun).size(), TaskList::kAttemptsMax) << "the commit may be late to be seen";
+  EXPECT_EQ(refused(QuarantineRefusal::kUnverified), 1U);
+  EXPECT_EQ(server_.asked(kOpensCircuit).size(), 1U);
+  EXPECT_TRUE(logged("reason=unverified")) << log_;
+  EXPECT_TRUE(done_.empty());
 }
 
 TEST_F(Worker, ALockThatWasNotFreeIsTriedAgainOnTheSameSession) {

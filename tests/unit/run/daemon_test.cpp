@@ -9,6 +9,10 @@ using answering::rows;
 using answering::value;
 using process::ExitCode;
 
+/// A message of the stream that is of neither plugin.
+const std::string kUnreadable = walsender::Frames::data(0x1010, "no message");
+constexpr auto kUnreadableClosed = R"("event":"coverage_gap_closed","gap":"decode_error")";
+
 INSTANTIATE_TEST_SUITE_P(, DaemonTest,
                          testing::Values(decoder::Plugin::kWal2json, decoder::Plugin::kPgoutput), plugin_of);
 
@@ -124,6 +128,27 @@ TEST_P(DaemonTest, ATableThatChangesIsAGapUntilAScanHasClosedIt) {
   EXPECT_TRUE(comes_in_time([&] { return ready(); }, 100ms)) << trouble();
   EXPECT_TRUE(logs(R"("event":"coverage_gap_closed","gap":"table_changed")"));
   EXPECT_TRUE(logs(R"("event":"table_replaced")"));
+}
+
+TEST_P(DaemonTest, AMessageThatCanNotBeReadIsAGapUntilAScanHasClosedIt) {
+  start_and_stream();
+  database_.server.stream(kUnreadable);
+  EXPECT_TRUE(logs("cannot decode a message of the stream"));
+  EXPECT_TRUE(logs(kUnreadableClosed));
+  EXPECT_TRUE(comes([&] { return ready(); })) << trouble();
+}
+
+TEST_P(DaemonTest, AScanThatFailsClosesNoGap) {
+  const auto closed = [&] { return log().find(kUnreadableClosed) != std::string::npos; };
+  start_and_stream();
+  database_.server.answers("FETCH FORWARD", failure("57014", "canceling statement due to statement timeout"));
+  database_.server.stream(kUnreadable);
+  EXPECT_TRUE(logs("existing rows could not all be judged; this is tried again"));
+  EXPECT_FALSE(closed());
+  EXPECT_TRUE(comes([&] { return trouble().find("coverage gap (decode_error)") != std::string::npos; }))
+      << trouble();
+  database_.server.answers("FETCH FORWARD", rows({}));
+  EXPECT_TRUE(comes_in_time(closed, 500ms));
 }
 
 TEST_P(DaemonTest, ALostSlotIsMadeAnewAndItsGapScanned) {
