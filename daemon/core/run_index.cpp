@@ -46,10 +46,10 @@ bool RunIndex::is(Handle handle, const Token& id, std::string_view text) const n
 
 RunIndex::Handle RunIndex::find(std::string_view run_id) {
   // The rows of a transaction are mostly of one run.
-  if (found_ != kNone && run_id == found_id_) return found_;
+  if (found_.handle != kNone && run_id == found_.id) return found_.handle;
   const auto handle = look_up(run_id);
-  found_ = run_id.size() <= kFoundBytesMax ? handle : kNone;
-  if (found_ != kNone) found_id_ = run_id;
+  found_.handle = run_id.size() <= kFoundBytesMax ? handle : kNone;
+  if (found_.handle != kNone) found_.id = run_id;
   return handle;
 }
 
@@ -77,7 +77,7 @@ RunIndex::Handle RunIndex::insert_pending(std::string_view run_id) {
   if (free_.empty()) {
     handle = static_cast<Handle>(runs_.size());
     runs_.add();
-    place_bytes_ += sizeof(Run);
+    bytes_.places += sizeof(Run);
   } else {
     handle = free_.back();
     free_.pop_back();
@@ -89,7 +89,7 @@ RunIndex::Handle RunIndex::insert_pending(std::string_view run_id) {
   run.id_kind = id.kind;
   if (!id.packed()) {
     id_texts_.emplace(handle, run_id);
-    id_text_bytes_ += run_id.size() + kIdTextOverhead;
+    bytes_.id_texts += run_id.size() + kIdTextOverhead;
   }
   run.pending = true;
   run.place = take_open(handle);
@@ -146,13 +146,13 @@ bool RunIndex::owe(Handle handle) {
 void RunIndex::touch(Handle handle) {
   const auto& run = runs_[handle];
   if (run.pending) return;
-  if (newest_ != handle) {
+  if (by_use_.newest != handle) {
     unlink(handle);
     link_newest(handle);
   }
   if (run.packed) {
     open_log(handle);
-  } else if (newest_open_ == run.place) {
+  } else if (open_by_use_.newest == run.place) {
     return;
   } else {
     unlink_open(run.place);
@@ -174,7 +174,7 @@ std::optional<PackedView> RunIndex::peek(Handle handle, const EventRow& row) {
   const auto& run = runs_[handle];
   // What comes in a row is cheaper in an open log, and so is a long log.
   const bool is_long = run.place > kAppendBytesMax;
-  if (!run.packed || handle == newest_ || (is_long && !run.read_ahead)) return std::nullopt;
+  if (!run.packed || handle == by_use_.newest || (is_long && !run.read_ahead)) return std::nullopt;
   if (run.place > kWalkBytesMax) return std::nullopt;
   if (row.type == RunLog::kUnlistedType || row.ends_run || row.identity.size() != 1) return std::nullopt;
   auto& wanted = looked_for_;
@@ -204,7 +204,7 @@ void RunIndex::redelivered(Handle handle) {
 void RunIndex::append(Handle handle, const PackedView& view) {
   auto& run = runs_[handle];
   core::append({run.packed.get(), run.place}, view, looked_for_, kinds_, scratch_);
-  packed_bytes_ -= heap_block(run.place);
+  bytes_.packed -= heap_block(run.place);
   store_packed(run);
   ++rows_;
   run.read_ahead = false;
@@ -216,7 +216,7 @@ std::uint32_t RunIndex::take_open(Handle run) {
   auto place = static_cast<std::uint32_t>(open_.size());
   if (free_open_.empty()) {
     open_.emplace_back();
-    place_bytes_ += sizeof(OpenLog);
+    bytes_.places += sizeof(OpenLog);
   } else {
     place = free_open_.back();
     free_open_.pop_back();
@@ -244,7 +244,7 @@ void RunIndex::open_log(Handle handle) {
   unpack({run.packed.get(), bytes}, id_of(run), kinds_, codec_, open_[run.place].log);
   open_[run.place].log.put_own_engine(engine_of(run));
   note_open_bytes(open_[run.place]);
-  packed_bytes_ -= heap_block(bytes);
+  bytes_.packed -= heap_block(bytes);
   run.packed.reset();
 }
 
@@ -268,7 +268,7 @@ void RunIndex::store_packed(Run& run) {
   }
   std::ranges::copy(scratch_, run.packed.get());
   run.place = static_cast<std::uint32_t>(scratch_.size());
-  packed_bytes_ += block;
+  bytes_.packed += block;
 }
 
 void RunIndex::keep_commits(Handle handle, const RecentCommits& recent) {
@@ -288,50 +288,50 @@ std::string RunIndex::run_id(Handle handle) const {
 
 void RunIndex::link_newest(Handle handle) {
   auto& run = runs_[handle];
-  run.older = newest_;
+  run.older = by_use_.newest;
   run.newer = kNone;
-  (newest_ == kNone ? oldest_ : runs_[newest_].newer) = handle;
-  newest_ = handle;
+  (by_use_.newest == kNone ? by_use_.oldest : runs_[by_use_.newest].newer) = handle;
+  by_use_.newest = handle;
 }
 
 void RunIndex::unlink(Handle handle) {
   const auto& run = runs_[handle];
-  (run.older == kNone ? oldest_ : runs_[run.older].newer) = run.newer;
-  (run.newer == kNone ? newest_ : runs_[run.newer].older) = run.older;
+  (run.older == kNone ? by_use_.oldest : runs_[run.older].newer) = run.newer;
+  (run.newer == kNone ? by_use_.newest : runs_[run.newer].older) = run.older;
 }
 
 void RunIndex::link_newest_open(std::uint32_t place) {
   auto& open = open_[place];
-  open.older = newest_open_;
+  open.older = open_by_use_.newest;
   open.newer = kNone;
-  (newest_open_ == kNone ? oldest_open_ : open_[newest_open_].newer) = place;
-  newest_open_ = place;
+  (open_by_use_.newest == kNone ? open_by_use_.oldest : open_[open_by_use_.newest].newer) = place;
+  open_by_use_.newest = place;
   ++open_complete_;
 }
 
 void RunIndex::unlink_open(std::uint32_t place) {
   const auto& open = open_[place];
-  (open.older == kNone ? oldest_open_ : open_[open.older].newer) = open.newer;
-  (open.newer == kNone ? newest_open_ : open_[open.newer].older) = open.older;
+  (open.older == kNone ? open_by_use_.oldest : open_[open.older].newer) = open.newer;
+  (open.newer == kNone ? open_by_use_.newest : open_[open.newer].older) = open.older;
   --open_complete_;
 }
 
 void RunIndex::evict_run(Handle handle, Eviction reason) {
-  if (found_ == handle) found_ = kNone;
+  if (found_.handle == handle) found_.handle = kNone;
   unlink(handle);
   auto& run = runs_[handle];
   const auto id = id_of(run);
   table_.erase(handle, hash_of(id, id.packed() ? std::string_view{} : id_texts_.at(handle)));
   if (run.packed) {
     rows_ -= packed_rows({run.packed.get(), run.place});
-    packed_bytes_ -= heap_block(run.place);
+    bytes_.packed -= heap_block(run.place);
   } else {
     rows_ -= log(handle).rows();
     unlink_open(run.place);
     leave_open(run.place);
   }
   if (const auto text = id_texts_.find(handle); text != id_texts_.end()) {
-    id_text_bytes_ -= text->second.size() + kIdTextOverhead;
+    bytes_.id_texts -= text->second.size() + kIdTextOverhead;
     id_texts_.erase(text);
   }
   const auto generation = static_cast<std::uint16_t>(run.generation + 1);

@@ -107,7 +107,7 @@ class RunIndex {
   [[nodiscard]] std::string run_id(Handle handle) const;
   [[nodiscard]] const TokenCodec& codec() const noexcept { return codec_; }
   /// The complete run that was not used for longest; kNone = there is none.
-  [[nodiscard]] Handle oldest() const noexcept { return oldest_; }
+  [[nodiscard]] Handle oldest() const noexcept { return by_use_.oldest; }
   [[nodiscard]] std::size_t size() const noexcept { return live_; }
   /// Runs whose logs are open, pending ones included.
   [[nodiscard]] std::size_t open_runs() const noexcept { return open_.size() - free_open_.size(); }
@@ -116,7 +116,7 @@ class RunIndex {
   [[nodiscard]] std::uint64_t rows() const noexcept { return rows_; }
   [[nodiscard]] std::uint64_t bytes() const noexcept {
     // Places of runs that left are used again and never given back, so they count as well.
-    return packed_bytes_ + open_bytes_ + id_text_bytes_ + place_bytes_ + table_.bytes();
+    return bytes_.packed + open_bytes_ + bytes_.id_texts + bytes_.places + table_.bytes();
   }
   [[nodiscard]] std::uint64_t bytes_max() const noexcept { return bytes_max_; }
   [[nodiscard]] bool over_bound() const noexcept { return bytes() > bytes_max_; }
@@ -152,6 +152,21 @@ class RunIndex {
     Handle run = kNone;
     std::uint32_t older = kNone;  ///< list of complete runs' open logs by last use
     std::uint32_t newer = kNone;
+  };
+  /// Of a list by last use.
+  struct Ends {
+    Handle oldest = kNone;
+    Handle newest = kNone;
+  };
+  struct Found {
+    std::string id;
+    Handle handle = kNone;
+  };
+  struct Bytes {
+    std::uint64_t packed = 0;
+    std::uint64_t id_texts = 0;
+    /// Of `runs_`, `open_` and `ended_`.
+    std::uint64_t places = 0;
   };
   struct Ended {
     Instant expires;
@@ -198,14 +213,12 @@ class RunIndex {
   ChunkedVector<Run> runs_;
   std::vector<Handle> free_;
   /// What find() gave last.
-  std::string found_id_;
-  Handle found_ = kNone;
+  Found found_;
   /// Of runs whose id can't be packed.
   std::unordered_map<Handle, std::string> id_texts_;
   std::deque<OpenLog> open_;
   std::vector<std::uint32_t> free_open_;
-  std::uint32_t oldest_open_ = kNone;
-  std::uint32_t newest_open_ = kNone;
+  Ends open_by_use_;
   std::size_t open_complete_ = 0;
   std::uint64_t open_bytes_ = 0;
   std::uint64_t paid_ = kPaidMax / 16;
@@ -214,14 +227,10 @@ class RunIndex {
   std::vector<std::byte> scratch_;
   RunTable table_;
   std::deque<Ended> ended_;
-  Handle oldest_ = kNone;
-  Handle newest_ = kNone;
+  Ends by_use_;
   std::size_t live_ = 0;
   std::uint64_t rows_ = 0;
-  std::uint64_t packed_bytes_ = 0;
-  std::uint64_t id_text_bytes_ = 0;
-  /// Of `runs_`, `open_` and `ended_`.
-  std::uint64_t place_bytes_ = 0;
+  Bytes bytes_;
   std::array<std::uint64_t, kEvictions> evictions_{};
 };
 

@@ -9,9 +9,9 @@ namespace dupwatch::core {
 void RunIndex::limit_open() {
   earn();
   while (open_complete_ > 1 && (open_complete_ > kOpenRunsMax || open_bytes_ > bytes_max_ / kOpenShare)) {
-    const auto run = open_[oldest_open_].run;
+    const auto run = open_[open_by_use_.oldest].run;
     // The run that was touched just now stays open.
-    if (run == newest_) return;
+    if (run == by_use_.newest) return;
     pack_log(run);
   }
 }
@@ -34,7 +34,7 @@ void RunIndex::end_run(Handle handle, Instant now) {
 
 void RunIndex::await_expiry(const Ended& ended) {
   ended_.push_back(ended);
-  place_bytes_ += sizeof(Ended);
+  bytes_.places += sizeof(Ended);
 }
 
 Instant RunIndex::next_expiry() const noexcept {
@@ -45,7 +45,7 @@ void RunIndex::evict(Instant now) {
   while (!ended_.empty() && ended_.front().expires <= now) {
     const auto [expires, handle, generation] = ended_.front();
     ended_.pop_front();
-    place_bytes_ -= sizeof(Ended);
+    bytes_.places -= sizeof(Ended);
     auto& run = runs_[handle];
     if (run.generation != generation || !run.ended)
       continue;  // evicted for memory since, and the place reused
@@ -56,16 +56,17 @@ void RunIndex::evict(Instant now) {
     }
     evict_run(handle, Eviction::kRunEnded);
   }
-  if (!over_bound() || oldest_ == kNone) return;
+  if (!over_bound() || by_use_.oldest == kNone) return;
   // A long log that is open takes most of the room, and packed it takes a tenth of it.
-  const bool is_long = !runs_[newest_].packed && log(newest_).rows() > kPackedFreely;
+  const bool is_long = !runs_[by_use_.newest].packed && log(by_use_.newest).rows() > kPackedFreely;
   bool stays_open = is_long;
-  if (is_long && pay_for_packing(newest_)) {
-    pack_log(newest_);
+  if (is_long && pay_for_packing(by_use_.newest)) {
+    pack_log(by_use_.newest);
     stays_open = false;
   }
   int passed_over = 0;
-  for (auto handle = oldest_; over_bound() && handle != kNone && !(stays_open && handle == newest_);) {
+  for (auto handle = by_use_.oldest;
+       over_bound() && handle != kNone && !(stays_open && handle == by_use_.newest);) {
     const auto next = runs_[handle].newer;
     if (pay_for_eviction(handle)) {
       evict_run(handle, Eviction::kMemory);
@@ -93,7 +94,7 @@ void RunIndex::clear_pending() {
 }
 
 void RunIndex::clear_complete() {
-  while (oldest_ != kNone) evict_run(oldest_, Eviction::kInvalidated);
+  while (by_use_.oldest != kNone) evict_run(by_use_.oldest, Eviction::kInvalidated);
 }
 
 }  // namespace dupwatch::core
