@@ -29,13 +29,15 @@ for (const plugin of ['wal2json', 'pgoutput']) {
     await pair(cluster, 'wrun_cold'); // it has to be read back, which holds the position
     const slots = () => cluster.query("SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn)::bigint AS held FROM pg_replication_slots");
     let most = 0;
+    let told = 0;
     for (const deadline = Date.now() + 60_000; Date.now() < deadline; await sleep(200)) {
       await cluster.query("SELECT pg_logical_emit_message(false, 'x', repeat('y', 4 * 1024 * 1024))");
       const [slot] = await slots();
       if (!slot) break;
       most = Math.max(most, Number(slot.held));
-      if (most > 28 * 1024 ** 2) assert.ok((await daemon.metric('dupwatch_slot_retained_wal_bytes')) > 2 ** 20, 'the metric grows with it');
+      told = Math.max(told, await daemon.metric('dupwatch_slot_retained_wal_bytes') ?? 0);
     }
+    assert.ok(told > 2 ** 20, `the metric grows with it, to ${told}`);
     assert.deepEqual(await slots(), [], 'the slot is gone');
     assert.ok(most < 120 * 1024 ** 2, `${most} bytes were held back`);
     const line = await daemon.line('who dropped it', ({ event }) => event === 'slot_dropped');

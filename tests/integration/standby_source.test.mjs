@@ -181,9 +181,14 @@ test('an address that leads to another server than the stream answers no query',
   await insertEvents(primary, [{ run: 'wrun_cold', type: 'step_created', correlation: 'step_cold' }]);
   await daemon.start();
   gate.targetPort = primary.port; // an address that moves, or a load balancer
-  for (const link of gate.of('sql')) link.close();
+  // A session that was being opened may not be known for one of SQL yet.
+  const cut = () => gate.of('sql').filter(({ server }) => server.remotePort === standby.port).forEach((link) => link.close());
+  cut();
   await insertEvents(primary, [{ run: 'wrun_cold', type: 'step_created', correlation: 'step_cold' }]);
-  await daemon.until('the other server is told of', async () => JSON.stringify(await daemon.status()).includes('led to another server'));
+  await daemon.until('the other server is told of', async () => {
+    cut();
+    return JSON.stringify(await daemon.status()).includes('led to another server');
+  });
   await sleep(1000);
   assert.equal((await sessions(primary)).filter(({ query }) => query.includes('workflow_events')).length, 0);
   gate.targetPort = standby.port;
