@@ -31,13 +31,16 @@ constexpr const char* kFooter =
     "configuration; 3 an operator must act; 4 temporary failure.\n"
     "Passwords: PGPASSFILE, a service file, or ${ENV} in the configuration; never on the command line.";
 
-/// A DSN may hold a password in spite of all advice: what `ps` shows is overwritten.
+/// A DSN may hold a password in spite of all advice: what `ps` shows is overwritten, of `config set` too.
 void hide_dsn(int argc, char** argv) {
   for (int i = 1; i < argc; ++i) {
     const std::string_view arg = argv[i];
     char* value = nullptr;
     if (arg == "--dsn" && i + 1 < argc) value = argv[i + 1];
-    if (arg.starts_with("--dsn=")) value = argv[i] + 6;
+    for (const std::string_view key : {"dsn=", "password="}) {
+      const auto at = arg.find(key);
+      if (at != 0 && at < arg.find(' ') && at < arg.find('=')) value = argv[i] + at + key.size();
+    }
     if (value != nullptr) std::memset(value, '*', std::strlen(value));
   }
 }

@@ -7,6 +7,7 @@ namespace dupwatch::cli {
 std::unique_ptr<Command> make_alerts();
 std::unique_ptr<Command> make_audit();
 std::unique_ptr<Command> make_check();
+std::unique_ptr<Command> make_config();
 std::unique_ptr<Command> make_dashboards();
 std::unique_ptr<Command> make_drop();
 std::unique_ptr<Command> make_explain();
@@ -82,6 +83,11 @@ constexpr auto kCommands = std::to_array<CommandRow>({
     {"health", "Ask the running daemon whether it is alive; for health checks", Reads::kConfiguration, true,
      false, "0 healthy; 1 unreachable or unhealthy; 2 usage or configuration", "dupwatch health --ready",
      make_health},
+    {"config", "Set values in the configuration file", Reads::kNothing, false, false,
+     "0 written; 2 usage, or a value that is refused: nothing is written",
+     "dupwatch config set connection.dsn='host=127.0.0.1 dbname=app user=dupwatch'\n"
+     "  dupwatch config set slot.plugin=pgoutput quarantine.mode=remove --config dupwatch.yaml",
+     make_config},
     {"alerts", "Print the alert rules with your thresholds and addresses, or what to do when one fires",
      Reads::kNothing, false, false, "0 printed; 2 usage, or no such threshold or alert",
      "dupwatch alerts --print --threshold hold=10m > /etc/prometheus/rules/dupwatch.yml\n"

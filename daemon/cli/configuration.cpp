@@ -29,17 +29,6 @@ std::optional<std::string> process_environment(std::string_view name) {
   return value == nullptr ? std::nullopt : std::optional<std::string>(value);
 }
 
-/// The process's environment, and below it the service's for the service's own configuration.
-config::Environment environment_for(const std::string& file) {
-  if (file != kDefaultFile) return process_environment;
-  return [service = config::read_environment_file(kServiceEnvironment)](
-             std::string_view name) -> std::optional<std::string> {
-    if (auto value = process_environment(name)) return value;
-    const auto found = service.find(name);
-    return found == service.end() ? std::nullopt : std::optional(found->second);
-  };
-}
-
 using LoadFile = config::ConfigResult (*)(const std::string&, const config::Environment&);
 
 config::ConfigResult read(const ConfigurationSource& source, LoadFile load_file) {
@@ -59,6 +48,16 @@ config::ConfigResult read(const ConfigurationSource& source, LoadFile load_file)
 }
 
 }  // namespace
+
+config::Environment environment_for(const std::string& file) {
+  if (file != kDefaultFile) return process_environment;
+  return [service = config::read_environment_file(kServiceEnvironment)](
+             std::string_view name) -> std::optional<std::string> {
+    if (auto value = process_environment(name)) return value;
+    const auto found = service.find(name);
+    return found == service.end() ? std::nullopt : std::optional(found->second);
+  };
+}
 
 ConfigurationSource::Chosen ConfigurationSource::chosen() const {
   if (!file.empty()) return {file, "--config"};

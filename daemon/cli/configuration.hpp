@@ -8,6 +8,9 @@
 
 namespace dupwatch::cli {
 
+/// The process's environment, and below it the service's for the service's own configuration.
+[[nodiscard]] config::Environment environment_for(const std::string& file);
+
 /// Where the configuration of this invocation comes from: a file, and options that stand above it.
 struct ConfigurationSource {
   /// --config; empty = $DUPWATCH_CONFIG, else /etc/dupwatch/dupwatch.yaml where there is one, else the

@@ -37,6 +37,8 @@ test('what the program prints is valid by the schema of it, and a field more or 
   await insertEvents(cluster, types.map((type, order) => ({ run: RUN, type, correlation: type.startsWith('step') ? STEP : null, id: eventId(order) })));
   await insertEvents(cluster, [{ run: 'wrun_mild', type: 'run_created', id: eventId(1) }, { run: 'wrun_mild', type: 'run_created', id: eventId(2) }]);
   await daemon.until('both findings', async () => (await daemon.json('/api/findings')).findings.length >= 2);
+  await daemon.until('the findings in the status', async () => (await daemon.status()).findings_open >= 2);
+  valid('api-status', await daemon.status());
   const page = await daemon.json('/api/findings?limit=1');
   assert.notEqual(page.next, null);
   valid('api-findings', page);

@@ -109,6 +109,18 @@ TEST(CommandLine, WhatPsShowsOfADsnIsOverwritten) {
   (void)std::fflush(stdout);
   EXPECT_NE(testing::internal::GetCapturedStdout(), "");
   EXPECT_EQ(words[5], std::string(22, '*'));
+
+  words = {
+      "dupwatch", "config", "set", "connection.dsn=password=s3cret", "--config", program.path("new.yaml")};
+  argv.clear();
+  for (auto& word : words) argv.push_back(word.data());
+  argv.push_back(nullptr);
+  testing::internal::CaptureStdout();
+  EXPECT_EQ(run_program(static_cast<int>(words.size()), argv.data()), 0);
+  (void)std::fflush(stdout);
+  EXPECT_NE(testing::internal::GetCapturedStdout(), "");
+  EXPECT_EQ(words[3], "connection.dsn=" + std::string(15, '*'));
+  EXPECT_EQ(words[5], program.path("new.yaml"));
 }
 
 TEST(VersionCommand, SaysWhatWasBuilt) {
