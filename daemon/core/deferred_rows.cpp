@@ -50,8 +50,8 @@ void DeferredRows::add(const EventRow& row) {
   }
   rows.insert(rows.end(), scratch_.begin(), scratch_.end());
   bytes_ += rows.size() - before;
-  if (scratch_.capacity() > kScratchKept) scratch_ = {};
-  if (looked_for_.capacity() > kScratchKept) looked_for_ = {};
+  if (scratch_.capacity() > kScratchKept) std::vector<std::byte>().swap(scratch_);
+  if (looked_for_.capacity() > kScratchKept) std::string().swap(looked_for_);
 }
 
 std::optional<EventRow> DeferredRows::take(Instant now) {

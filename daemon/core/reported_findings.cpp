@@ -62,7 +62,7 @@ void ReportedFindings::put_texts(State& state, const Finding& finding) {
   std::ranges::copy(scratch_, texts.get());
   state.texts = std::move(texts);
   state.texts_size = static_cast<std::uint32_t>(scratch_.size());
-  if (scratch_.capacity() > kScratchKept) scratch_ = {};
+  if (scratch_.capacity() > kScratchKept) std::vector<std::byte>().swap(scratch_);
 }
 
 ReportedFindings::Texts ReportedFindings::texts_of(const State& state) noexcept {

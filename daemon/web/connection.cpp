@@ -234,7 +234,7 @@ void Connection::on_written(const Error& error, std::size_t bytes) {
     write();
   } else {
     writing_ = false;
-    output_ = {};
+    std::string().swap(output_);
     written_ = 0;
     after_answer();
   }
