@@ -26,6 +26,7 @@ constexpr auto kWords = std::to_array<Word>({
     {Cause::kHeartbeatLost, "heartbeat_lost"},
     {Cause::kServerWaits, "server_waits"},
     {Cause::kMemoryKept, "memory_kept"},
+    {Cause::kMadeWay, "made_way"},
     {Cause::kInvalidDsn, "invalid_dsn"},
     {Cause::kWrongPassword, "wrong_password"},
     {Cause::kAuthRefused, "auth_refused"},

@@ -26,6 +26,7 @@ enum class Cause : std::uint8_t {
   kHeartbeatLost,
   kServerWaits,
   kMemoryKept,
+  kMadeWay,
   // Who we are and what we may.
   kInvalidDsn,
   kWrongPassword,

@@ -118,6 +118,14 @@ Expected<bool> can_read_places(Connection& sql, const core::Profile& profile, Wa
                   {profile.schema, profile.table}, waiter);
 }
 
+Expected<bool> somebody_waits(Connection& sql, Waiter& waiter) {
+  return ask_bool(sql,
+                  "SELECT EXISTS (SELECT FROM pg_catalog.pg_locks h JOIN pg_catalog.pg_locks w"
+                  " ON w.database = h.database AND w.relation = h.relation"
+                  " WHERE h.pid = pg_catalog.pg_backend_pid() AND NOT w.granted)",
+                  {}, waiter);
+}
+
 std::string unlisted_runs_query(const core::Profile& profile) {
   const auto& runs = *profile.runs;
   const auto table = qualified(profile.schema, profile.table);

@@ -32,6 +32,9 @@ void read_specs(const pg_result& result, int row, core::EngineSigns& out);
 [[nodiscard]] std::string open_runs_query(const core::RunsTable& runs);
 /// The table has places of rows (no partitions), and they may be read.
 [[nodiscard]] Expected<bool> can_read_places(Connection& sql, const core::Profile& profile, Waiter& waiter);
+/// Whether a session waits for a table that this session's transaction has locked. Whoever comes after waits
+/// behind it: an INSERT behind an ALTER TABLE.
+[[nodiscard]] Expected<bool> somebody_waits(Connection& sql, Waiter& waiter);
 /// Runs of the log's last kUnlistedPages pages that the table of runs does not have.
 inline constexpr int kUnlistedPages = 1024;
 [[nodiscard]] std::string unlisted_runs_query(const core::Profile& profile);

@@ -21,6 +21,8 @@ using postgres::Result;
 // A scan may sort the whole table before its first row comes.
 constexpr std::chrono::hours kQueryTimeout{24};
 constexpr std::chrono::seconds kShortTimeout{30};
+/// How often it is asked whether somebody waits for the scan.
+constexpr std::chrono::milliseconds kLookForOthers{200};
 
 std::optional<Error> run(Connection& sql, const std::string& query, postgres::Waiter& waiter) {
   const auto result = sql.execute(query, {}, waiter, kQueryTimeout);
@@ -103,8 +105,23 @@ std::optional<Error> BaselineScan::each_fetch(
     const auto& result = *std::get<Result>(fetched);
     if (postgres::row_count(result) == 0) break;
     if (auto error = use(result)) return error;
+    if (auto error = make_way(sql, waiter)) return error;
   }
   return run(sql, "CLOSE dupwatch_baseline", waiter);
+}
+
+std::optional<Error> BaselineScan::make_way(Connection& sql, postgres::Waiter& waiter) {
+  const auto now = process::steady_now();
+  if (now - looked_for_others_ < kLookForOthers) return std::nullopt;
+  looked_for_others_ = now;
+  const auto waits = postgres::somebody_waits(sql, waiter);
+  if (const auto* error = std::get_if<Error>(&waits)) return *error;
+  if (!std::get<bool>(waits)) return std::nullopt;
+  return Error{.fault = postgres::Fault::kTransient,
+               .cause = postgres::Cause::kMadeWay,
+               .sqlstate = {},
+               .message = "another session waits for a table that the scan reads; the scan makes way for it",
+               .remedy = "Nothing to do: the scan begins again in a minute."};
 }
 
 std::optional<Error> BaselineScan::scan_open_runs(Connection& sql, postgres::Waiter& waiter) {
@@ -143,6 +160,7 @@ std::optional<Error> BaselineScan::scan_open_runs(Connection& sql, postgres::Wai
       if (failed) return failed;
       for (const auto& [run_id, log] : logs) judge(log, run_id);
       runs_ += batch.size();
+      if (auto error = make_way(sql, waiter)) return error;
     }
     return std::optional<Error>{};
   });

@@ -78,6 +78,9 @@ class BaselineScan {
   [[nodiscard]] std::optional<postgres::Error> each_fetch(
       postgres::Connection& sql, postgres::Waiter& waiter, const std::string& cursor_query,
       const std::function<std::optional<postgres::Error>(const pg_result&)>& use);
+  /// The scan is one transaction and keeps its locks. An error where somebody waits for one of them: then it
+  /// ends, and begins again later.
+  [[nodiscard]] std::optional<postgres::Error> make_way(postgres::Connection& sql, postgres::Waiter& waiter);
   void judge(const core::RunLog& log, std::string_view run_id);
   [[nodiscard]] bool stopped() const noexcept { return stop_.load(); }
 
@@ -87,6 +90,7 @@ class BaselineScan {
   core::TokenCodec codec_{process::random_seed()};
   core::ReplayRules rules_;
   std::vector<core::ReplayRules::Verdict> verdicts_;
+  core::Instant looked_for_others_ = process::steady_now();
 
   process::EventFd stop_fd_;
   process::EventFd snapshot_fd_;

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { installSchema } from '../writers/install_schema.mjs';
 import { EVENTS, assertTruth, daemonFor, full, insertEvents, serverWithSchema } from '../integration/scene.mjs';
+import { Gate } from './gate.mjs';
 import { Load } from './load.mjs';
 
 // Two ends of a step violate no unique index of any engine version.
@@ -84,3 +85,32 @@ test('a hundred scrapes at once, the table locked and the server stopped', async
   t.diagnostic(`slowest of 100 at once: ${Math.min(...locked).toFixed(0)} ms with the table locked, ${Math.min(...stopped).toFixed(0)} ms without a server; ${most.connections} connections at the most`);
   assert.ok(most.connections >= 2 && most.connections <= 3, `${most.connections} connections`);
 });
+
+// A scan is one transaction. What waits for a lock that it has keeps all that comes after from the table.
+for (const plugin of ['wal2json', 'pgoutput']) {
+  test(`a migration, and the rows behind it, wait for no scan, ${plugin}`, async (t) => {
+    const cluster = await serverWithSchema(t);
+    await cluster.query(`INSERT INTO ${EVENTS} (run_id, id, type) SELECT 'wrun_' || n / 10, 'wevt_' || lpad(n::text, 26, '0'), 'step_created' FROM generate_series(1, 60000) n`);
+    const gate = await Gate.open(t, cluster.port);
+    const daemon = await daemonFor(t, cluster, { connection: { dsn: cluster.dsn({ port: gate.port }) }, slot: { plugin }, baseline: 'all' });
+    gate.throttle(300_000);
+    await daemon.start({ ready: false });
+    await daemon.line('where it listens', ({ event }) => event === 'listening');
+    await daemon.until('a scan under way', async () => {
+      const { state, rows } = (await daemon.status()).baseline;
+      return state === 'running' && rows > 2000;
+    });
+    const began = performance.now();
+    const altered = cluster.query(`ALTER TABLE ${EVENTS} ADD COLUMN note text`);
+    await insertEvents(cluster, [0, 1].map((order) => ({ run: 'wrun_new', type: 'step_created', correlation: 'step_x', id: `wevt_${'9'.repeat(25)}${order}` })));
+    await altered;
+    const ms = performance.now() - began;
+    assert.ok(ms < 3000, `${ms.toFixed(0)} ms`);
+    await daemon.line('why it ended', ({ event, reason }) => event === 'baseline' && reason === 'made_way');
+    gate.pass();
+    assert.equal((await daemon.fetch('/readyz')).status, 503);
+    if (!full) return;
+    await daemon.ready(120_000);
+    await assertTruth(daemon, { atLeast: 1 });
+  });
+}

@@ -151,6 +151,21 @@ TEST_P(DaemonTest, AScanThatFailsClosesNoGap) {
   EXPECT_TRUE(comes_in_time(closed, 500ms));
 }
 
+TEST_P(DaemonTest, AScanThatSomebodyWaitsForMakesWayAndBeginsAgain) {
+  const auto closed = [&] { return log().find(kUnreadableClosed) != std::string::npos; };
+  start_and_stream();
+  database_.server.answers("NOT w.granted", rows({{"t"}}));
+  database_.server.answers("FETCH FORWARD", [](const answering::Statement&) {
+    skip(1s);
+    return rows({{"wrun_a"}});
+  });
+  database_.server.stream(kUnreadable);
+  EXPECT_TRUE(logs(R"("reason":"made_way")"));
+  EXPECT_FALSE(closed());
+  database_.server.answers("FETCH FORWARD", rows({}));
+  EXPECT_TRUE(comes_in_time(closed, 500ms));
+}
+
 TEST_P(DaemonTest, ALostSlotIsMadeAnewAndItsGapScanned) {
   start_and_stream();
   auto slot = database_.slot();

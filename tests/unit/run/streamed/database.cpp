@@ -93,6 +93,7 @@ void Database::serve_rows() {
       .answers("FETCH FORWARD", rows({}))
       .answers("DECLARE dupwatch_baseline", Answer{})
       .answers("CLOSE dupwatch_baseline", Answer{})
+      .answers("NOT w.granted", rows({{"f"}}))
       .answers("pg_current_snapshot()",
                [this](const Statement&) {
                  const auto next = std::to_string(xid_ + 1);
