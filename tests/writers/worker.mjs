@@ -39,7 +39,7 @@ function payload() {
 
 function isDisconnect(error) {
   for (let cause = error; cause; cause = cause.cause) {
-    if (/^(08|57P0)/.test(cause.code ?? '') || /ECONNREFUSED|ECONNRESET|EPIPE|terminated|starting up/i.test(`${cause.code} ${cause.message}`)) return true;
+    if (/^(08|57P0)/.test(cause.code ?? '') || /ECONNREFUSED|ECONNRESET|EPIPE|terminated|starting up|connection error/i.test(`${cause.code} ${cause.message}`)) return true;
   }
   return false;
 }
