@@ -83,7 +83,8 @@ class ConfigCommand final : public Command {
       return ExitCode::kUsage;
     }
     if (const int error = config::replace_file(file, std::get<std::string>(changed)); error != 0) {
-      return report_file(file, error, "a file that can be written, in a folder that can be", "run as root");
+      return report_file(file, error, "a file and a folder that can be written",
+                         "make the folder where it is missing, or run as its owner or as root");
     }
     std::string keys;
     for (const auto& setting : settings) keys += (keys.empty() ? "" : ", ") + setting.key;
